@@ -1,0 +1,71 @@
+"""BadNets: a small patch in the upper left corner, the simplest backdoor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from bsd_engine.attacks.base import Attack
+from bsd_engine.errors import ConfigError
+
+PAPER_PATCH = (((180, 249, 112), (155, 50, 126)), ((234, 82, 68), (187, 201, 219)))
+_LUMA = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadNets(Attack):
+    """A patch of fixed pixels; poisoned images of other classes get the target label.
+
+    The default sits 4 pixels inside the corner, so no crop after padding by 4 can cut it; a flip moves it to the upper
+    right, and the model learns both.
+
+    Paper: section 5.1, as in ASD and DBD. The four colours of the 2x2 patch are the randomly generated trigger
+    of https://github.com/hkunzhe/label_consistent_attacks_pytorch (MIT licence).
+    """
+
+    pattern: Literal["auto", "paper", "checkerboard"] = "auto"
+    """paper: the 2x2 patch of four colours (their brightness on grey images); checkerboard: white and black pixels,
+    white first; auto: paper for colour images, checkerboard for grey ones, where four greys would hardly be seen."""
+    size: int = 4
+    """Side of the checkerboard, pixels."""
+    row: int = 4
+    """Row of the patch's top left pixel."""
+    col: int = 4
+    """Column of the patch's top left pixel."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.size < 1:
+            raise ConfigError(f"size is {self.size}, expected at least 1 pixel.")
+        _, height, width = self.image_shape
+        side = self.patch.shape[1]
+        if not (0 <= self.row <= height - side and 0 <= self.col <= width - side):
+            raise ConfigError(f"The {side}x{side} patch at row {self.row}, column {self.col} does not fit into images of "
+                              f"{height}x{width}; choose another row and col.")
+
+    @property
+    def patch(self) -> Tensor:
+        """(C, s, s) uint8: the pixels of the trigger."""
+        channels = self.image_shape[0]
+        pattern = self.pattern if self.pattern != "auto" else ("checkerboard", "paper")[channels == 3]
+        if pattern == "checkerboard":
+            steps = torch.arange(self.size)
+            white = (steps[:, None] + steps) % 2 == 0
+            return (255 * white).to(torch.uint8).expand(channels, -1, -1)
+        patch = torch.tensor(PAPER_PATCH, dtype=torch.uint8).permute(2, 0, 1)
+        return patch if channels == 3 else _grey(patch)
+
+    def _trigger(self, images: Tensor, indices: Tensor) -> Tensor:
+        patch = self.patch.to(images.device)
+        side = patch.shape[1]
+        images[:, :, self.row : self.row + side, self.col : self.col + side] = patch
+        return images
+
+
+def _grey(patch: Tensor) -> Tensor:
+    """(1, s, s) uint8: brightness of an RGB patch, ITU-R 601."""
+    weights = torch.tensor(_LUMA, dtype=torch.float64)
+    return (weights[:, None, None] * patch).sum(0, keepdim=True).round().to(torch.uint8)

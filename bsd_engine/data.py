@@ -1,0 +1,164 @@
+"""Training data as plain tensors: what a source gave, checked, and what an attack made of it.
+
+N samples, C channels (or classes, where a label is meant), H and W pixels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bsd_engine import sources
+from bsd_engine.errors import DataError
+
+MIN_PER_CLASS = 2  # class centres, mixup partners and a split need two
+MIN_PIXELS = 8  # small_resnet halves the image three times
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageData:
+    """Images of one source, not poisoned by us."""
+
+    train_images: Tensor
+    """(N, C, H, W) uint8."""
+    train_labels: Tensor
+    """(N,) int64, 0-based."""
+    test_images: Tensor | None
+    """(M, C, H, W) uint8, or None where the source has no test part."""
+    test_labels: Tensor | None
+    """(M,) int64."""
+    class_names: tuple[str, ...]
+    """Name of each class."""
+    source_idx: Tensor
+    """(N,) int64, sorted: position of each training image in its source; 0 ... N-1 unless there was a limit."""
+    train_files: tuple[str, ...] | None = None
+    """File of each training image below the folder it was read from; None for sources without files."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits that change with any pixel, label or shape."""
+        digest = hashlib.blake2b(digest_size=8)
+        for tensor in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+            digest.update(repr(None if tensor is None else tuple(tensor.shape)).encode())
+            if tensor is not None:
+                digest.update(tensor.contiguous().numpy())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoisonedSet:
+    """The training set as the defender gets it, with the truth where it is known.
+
+    Only metrics and views may read `is_poison` and `original_labels`.
+    """
+
+    images: Tensor
+    """(N, C, H, W) uint8."""
+    labels: Tensor
+    """(N,) int64: given labels, some of them wrong."""
+    is_poison: Tensor | None
+    """(N,) bool, or None where the truth is unknown."""
+    original_labels: Tensor | None
+    """(N,) int64: labels before poisoning, or None."""
+
+
+def stratified_idx(labels: Tensor, limit: int, seed: int) -> Tensor:
+    """Sorted indices of `limit` samples, with an equal share for each class as far as the classes allow.
+
+    Parameters
+    ----------
+    labels : (N,) int64
+    limit : int
+        Number of samples to choose. What a small class cannot give is spread over the others.
+    seed : int
+        A lower limit chooses a subset of what a higher one does under the same seed.
+
+    Returns
+    -------
+    (limit,) int64
+
+    Raises
+    ------
+    DataError
+        If there are fewer than `limit` samples.
+    """
+    if not 1 <= limit <= len(labels):
+        raise DataError(f"The limit is {limit}, but there are {len(labels)} images; give a limit from 1 to {len(labels)}, or none.")
+    shuffled = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    order = shuffled[torch.argsort(labels[shuffled], stable=True)]
+    _, sizes = torch.unique(labels, return_counts=True)
+    rank_in_class = torch.cat([torch.arange(n) for n in sizes.tolist()])
+    return order[torch.argsort(rank_in_class, stable=True)[:limit]].sort().values
+
+
+def landmark_idx(labels: Tensor, count: int, seed: int) -> Tensor:
+    """Sorted indices of the fixed subset that maps show: at most `count` samples, with an equal share for each class."""
+    return stratified_idx(labels, min(count, len(labels)), seed)
+
+
+def load(spec: str, limit: int | None = None, seed: int = 0, image_size: int | None = None) -> ImageData:
+    """Images and labels of a source, checked.
+
+    Parameters
+    ----------
+    spec : str
+        bundled, cifar10, gtsrb, folder:PATH or npz:PATH.
+    limit : int, optional
+        Number of training images to keep, by `stratified_idx`; the test part stays whole.
+    seed : int
+        Seed of that choice.
+    image_size : int, optional
+        Height and width in pixels that images from files are resized to. By default images that are all of one size,
+        64 at most, keep it; any others become 32x32.
+
+    Raises
+    ------
+    DataError
+        One sentence on what is wrong with the data and what to do.
+    """
+    source = sources.open_source(spec, image_size)
+    _check_classes(source.train_labels, source.class_names)
+    labels = torch.from_numpy(source.train_labels)
+    _check_limit(limit, len(source.class_names))
+    idx = torch.arange(len(labels)) if limit is None else stratified_idx(labels, limit, seed)
+    images, test_images = source.read(idx.numpy())
+    has_test = test_images is not None
+    return ImageData(
+        train_images=_checked_images(images, "training"),
+        train_labels=labels[idx],
+        test_images=_checked_images(test_images, "test") if has_test else None,
+        test_labels=torch.from_numpy(source.test_labels) if has_test else None,
+        class_names=source.class_names,
+        source_idx=idx,
+        train_files=source.train_files and tuple(source.train_files[i] for i in idx.tolist()),
+    )
+
+
+def _check_limit(limit: int | None, num_classes: int) -> None:
+    if limit is not None and limit < MIN_PER_CLASS * num_classes:
+        raise DataError(f"The limit is {limit}, but {num_classes} classes need at least {MIN_PER_CLASS * num_classes} images; raise it.")
+
+
+def _checked_images(images: np.ndarray, part: str) -> Tensor:
+    _, channels, height, width = images.shape
+    if channels not in (1, 3) or min(height, width) < MIN_PIXELS:
+        raise DataError(f"The {part} images have {channels} channels and {height}x{width} pixels; expected 1 or 3 channels and "
+                        f"at least {MIN_PIXELS}x{MIN_PIXELS} pixels.")
+    return torch.from_numpy(np.ascontiguousarray(images))
+
+
+def _check_classes(labels: np.ndarray, class_names: tuple[str, ...]) -> None:
+    """Every class needs some training images; their labels are known to be in range."""
+    counts = np.bincount(labels, minlength=len(class_names))
+    if len(counts) < 2:
+        raise DataError(f"The training images are all of one class, {class_names[0]!r}; expected at least two classes.")
+    short = [i for i, count in enumerate(counts) if count < MIN_PER_CLASS]
+    if short:
+        others = f" (and {len(short) - 1} more classes)" if len(short) > 1 else ""
+        raise DataError(f"Class {class_names[short[0]]!r}{others} has {counts[short[0]] or 'no'} training images, expected at least "
+                        f"{MIN_PER_CLASS}; add images or remove the class.")
