@@ -1,0 +1,32 @@
+"""Recorded state to Plotly figures: the one place to import them from. Pure functions, no streamlit.
+
+Truth is an argument of its own: with None every sample is drawn as unknown and nothing is said about poison, whatever
+the run folder knows. Arrays reach Plotly as numpy arrays, which it sends as base64 rather than as long lists. Every
+figure has a fixed `uirevision`, so that zoom and selection outlive an update, and a one-sentence summary in
+`layout.meta`.
+"""
+
+from app.curves import Metrics, accuracy_curves, metrics_of, poison_in_pool, stage_spans, stage_strip, vote_bars, wilson
+from app.facts import Cut, Facts, picked_sample
+from app.histograms import altruistic_loss_histogram, oss_distance_histogram
+from app.scatters import discrepancy_scatter, feature_map
+from app.theme import empty_figure
+
+__all__ = [
+    "Cut",
+    "Facts",
+    "Metrics",
+    "accuracy_curves",
+    "altruistic_loss_histogram",
+    "discrepancy_scatter",
+    "empty_figure",
+    "feature_map",
+    "metrics_of",
+    "oss_distance_histogram",
+    "picked_sample",
+    "poison_in_pool",
+    "stage_spans",
+    "stage_strip",
+    "vote_bars",
+    "wilson",
+]

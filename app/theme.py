@@ -1,0 +1,183 @@
+"""Colours, words and number formats that every view shares, and the blank figure they start from.
+
+Hue says one thing only: the truth about a sample. Membership of the pool is solid or hollow, a mistake is a ring.
+Blue and vermillion (Okabe-Ito) stay apart under every common colour blindness; there is no red for bad or green for
+good, because a low attack success is good. Contrast with the background is at least 3:1 for marks, 4.5:1 for text.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import plotly.graph_objects as go
+
+from bsd_engine.config import Stage
+
+FONT = '"Source Sans", "Source Sans 3", "Segoe UI", system-ui, sans-serif'
+LONGEST_NAME = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Palette:
+    """Colours of one theme, all but the last two as #rrggbb."""
+
+    name: Literal["light", "dark"]
+    clean: str
+    """Truth: clean."""
+    poison: str
+    """Truth: poison."""
+    unknown: str
+    """Truth: unknown, or context."""
+    text: str
+    muted: str
+    """Secondary text."""
+    line: str
+    """Axis lines."""
+    grid: str
+    surface: str
+    """Background of the page, for what is behind a label."""
+    ring: str
+    """Mistakes and the selection."""
+    band: str
+    """Every second stage, and the side of a cut that is kept (rgba)."""
+    total: str
+    """All samples of a histogram, behind the outlines (rgba)."""
+
+
+LIGHT = Palette(
+    name="light", clean="#0072B2", poison="#D55E00", unknown="#7F7F7F", text="#1A1C1F", muted="#5F6368", line="#B8BCC2",
+    grid="#ECEEF0", surface="#FFFFFF", ring="#000000", band="rgba(60,70,90,0.06)", total="rgba(127,127,127,0.18)",
+)
+DARK = Palette(
+    name="dark", clean="#56B4E9", poison="#E69F00", unknown="#9AA0A6", text="#F2F3F5", muted="#A3A8B0", line="#4A505A",
+    grid="#232831", surface="#0E1117", ring="#FFFFFF", band="rgba(170,190,230,0.09)", total="rgba(154,160,166,0.22)",
+)
+
+STAGE_NAMES: dict[Stage, str] = {
+    "altruistic_warmup": "altruistic warm-up",
+    "oss_warmup": "OSS warm-up",
+    "initial_pools": "initial pools",
+    "class_completion": "class completion",
+    "selective_drop": "selective drop",
+}
+
+
+def palette_for(theme: str | None) -> Palette:
+    """The palette for "light" or "dark", as in `st.context.theme.type`; light for anything else."""
+    return DARK if theme == "dark" else LIGHT
+
+
+def faded(colour: str, opacity: float) -> str:
+    """A #rrggbb colour with an opacity from 0 to 1."""
+    r, g, b = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({r},{g},{b},{opacity:g})"
+
+
+def plain(text: str) -> str:
+    """A user's text on one line, shortened, and safe for Plotly and HTML, which would both read tags in it.
+
+    Quotes stay: Plotly does not know &quot;. Do not put the result into an HTML attribute.
+    """
+    words = " ".join(str(text).split())
+    short = words if len(words) <= LONGEST_NAME else words[: LONGEST_NAME - 1] + "…"
+    return html.escape(short, quote=False)
+
+
+def class_name(class_names: tuple[str, ...], label: int) -> str:
+    """Name of a class, safe to show; its number where it has no name."""
+    return plain(class_names[label]) if 0 <= label < len(class_names) else f"class {label}"
+
+
+def count(n: float) -> str:
+    """6000 -> "6,000"."""
+    return f"{n:,.0f}"
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """94.237 -> "94.2 %"; the value is in percent already."""
+    return f"{value:.{digits}f} %"
+
+
+def share(value: float) -> str:
+    """0.6 -> "0.60", 0.125 -> "0.125"."""
+    return f"{value:.3f}".removesuffix("0")
+
+
+def measure(value: float) -> str:
+    """A loss or a distance with two significant digits, never as a power: 0.5312 -> "0.53", 0.00004 -> "0.00004"."""
+    if not math.isfinite(value):
+        return "unknown"
+    digits = 2 if value == 0 else max(0, min(7, 1 - math.floor(math.log10(abs(value)))))
+    return f"{value:.{min(digits, 2) if abs(value) >= 1 else digits}f}"
+
+
+def epoch_number(epoch: int) -> int:
+    """The number shown for a global, 0-based epoch: the first one is 1, so the last one is the total."""
+    return epoch + 1
+
+
+def epoch_text(epoch: int, total: int) -> str:
+    """ "epoch 12 of 38" for the global, 0-based epoch 11."""
+    return f"epoch {epoch_number(epoch)} of {total}"
+
+
+@lru_cache(maxsize=2)
+def template(palette: Palette) -> go.layout.Template:
+    """Dense margins, thin grid, no background of its own.
+
+    Importing streamlit makes a default template whose colours only `st.plotly_chart` can resolve, so every figure
+    names this one.
+    """
+    axis = {
+        "showgrid": True, "gridcolor": palette.grid, "gridwidth": 1, "zeroline": False, "showline": True,
+        "linecolor": palette.line, "linewidth": 1, "ticks": "outside", "ticklen": 3, "tickcolor": palette.line,
+        "tickfont": {"size": 11, "color": palette.muted}, "title": {"font": {"size": 12, "color": palette.muted}, "standoff": 6},
+        "automargin": False,
+    }
+    legend = {
+        "orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yref": "container", "yanchor": "top",
+        "font": {"size": 12, "color": palette.muted}, "bgcolor": "rgba(0,0,0,0)", "itemsizing": "constant", "itemwidth": 30,
+    }
+    return go.layout.Template(layout={
+        "font": {"family": FONT, "size": 12, "color": palette.text},
+        "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
+        "margin": {"l": 56, "r": 12, "t": 50, "b": 40},
+        "title": {
+            "font": {"size": 14, "color": palette.text}, "x": 0, "xref": "container", "xanchor": "left", "y": 1,
+            "yref": "container", "yanchor": "top", "pad": {"l": 4, "t": 6},
+            "subtitle": {"font": {"size": 12, "color": palette.muted}},
+        },
+        "xaxis": axis, "yaxis": axis, "legend": legend, "hovermode": "closest", "dragmode": "zoom", "barcornerradius": 1,
+        "hoverlabel": {"bgcolor": palette.surface, "bordercolor": palette.line, "font": {"color": palette.text, "size": 12}},
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": palette.muted, "activecolor": palette.text, "orientation": "v"},
+        "newselection": {"line": {"color": palette.text, "width": 1, "dash": "dot"}},
+        "annotationdefaults": {"showarrow": False, "font": {"size": 12, "color": palette.muted}},
+    })
+
+
+def blank_figure(palette: Palette, *, name: str, title: str, subtitle: str, summary: str) -> go.Figure:
+    """A figure without traces.
+
+    Parameters
+    ----------
+    name : what the user's zoom and selection belong to; they are kept from one figure to the next of that name
+    title, subtitle : safe text, the subtitle with the epoch
+    summary : one plain sentence that stands for the picture, for `alt` and screen readers
+    """
+    return go.Figure(layout={
+        "template": template(palette), "uirevision": name, "selectionrevision": name,
+        "title": {"text": f"<b>{title}</b>", "subtitle": {"text": subtitle}}, "meta": {"summary": html.unescape(summary)},
+    })
+
+
+def empty_figure(message: str, palette: Palette, *, title: str = "") -> go.Figure:
+    """A calm sentence in place of a picture that is not there yet; `message` is safe text and may hold <br>."""
+    figure = blank_figure(palette, name="waiting", title=title, subtitle="", summary=message.replace("<br>", " "))
+    hidden: dict[str, Any] = {"visible": False, "range": [0, 1], "fixedrange": True}
+    figure.update_layout(xaxis=hidden, yaxis=hidden, dragmode=False)
+    figure.add_annotation(text=message, x=0.5, y=0.5, xref="paper", yref="paper", font_size=14)
+    return figure
