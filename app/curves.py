@@ -23,7 +23,7 @@ Metrics = Mapping[int, Mapping[str, float | int | None]]
 
 MOST_VOTE_BARS = 12
 NARROWEST_LABELLED_BAND = 0.06
-LINE_LABEL_GAP = 34.0
+LINE_LABEL_GAP = 28.0
 """Least distance between two line-end labels, in points of the percent axis."""
 
 
@@ -59,7 +59,7 @@ def _timeline(palette: Palette, schedule: ScheduleConfig, current_epoch: int | N
     if current_epoch is not None:
         now = epoch_number(current_epoch)
         figure.add_shape(type="line", x0=now, x1=now, y0=0, y1=1, yref="paper", line={"color": palette.text, "width": 1.2})
-    figure.update_layout(xaxis={"title.text": "epoch", "range": [0.5, total + 0.5], "showgrid": False}, margin={"t": 80}, hovermode="x")
+    figure.update_layout(xaxis={"title.text": "epoch", "range": [0.5, total + 0.5], "showgrid": False}, margin={"t": 78}, hovermode="x")
     return figure
 
 
@@ -82,12 +82,12 @@ def poison_in_pool(metrics: Metrics, facts: Facts, palette: Palette, *, truth_sh
                    hovertemplate="%{y:,} in the pool<extra></extra>")
     figure.add_scatter(x=total_epochs, y=cumulative, name="cumulative", yaxis="y2", mode="lines", line={"color": palette.text, "width": 1.5, "dash": "dot"},
                        hovertemplate="%{y:,} cumulative<extra></extra>")
-    top, top_cumulative = (max(1.0, float(v.max(initial=0))) for v in (poison, cumulative))
+    top, top_cumulative = (max(5.0, float(v.max(initial=0))) for v in (poison, cumulative))
     return figure.update_layout(
-        yaxis={"title.text": "poison samples in the pool", "range": [0, 1.08 * top], "nticks": 5, "tickformat": ",d"},
-        yaxis2={"title": {"text": "cumulative over epochs (samples)", "standoff": 8}, "range": [0, 1.08 * top_cumulative], "nticks": 5, "tickformat": "~s",
+        yaxis={"title.text": "poison (samples)", "range": [0, 1.08 * top], "nticks": 5, "tickformat": ",d"},
+        yaxis2={"title": {"text": "cumulative (samples)", "standoff": 8}, "tickmode": "auto", "range": [0, 1.08 * top_cumulative], "nticks": 5, "tickformat": "~s",
                 "overlaying": "y", "side": "right", "showgrid": False},
-        margin={"r": 58}, bargap=0.25,
+        margin={"r": 64}, bargap=0.25,
     )
 
 
@@ -100,8 +100,8 @@ def _pool_size(metrics: Metrics, facts: Facts, palette: Palette, truth_shown: bo
     note = "poison not counted in this run" if truth_shown else "truth unknown: how many of them are poison is not known"
     figure = _timeline(palette, facts.config.schedule, current_epoch, name="pool_size", title="Size of the clean pool",
                        subtitle=f"{when} · {note}", summary=f"Size of the clean pool, {when}: {count(size[-1])} samples; {note}.")
-    figure.add_bar(x=epochs, y=size, marker_color=palette.unknown, marker_line_width=0, hovertemplate="%{y:,} samples<extra></extra>")
-    return figure.update_layout(yaxis={"title.text": "samples in the clean pool", "range": [0, 1.08 * float(size.max())], "nticks": 5, "tickformat": ",d"},
+    figure.add_bar(x=epochs, y=size, marker_color=faded(palette.unknown, 0.7), marker_line_width=0, hovertemplate="%{y:,} samples<extra></extra>")
+    return figure.update_layout(yaxis={"title.text": "clean pool (samples)", "range": [0, 1.08 * float(size.max())], "nticks": 5, "tickformat": ",d"},
                                 bargap=0.25, showlegend=False)
 
 
@@ -135,10 +135,10 @@ def accuracy_curves(metrics: Metrics, facts: Facts, palette: Palette, *, truth_s
             _add_band(figure, epochs, values, test_counts[which], colour)
         figure.add_scatter(x=epochs, y=values, mode="lines+markers" if len(epochs) < 3 else "lines", name=label, showlegend=False,
                            line={"color": colour, "width": 2}, hovertemplate=f"{label} %{{y:.1f}} %<extra></extra>")
-        text = f"{label}<br>{remark + '<br>' if remark else ''}<b>{percent(values[-1])}</b>"
+        text = f"{label} <b>{percent(values[-1])}</b>{'<br>' + remark if remark else ''}"
         labels.append((float(values[-1]), int(epochs[-1]), text, colour))
     _add_end_labels(figure, labels)
-    return figure.update_layout(yaxis={"title.text": "percent of test images", "range": [-2, 102], "tickvals": [0, 25, 50, 75, 100]}, margin={"r": 112})
+    return figure.update_layout(yaxis={"title.text": "test images (percent)", "range": [-2, 102], "tickvals": [0, 25, 50, 75, 100]}, margin={"r": 150})
 
 
 def wilson(rate: np.ndarray, n: int, z: float = 1.96) -> tuple[np.ndarray, np.ndarray]:
@@ -156,15 +156,20 @@ def _add_band(figure: go.Figure, epochs: np.ndarray, values: np.ndarray, n: int,
                            fillcolor=faded(colour, 0.15), hoverinfo="skip", showlegend=False, name="95 % interval")
 
 
-def _add_end_labels(figure: go.Figure, labels: list[tuple[float, int, str, str]]) -> None:
-    """A label right of each line's end, moved apart where two would overlap."""
-    labels = sorted(labels)
-    heights = [value for value, *_ in labels]
+def _label_heights(values: list[float]) -> list[float]:
+    """Where the labels of ascending values stand on the percent axis: inside it, and apart."""
+    heights = [min(max(value, 9.0), 91.0) for value in values]
     if len(heights) == 2 and heights[1] - heights[0] < LINE_LABEL_GAP:
-        low = min(max(heights[0] - (LINE_LABEL_GAP - heights[1] + heights[0]) / 2, 8), 92 - LINE_LABEL_GAP)
+        low = min(max(sum(heights) / 2 - LINE_LABEL_GAP / 2, 9.0), 91.0 - LINE_LABEL_GAP)
         heights = [low, low + LINE_LABEL_GAP]
-    for height, (_, epoch, text, colour) in zip(heights, labels, strict=True):
-        figure.add_annotation(text=text, x=epoch, y=min(max(height, 8), 92), xanchor="left", xshift=5, align="left", font={"size": 12, "color": colour})
+    return heights
+
+
+def _add_end_labels(figure: go.Figure, labels: list[tuple[float, int, str, str]]) -> None:
+    """A label right of each line's end."""
+    labels = sorted(labels)
+    for height, (_, epoch, text, colour) in zip(_label_heights([value for value, *_ in labels]), labels, strict=True):
+        figure.add_annotation(text=text, x=epoch, y=height, xanchor="left", xshift=5, align="left", font={"size": 12, "color": colour})
 
 
 def vote_bars(state: EpochState, facts: Facts, palette: Palette) -> go.Figure:
@@ -181,7 +186,7 @@ def vote_bars(state: EpochState, facts: Facts, palette: Palette) -> go.Figure:
                           summary=f"Target vote, {facts.epoch_text(state)}: suspected is {said}.")
     rows = np.arange(len(shown), dtype=np.int32)
     figure.add_bar(
-        x=scores[shown], y=rows, orientation="h", hovertemplate="%{x:.3g}<extra></extra>", texttemplate="%{x:.3~g}", textposition="outside",
+        x=scores[shown], y=rows, orientation="h", hovertemplate="%{x:.3g}<extra></extra>", texttemplate="%{x:.2~g}", textposition="outside",
         textfont={"size": 11, "color": palette.muted}, cliponaxis=False,
         marker={"color": [palette.text if c == state.pseudo_target else faded(palette.unknown, 0.45) for c in shown], "line_width": 0},
     )
@@ -217,7 +222,7 @@ def stage_strip(schedule: ScheduleConfig, epoch: int | None, palette: Palette, *
         here = schedule.stage(min(max(epoch, 0), total - 1))
         label = f"{STAGE_NAMES[here]}, {epoch_text(epoch, total)}"
         at = 100 * min(1.0, max(0.0, (epoch + min(max(progress, 0.0), 1.0)) / total))
-        mark = f'<div style="position:absolute;top:-2px;bottom:-2px;left:calc({at:.2f}% - 1px);width:2px;background:{palette.text}"></div>'
+        mark = f'<div style="position:absolute;bottom:0;left:0;width:{at:.2f}%;height:3px;background:{palette.text}"></div>'
     return (
         f'<div role="img" aria-label="Stages: {html.escape(label)}" style="position:relative;display:flex;height:24px;border:1px solid {palette.line};'
         f'border-radius:4px;font-size:13px;line-height:22px;box-sizing:border-box">{cells}{mark}</div>'

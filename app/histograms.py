@@ -17,7 +17,7 @@ LOSS_BINS = 66
 DISTANCE_BINS = 40
 
 # Height of a histogram's rows as shares of the plot: all samples above, poison in its own scale below.
-COUNT_ROW, POISON_ROW = (0.3, 1.0), (0.0, 0.2)
+COUNT_ROW, POISON_ROW = (0.3, 1.0), (0.0, 0.22)
 
 
 def altruistic_loss_histogram(state: EpochState, facts: Facts, truth: Truth | None, palette: Palette, *,
@@ -40,7 +40,7 @@ def altruistic_loss_histogram(state: EpochState, facts: Facts, truth: Truth | No
 def oss_distance_histogram(state: EpochState, facts: Facts, truth: Truth | None, palette: Palette, *,
                            beta: float | None = None) -> go.Figure:
     """Distribution of the OSS distance inside the suspected class with the cut at beta; the run's beta if not given."""
-    title = "Distance to the nearest other class"
+    title = "OSS distance"
     if state.oss_score is None or state.pseudo_target is None:
         return empty_figure(_no_oss_message(state, facts), palette, title=title)
     beta = facts.config.split.beta if beta is None else beta
@@ -53,7 +53,7 @@ def oss_distance_histogram(state: EpochState, facts: Facts, truth: Truth | None,
     t1 = facts.config.schedule.t1
     note = f" · provisional: decided at T1 = {t1}" if state.main_epoch < t1 else ""
     figure = blank_figure(
-        palette, name="oss_distance", title=f"{title} – suspected: {facts.name(state.pseudo_target)}",
+        palette, name="oss_distance", title=f"{title} of {facts.name(state.pseudo_target)}",
         subtitle=f"{facts.epoch_text(state)} · {cut.tally(is_poison)}{note}",
         summary=f"OSS distance of {count(len(s))} samples of {facts.name(state.pseudo_target)}, {facts.epoch_text(state)}{note}. "
                 f"{cut.label}; {cut.tally(is_poison)}.",
@@ -61,7 +61,7 @@ def oss_distance_histogram(state: EpochState, facts: Facts, truth: Truth | None,
     edges = np.linspace(0, _round_up(float(np.nanmax(np.where(np.isfinite(s), s, 0.0)))), DISTANCE_BINS + 1)
     _add_distribution(figure, s, is_poison, edges, palette)
     _add_cut(figure, cut, edges, palette, log=False)
-    return figure.update_layout(xaxis={"range": [0, edges[-1]], "title.text": "OSS distance S (feature units) – small: like another class"})
+    return figure.update_layout(xaxis={"range": [0, edges[-1]], "title.text": "distance S to the nearest other class (feature units)"})
 
 
 def _no_oss_message(state: EpochState, facts: Facts) -> str:
@@ -109,7 +109,7 @@ def _add_distribution(figure: go.Figure, values: np.ndarray, is_poison: np.ndarr
                           "anchor": "x", "tickfont.color": palette.poison}
         rows["xaxis"] = {"anchor": "y2"}
         figure.add_annotation(text=f"poison alone ({count(is_poison.sum())}), own scale", x=1, xref="paper", xanchor="right",
-                              y=POISON_ROW[1], yref="paper", yanchor="bottom", font={"size": 11, "color": palette.poison})
+                              y=POISON_ROW[1], yref="paper", yanchor="top", font={"size": 11, "color": palette.poison})
     figure.update_layout(rows)
 
 

@@ -33,7 +33,7 @@ class _Group:
 def _groups(truth: Truth | None, n: int, palette: Palette) -> list[_Group]:
     """Clean below poison, or all unknown."""
     if truth is None:
-        return [_Group("unknown", palette.unknown, "circle", np.ones(n, bool))]
+        return [_Group("truth unknown", palette.unknown, "circle", np.ones(n, bool))]
     return [_Group("clean", palette.clean, "circle", ~truth.is_poison), _Group("poison", palette.poison, "diamond", truth.is_poison)]
 
 
@@ -63,7 +63,8 @@ def _add_legend(figure: go.Figure, groups: list[_Group], pools: bool, mistakes: 
         width = 2 if outline == palette.ring else 1.2
         figure.add_scatter(x=np.full(1, np.nan, np.float32), y=np.full(1, np.nan, np.float32), mode="markers", name=name, hoverinfo="skip",
                            marker={"size": 8, "color": colour, "symbol": symbol, "line": {"width": width, "color": outline}})
-    figure.update_layout(legend={"itemclick": False, "itemdoubleclick": False})
+    place = {"x": 0, "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom"}
+    figure.update_layout(legend={"itemclick": False, "itemdoubleclick": False, **place}, margin={"t": 70})
 
 
 def _add_rings(figure: go.Figure, x: np.ndarray, y: np.ndarray, size: float, palette: Palette) -> None:
@@ -101,7 +102,7 @@ def feature_map(xy: np.ndarray, state: EpochState, facts: Facts, truth: Truth | 
     in_pool = state.clean_mask if clean_mask is None else clean_mask
     wrong, wrong_name = _mistakes(truth, in_pool, left_out_too=ring_left_out)
     figure = blank_figure(
-        palette, name=f"feature_map_{kind}", title=title, subtitle=f"{facts.epoch_text(state)} · {count(shown.sum())} samples; distances on it are not OSS distances",
+        palette, name=f"feature_map_{kind}", title=title, subtitle=f"{facts.epoch_text(state)} · distances on it are not OSS distances",
         summary=f"{kind} map of {count(shown.sum())} samples, {facts.epoch_text(state)}. Distances on the map are not OSS distances.",
     )
     groups = _groups(truth, len(facts.labels), palette)
@@ -120,8 +121,7 @@ def feature_map(xy: np.ndarray, state: EpochState, facts: Facts, truth: Truth | 
     units = {"PCA": ("first component (feature units)", "second component (feature units)"), "UMAP": ("UMAP 1 (no unit)", "UMAP 2 (no unit)")}
     return figure.update_layout(
         xaxis={**hidden, "title.text": units[kind][0], "range": _padded(xy[shown, 0])},
-        yaxis={**hidden, "title.text": units[kind][1], "range": _padded(xy[shown, 1])}, margin={"l": 26, "b": 26, "t": 64},
-        legend={"y": 1, "yref": "paper", "yanchor": "bottom"},
+        yaxis={**hidden, "title.text": units[kind][1], "range": _padded(xy[shown, 1])}, margin={"l": 26, "b": 26},
     )
 
 
@@ -198,7 +198,7 @@ def discrepancy_scatter(state: EpochState, facts: Facts, truth: Truth | None, pa
     _add_stage_cut(figure, state, facts, palette)
     return figure.update_layout(
         xaxis={**LOSS_AXIS, "title.text": "main loss (SCE, nats, log)"}, yaxis={**LOSS_AXIS, "title.text": "altruistic loss (SCE, nats, log)"},
-        margin={"l": 66, "t": 64}, legend={"y": 1, "yref": "paper", "yanchor": "bottom"},
+        margin={"l": 66},
     )
 
 

@@ -145,11 +145,10 @@ def template(palette: Palette) -> go.layout.Template:
     return go.layout.Template(layout={
         "font": {"family": FONT, "size": 12, "color": palette.text},
         "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
-        "margin": {"l": 56, "r": 12, "t": 50, "b": 40},
+        "margin": {"l": 56, "r": 12, "t": 48, "b": 40},
         "title": {
             "font": {"size": 14, "color": palette.text}, "x": 0, "xref": "container", "xanchor": "left", "y": 1,
             "yref": "container", "yanchor": "top", "pad": {"l": 4, "t": 6},
-            "subtitle": {"font": {"size": 12, "color": palette.muted}},
         },
         "xaxis": axis, "yaxis": axis, "legend": legend, "hovermode": "closest", "dragmode": "zoom", "barcornerradius": 1,
         "hoverlabel": {"bgcolor": palette.surface, "bordercolor": palette.line, "font": {"color": palette.text, "size": 12}},
@@ -168,9 +167,10 @@ def blank_figure(palette: Palette, *, name: str, title: str, subtitle: str, summ
     title, subtitle : safe text, the subtitle with the epoch
     summary : one plain sentence that stands for the picture, for `alt` and screen readers
     """
+    second_line = f'<br><span style="font-size:12px;color:{palette.muted}">{subtitle}</span>'  # Plotly's own subtitle floats far below
+    text, top = (f"<b>{title}</b>{second_line}", 17) if subtitle else (f"<b>{title}</b>", 6)  # a second line pushes the first one up
     return go.Figure(layout={
-        "template": template(palette), "uirevision": name, "selectionrevision": name,
-        "title": {"text": f"<b>{title}</b>", "subtitle": {"text": subtitle}}, "meta": {"summary": html.unescape(summary)},
+        "template": template(palette), "uirevision": name, "selectionrevision": name, "title": {"text": text, "pad.t": top}, "meta": {"summary": html.unescape(summary)},
     })
 
 
