@@ -139,9 +139,11 @@ def browser() -> Iterator[Browser]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("no chromium on the PATH")
-    with sync_api.sync_playwright() as playwright:
-        with playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=CHROMIUM_ARGS) as chromium:
-            yield chromium
+    with (
+        sync_api.sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=CHROMIUM_ARGS) as chromium,
+    ):
+        yield chromium
 
 
 @dataclass
