@@ -34,8 +34,8 @@ class ImageData:
     """(M,) int64."""
     class_names: tuple[str, ...]
     """Name of each class."""
-    source_idx: Tensor
-    """(N,) int64, sorted: position of each training image in its source; 0 ... N-1 unless there was a limit."""
+    source_idx: Tensor | None = None
+    """(N,) int64, sorted: position of each training image in its source; `load` always tells it."""
     train_files: tuple[str, ...] | None = None
     """File of each training image below the folder it was read from; None for sources without files."""
 
@@ -128,10 +128,13 @@ def load(spec: str, limit: int | None = None, seed: int = 0, image_size: int | N
     idx = torch.arange(len(labels)) if limit is None else stratified_idx(labels, limit, seed)
     images, test_images = source.read(idx.numpy())
     has_test = test_images is not None
+    if has_test and test_images.shape[1:] != images.shape[1:]:
+        raise DataError(f"The test images are {_by(test_images)}, the training images {_by(images)} (channels, height, width); "
+                        "expected the same.")
     return ImageData(
-        train_images=_checked_images(images, "training"),
+        train_images=_checked_images(images),
         train_labels=labels[idx],
-        test_images=_checked_images(test_images, "test") if has_test else None,
+        test_images=_checked_images(test_images) if has_test else None,
         test_labels=torch.from_numpy(source.test_labels) if has_test else None,
         class_names=source.class_names,
         source_idx=idx,
@@ -144,11 +147,14 @@ def _check_limit(limit: int | None, num_classes: int) -> None:
         raise DataError(f"The limit is {limit}, but {num_classes} classes need at least {MIN_PER_CLASS * num_classes} images; raise it.")
 
 
-def _checked_images(images: np.ndarray, part: str) -> Tensor:
-    _, channels, height, width = images.shape
-    if channels not in (1, 3) or min(height, width) < MIN_PIXELS:
-        raise DataError(f"The {part} images have {channels} channels and {height}x{width} pixels; expected 1 or 3 channels and "
-                        f"at least {MIN_PIXELS}x{MIN_PIXELS} pixels.")
+def _by(images: np.ndarray) -> str:
+    return "x".join(map(str, images.shape[1:]))
+
+
+def _checked_images(images: np.ndarray) -> Tensor:
+    _, _, height, width = images.shape
+    if min(height, width) < MIN_PIXELS:
+        raise DataError(f"The images have {height}x{width} pixels, expected at least {MIN_PIXELS}x{MIN_PIXELS}; enlarge them.")
     return torch.from_numpy(np.ascontiguousarray(images))
 
 
@@ -157,8 +163,7 @@ def _check_classes(labels: np.ndarray, class_names: tuple[str, ...]) -> None:
     counts = np.bincount(labels, minlength=len(class_names))
     if len(counts) < 2:
         raise DataError(f"The training images are all of one class, {class_names[0]!r}; expected at least two classes.")
-    short = [i for i, count in enumerate(counts) if count < MIN_PER_CLASS]
-    if short:
-        others = f" (and {len(short) - 1} more classes)" if len(short) > 1 else ""
-        raise DataError(f"Class {class_names[short[0]]!r}{others} has {counts[short[0]] or 'no'} training images, expected at least "
-                        f"{MIN_PER_CLASS}; add images or remove the class.")
+    few = [f"{class_names[i]!r}: {counts[i]}" for i in np.flatnonzero(counts < MIN_PER_CLASS)]
+    if few:
+        raise DataError(f"{len(few)} of {len(counts)} classes have fewer than {MIN_PER_CLASS} training images ({', '.join(few[:3])}"
+                        f"{', ...' if len(few) > 3 else ''}); add images or remove these classes.")

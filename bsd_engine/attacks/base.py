@@ -6,9 +6,11 @@ A new attack subclasses `Attack`, says in `_trigger` what the trigger does to im
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args, get_origin, get_type_hints
+from numbers import Integral, Real
+from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 import torch
@@ -30,6 +32,16 @@ def _like(result: Tensor, example: Array) -> Array:
     return result if isinstance(example, Tensor) else result.numpy()
 
 
+def _check_type(name: str, value: Any, hint: Any) -> None:
+    """Raise `ConfigError` unless a parameter has its declared type: whole number, finite number or one of some words."""
+    if get_origin(hint) is Literal and value not in get_args(hint):
+        raise ConfigError(f"{name} is {value!r}, expected one of {', '.join(get_args(hint))}.")
+    if hint is int and not isinstance(value, Integral):
+        raise ConfigError(f"{name} is {value!r}, expected a whole number.")
+    if hint is float and not (isinstance(value, Real) and math.isfinite(value)):
+        raise ConfigError(f"{name} is {value!r}, expected a finite number.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Attack(ABC):
     """Base of all attacks.
@@ -49,14 +61,13 @@ class Attack(ABC):
     """Seed of the trigger."""
 
     def __post_init__(self) -> None:
+        for name, hint in get_type_hints(type(self)).items():
+            _check_type(name, getattr(self, name), hint)
         shape = tuple(self.image_shape)
         if len(shape) != 3 or shape[0] not in (1, 3) or min(shape) < 1:
             raise ConfigError(f"image_shape is {shape}, expected (channels, height, width) with 1 or 3 channels.")
         if self.num_classes < 2:
             raise ConfigError(f"num_classes is {self.num_classes}, expected at least 2.")
-        for name, hint in get_type_hints(type(self)).items():
-            if get_origin(hint) is Literal and getattr(self, name) not in get_args(hint):
-                raise ConfigError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(get_args(hint))}.")
 
     @abstractmethod
     def _trigger(self, images: Tensor, indices: Tensor) -> Tensor:
