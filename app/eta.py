@@ -1,0 +1,51 @@
+"""How long a run still takes, from the epochs it has done and, before that, from an earlier run of the same kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from bsd_engine.config import STAGES, ScheduleConfig, Stage
+
+RECENT = 5
+Durations = Sequence[tuple[Stage, float]]
+
+
+def stage_seconds(durations: Durations) -> dict[Stage, float]:
+    """Seconds of an epoch in each stage seen so far: the median of the last five."""
+    by_stage = {stage: [seconds for s, seconds in durations if s == stage] for stage in STAGES}
+    return {stage: median(values[-RECENT:]) for stage, values in by_stage.items() if values}
+
+
+def remaining_seconds(schedule: ScheduleConfig, done: Durations, fraction: float = 0.0,
+                      prior: Mapping[Stage, float] | None = None) -> float | None:
+    """Seconds until the run has finished, or None while nothing tells.
+
+    Parameters
+    ----------
+    done : stage and seconds of each finished epoch, from epoch 0
+    fraction : done share of the epoch in progress
+    prior : seconds of an epoch by stage, from an earlier run; used for stages that this run has not reached
+
+    A main stage that neither knows is taken to be like the last main stage seen: they cost about the same, whereas the
+    altruistic warm-up trains another model and says nothing about them.
+    """
+    known = {**(prior or {}), **stage_seconds(done)}
+    remaining, last = 0.0, None
+    for epoch in range(schedule.total_epochs):
+        stage = schedule.stage(epoch)
+        seconds = known.get(stage, last if stage != "altruistic_warmup" else None)
+        if stage != "altruistic_warmup":
+            last = seconds
+        if epoch < len(done):
+            continue
+        if seconds is None:
+            return None
+        remaining += seconds * (1 - fraction if epoch == len(done) else 1)
+    return remaining
+
+
+def silence_limit(durations: Durations) -> float:
+    """Seconds without news after which a page should say so: three median epochs, at least ten seconds."""
+    recent = [seconds for _, seconds in durations[-RECENT:]]
+    return max(10.0, 3 * median(recent)) if recent else 60.0

@@ -1,0 +1,82 @@
+"""The page Run: start a run, choose one, watch it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import recorded, words
+from app.controls import launch_panel
+from app.monitor import monitor
+from app.session import RunRegistry, registry
+from app.theme import percent
+from bsd_engine.errors import RunFolderError
+
+
+def render() -> None:
+    """The whole page."""
+    runs = registry()
+    with st.sidebar:
+        launch_panel()
+    run_id = _choose(runs)
+    if run_id is None:
+        _welcome()
+    else:
+        monitor(runs, run_id)
+
+
+def _choose(runs: RunRegistry) -> str | None:
+    """The run to show, from the page's address or the list, newest first; None where there is none."""
+    ids = runs.run_ids()
+    if runs.active and runs.active not in ids:
+        ids.insert(0, runs.active)
+    asked = st.query_params.get("run")
+    failed_to_start = asked is not None and runs.error(asked) is not None
+    if failed_to_start and asked not in ids:
+        ids.insert(0, asked)
+    if asked is not None and asked not in ids:
+        st.warning(f"There is no run called {words.unformatted(asked[:60])} here. Choose one from the list or start a new one.")
+    if not ids:
+        return None
+    chosen = asked if asked in ids else ids[0]
+    st.query_params["run"] = st.session_state["run_choice"] = chosen
+    left, right = st.columns([4, 1], vertical_alignment="center")
+    with left:
+        st.selectbox("Recorded runs, newest first", ids, key="run_choice", on_change=_on_choice, label_visibility="collapsed",
+                     format_func=lambda run_id: _describe(runs, run_id))
+    with right:
+        st.toggle("Show truth", value=True, key="truth", bind="query-params",
+                  help="Which samples are poisoned, and every number that only someone who knows it could give.")
+    return chosen
+
+
+def _on_choice() -> None:
+    st.query_params["run"] = st.session_state["run_choice"]
+    st.session_state["follow"] = True
+
+
+def _describe(runs: RunRegistry, run_id: str) -> str:
+    """One line on a run. Nothing in it depends on the truth."""
+    try:
+        run = recorded.reader(runs.path(run_id))
+        status, summary = run.status, run.summary or {}
+    except RunFolderError:
+        return f"{run_id} · {'starting' if runs.active == run_id else 'not readable'}"
+    config = run.config
+    parts = [words.moment(run.created), config.preset, words.source(config.data.data), words.STATUS[status]]
+    if (accuracy := summary.get("clean_accuracy")) is not None:
+        parts.append(f"CA {percent(accuracy)}")
+    return " · ".join(parts)
+
+
+def _welcome() -> None:
+    """What to do when there is no run yet."""
+    st.space("large")
+    _, middle, _ = st.columns([1, 3, 1])
+    with middle:
+        st.header("Watch a network learn whom not to trust")
+        st.markdown(
+            "Some training images carry a trigger and a wrong label. BSD finds them while it trains, from two views of every sample: "
+            "how fast a model that memorises everything learns it, and how far it lies from the other classes.\n\n"
+            "Press **Start** on the left: the demo trains on real photographs from this folder, in minutes and without a GPU. "
+            "The page fills as it goes on, and the run goes on if you close it."
+        )

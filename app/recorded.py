@@ -1,0 +1,124 @@
+"""Run folders as the pages read them: cached by what is on disk, bounded in memory, shared by all tabs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.eta import Durations, stage_seconds
+from bsd_engine.config import BSDConfig, Stage
+from bsd_engine.errors import RunFolderError
+from bsd_engine.events import EpochState
+from bsd_engine.runs import Command, RunReader, list_runs, unpack_epoch
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRow:
+    """The numbers of one epoch, without its arrays."""
+
+    epoch: int
+    stage: Stage
+    main_epoch: int
+    clean_ratio: float | None
+    pseudo_target: int | None
+    vote_counts: np.ndarray | None
+    vote_scores: np.ndarray | None
+    metrics: dict[str, Any]
+
+
+@lru_cache(maxsize=32)
+def _reader(path: str, stamp: int) -> RunReader:
+    return RunReader(path)
+
+
+def reader(path: Path) -> RunReader:
+    """The reader of a run folder; raises `RunFolderError` where it is none."""
+    try:
+        stamp = (path / "config.json").stat().st_mtime_ns
+    except OSError:
+        stamp = 0
+    return _reader(str(path), stamp)
+
+
+def _epoch_file(path: Path, epoch: int) -> tuple[str, int]:
+    file = path / f"epochs/{epoch:05d}.npz"
+    try:
+        return str(file), file.stat().st_mtime_ns
+    except OSError:
+        raise RunFolderError(f"{path} has no epoch {epoch}; the folder was changed while it was shown.") from None
+
+
+def _read(file: str) -> EpochState:
+    try:
+        return unpack_epoch(Path(file).read_bytes())
+    except Exception as error:  # a damaged archive raises many kinds
+        raise RunFolderError(f"{file} cannot be read: {error}. The folder is broken.") from None
+
+
+@lru_cache(maxsize=12)
+def _state(file: str, stamp: int) -> EpochState:
+    return _read(file)
+
+
+@lru_cache(maxsize=4096)
+def _row(file: str, stamp: int) -> EpochRow:
+    s = _read(file)
+    return EpochRow(
+        epoch=s.epoch, stage=s.stage, main_epoch=s.main_epoch, clean_ratio=s.clean_ratio, pseudo_target=s.pseudo_target,
+        vote_counts=s.vote_counts, vote_scores=s.vote_scores, metrics=s.metrics,
+    )
+
+
+def state(path: Path, epoch: int) -> EpochState:
+    """One recorded epoch with its arrays; the last dozen that were asked for stay in memory."""
+    return _state(*_epoch_file(path, epoch))
+
+
+def rows(path: Path) -> tuple[EpochRow, ...]:
+    """The numbers of all whole epochs."""
+    return tuple(_row(*_epoch_file(path, epoch)) for epoch in reader(path).epochs)
+
+
+def durations(history: tuple[EpochRow, ...]) -> Durations:
+    """Stage and seconds of each epoch."""
+    return [(row.stage, row.metrics.get("seconds") or 0.0) for row in history]
+
+
+def waiting_command(path: Path, obeyed: int) -> Command | None:
+    """The last command given to a run's writer, while the writer has not obeyed it."""
+    try:
+        lines = (path / "commands.jsonl").read_text().splitlines()
+    except OSError:
+        return None
+    return None if len(lines) <= obeyed else ("stop" if '"stop"' in "".join(lines[obeyed:]) else _command_in(lines[-1]))
+
+
+def _command_in(line: str) -> Command | None:
+    return next((c for c in ("pause", "resume", "stop") if f'"{c}"' in line), None)
+
+
+def _cost_key(config: BSDConfig) -> tuple[Any, ...]:
+    """What the seconds of an epoch depend on."""
+    return (config.data.data, config.data.limit, config.model, config.schedule.iterations, config.mixmatch.labeled_batch,
+            config.mixmatch.unlabeled_batch, config.altruistic.altruistic_batch, config.device)
+
+
+@lru_cache(maxsize=16)
+def _prior(root: str, names: tuple[str, ...], key: tuple[Any, ...]) -> dict[Stage, float]:
+    for name in names:
+        path = Path(root) / name
+        try:
+            if _cost_key(reader(path).config) == key and reader(path).summary:
+                return stage_seconds(durations(rows(path)))
+        except RunFolderError:
+            continue
+    return {}
+
+
+def prior_seconds(root: Path, config: BSDConfig) -> dict[Stage, float]:
+    """Seconds of an epoch by stage in the newest ended run that costs the same; empty where there is none."""
+    return _prior(str(root), tuple(path.name for path in list_runs(root)[:20]), _cost_key(config))

@@ -1,0 +1,174 @@
+"""The runs of this server: one training at a time on a background thread, shared by every browser tab.
+
+Tabs come and go; a run belongs to the server process and to its folder on disk. Nothing here but `registry` touches
+Streamlit, so that the thread can never call it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from bsd_engine.config import BSDConfig
+from bsd_engine.errors import BSDError, RunFolderError
+from bsd_engine.events import Event, RunStarted
+from bsd_engine.runs import Command, is_locked, list_runs, new_run_id, send_command
+
+ROOT = Path(__file__).resolve().parents[1]
+MAP_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+Job = Callable[[Callable[[Event], None]], Any]
+
+log = logging.getLogger(__name__)
+
+
+def runs_root() -> Path:
+    """Where run folders lie: beside streamlit_app.py, unless BSD_RUNS names another folder."""
+    return Path(os.environ.get("BSD_RUNS") or ROOT / "runs").resolve()
+
+
+class RunRegistry:
+    """Starts, resumes and commands the runs below one folder. Safe to use from any thread."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._lock = threading.Lock()
+        self._active: str | None = None
+        self._errors: dict[str, str] = {}
+        self._maps: subprocess.Popen[bytes] | None = None
+        # The engine takes seconds to import; by the first click on Start it is there.
+        threading.Thread(target=importlib.import_module, args=("bsd_engine.recorder",), daemon=True).start()
+
+    @property
+    def active(self) -> str | None:
+        """The run that this server trains now; its folder may not be there yet."""
+        return self._active
+
+    def error(self, run_id: str) -> str | None:
+        """Why the last training of a run ended early, as one sentence."""
+        return self._errors.get(run_id)
+
+    def run_ids(self) -> list[str]:
+        """Recorded runs, newest first."""
+        return [path.name for path in list_runs(self.root) if self._is_below_root(path.name)]
+
+    def path(self, run_id: str) -> Path:
+        """The folder of a run named by a page's address; anything but a folder directly below the root is refused."""
+        if not self._is_below_root(run_id):
+            raise RunFolderError(f"There is no run called {run_id!r} in {self.root}; choose one from the list.")
+        return self.root / run_id
+
+    def _is_below_root(self, run_id: str) -> bool:
+        if not run_id or run_id in (".", "..") or any(c in run_id for c in "/\\\0"):
+            return False
+        path = self.root / run_id
+        return path.is_dir() and path.resolve() == self.root.resolve() / run_id
+
+    def start(self, config: BSDConfig) -> str:
+        """Begin a run and return its id.
+
+        Raises
+        ------
+        BSDError
+            If another run trains here, or the settings or the data are unfit; nothing was started.
+        """
+        self._refuse_second()
+        from bsd_engine import preflight, recorder
+
+        preflight.check(config)
+        run_id = new_run_id()
+        self._launch(run_id, lambda on_event: recorder.record_run(config, self.root / run_id, on_event=on_event))
+        return run_id
+
+    def resume(self, run_id: str) -> str:
+        """Go on with a run after its last checkpoint."""
+        self._refuse_second()
+        from bsd_engine import recorder
+
+        path = self.path(run_id)
+        if is_locked(path):
+            raise RunFolderError(f"Run {run_id} is being trained by another process; stop it there first.")
+        self._launch(run_id, lambda on_event: recorder.resume_run(path, on_event=on_event))
+        return run_id
+
+    def command(self, run_id: str, command: Command) -> None:
+        """Ask the writer of a run, here or in a terminal, to pause, resume or stop."""
+        path = self.path(run_id)
+        if not is_locked(path):
+            raise RunFolderError(f"Nobody trains run {run_id} any more, so it cannot {command}.")
+        send_command(path, command)
+
+    def close(self) -> None:
+        """Stop what this server started."""
+        active = self._active
+        if active is not None and (self.root / active).is_dir():
+            send_command(self.root / active, "stop")
+        if self._maps is not None and self._maps.poll() is None:
+            self._maps.terminate()
+
+    def _refuse_second(self) -> None:
+        if self._active is not None:
+            raise RunFolderError(f"Run {self._active} is still training and this machine trains one run at a time; "
+                                 "stop it first or wait until it has finished.")
+
+    def _launch(self, run_id: str, job: Job) -> None:
+        with self._lock:
+            self._refuse_second()
+            self._active = run_id
+            self._errors.pop(run_id, None)
+        threading.Thread(target=self._work, args=(run_id, job), name=f"run {run_id}", daemon=True).start()
+
+    def _work(self, run_id: str, job: Job) -> None:
+        def on_event(event: Event) -> None:
+            if isinstance(event, RunStarted):
+                self._start_maps(run_id)
+
+        try:
+            job(on_event)
+        except BSDError as error:
+            self._errors[run_id] = str(error)
+        except Exception as error:  # the boundary of the worker: a page shows this, the terminal has the traceback
+            log.exception("run %s failed", run_id)
+            self._errors[run_id] = (f"The run ended on an unexpected error ({type(error).__name__}: {error}). Finished epochs "
+                                    "are kept; the terminal shows the details.")
+        finally:
+            self._active = None
+
+    def _start_maps(self, run_id: str) -> None:
+        """Have UMAP maps made by a process of the lowest priority: numba would hold this one's interpreter lock."""
+        command = [sys.executable, "-m", "bsd_engine", "map", str(self.root / run_id), "--follow"]
+        try:
+            child = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **MAP_THREADS}, stdin=subprocess.DEVNULL,
+                                     stdout=subprocess.DEVNULL, start_new_session=True)
+        except OSError as error:
+            log.warning("no UMAP maps for run %s: %s", run_id, error)
+            return
+        self._maps = child
+        with_lowest_priority(child.pid)
+        threading.Thread(target=child.wait, name=f"maps {run_id}", daemon=True).start()
+
+
+def with_lowest_priority(pid: int) -> None:
+    """Let everything else go before a process."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, pid, 19)
+    except OSError as error:
+        log.info("process %d keeps its priority: %s", pid, error)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8, on_release=lambda r: r.close())
+def _registry(root: Path) -> RunRegistry:
+    return RunRegistry(root)
+
+
+def registry() -> RunRegistry:
+    """The one registry of this server."""
+    return _registry(runs_root())

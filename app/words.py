@@ -1,0 +1,64 @@
+"""Words for what the engine calls by identifiers, and texts made safe for Streamlit's markdown."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from bsd_engine.runs import Status
+
+STATUS: dict[Status, str] = {
+    "running": "training", "paused": "paused", "finished": "finished", "stopped": "stopped", "failed": "failed",
+    "interrupted": "interrupted",
+}
+ATTACKS = {"badnets": "BadNets", "none": "none added"}
+SOURCES = {
+    "bundled": "bundled: Fashion-MNIST", "cifar10": "CIFAR-10", "gtsrb": "GTSRB traffic signs",
+    "folder": "folder of images", "npz": "npz file",
+}
+PRESETS = {
+    "demo": "demo: minutes on a CPU", "paper-cifar10": "paper: CIFAR-10 on a GPU", "smoke": "smoke: seconds, shows nothing",
+}
+ESTIMATORS = {
+    "median_probability": "by median probability (ours)", "second_logit_mode": "by the paper's vote", "given": "given",
+}
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
+
+
+def unformatted(text: str) -> str:
+    """A sentence that markdown shows as it stands; file names and class names come from outside."""
+    return _MARKDOWN.sub(r"\\\1", text)
+
+
+def duration(seconds: float) -> str:
+    """7.4 -> "7 s", 94 -> "1 min 34 s", 7500 -> "2 h 5 min"."""
+    s = max(0, round(seconds))
+    if s < 60:
+        return f"{s} s"
+    if s < 3600:
+        return f"{s // 60} min {s % 60} s" if s < 600 else f"{round(s / 60)} min"
+    return f"{s // 3600} h {s % 3600 // 60} min"
+
+
+def moment(created: str) -> str:
+    """An ISO time as "22 Nov 08:15", or "today 08:15"."""
+    try:
+        when = datetime.fromisoformat(created)
+    except ValueError:
+        return created
+    day = "today" if when.date() == datetime.now().date() else f"{when.day} {when:%b}"
+    return f"{day} {when:%H:%M}"
+
+
+def source(spec: str) -> str:
+    """A data specification in a few words: "Fashion-MNIST", or the last part of a path."""
+    kind, _, path = spec.partition(":")
+    if path:
+        return re.split(r"[\\/]", path.rstrip("\\/"))[-1] or path
+    return {"bundled": "Fashion-MNIST", "gtsrb": "GTSRB"}.get(kind, SOURCES.get(kind, kind))
+
+
+def attack(name: str) -> str:
+    """An attack's name as its paper writes it."""
+    return ATTACKS.get(name, name)

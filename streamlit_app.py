@@ -1,0 +1,13 @@
+"""Entry point of the dashboard: page set-up and navigation, nothing else. Start it with `streamlit run streamlit_app.py`."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from app.pages import run
+
+ROOT = Path(__file__).parent
+
+st.set_page_config(page_title="BSD: bi-perspective splitting defense", layout="wide", initial_sidebar_state=300)
+st.html(ROOT / "app" / "page.css")
+st.navigation([st.Page(run.render, title="Run", url_path="run", default=True)], position="top").run()
