@@ -1,21 +1,21 @@
-"""Figures over the epochs of a run, the target vote, and the strip of stages; pure functions, no streamlit.
+"""Figures over the epochs of a run and of the target vote; pure functions, no streamlit.
 
 What depends on the truth is drawn only if `truth_shown`, whatever the metrics hold.
 """
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 from app.facts import Facts
-from app.theme import STAGE_NAMES, Palette, blank_figure, count, empty_figure, epoch_number, epoch_text, faded, percent
-from bsd_engine.config import STAGES, ScheduleConfig, Stage
+from app.stages import stage_spans
+from app.stages import stage_strip as stage_strip
+from app.theme import STAGE_NAMES, Palette, Sketch, count, empty_figure, epoch_number, epoch_text, faded, percent
+from bsd_engine.config import ScheduleConfig
 from bsd_engine.events import EpochState
 
 Metrics = Mapping[int, Mapping[str, float | int | None]]
@@ -32,35 +32,34 @@ def metrics_of(states: Iterable[EpochState]) -> dict[int, Mapping[str, float | i
     return {state.epoch: state.metrics for state in states}
 
 
-def stage_spans(schedule: ScheduleConfig) -> list[tuple[Stage, int, int]]:
-    """Stages that have an epoch, with their first and last global, 0-based epoch."""
-    starts = [schedule.altruistic_epochs + t for t in (0, schedule.t1, schedule.t1 + schedule.init_epochs, schedule.t2)]
-    bounds = [0, *starts, schedule.total_epochs]
-    return [(stage, a, b - 1) for stage, a, b in zip(STAGES, bounds, bounds[1:], strict=False) if b > a]
-
-
 def _series(metrics: Metrics, name: str) -> tuple[np.ndarray, np.ndarray]:
     """(K,) epoch numbers as shown and (K,) values, where the value is known."""
     known = [(epoch_number(e), v) for e in sorted(metrics) if (v := metrics[e].get(name)) is not None and math.isfinite(v)]
     return np.array([e for e, _ in known], np.int32), np.array([v for _, v in known], np.float32)
 
 
-def _timeline(palette: Palette, schedule: ScheduleConfig, current_epoch: int | None, **layout: Any) -> go.Figure:
-    """A blank figure over all epochs with named bands for the stages and a line at the current epoch."""
-    figure = blank_figure(palette, **layout)
+def _timeline(palette: Palette, schedule: ScheduleConfig, current_epoch: int | None, **words: str) -> Sketch:
+    """The start of a figure over all epochs, with named bands for the stages and a line at the current epoch."""
+    sketch = Sketch(palette, **words)
     total = schedule.total_epochs
     for i, (stage, first, last) in enumerate(stage_spans(schedule)):
         x0, x1 = epoch_number(first) - 0.5, epoch_number(last) + 0.5
         if i % 2:
-            figure.add_shape(type="rect", x0=x0, x1=x1, y0=0, y1=1, yref="paper", fillcolor=palette.band, line_width=0, layer="below")
+            sketch.shape("rect", x0=x0, x1=x1, y0=0, y1=1, yref="paper", fillcolor=palette.band, line_width=0, layer="below")
         if (last + 1 - first) / total >= NARROWEST_LABELLED_BAND:
-            figure.add_annotation(text=STAGE_NAMES[stage].replace(" ", "<br>", 1), x=(x0 + x1) / 2, y=1, yref="paper", yanchor="bottom",
-                                  font={"size": 11, "color": palette.muted})
+            sketch.note(
+                STAGE_NAMES[stage].replace(" ", "<br>", 1),
+                x=(x0 + x1) / 2,
+                y=1,
+                yref="paper",
+                yanchor="bottom",
+                font={"size": 11, "color": palette.muted},
+            )
     if current_epoch is not None:
         now = epoch_number(current_epoch)
-        figure.add_shape(type="line", x0=now, x1=now, y0=0, y1=1, yref="paper", line={"color": palette.text, "width": 1.2})
-    figure.update_layout(xaxis={"title.text": "epoch", "range": [0.5, total + 0.5], "showgrid": False}, margin={"t": 78}, hovermode="x")
-    return figure
+        sketch.shape("line", x0=now, x1=now, y0=0, y1=1, yref="paper", line={"color": palette.text, "width": 1.2})
+    sketch.layout(xaxis={"title.text": "epoch", "range": [0.5, total + 0.5], "showgrid": False}, margin={"t": 78}, hovermode="x")
+    return sketch
 
 
 def _when(schedule: ScheduleConfig, metrics: Metrics, current_epoch: int | None) -> str:
@@ -68,7 +67,9 @@ def _when(schedule: ScheduleConfig, metrics: Metrics, current_epoch: int | None)
     return "no epoch yet" if epoch is None else epoch_text(epoch, schedule.total_epochs)
 
 
-def poison_in_pool(metrics: Metrics, facts: Facts, palette: Palette, *, truth_shown: bool, current_epoch: int | None = None) -> go.Figure:
+def poison_in_pool(
+    metrics: Metrics, facts: Facts, palette: Palette, *, truth_shown: bool, current_epoch: int | None = None
+) -> go.Figure:
     """Bars of poison in the clean pool at each epoch and the line of its running total; the pool's size without truth."""
     schedule = facts.config.schedule
     title, when = "Poison in the clean pool", _when(schedule, metrics, current_epoch)
@@ -77,36 +78,96 @@ def poison_in_pool(metrics: Metrics, facts: Facts, palette: Palette, *, truth_sh
         return _pool_size(metrics, facts, palette, truth_shown, when, current_epoch)
     total_epochs, cumulative = _series(metrics, "poison_in_clean_pool_cumulative")
     said = f"{count(poison[-1])} in the pool of epoch {epochs[-1]}"
-    figure = _timeline(palette, schedule, current_epoch, name="poison_in_pool", title=title, subtitle=f"{when} · {said}", summary=f"{title}, {when}: {said}.")
-    figure.add_bar(x=epochs, y=poison, name="in the pool", marker_color=palette.poison, marker_line_width=0,
-                   hovertemplate="%{y:,} in the pool<extra></extra>")
-    figure.add_scatter(x=total_epochs, y=cumulative, name="cumulative", yaxis="y2", mode="lines", line={"color": palette.text, "width": 1.5, "dash": "dot"},
-                       hovertemplate="%{y:,} cumulative<extra></extra>")
-    top, top_cumulative = (max(5.0, float(v.max(initial=0))) for v in (poison, cumulative))
-    return figure.update_layout(
-        yaxis={"title.text": "poison (samples)", "range": [0, 1.08 * top], "nticks": 5, "tickformat": ",d"},
-        yaxis2={"title": {"text": "cumulative (samples)", "standoff": 8}, "tickmode": "auto", "range": [0, 1.08 * top_cumulative], "nticks": 5, "tickformat": "~s",
-                "overlaying": "y", "side": "right", "showgrid": False},
-        margin={"r": 64}, bargap=0.25,
+    sketch = _timeline(
+        palette,
+        schedule,
+        current_epoch,
+        name="poison_in_pool",
+        title=title,
+        subtitle=f"{when} · {said}",
+        summary=f"{title}, {when}: {said}.",
     )
+    sketch.trace(
+        "bar",
+        x=epochs,
+        y=poison,
+        name="in the pool",
+        marker_color=palette.poison,
+        marker_line_width=0,
+        hovertemplate="%{y:,} in the pool<extra></extra>",
+    )
+    sketch.trace(
+        "scatter",
+        x=total_epochs,
+        y=cumulative,
+        name="cumulative",
+        yaxis="y2",
+        mode="lines",
+        line={"color": palette.text, "width": 1.5, "dash": "dot"},
+        hovertemplate="%{y:,} cumulative<extra></extra>",
+    )
+    top, top_cumulative = (max(5.0, float(v.max(initial=0))) for v in (poison, cumulative))
+    sketch.layout(
+        yaxis={"title.text": "poison (samples)", "range": [0, 1.08 * top], "nticks": 5, "tickformat": ",d"},
+        yaxis2={
+            "title": {"text": "cumulative (samples)", "standoff": 8},
+            "tickmode": "auto",
+            "range": [0, 1.08 * top_cumulative],
+            "nticks": 5,
+            "tickformat": "~s",
+            "overlaying": "y",
+            "side": "right",
+            "showgrid": False,
+        },
+        margin={"r": 64},
+        bargap=0.25,
+    )
+    return sketch.figure()
 
 
-def _pool_size(metrics: Metrics, facts: Facts, palette: Palette, truth_shown: bool, when: str, current_epoch: int | None) -> go.Figure:
+def _pool_size(
+    metrics: Metrics, facts: Facts, palette: Palette, truth_shown: bool, when: str, current_epoch: int | None
+) -> go.Figure:
     """What is left of `poison_in_pool` without the truth, or before there is a pool."""
     epochs, size = _series(metrics, "clean_pool_size")
     if not len(epochs):
         first = epoch_number(facts.config.schedule.altruistic_epochs)
         return empty_figure(f"the first clean pool comes with epoch {first}<br>({when})", palette, title="Clean pool")
     note = "poison not counted in this run" if truth_shown else "truth unknown: how many of them are poison is not known"
-    figure = _timeline(palette, facts.config.schedule, current_epoch, name="pool_size", title="Size of the clean pool",
-                       subtitle=f"{when} · {note}", summary=f"Size of the clean pool, {when}: {count(size[-1])} samples; {note}.")
-    figure.add_bar(x=epochs, y=size, marker_color=faded(palette.unknown, 0.7), marker_line_width=0, hovertemplate="%{y:,} samples<extra></extra>")
-    return figure.update_layout(yaxis={"title.text": "clean pool (samples)", "range": [0, 1.08 * float(size.max())], "nticks": 5, "tickformat": ",d"},
-                                bargap=0.25, showlegend=False)
+    sketch = _timeline(
+        palette,
+        facts.config.schedule,
+        current_epoch,
+        name="pool_size",
+        title="Size of the clean pool",
+        subtitle=f"{when} · {note}",
+        summary=f"Size of the clean pool, {when}: {count(size[-1])} samples; {note}.",
+    )
+    sketch.trace(
+        "bar",
+        x=epochs,
+        y=size,
+        marker_color=faded(palette.unknown, 0.7),
+        marker_line_width=0,
+        hovertemplate="%{y:,} samples<extra></extra>",
+    )
+    sketch.layout(
+        yaxis={"title.text": "clean pool (samples)", "range": [0, 1.08 * float(size.max())], "nticks": 5, "tickformat": ",d"},
+        bargap=0.25,
+        showlegend=False,
+    )
+    return sketch.figure()
 
 
-def accuracy_curves(metrics: Metrics, facts: Facts, palette: Palette, *, truth_shown: bool, current_epoch: int | None = None,
-                    test_counts: tuple[int, int] | None = None) -> go.Figure:
+def accuracy_curves(
+    metrics: Metrics,
+    facts: Facts,
+    palette: Palette,
+    *,
+    truth_shown: bool,
+    current_epoch: int | None = None,
+    test_counts: tuple[int, int] | None = None,
+) -> go.Figure:
     """Clean accuracy and attack success of the main model, percent.
 
     Parameters
@@ -121,24 +182,44 @@ def accuracy_curves(metrics: Metrics, facts: Facts, palette: Palette, *, truth_s
     series = {name: _series(metrics, name) for _, _, name, _, _ in lines}
     if not any(len(e) for e, _ in series.values()):
         first = epoch_number(schedule.altruistic_epochs)
-        return empty_figure(f"measured from epoch {first} on, if the data have test images<br>({when})", palette, title="Accuracy")
+        return empty_figure(
+            f"measured from epoch {first} on, if the data have test images<br>({when})", palette, title="Accuracy"
+        )
     note = "" if truth_shown and len(series["attack_success_rate"][0]) else " · attack success unknown"
     ends = ", ".join(f"{label} {percent(series[name][1][-1])}" for label, _, name, _, _ in lines if len(series[name][0]))
-    figure = _timeline(palette, schedule, current_epoch, name="accuracy", title="Accuracy and attack success" if truth_shown else "Accuracy",
-                       subtitle=f"{when}{note}", summary=f"Main model, {when}: {ends}{note}.")
+    sketch = _timeline(
+        palette,
+        schedule,
+        current_epoch,
+        name="accuracy",
+        title="Accuracy and attack success" if truth_shown else "Accuracy",
+        subtitle=f"{when}{note}",
+        summary=f"Main model, {when}: {ends}{note}.",
+    )
     labels = []
     for label, remark, name, colour, which in lines:
         epochs, values = series[name]
         if not len(epochs):
             continue
         if test_counts is not None:
-            _add_band(figure, epochs, values, test_counts[which], colour)
-        figure.add_scatter(x=epochs, y=values, mode="lines+markers" if len(epochs) < 3 else "lines", name=label, showlegend=False,
-                           line={"color": colour, "width": 2}, hovertemplate=f"{label} %{{y:.1f}} %<extra></extra>")
+            _add_band(sketch, epochs, values, test_counts[which], colour)
+        sketch.trace(
+            "scatter",
+            x=epochs,
+            y=values,
+            mode="lines+markers" if len(epochs) < 3 else "lines",
+            name=label,
+            showlegend=False,
+            line={"color": colour, "width": 2},
+            hovertemplate=f"{label} %{{y:.1f}} %<extra></extra>",
+        )
         text = f"{label} <b>{percent(values[-1])}</b>{'<br>' + remark if remark else ''}"
         labels.append((float(values[-1]), int(epochs[-1]), text, colour))
-    _add_end_labels(figure, labels)
-    return figure.update_layout(yaxis={"title.text": "test images (percent)", "range": [-2, 102], "tickvals": [0, 25, 50, 75, 100]}, margin={"r": 150})
+    _add_end_labels(sketch, labels)
+    sketch.layout(
+        yaxis={"title.text": "test images (percent)", "range": [-2, 102], "tickvals": [0, 25, 50, 75, 100]}, margin={"r": 150}
+    )
+    return sketch.figure()
 
 
 def wilson(rate: np.ndarray, n: int, z: float = 1.96) -> tuple[np.ndarray, np.ndarray]:
@@ -149,11 +230,21 @@ def wilson(rate: np.ndarray, n: int, z: float = 1.96) -> tuple[np.ndarray, np.nd
     return 100 * np.maximum(0, centre - half), 100 * np.minimum(1, centre + half)
 
 
-def _add_band(figure: go.Figure, epochs: np.ndarray, values: np.ndarray, n: int, colour: str) -> None:
+def _add_band(sketch: Sketch, epochs: np.ndarray, values: np.ndarray, n: int, colour: str) -> None:
     if n > 0:
         low, high = (end.astype(np.float32) for end in wilson(values, n))
-        figure.add_scatter(x=np.concatenate([epochs, epochs[::-1]]), y=np.concatenate([high, low[::-1]]), mode="lines", line_width=0, fill="toself",
-                           fillcolor=faded(colour, 0.15), hoverinfo="skip", showlegend=False, name="95 % interval")
+        sketch.trace(
+            "scatter",
+            x=np.concatenate([epochs, epochs[::-1]]),
+            y=np.concatenate([high, low[::-1]]),
+            mode="lines",
+            line_width=0,
+            fill="toself",
+            fillcolor=faded(colour, 0.15),
+            hoverinfo="skip",
+            showlegend=False,
+            name="95 % interval",
+        )
 
 
 def _label_heights(values: list[float]) -> list[float]:
@@ -165,11 +256,11 @@ def _label_heights(values: list[float]) -> list[float]:
     return heights
 
 
-def _add_end_labels(figure: go.Figure, labels: list[tuple[float, int, str, str]]) -> None:
+def _add_end_labels(sketch: Sketch, labels: list[tuple[float, int, str, str]]) -> None:
     """A label right of each line's end."""
     labels = sorted(labels)
     for height, (_, epoch, text, colour) in zip(_label_heights([value for value, *_ in labels]), labels, strict=True):
-        figure.add_annotation(text=text, x=epoch, y=height, xanchor="left", xshift=5, align="left", font={"size": 12, "color": colour})
+        sketch.note(text, x=epoch, y=height, xanchor="left", xshift=5, align="left", font={"size": 12, "color": colour})
 
 
 def vote_bars(state: EpochState, facts: Facts, palette: Palette) -> go.Figure:
@@ -177,26 +268,54 @@ def vote_bars(state: EpochState, facts: Facts, palette: Palette) -> go.Figure:
     title = "Which class is the target?"
     if state.vote_scores is None:
         last = epoch_number(facts.config.schedule.altruistic_epochs - 1)
-        return empty_figure(f"voted on in the altruistic warm-up, up to epoch {last}<br>({facts.epoch_text(state)})", palette, title=title)
+        return empty_figure(
+            f"voted on in the altruistic warm-up, up to epoch {last}<br>({facts.epoch_text(state)})", palette, title=title
+        )
     scores = np.nan_to_num(state.vote_scores.astype(np.float32))
     shown = np.sort(np.argsort(-scores, kind="stable")[:MOST_VOTE_BARS])
     said = "none yet" if state.pseudo_target is None else facts.name(state.pseudo_target)
     rest = f" · {len(shown)} highest of {len(scores)} classes" if len(shown) < len(scores) else ""
-    figure = blank_figure(palette, name="vote", title=title, subtitle=f"{facts.epoch_text(state)} · suspected: <b>{said}</b>{rest}",
-                          summary=f"Target vote, {facts.epoch_text(state)}: suspected is {said}.")
+    sketch = Sketch(
+        palette,
+        name="vote",
+        title=title,
+        subtitle=f"{facts.epoch_text(state)} · suspected: <b>{said}</b>{rest}",
+        summary=f"Target vote, {facts.epoch_text(state)}: suspected is {said}.",
+    )
     rows = np.arange(len(shown), dtype=np.int32)
-    figure.add_bar(
-        x=scores[shown], y=rows, orientation="h", hovertemplate="%{x:.3g}<extra></extra>", texttemplate="%{x:.2~g}", textposition="outside",
-        textfont={"size": 11, "color": palette.muted}, cliponaxis=False,
-        marker={"color": [palette.text if c == state.pseudo_target else faded(palette.unknown, 0.45) for c in shown], "line_width": 0},
+    sketch.trace(
+        "bar",
+        x=scores[shown],
+        y=rows,
+        orientation="h",
+        hovertemplate="%{x:.3g}<extra></extra>",
+        texttemplate="%{x:.2~g}",
+        textposition="outside",
+        textfont={"size": 11, "color": palette.muted},
+        cliponaxis=False,
+        marker={
+            "color": [palette.text if c == state.pseudo_target else faded(palette.unknown, 0.45) for c in shown],
+            "line_width": 0,
+        },
     )
     names = [f"<b>{facts.name(c)}</b>" if c == state.pseudo_target else facts.name(c) for c in shown]
     width = max((len(facts.name(c)) for c in shown), default=0)
-    return figure.update_layout(
+    sketch.layout(
         xaxis={"title.text": _vote_unit(facts), "range": [0, 1.15 * max(1e-9, float(scores.max(initial=0)))], "nticks": 5},
-        yaxis={"tickvals": rows, "ticktext": names, "range": [len(shown) - 0.4, -0.6], "showgrid": False, "ticks": "", "tickfont.color": palette.text},
-        margin={"l": 20 + int(6.6 * width), "r": 24}, bargap=0.35, showlegend=False,
+        yaxis={
+            "tickvals": rows,
+            "ticktext": names,
+            "range": [len(shown) - 0.4, -0.6],
+            "showgrid": False,
+            "ticks": "",
+            "tickfont.color": palette.text,
+            "title": {"text": "class", "standoff": 2},
+        },
+        margin={"l": 34 + int(6.6 * width), "r": 24},
+        bargap=0.35,
+        showlegend=False,
     )
+    return sketch.figure()
 
 
 def _vote_unit(facts: Facts) -> str:
@@ -205,36 +324,3 @@ def _vote_unit(facts: Facts) -> str:
         "median_probability": "median probability on samples of other classes",
         "given": "given in the settings",
     }[facts.config.split.target_estimator]
-
-
-def stage_strip(schedule: ScheduleConfig, epoch: int | None, palette: Palette, *, progress: float = 0.0) -> str:
-    """HTML of the five stages, each as wide as it is long, with a mark where the run is.
-
-    Parameters
-    ----------
-    epoch : global, 0-based epoch that is shown or trained; None before the first
-    progress : share of that epoch that is done, 0 to 1
-    """
-    total = schedule.total_epochs
-    cells = "".join(_stage_cell(stage, first, last, epoch, palette, i) for i, (stage, first, last) in enumerate(stage_spans(schedule)))
-    label, mark = "no epoch yet", ""
-    if epoch is not None:
-        here = schedule.stage(min(max(epoch, 0), total - 1))
-        label = f"{STAGE_NAMES[here]}, {epoch_text(epoch, total)}"
-        at = 100 * min(1.0, max(0.0, (epoch + min(max(progress, 0.0), 1.0)) / total))
-        mark = f'<div style="position:absolute;bottom:0;left:0;width:{at:.2f}%;height:3px;background:{palette.text}"></div>'
-    return (
-        f'<div role="img" aria-label="Stages: {html.escape(label)}" style="position:relative;display:flex;height:24px;border:1px solid {palette.line};'
-        f'border-radius:4px;font-size:13px;line-height:22px;box-sizing:border-box">{cells}{mark}</div>'
-    )
-
-
-def _stage_cell(stage: Stage, first: int, last: int, epoch: int | None, palette: Palette, i: int) -> str:
-    current = epoch is not None and first <= epoch <= last
-    look = f"color:{palette.text};font-weight:600" if current else f"color:{palette.muted}"
-    n = last + 1 - first
-    text = html.escape(f"{STAGE_NAMES[stage]} {n}")
-    return (
-        f'<div title="{html.escape(STAGE_NAMES[stage])}: epochs {epoch_number(first)} to {epoch_number(last)}" style="flex:{n} 1 0;min-width:0;'
-        f'padding:0 8px;overflow:hidden;white-space:nowrap;text-overflow:ellipsis;background:{palette.band if i % 2 else "transparent"};{look}">{text}</div>'
-    )

@@ -17,8 +17,10 @@ from bsd_engine.runs import RunReader
 LOSS_LOW, LOSS_HIGH = 1e-4, 20.0
 """Range of the loss axes, nats: SCE ends near 9.2 + 0.1 CE. What lies outside is drawn at the edge."""
 LOSS_AXIS = {
-    "type": "log", "range": [np.log10(LOSS_LOW) - 0.06, np.log10(LOSS_HIGH)],
-    "tickvals": [1e-4, 1e-3, 1e-2, 0.1, 1, 10], "ticktext": ["≤0.0001", "0.001", "0.01", "0.1", "1", "10"],
+    "type": "log",
+    "range": [np.log10(LOSS_LOW) - 0.06, np.log10(LOSS_HIGH)],
+    "tickvals": [1e-4, 1e-3, 1e-2, 0.1, 1, 10],
+    "ticktext": ["≤0.0001", "0.001", "0.01", "0.1", "1", "10"],
 }
 
 

@@ -6,10 +6,12 @@ figure has a fixed `uirevision`, so that zoom and selection outlive an update, a
 `layout.meta`.
 """
 
-from app.curves import Metrics, accuracy_curves, metrics_of, poison_in_pool, stage_spans, stage_strip, vote_bars, wilson
+from app.curves import Metrics, accuracy_curves, metrics_of, poison_in_pool, vote_bars, wilson
 from app.facts import Cut, Facts, picked_sample
 from app.histograms import altruistic_loss_histogram, oss_distance_histogram
-from app.scatters import discrepancy_scatter, feature_map
+from app.maps import feature_map
+from app.scatters import discrepancy_scatter
+from app.stages import stage_spans, stage_strip
 from app.theme import empty_figure
 
 __all__ = [

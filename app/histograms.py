@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from app.facts import LOSS_AXIS, LOSS_HIGH, LOSS_LOW, Cut, Facts, own
-from app.theme import Palette, blank_figure, count, empty_figure, epoch_number, faded
+from app.theme import Palette, Sketch, count, empty_figure, epoch_number, faded
 from bsd_engine.events import EpochState
 from bsd_engine.runs import Truth
 from bsd_engine.splits import als_clean_mask, oss_clean_mask
@@ -20,25 +20,31 @@ DISTANCE_BINS = 40
 COUNT_ROW, POISON_ROW = (0.3, 1.0), (0.0, 0.22)
 
 
-def altruistic_loss_histogram(state: EpochState, facts: Facts, truth: Truth | None, palette: Palette, *,
-                              alpha: float | None = None) -> go.Figure:
+def altruistic_loss_histogram(
+    state: EpochState, facts: Facts, truth: Truth | None, palette: Palette, *, alpha: float | None = None
+) -> go.Figure:
     """Distribution of the altruistic model's loss with the cut that ALS would make; alpha is the run's if not given."""
     loss = state.altruistic_loss
     alpha = facts.config.split.alpha if alpha is None else alpha
     is_poison = None if truth is None else truth.is_poison
     cut = Cut("alpha", alpha, loss, als_clean_mask(own(loss), alpha))
     edges = np.geomspace(LOSS_LOW, LOSS_HIGH, LOSS_BINS + 1)
-    figure = blank_figure(
-        palette, name="altruistic_loss", title="Altruistic loss", subtitle=f"{facts.epoch_text(state)} · {cut.tally(is_poison)}",
+    sketch = Sketch(
+        palette,
+        name="altruistic_loss",
+        title="Altruistic loss",
+        subtitle=f"{facts.epoch_text(state)} · {cut.tally(is_poison)}",
         summary=f"Altruistic loss of {count(len(loss))} samples, {facts.epoch_text(state)}. {cut.label}; {cut.tally(is_poison)}.",
     )
-    _add_distribution(figure, np.clip(loss, LOSS_LOW, LOSS_HIGH), is_poison, edges, palette)
-    _add_cut(figure, cut, edges, palette, log=True)
-    return figure.update_layout(xaxis={**LOSS_AXIS, "title.text": "altruistic loss (SCE, nats, log) – small: learned at once"})
+    _add_distribution(sketch, np.clip(loss.astype(np.float64), edges[0], edges[-1]), is_poison, edges, palette)
+    _add_cut(sketch, cut, edges, palette, log=True)
+    sketch.layout(xaxis={**LOSS_AXIS, "title.text": "altruistic loss (SCE, nats, log) – small: learned at once"})
+    return sketch.figure()
 
 
-def oss_distance_histogram(state: EpochState, facts: Facts, truth: Truth | None, palette: Palette, *,
-                           beta: float | None = None) -> go.Figure:
+def oss_distance_histogram(
+    state: EpochState, facts: Facts, truth: Truth | None, palette: Palette, *, beta: float | None = None
+) -> go.Figure:
     """Distribution of the OSS distance inside the suspected class with the cut at beta; the run's beta if not given."""
     title = "OSS distance"
     if state.oss_score is None or state.pseudo_target is None:
@@ -52,16 +58,19 @@ def oss_distance_histogram(state: EpochState, facts: Facts, truth: Truth | None,
     cut = Cut("beta", beta, s, oss_clean_mask(own(state.oss_score), own(facts.labels), state.pseudo_target, beta)[suspected])
     t1 = facts.config.schedule.t1
     note = f" · provisional: decided at T1 = {t1}" if state.main_epoch < t1 else ""
-    figure = blank_figure(
-        palette, name="oss_distance", title=f"{title} of {facts.name(state.pseudo_target)}",
+    sketch = Sketch(
+        palette,
+        name="oss_distance",
+        title=f"{title} of {facts.name(state.pseudo_target)}",
         subtitle=f"{facts.epoch_text(state)} · {cut.tally(is_poison)}{note}",
         summary=f"OSS distance of {count(len(s))} samples of {facts.name(state.pseudo_target)}, {facts.epoch_text(state)}{note}. "
-                f"{cut.label}; {cut.tally(is_poison)}.",
+        f"{cut.label}; {cut.tally(is_poison)}.",
     )
     edges = np.linspace(0, _round_up(float(np.nanmax(np.where(np.isfinite(s), s, 0.0)))), DISTANCE_BINS + 1)
-    _add_distribution(figure, s, is_poison, edges, palette)
-    _add_cut(figure, cut, edges, palette, log=False)
-    return figure.update_layout(xaxis={"range": [0, edges[-1]], "title.text": "distance S to the nearest other class (feature units)"})
+    _add_distribution(sketch, s, is_poison, edges, palette)
+    _add_cut(sketch, cut, edges, palette, log=False)
+    sketch.layout(xaxis={"range": [0, edges[-1]], "title.text": "distance S to the nearest other class (feature units)"})
+    return sketch.figure()
 
 
 def _no_oss_message(state: EpochState, facts: Facts) -> str:
@@ -86,41 +95,90 @@ def _steps(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.append(counts, counts[-1:])
 
 
-def _add_distribution(figure: go.Figure, values: np.ndarray, is_poison: np.ndarray | None, edges: np.ndarray, palette: Palette) -> None:
+def _add_distribution(
+    sketch: Sketch, values: np.ndarray, is_poison: np.ndarray | None, edges: np.ndarray, palette: Palette
+) -> None:
     """A light total under the outlines of clean and poison; poison once more in a row of its own, so that 5 % are seen."""
     x = edges.astype(np.float32)
     total = _steps(values, edges)
     step = {"shape": "hv", "width": 1.6}
-    figure.add_scatter(
-        x=x, y=total, mode="lines", fill="tozeroy", fillcolor=palette.total, name="all", hovertemplate="from %{x:.3g}: %{y} samples<extra></extra>",
-        line={**step, "width": 1 if is_poison is None else 0, "color": palette.unknown}, showlegend=is_poison is not None,
+    sketch.trace(
+        "scatter",
+        x=x,
+        y=total,
+        mode="lines",
+        fill="tozeroy",
+        fillcolor=palette.total,
+        name="all",
+        hovertemplate="from %{x:.3g}: %{y} samples<extra></extra>",
+        line={**step, "width": 1 if is_poison is None else 0, "color": palette.unknown},
+        showlegend=is_poison is not None,
     )
     top = max(1.0, float(total.max()))
     rows: dict[str, Any] = {"yaxis": {"title.text": "samples per bin", "range": [0, 1.22 * top], "nticks": 5, "domain": (0, 1)}}
     if is_poison is not None:
         poison = _steps(values[is_poison], edges)
         for name, y, colour in (("clean", total - poison, palette.clean), ("poison", poison, palette.poison)):
-            figure.add_scatter(x=x, y=y, mode="lines", name=name, line={**step, "color": colour},
-                               hovertemplate=f"from %{{x:.3g}}: %{{y}} {name}<extra></extra>")
-        figure.add_scatter(x=x, y=poison, mode="lines", yaxis="y2", showlegend=False, fill="tozeroy", fillcolor=faded(palette.poison, 0.3),
-                           line={**step, "width": 1, "color": palette.poison}, hovertemplate="from %{x:.3g}: %{y} poison<extra></extra>")
+            sketch.trace(
+                "scatter",
+                x=x,
+                y=y,
+                mode="lines",
+                name=name,
+                line={**step, "color": colour},
+                hovertemplate=f"from %{{x:.3g}}: %{{y}} {name}<extra></extra>",
+            )
+        sketch.trace(
+            "scatter",
+            x=x,
+            y=poison,
+            mode="lines",
+            yaxis="y2",
+            showlegend=False,
+            fill="tozeroy",
+            fillcolor=faded(palette.poison, 0.3),
+            line={**step, "width": 1, "color": palette.poison},
+            hovertemplate="from %{x:.3g}: %{y} poison<extra></extra>",
+        )
         rows["yaxis"]["domain"] = COUNT_ROW
-        rows["yaxis2"] = {"domain": POISON_ROW, "range": [0, 1.1 * max(1.0, float(poison.max()))], "nticks": 2, "showgrid": False,
-                          "anchor": "x", "tickfont.color": palette.poison}
+        rows["yaxis2"] = {
+            "domain": POISON_ROW,
+            "range": [0, 1.1 * max(1.0, float(poison.max()))],
+            "nticks": 2,
+            "showgrid": False,
+            "anchor": "x",
+            "tickfont.color": palette.poison,
+        }
         rows["xaxis"] = {"anchor": "y2"}
-        figure.add_annotation(text=f"poison alone ({count(is_poison.sum())}), own scale", x=1, xref="paper", xanchor="right",
-                              y=POISON_ROW[1], yref="paper", yanchor="top", font={"size": 11, "color": palette.poison})
-    figure.update_layout(rows)
+        sketch.note(
+            f"poison alone ({count(is_poison.sum())}), own scale",
+            x=1,
+            xref="paper",
+            xanchor="right",
+            y=POISON_ROW[1],
+            yref="paper",
+            yanchor="top",
+            font={"size": 11, "color": palette.poison},
+        )
+    sketch.layout(**rows)
 
 
-def _add_cut(figure: go.Figure, cut: Cut, edges: np.ndarray, palette: Palette, *, log: bool) -> None:
+def _add_cut(sketch: Sketch, cut: Cut, edges: np.ndarray, palette: Palette, *, log: bool) -> None:
     """The line at the smallest kept score, the kept side shaded, the label on the roomier side."""
     low, high = float(edges[0]), float(edges[-1])
     at = high if cut.value is None else float(np.clip(cut.value, low, high))
     scale = np.log10 if log else float
     position = float((scale(at) - scale(low)) / (scale(high) - scale(low)))
-    figure.add_shape(type="rect", x0=at, x1=high, y0=0, y1=1, yref="paper", fillcolor=palette.band, line_width=0, layer="below")
-    figure.add_shape(type="line", x0=at, x1=at, y0=0, y1=1, yref="paper", line={"color": palette.text, "width": 1.5})
+    sketch.shape("rect", x0=at, x1=high, y0=0, y1=1, yref="paper", fillcolor=palette.band, line_width=0, layer="below")
+    sketch.shape("line", x0=at, x1=at, y0=0, y1=1, yref="paper", line={"color": palette.text, "width": 1.5})
     to_left = position > 0.5
-    figure.add_annotation(text=f"<b>{cut.label}</b>", x=scale(at), y=1, yref="paper", yanchor="top", xanchor="right" if to_left else "left",
-                          xshift=-4 if to_left else 4, font={"size": 12, "color": palette.text})
+    sketch.note(
+        f"<b>{cut.label}</b>",
+        x=scale(at),
+        y=1,
+        yref="paper",
+        yanchor="top",
+        xanchor="right" if to_left else "left",
+        xshift=-4 if to_left else 4,
+        font={"size": 12, "color": palette.text},
+    )

@@ -72,7 +72,11 @@ class Server:
         command += [part for name, value in options.items() for part in (f"--{name}", value)] + list(self.args)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, cwd=self.cwd, env={**os.environ, **self.env}, stdin=subprocess.DEVNULL, stdout=log,
+                command,
+                cwd=self.cwd,
+                env={**os.environ, **self.env},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
                 stderr=subprocess.STDOUT,
             )
         self._wait_until_healthy()
@@ -116,11 +120,14 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
     """
     servers: list[Server] = []
 
-    def start(script_path: Path | str, *, cwd: Path | str = ROOT, env: Mapping[str, str] | None = None,
-              args: Sequence[str] = ()) -> Server:
+    def start(
+        script_path: Path | str, *, cwd: Path | str = ROOT, env: Mapping[str, str] | None = None, args: Sequence[str] = ()
+    ) -> Server:
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         server = Server(
-            script=(Path(cwd) / script_path).resolve(), cwd=Path(cwd), args=args,
+            script=(Path(cwd) / script_path).resolve(),
+            cwd=Path(cwd),
+            args=args,
             env={"PYTHONPATH": os.pathsep.join(paths), **(env or {})},
             log=tmp_path_factory.mktemp("server") / "log.txt",
         )
@@ -179,8 +186,9 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
     """
     opened: list[tuple[Any, Complaints, bool]] = []
 
-    def open_page(url: str, *, width: int = 1280, height: int = 800, dark: bool = False, expect_errors: bool = False,
-                  **options: Any) -> Page:
+    def open_page(
+        url: str, *, width: int = 1280, height: int = 800, dark: bool = False, expect_errors: bool = False, **options: Any
+    ) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", **options
         )

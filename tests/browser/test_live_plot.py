@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,10 +45,12 @@ RANGE = "chart => document.querySelector(chart)._fullLayout.xaxis.range.map(v =>
 @pytest.fixture(scope="module")
 def start(serve: Callable, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
     """`start(mode)`: address of a server of the script above."""
+
     def start_script(mode: str) -> str:
         folder = tmp_path_factory.mktemp("script")
         (folder / "script.py").write_text(f"MODE = {mode!r}\n{SCRIPT}")
         return serve("script.py", cwd=folder, args=("--server.enableStaticServing", "true")).url
+
     return start_script
 
 
@@ -76,15 +77,20 @@ def wait_for_ticks(page: Any, n: int = 2) -> None:
     """Wait until n further updates were drawn."""
     page.wait_for_function(
         "n => { const t = document.querySelector('.st-key-chart_b .live-plot-chart').getAttribute('aria-label').match(/tick (\\d+)/); return +t[1] >= n }",
-        arg=tick(page) + n, timeout=20000,
+        arg=tick(page) + n,
+        timeout=20000,
     )
 
 
 def at(page: Any, name: str, x: float, y: float) -> tuple[float, float]:
     """Pixel position of data coordinates in a chart."""
-    return tuple(page.evaluate(
-        "([c, x, y]) => { const g = document.querySelector(c), b = g.getBoundingClientRect(), l = g._fullLayout;"
-        "return [b.left + l._size.l + l.xaxis.d2p(x), b.top + l._size.t + l.yaxis.d2p(y)] }", [CHART.format(name), x, y]))
+    return tuple(
+        page.evaluate(
+            "([c, x, y]) => { const g = document.querySelector(c), b = g.getBoundingClientRect(), l = g._fullLayout;"
+            "return [b.left + l._size.l + l.xaxis.d2p(x), b.top + l._size.t + l.yaxis.d2p(y)] }",
+            [CHART.format(name), x, y],
+        )
+    )
 
 
 def drag(page: Any, name: str, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -128,7 +134,9 @@ def test_hover_outlives_updates_and_every_click_registers(page):
         page.mouse.down()
         page.wait_for_timeout(90)
         page.mouse.up()
-        page.wait_for_function("text => document.querySelector('#picked').innerText === text", arg=f"{name} 0 {5 * y + x}", timeout=10000)
+        page.wait_for_function(
+            "text => document.querySelector('#picked').innerText === text", arg=f"{name} 0 {5 * y + x}", timeout=10000
+        )
 
 
 def test_one_script_load_summary_and_size_of_the_container(page):
