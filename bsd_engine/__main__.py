@@ -1,0 +1,160 @@
+"""Command line: python -m bsd_engine COMMAND. Exit status 2 and one sentence for bad input; Ctrl-C stops cleanly."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tyro
+from tqdm import tqdm
+
+from bsd_engine.config import BSDConfig
+from bsd_engine.errors import BSDError, ConfigError
+from bsd_engine.presets import PRESETS, preset
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Settings start from --preset (demo when not given); each option below changes one."""
+
+    config: BSDConfig = field(default_factory=BSDConfig)
+    out: Path | None = None
+    """Run folder to write, new or empty; runs/ID when not given."""
+    resume: Path | None = None
+    """Run folder to go on with; its own settings apply and no other option is read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapOptions:
+    """Make the 2-D UMAP maps of a run folder."""
+
+    folder: tyro.conf.Positional[Path]
+    """Run folder."""
+    follow: bool = False
+    """Go on while the run is being written."""
+
+
+def _preset_in(arguments: list[str]) -> str:
+    """Value of --preset, which must be known before the other options' defaults are."""
+    for word, value in zip(arguments, [*arguments[1:], ""]):
+        if word == "--preset" or word.startswith("--preset="):
+            return value if word == "--preset" else word.split("=", 1)[1]
+    return "demo"
+
+
+def _run_options(command: str, arguments: list[str]) -> RunOptions:
+    default = RunOptions(config=preset(_preset_in(arguments)))
+    description = f"{_COMMANDS[command].__doc__} Presets: {', '.join(PRESETS)}."
+    return tyro.cli(RunOptions, args=arguments, default=default, prog=f"python -m bsd_engine {command}",
+                    description=description, config=(tyro.conf.OmitArgPrefixes,))
+
+
+def _out_folder(options: RunOptions) -> Path:
+    from bsd_engine.runs import new_run_id
+
+    return options.out or Path("runs") / new_run_id()
+
+
+class _Progress:
+    """A bar an epoch's iterations move, with the newest numbers behind it."""
+
+    def __init__(self) -> None:
+        self.bar: tqdm | None = None
+
+    def __call__(self, event: object) -> None:
+        from bsd_engine.events import EpochFinished, IterationDone, RunFinished, RunStarted
+
+        if isinstance(event, RunStarted):
+            self.bar = tqdm(total=event.total_epochs, initial=event.first_epoch, unit="epoch", dynamic_ncols=True, mininterval=0.5,
+                            bar_format="{l_bar}{bar}| {n:.1f}/{total} epochs [{elapsed}<{remaining}]{postfix}")
+        elif isinstance(event, IterationDone):
+            self.bar.n = event.epoch + event.iteration / event.iterations
+            self.bar.set_description(event.stage.replace("_", " "), refresh=False)
+            self.bar.update(0)
+        elif isinstance(event, EpochFinished):
+            self.bar.n = event.state.epoch + 1
+            self.bar.set_postfix(_headline(event.state.metrics), refresh=True)
+        elif isinstance(event, RunFinished):
+            self.bar.close()
+
+
+def _headline(numbers: dict) -> dict[str, str]:
+    shown = {"CA": "clean_accuracy", "ASR": "attack_success_rate"}
+    result = {short: f"{numbers[name]:.1f}%" for short, name in shown.items() if numbers.get(name) is not None}
+    if numbers.get("poison_in_clean_pool") is not None:
+        result["poison in pool"] = str(numbers["poison_in_clean_pool"])
+    return result
+
+
+def _print_summary(summary: dict, folder: Path) -> None:
+    def percent(name: str) -> str:
+        return "unknown" if summary.get(name) is None else f"{summary[name]:.1f} %"
+
+    print(f"{summary['status']} after {summary['epochs']} epochs, {summary['seconds']:.0f} s on {summary['device']}: "
+          f"clean accuracy {percent('clean_accuracy')}, attack success rate {percent('attack_success_rate')}")
+    print(f"run folder: {folder}")
+
+
+def train(arguments: list[str]) -> None:
+    """Train a clean model with BSD from data that may be poisoned, and record the run."""
+    options = _run_options("train", arguments)
+    from bsd_engine.recorder import record_run, resume_run
+
+    folder = options.resume or _out_folder(options)
+    try:
+        if options.resume:
+            summary = resume_run(folder, on_event=_Progress())
+        else:
+            summary = record_run(options.config, folder, on_event=_Progress())
+    except KeyboardInterrupt:
+        raise SystemExit(f"\nStopped. Go on with: python -m bsd_engine train --resume {folder}") from None
+    _print_summary(summary, folder)
+
+
+def undefended(arguments: list[str]) -> None:
+    """Train plainly on the same poisoned set: the baseline that the defense effectiveness rating needs."""
+    options = _run_options("undefended", arguments)
+    if options.resume:
+        raise ConfigError("undefended training cannot be resumed; it is short. Start it again without --resume.")
+    from bsd_engine.undefended import train_undefended
+
+    folder = _out_folder(options)
+    _print_summary(train_undefended(options.config, folder, progress=lambda epochs: tqdm(epochs, unit="epoch")), folder)
+
+
+def map_run(arguments: list[str]) -> None:
+    """Make the 2-D UMAP maps of a run folder."""
+    options = tyro.cli(MapOptions, args=arguments, prog="python -m bsd_engine map", config=(tyro.conf.OmitArgPrefixes,))
+    from bsd_engine.maps import make_maps
+
+    make_maps(options.folder, follow=options.follow)
+
+
+_COMMANDS: dict[str, Callable[[list[str]], None]] = {"train": train, "undefended": undefended, "map": map_run}
+
+
+def _usage() -> str:
+    lines = [f"  {name:<12}{command.__doc__.splitlines()[0]}" for name, command in _COMMANDS.items()]
+    return "usage: python -m bsd_engine COMMAND [options]\n\n" + "\n".join(lines) + "\n\nEach COMMAND explains its options with --help."
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; returns the exit status."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_usage())
+        return 0 if arguments else 2
+    command, *rest = arguments
+    try:
+        if command not in _COMMANDS:
+            raise ConfigError(f"there is no command {command!r}; expected one of {', '.join(_COMMANDS)}.")
+        _COMMANDS[command](rest)
+    except BSDError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

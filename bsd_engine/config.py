@@ -1,0 +1,333 @@
+"""Every setting of a run, as frozen dataclasses that check themselves.
+
+The text under each field is its help on the command line: meaning, unit, and where the default comes from.
+Symbols are the paper's (alpha, beta, T1, T2, T3, lambda_u).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field, fields, replace
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import tyro
+
+from bsd_engine.errors import ConfigError
+
+Stage = Literal["altruistic_warmup", "oss_warmup", "initial_pools", "class_completion", "selective_drop"]
+STAGES: tuple[Stage, ...] = (
+    "altruistic_warmup",
+    "oss_warmup",
+    "initial_pools",
+    "class_completion",
+    "selective_drop",
+)
+
+
+def _check(condition: bool, name: str, value: Any, expected: str, remedy: str = "") -> None:
+    """Raise `ConfigError` naming the setting, what was found and what was expected."""
+    if not condition:
+        raise ConfigError(f"{name} is {value!r}, expected {expected}.{' ' + remedy if remedy else ''}")
+
+
+def _is_number(value: Any, low: float, high: float) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value) and low <= value <= high
+
+
+def _check_numbers(config: Any, **ranges: tuple[float, float]) -> None:
+    """Check that each named field is a finite number within its closed range."""
+    for name, (low, high) in ranges.items():
+        value = getattr(config, name)
+        bound = f"at least {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
+        _check(_is_number(value, low, high), name, value, f"a number {bound}")
+
+
+def _check_choices(config: Any) -> None:
+    """Check each `Literal` field against its list of words."""
+    for name, hint in get_type_hints(type(config)).items():
+        if get_origin(hint) is Literal:
+            choices = get_args(hint)
+            _check(getattr(config, name) in choices, name, getattr(config, name), f"one of {', '.join(choices)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which images are trained on."""
+
+    data: str = "bundled"
+    """Source of the images: bundled, cifar10, gtsrb, folder:PATH or npz:PATH."""
+    limit: int | None = None
+    """Number of training images, drawn with equal share per class; all when not given."""
+    flip: bool = True
+    """Augment by mirroring left to right; off for signs and letters, whose meaning it changes."""
+
+    def __post_init__(self) -> None:
+        known = self.data in ("bundled", "cifar10", "gtsrb") or self.data.startswith(("folder:", "npz:"))
+        _check(known, "data", self.data, "bundled, cifar10, gtsrb, folder:PATH or npz:PATH")
+        if self.limit is not None:
+            _check_numbers(self, limit=(20, math.inf))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackConfig:
+    """How the training set is poisoned; `none` for data that may be poisoned already."""
+
+    attack: str = "badnets"
+    """Name of the attack, or none."""
+    target_label: Annotated[int, tyro.conf.arg(name="target")] = 3
+    """Class that triggered images are sent to (0-based)."""
+    rate: float = 0.05
+    """Poisoning rate rho: share of the images of the other classes that carry the trigger (paper: 0.05)."""
+
+    def __post_init__(self) -> None:
+        _check_numbers(self, target_label=(0, math.inf), rate=(0, 0.9))
+        _check(
+            self.attack == "none" or self.rate > 0,
+            "rate",
+            self.rate,
+            "a number above 0",
+            "For data without an added attack use --attack none.",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Architecture of both models; the altruistic model g has the same one as the main model f."""
+
+    model: Literal["small_resnet", "resnet18"] = "resnet18"
+    """resnet18: the CIFAR ResNet-18 of the paper; small_resnet: three stages behind a stride-2 stem, for CPUs."""
+    width: int = 64
+    """Channels of the first stage (paper: 64); later stages double it."""
+
+    def __post_init__(self) -> None:
+        _check_choices(self)
+        _check_numbers(self, width=(1, 1024))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleConfig:
+    """Lengths of the stages, in epochs; T counts epochs of the main model from 0."""
+
+    altruistic_epochs: int = 25
+    """Warm-up epochs of the altruistic model before T = 0 (paper: 25)."""
+    t1: Annotated[int, tyro.conf.arg(name="warmup", aliases=("--t1",))] = 20
+    """T1: OSS warm-up epochs of the main model on the non-target samples (paper: 20)."""
+    init_epochs: int = 10
+    """Epochs on the initial pools (paper: 10, written into Eq. 11)."""
+    t2: int = 90
+    """T2: main epoch at which class completion ends and selective dropping starts (paper: 90)."""
+    t3: int = 120
+    """T3: number of main epochs in all (paper: 120)."""
+    iterations: int = 1024
+    """MixMatch iterations in a main epoch (paper: 1024)."""
+
+    def __post_init__(self) -> None:
+        _check_numbers(
+            self,
+            altruistic_epochs=(1, 1000),
+            t1=(1, 1000),
+            init_epochs=(1, 1000),
+            t2=(1, 10000),
+            t3=(1, 10000),
+            iterations=(1, math.inf),
+        )
+        start = self.t1 + self.init_epochs
+        _check(self.t2 >= start, "t2", self.t2, f"at least warmup + init_epochs = {start}", "Raise t2 or shorten the warm-up.")
+        _check(self.t3 >= self.t2, "t3", self.t3, f"at least t2 = {self.t2}")
+
+    @property
+    def total_epochs(self) -> int:
+        """Epochs in all: altruistic warm-up and main training."""
+        return self.altruistic_epochs + self.t3
+
+    def main_epoch(self, epoch: int) -> int:
+        """Epoch T of the main model at a global epoch; negative during the altruistic warm-up."""
+        return epoch - self.altruistic_epochs
+
+    def stage(self, epoch: int) -> Stage:
+        """Stage that a global epoch (0-based, altruistic warm-up included) belongs to."""
+        t = self.main_epoch(epoch)
+        ends = (0, self.t1, self.t1 + self.init_epochs, self.t2)
+        return STAGES[sum(t >= end for end in ends)]
+
+    def with_warmup(self, t1: int) -> ScheduleConfig:
+        """This schedule with another T1; T2 and T3 move along, so that later stages keep their length."""
+        shift = t1 - self.t1
+        return replace(self, t1=t1, t2=self.t2 + shift, t3=self.t3 + shift)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AltruisticConfig:
+    """Training of the altruistic model g, which sees the whole malicious set."""
+
+    altruistic_lr: float = 1e-3
+    """Learning rate of Adam (paper: 0.001)."""
+    altruistic_batch: int = 128
+    """Images in a batch (unstated in the paper; ASD's loader has 128)."""
+
+    def __post_init__(self) -> None:
+        _check_numbers(self, altruistic_lr=(1e-9, 10), altruistic_batch=(2, 65536))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixMatchConfig:
+    """One semi-supervised step of the main model f, as in ASD, which the paper aligns with."""
+
+    main_lr: float = 2e-3
+    """Learning rate of Adam (ASD: 0.002)."""
+    labeled_batch: int = 64
+    """Labelled images in an iteration (ASD: 64)."""
+    unlabeled_batch: int = 64
+    """Unlabelled images in an iteration, each augmented twice (ASD: 64)."""
+    lambda_u: float = 15.0
+    """Final weight of the unlabelled loss (paper: 15)."""
+    rampup: int | None = None
+    """Epochs over which lambda_u grows from 0; T3 when not given (paper: 120 = T3)."""
+    temperature: float = 0.5
+    """Sharpening temperature of guessed labels (ASD: 0.5)."""
+    mixup_alpha: float = 0.75
+    """Beta(a, a) parameter of mixup (ASD: 0.75)."""
+    ema: float = 0.0
+    """Decay per iteration of the averaged weights of f that are scored and tested; 0 for none (paper and ASD).
+    MixMatch's original has 0.999."""
+    bn_mode: Literal["concatenated", "separate"] = "concatenated"
+    """Batch norm sees one batch of guesses and one of mixed images (two forwards), or ASD's five of 64 (separate)."""
+
+    def __post_init__(self) -> None:
+        _check_choices(self)
+        _check_numbers(
+            self,
+            main_lr=(1e-9, 10),
+            labeled_batch=(2, 65536),
+            unlabeled_batch=(2, 65536),
+            lambda_u=(0, 1e6),
+            temperature=(1e-3, 10),
+            mixup_alpha=(1e-3, 100),
+            ema=(0, 0.99999),
+        )
+        if self.rampup is not None:
+            _check_numbers(self, rampup=(1, math.inf))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitConfig:
+    """How the clean pool is chosen."""
+
+    alpha: float = 0.6
+    """Largest share of samples in the clean pool; ALS keeps this share at the first split (paper: 0.6)."""
+    beta: float = 0.2
+    """Share of the suspected class kept by OSS, and start of the alpha schedule (paper: 0.2)."""
+    target_estimator: Literal["second_logit_mode", "median_probability", "given"] = "second_logit_mode"
+    """second_logit_mode: the paper's vote; median_probability: class with the highest median probability among
+    samples not labelled with it (ours); given: assume_target."""
+    assume_target: int | None = None
+    """Target label to assume when target_estimator is given (0-based)."""
+    init_combine: Literal["intersection", "union", "als_only", "oss_only", "random"] = "intersection"
+    """First pool from ALS and OSS: intersection (Eq. 3; Algorithm 1 prints a union), or an ablation; random: as many
+    samples as the intersection has."""
+    als_init_ratio: float | None = None
+    """Share kept by ALS at the first split; alpha when not given (Eq. 7)."""
+    als_snapshot: Literal["current", "after_warmup"] = "current"
+    """Altruistic losses used by ALS: at T = T1 (Algorithm 1), or after the altruistic warm-up (caption of Fig. 7)."""
+    oss_distance: Literal["min", "mean", "max"] = "min"
+    """Distance to the known class centres that OSS ranks by (Eq. 6: min; Fig. 8 compares all three)."""
+    oss_warmup_unlabeled: Literal["target", "nontarget", "none"] = "target"
+    """Unlabelled images of the OSS warm-up: samples of the suspected class (Algorithm 1), the others, or none."""
+    completion: Literal["fewest", "balanced", "off"] = "fewest"
+    """Class completion. fewest: lifts only the fewest class (Eq. 8); balanced: every class keeps the top alpha_T share
+    of its own samples (extension); off: none."""
+    selective_drop: bool = True
+    """Drop samples that both models call the suspected target, from T2 on (Eq. 10)."""
+
+    def __post_init__(self) -> None:
+        _check_choices(self)
+        _check_numbers(self, alpha=(0, 1), beta=(0, 1))
+        _check(self.alpha > 0, "alpha", self.alpha, "a number above 0")
+        _check(self.beta > 0, "beta", self.beta, "a number above 0")
+        _check(self.alpha >= self.beta, "alpha", self.alpha, f"at least beta = {self.beta}", "Raise alpha or lower beta.")
+        if self.als_init_ratio is not None:
+            _check_numbers(self, als_init_ratio=(1e-9, 1))
+        given = self.target_estimator == "given"
+        _check(given == (self.assume_target is not None), "assume_target", self.assume_target,
+               "a class index exactly when target_estimator is given")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UndefendedConfig:
+    """Plain training for comparison (command `undefended`)."""
+
+    undefended_epochs: int = 200
+    """Epochs (paper: 200)."""
+    undefended_lr: float = 0.1
+    """Learning rate of SGD (paper: 0.1)."""
+
+    def __post_init__(self) -> None:
+        _check_numbers(self, undefended_epochs=(1, 10000), undefended_lr=(1e-9, 10))
+
+
+GROUPS: dict[str, type] = {
+    "data": DataConfig,
+    "attack": AttackConfig,
+    "model": ModelConfig,
+    "schedule": ScheduleConfig,
+    "altruistic": AltruisticConfig,
+    "mixmatch": MixMatchConfig,
+    "split": SplitConfig,
+    "undefended": UndefendedConfig,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BSDConfig:
+    """A whole run. The defaults are the paper's on CIFAR-10."""
+
+    preset: str = "paper-cifar10"
+    """Preset these settings started from."""
+    seed: int = 0
+    """Seed of everything random: poisoned indices, initial weights, batches, augmentation, mixup."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N; auto takes the GPU if there is one."""
+    data: DataConfig = field(default_factory=DataConfig)
+    attack: AttackConfig = field(default_factory=AttackConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    altruistic: AltruisticConfig = field(default_factory=AltruisticConfig)
+    mixmatch: MixMatchConfig = field(default_factory=MixMatchConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    undefended: UndefendedConfig = field(default_factory=UndefendedConfig)
+
+    def __post_init__(self) -> None:
+        _check(isinstance(self.seed, int) and 0 <= self.seed < 2**31, "seed", self.seed, "a whole number from 0 to 2147483647")
+        device = self.device
+        known = device in ("auto", "cpu", "cuda") or (device.startswith("cuda:") and device[5:].isdigit())
+        _check(known, "device", device, "auto, cpu, cuda or cuda:N")
+
+    def with_settings(self, **settings: Any) -> BSDConfig:
+        """This configuration with some settings replaced, each named as on its dataclass, whatever its group."""
+        own = {name: settings.pop(name) for name in ("preset", "seed", "device") if name in settings}
+        grouped: dict[str, dict[str, Any]] = {}
+        for name, value in settings.items():
+            grouped.setdefault(_group_of(name), {})[name] = value
+        parts = {group: replace(getattr(self, group), **values) for group, values in grouped.items()}
+        return replace(self, **own, **parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested plain values, as stored in a run folder's config."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> BSDConfig:
+        """The configuration that `to_dict` wrote; unknown settings raise `ConfigError`."""
+        try:
+            parts = {name: group(**values[name]) for name, group in GROUPS.items()}
+            return cls(**{k: v for k, v in values.items() if k not in GROUPS}, **parts)
+        except (TypeError, KeyError) as error:
+            raise ConfigError(f"the stored configuration does not fit this version: {error}. Start a new run.") from None
+
+
+def _group_of(setting: str) -> str:
+    for name, group in GROUPS.items():
+        if setting in {f.name for f in fields(group)}:
+            return name
+    raise ConfigError(f"there is no setting {setting!r}; see python -m bsd_engine train --help.")

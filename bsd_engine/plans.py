@@ -1,0 +1,88 @@
+"""All the randomness of an epoch, drawn before it starts.
+
+An epoch's draws depend only on the run's seed, the model's role and the epoch, so a resumed run needs no random state,
+and the training loop holds no host work that a GPU would wait for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bsd_engine.augment import PAD
+
+Role = Literal["main", "altruistic", "pools"]
+_ROLE_KEY = {"main": 1, "altruistic": 2, "pools": 3}
+
+
+def seed_for(seed: int, role: Role, epoch: int) -> int:
+    """An independent seed for one model in one epoch; epoch -1 is for initial weights."""
+    return int(np.random.SeedSequence([seed, _ROLE_KEY[role], epoch + 1]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def generator_for(seed: int, role: Role, epoch: int) -> torch.Generator:
+    """A CPU generator with `seed_for`."""
+    return torch.Generator().manual_seed(seed_for(seed, role, epoch))
+
+
+def draw_batches(pool_idx: Tensor, batch: int, iterations: int, generator: torch.Generator) -> Tensor:
+    """(iterations, batch) int64: an endless shuffled stream of a pool, restarted when too few are left for a batch.
+
+    A pool smaller than a batch is drawn with replacement; ASD's loader would yield nothing there.
+    """
+    n = len(pool_idx)
+    if n < batch:
+        return pool_idx[torch.randint(n, (iterations, batch), generator=generator)]
+    per_pass = n // batch
+    passes = -(-iterations // per_pass)
+    order = torch.cat([torch.randperm(n, generator=generator)[: per_pass * batch] for _ in range(passes)])
+    return pool_idx[order.view(-1, batch)[:iterations]]
+
+
+def draw_crops(shape: tuple[int, ...], flip: bool, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Crop shifts (*shape, 2) int64 in 0 ... 8 and flips (*shape,) bool."""
+    shift = torch.randint(2 * PAD + 1, (*shape, 2), generator=generator)
+    flips = torch.rand(shape, generator=generator) < 0.5 if flip else torch.zeros(shape, dtype=torch.bool)
+    return shift, flips
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixMatchPlan:
+    """Draws of one MixMatch epoch; I iterations, R = labelled + 2 * unlabelled rows."""
+
+    idx: Tensor
+    """(I, R) int64: labelled images, then each unlabelled image twice."""
+    shift: Tensor
+    """(I, R, 2) int64."""
+    flip: Tensor
+    """(I, R) bool."""
+    partner: Tensor
+    """(I, R) int64: mixup partner of each row."""
+    mix: Tensor
+    """(I,) float32 in [0.5, 1]: mixup weight of the row itself."""
+    labeled: int
+    """Number of labelled rows."""
+
+    def to(self, device: torch.device) -> MixMatchPlan:
+        """The same with its tensors on a device."""
+        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        return MixMatchPlan(**{k: v.to(device) if isinstance(v, Tensor) else v for k, v in moved.items()})
+
+
+def mixmatch_plan(labeled_idx: Tensor, unlabeled_idx: Tensor, *, labeled_batch: int, unlabeled_batch: int, iterations: int,
+                  mixup_alpha: float, flip: bool, seed: int) -> MixMatchPlan:
+    """The draws of one epoch; an empty unlabelled pool gives labelled rows only."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = [draw_batches(labeled_idx, labeled_batch, iterations, generator)]
+    if len(unlabeled_idx):
+        rows += [draw_batches(unlabeled_idx, unlabeled_batch, iterations, generator)] * 2
+    idx = torch.cat(rows, 1)
+    shift, flips = draw_crops(tuple(idx.shape), flip, generator)
+    partner = torch.rand(idx.shape, generator=generator).argsort(1)
+    mix = np.random.default_rng(seed).beta(mixup_alpha, mixup_alpha, iterations)
+    mix = torch.from_numpy(np.maximum(mix, 1 - mix)).float()
+    return MixMatchPlan(idx=idx, shift=shift, flip=flips, partner=partner, mix=mix, labeled=labeled_batch)

@@ -1,0 +1,403 @@
+"""The run folder: written by whoever iterates a run, read by everyone else, crash-safe at any moment.
+
+    config.json          format version, configuration, data fingerprint, class names, sizes, landmarks
+    samples.npz          labels, landmark_idx
+    images.npy           the training images as trained on (poison included), uint8 (N, C, H, W), for thumbnails
+    truth.npz            is_poison, original_labels; absent where the truth is unknown
+    epochs/00007.npz     one whole epoch: the arrays and numbers of its `EpochState`
+    maps/00007.npz       2-D map of the landmarks, written by the map process
+    checkpoints/00007.pt state after epoch 7, to resume from; the last two are kept
+    progress.json        where the writer is now: epoch, iteration, state, last command obeyed
+    commands.jsonl       pause, resume, stop, appended by viewers
+    summary.json         written once, at the end
+    lock                 held (flock) by the one writer; a dead writer does not keep it
+
+Each file but commands.jsonl and lock appears by an atomic rename, so a reader sees all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import io
+import json
+import os
+import secrets
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from bsd_engine.config import BSDConfig
+from bsd_engine.errors import RunFolderError, StorageError
+from bsd_engine.events import EpochState
+
+FORMAT_VERSION = 1
+Command = Literal["pause", "resume", "stop"]
+Status = Literal["running", "paused", "finished", "stopped", "failed", "interrupted"]
+
+_UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile)
+_ARRAYS = tuple(f.name for f in fields(EpochState) if "ndarray" in str(f.type))
+_SCALARS = tuple(f.name for f in fields(EpochState) if f.name not in _ARRAYS)
+
+
+def new_run_id() -> str:
+    """A fresh folder name: local time and six random letters, never a user's text."""
+    return f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+@contextlib.contextmanager
+def _storage_errors(path: Path) -> Iterator[None]:
+    """Turn a full disk or a folder without permission into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        cause = {
+            errno.ENOSPC: "the disk is full; free some space",
+            errno.EDQUOT: "the disk quota is used up; free some space",
+            errno.EACCES: "permission is missing; make the folder writable",
+            errno.EROFS: "the file system is read-only; choose another folder",
+            errno.ENOENT: "the folder is gone; it must not be moved or deleted while a run writes to it",
+        }.get(error.errno, f"{error.strerror or error}")
+        raise StorageError(f"Cannot write {path}: {cause}. Finished epochs are kept; resume the run afterwards.") from error
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that readers see the old content or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(3)}.tmp")
+    with _storage_errors(path):
+        try:
+            temporary.write_bytes(content)
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for a run; one with files in it raises `RunFolderError`."""
+    with _storage_errors(path):
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunFolderError(f"{path} is not an empty folder; give a new one, or resume the run in it with --resume {path}.")
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
+
+
+def _npz(**arrays: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def pack_epoch(state: EpochState) -> bytes:
+    """The bytes of one epoch's file."""
+    scalars = {name: getattr(state, name) for name in _SCALARS}
+    arrays = {name: getattr(state, name) for name in _ARRAYS if getattr(state, name) is not None}
+    return _npz(scalars=np.frombuffer(json.dumps(scalars).encode(), np.uint8), **arrays)
+
+
+def unpack_epoch(content: bytes) -> EpochState:
+    """The epoch that `pack_epoch` wrote."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        scalars = json.loads(file["scalars"].tobytes())
+        return EpochState(**scalars, **{name: file[name] for name in file.files if name != "scalars"})
+
+
+class RunWriter:
+    """The one writer of a run folder. Use it as a context manager: leaving it gives the lock back."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._commands_read = 0
+        self._last_progress = 0.0
+        self._lock = self._take_lock()
+
+    @classmethod
+    def create(cls, path: Path, config: BSDConfig, *, fingerprint: str, class_names: tuple[str, ...], images: np.ndarray,
+               labels: np.ndarray, landmark_idx: np.ndarray, is_poison: np.ndarray | None,
+               original_labels: np.ndarray | None) -> RunWriter:
+        """A new run folder, with everything that stays the same for the whole run."""
+        path = Path(path)
+        make_folder(path)
+        with _storage_errors(path):
+            for name in ("epochs", "maps", "checkpoints"):
+                (path / name).mkdir()
+        writer = cls(path)
+        writer._write("samples.npz", _npz(labels=labels.astype(np.int64), landmark_idx=landmark_idx))
+        buffer = io.BytesIO()
+        np.save(buffer, images)
+        writer._write("images.npy", buffer.getvalue())
+        if is_poison is not None:
+            writer._write("truth.npz", _npz(is_poison=is_poison, original_labels=original_labels))
+        writer._write("config.json", _json({
+            "format_version": FORMAT_VERSION,
+            "created": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "config": config.to_dict(),
+            "fingerprint": fingerprint,
+            "class_names": list(class_names),
+            "num_samples": len(labels),
+            "truth_known": is_poison is not None,
+        }))
+        return writer
+
+    def _take_lock(self) -> int:
+        with _storage_errors(self.path):
+            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        for _ in range(20):  # a viewer's probe (`is_locked`) holds the lock for some microseconds
+            with contextlib.suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return lock
+            time.sleep(0.02)
+        os.close(lock)
+        raise RunFolderError(f"{self.path} is being written by another process; stop that run first.")
+
+    def __enter__(self) -> RunWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the lock back; the folder stays readable and, if unfinished, resumable."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _write(self, name: str, content: bytes) -> None:
+        write_atomic(self.path / name, content)
+
+    def epoch(self, state: EpochState) -> None:
+        """Add one whole epoch, replacing a record of the same epoch that a resumed run repeats."""
+        self._write(f"epochs/{state.epoch:05d}.npz", pack_epoch(state))
+
+    def checkpoint(self, epoch: int, content: bytes) -> None:
+        """Add the state after an epoch and keep the last two."""
+        self._write(f"checkpoints/{epoch:05d}.pt", content)
+        for old in sorted((self.path / "checkpoints").glob("*.pt"))[:-2]:
+            old.unlink(missing_ok=True)
+
+    def progress(self, *, min_interval: float = 0.0, **values: Any) -> None:
+        """Publish where the run is, unless that was done less than `min_interval` seconds ago."""
+        now = time.monotonic()
+        if now - self._last_progress >= min_interval:
+            self._last_progress = now
+            self._write("progress.json", _json({**values, "time": time.time(), "commands_obeyed": self._commands_read}))
+
+    def summary(self, summary: dict[str, Any]) -> None:
+        """Write the last word on the run."""
+        self._write("summary.json", _json(summary))
+
+    def clear_summary(self) -> None:
+        """Remove the summary of a stopped run that goes on."""
+        with _storage_errors(self.path):
+            (self.path / "summary.json").unlink(missing_ok=True)
+
+    def new_commands(self) -> list[Command]:
+        """Commands given since the last call, oldest first."""
+        commands = _read_commands(self.path)
+        fresh, self._commands_read = commands[self._commands_read :], len(commands)
+        return fresh
+
+    def ignore_old_commands(self) -> None:
+        """Start after the commands that an earlier writer of this folder was given."""
+        self._commands_read = len(_read_commands(self.path))
+
+
+def _read_commands(path: Path) -> list[Command]:
+    try:
+        lines = (path / "commands.jsonl").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    return [json.loads(line)["command"] for line in lines if line.endswith("}")]
+
+
+def send_command(path: Path, command: Command) -> None:
+    """Ask the writer of a run folder to pause, resume or stop; it obeys within an iteration."""
+    line = json.dumps({"command": command, "time": time.time()}) + "\n"
+    with _storage_errors(path), open(path / "commands.jsonl", "a") as file:
+        file.write(line)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """Which samples are poisoned, and what they were; only metrics and views read it."""
+
+    is_poison: np.ndarray
+    """(N,) bool."""
+    original_labels: np.ndarray
+    """(N,) int64."""
+
+
+class RunReader:
+    """A run folder as anyone may see it at any moment: live, finished, interrupted or bundled."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        info = self._read_json("config.json")
+        if info is None:
+            raise RunFolderError(f"{self.path} is not a run folder (no config.json); choose a folder that a run has written.")
+        if info.get("format_version", 0) > FORMAT_VERSION:
+            raise RunFolderError(
+                f"{self.path} has format {info['format_version']}, this program reads up to {FORMAT_VERSION}; update the program."
+            )
+        try:
+            self.config = BSDConfig.from_dict(info["config"])
+            self.class_names: tuple[str, ...] = tuple(info["class_names"])
+            self.num_samples: int = info["num_samples"]
+            self.fingerprint: str = info["fingerprint"]
+            self.created: str = info["created"]
+            self.truth_known: bool = info["truth_known"]
+        except KeyError as error:
+            raise RunFolderError(f"{self.path}/config.json lacks {error}; the folder is broken.") from None
+        self._states: dict[int, tuple[int, EpochState]] = {}
+
+    @property
+    def run_id(self) -> str:
+        """Name of the folder."""
+        return self.path.name
+
+    def _read_json(self, name: str) -> dict[str, Any] | None:
+        try:
+            return json.loads((self.path / name).read_text())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise RunFolderError(f"{self.path / name} cannot be read: {error}. The folder is broken.") from None
+
+    def _read_npz(self, name: str) -> dict[str, np.ndarray]:
+        try:
+            with np.load(self.path / name, allow_pickle=False) as file:
+                return {key: file[key] for key in file.files}
+        except _UNREADABLE as error:
+            raise RunFolderError(f"{self.path / name} cannot be read: {error}. The folder is broken.") from None
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(N,) int64: the given, possibly poisoned labels."""
+        return self._samples["labels"]
+
+    @property
+    def landmark_idx(self) -> np.ndarray:
+        """(L,) int64: the samples that the maps show, the same all run."""
+        return self._samples["landmark_idx"]
+
+    @property
+    def _samples(self) -> dict[str, np.ndarray]:
+        return _cached_npz(self, "samples.npz")
+
+    @property
+    def truth(self) -> Truth | None:
+        """The truth, or None where it is unknown."""
+        return Truth(**_cached_npz(self, "truth.npz")) if self.truth_known else None
+
+    @property
+    def images(self) -> np.ndarray:
+        """(N, C, H, W) uint8, memory-mapped: the images as trained on."""
+        return np.load(self.path / "images.npy", mmap_mode="r", allow_pickle=False)
+
+    @property
+    def summary(self) -> dict[str, Any] | None:
+        """Content of summary.json, or None while there is none."""
+        return self._read_json("summary.json")
+
+    @property
+    def progress(self) -> dict[str, Any] | None:
+        """Where the writer said it was last; None before its first word."""
+        return self._read_json("progress.json")
+
+    @property
+    def status(self) -> Status:
+        """State of the run; `interrupted` where a writer died and the run can be resumed."""
+        if is_locked(self.path):
+            state = (self.progress or {}).get("state", "running")
+            return "paused" if state == "paused" else "running"
+        summary = self.summary
+        return summary["status"] if summary else "interrupted"
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether nobody writes the folder and a checkpoint is there to go on from."""
+        return self.status in ("interrupted", "stopped", "failed") and bool(checkpoint_paths(self.path))
+
+    @property
+    def epochs(self) -> list[int]:
+        """Whole epochs recorded so far, from 0 without gaps."""
+        found = {int(p.stem) for p in (self.path / "epochs").glob("[0-9]*.npz")}
+        return list(range(next(i for i in range(len(found) + 1) if i not in found)))
+
+    @property
+    def version(self) -> tuple[int, int, float]:
+        """Changes when an epoch or a map is added or an epoch is written anew: compare it before redrawing."""
+        newest = max((p.stat().st_mtime for d in ("epochs", "maps") for p in (self.path / d).glob("*.npz")), default=0.0)
+        return len(self.epochs), len(self.map_epochs), newest
+
+    def epoch(self, epoch: int) -> EpochState:
+        """One recorded epoch."""
+        path = self.path / f"epochs/{epoch:05d}.npz"
+        try:
+            stamp = path.stat().st_mtime_ns
+            if self._states.get(epoch, (0, None))[0] != stamp:
+                self._states[epoch] = (stamp, unpack_epoch(path.read_bytes()))
+        except FileNotFoundError:
+            raise RunFolderError(f"{self.path} has no epoch {epoch}; it holds {len(self.epochs)}.") from None
+        except _UNREADABLE as error:
+            raise RunFolderError(f"{path} cannot be read: {error}. The folder is broken.") from None
+        return self._states[epoch][1]
+
+    @property
+    def map_epochs(self) -> list[int]:
+        """Epochs that have a UMAP map so far."""
+        return sorted(int(p.stem) for p in (self.path / "maps").glob("[0-9]*.npz"))
+
+    def map(self, epoch: int) -> np.ndarray:
+        """(L, 2) float32: the UMAP map of one of `map_epochs`."""
+        return self._read_npz(f"maps/{epoch:05d}.npz")["xy"]
+
+
+@lru_cache(maxsize=32)
+def _cached_npz_at(path: str, stamp: int) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        return {key: file[key] for key in file.files}
+
+
+def _cached_npz(reader: RunReader, name: str) -> dict[str, np.ndarray]:
+    try:
+        path = reader.path / name
+        return _cached_npz_at(str(path), path.stat().st_mtime_ns)
+    except _UNREADABLE as error:
+        raise RunFolderError(f"{reader.path / name} cannot be read: {error}. The folder is broken.") from None
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a living writer holds the run folder."""
+    try:
+        lock = os.open(path / "lock", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+
+
+def checkpoint_paths(path: Path) -> list[Path]:
+    """Checkpoints of a run folder, oldest first."""
+    return sorted((Path(path) / "checkpoints").glob("[0-9]*.pt"))
+
+
+def list_runs(root: Path) -> list[Path]:
+    """Run folders below `root`, newest first."""
+    return sorted((p.parent for p in Path(root).glob("*/config.json")), key=lambda p: p.name, reverse=True)

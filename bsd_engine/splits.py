@@ -1,0 +1,201 @@
+"""How BSD decides which samples are clean: every equation of the paper's section 4, as pure functions.
+
+Arrays are numpy or torch on input and the same kind on output. All of them are over the given, possibly poisoned
+labels: the truth is no argument of any function here. Shares become exact counts k = int(share * n), and equal scores
+are ranked by index, so that the size of a pool is a function of its share alone ("at least the percentile" in the
+paper's sets would keep more under ties).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Array = np.ndarray | Tensor
+Distance = Literal["min", "mean", "max"]
+Completion = Literal["fewest", "balanced", "off"]
+InitCombine = Literal["intersection", "union", "als_only", "oss_only", "random"]
+
+SCE_CE_WEIGHT = 0.1
+SCE_RCE_WEIGHT = 1.0
+SCE_MIN_PROBABILITY = 1e-7
+SCE_MIN_ONE_HOT = 1e-4
+
+
+def _tensors(*arrays: Array) -> list[Tensor]:
+    return [torch.as_tensor(a) for a in arrays]
+
+
+def _like(result: Tensor, example: Array) -> Array:
+    return result if isinstance(example, Tensor) else result.numpy()
+
+
+def exact_count(share: float, n: int) -> int:
+    """int(share * n), not fooled by the binary fraction: 0.29 of 100 is 29, although 0.29 * 100 < 29."""
+    return min(n, math.floor(share * n + 1e-9))
+
+
+def _top_mask(scores: Tensor, k: int) -> Tensor:
+    """(N,) bool: the k largest scores; among equals the lower index first."""
+    mask = torch.zeros(len(scores), dtype=torch.bool, device=scores.device)
+    mask[torch.argsort(scores, descending=True, stable=True)[:k]] = True
+    return mask
+
+
+def symmetric_cross_entropy(logits: Array, labels: Array) -> Array:
+    """(N,) nats, dtype of the logits: symmetric cross-entropy, 0.1 CE + 1.0 RCE.
+
+    Parameters
+    ----------
+    logits : (N, C) float
+    labels : (N,) int
+
+    Notes
+    -----
+    RCE = -sum_c p_c log q_c with p clamped to [1e-7, 1] and the one-hot q to [1e-4, 1], as in ASD; so RCE is
+    9.2103 (sum of p over the other classes) and saturates at a confident mistake.
+    """
+    x, y = _tensors(logits, labels)
+    log_p = torch.log_softmax(x, dim=1)
+    ce = -log_p.gather(1, y[:, None].long()).squeeze(1)
+    p = log_p.exp().clamp(SCE_MIN_PROBABILITY, 1.0)
+    others = p.scatter(1, y[:, None].long(), 0.0).sum(1)
+    return _like(SCE_CE_WEIGHT * ce - SCE_RCE_WEIGHT * math.log(SCE_MIN_ONE_HOT) * others, logits)
+
+
+def class_centers(features: Array, labels: Array, target_label: int) -> tuple[Array, Array]:
+    """Mean feature of each known class, as in Eq. 6.
+
+    Returns
+    -------
+    centers : (K, D), dtype of the features
+    classes : (K,) int64, the label of each row; the target and labels without a sample are left out
+    """
+    f, y = _tensors(features, labels)
+    classes = torch.unique(y[y != target_label])
+    centers = torch.stack([f[y == c].mean(0) for c in classes]) if len(classes) else f.new_zeros(0, f.shape[1])
+    return _like(centers, features), _like(classes, features)
+
+
+def center_distances(features: Array, labels: Array, target_label: int) -> tuple[Array, Array]:
+    """(N, K) Euclidean distance of each sample to each known class centre, and the (K,) labels of the columns."""
+    f, y = _tensors(features, labels)
+    centers, classes = class_centers(f, y, target_label)
+    distances = torch.cdist(f, centers, compute_mode="donot_use_mm_for_euclid_dist")
+    return _like(distances, features), _like(classes, features)
+
+
+def oss_scores(features: Array, labels: Array, target_label: int, distance: Distance = "min") -> Array:
+    """(N,) OSS score S of every sample: distance to the nearest known class centre. Large means like no other class.
+
+    Parameters
+    ----------
+    features : (N, D) float, from the main model after its warm-up on the non-target samples
+    labels : (N,) int
+    target_label : int, the suspected one; its samples make no centre
+    distance : "min" is Eq. 6; "mean" and "max" over the centres are compared in Fig. 8
+
+    Paper: Eq. 6. Section 4.1.1 has poison near the known classes (small S), which Eq. 5 follows; appendix D.2 says
+    "far away", which we take for a slip.
+    """
+    distances, _ = center_distances(*_tensors(features, labels), target_label)
+    reduce = {"min": torch.amin, "mean": torch.mean, "max": torch.amax}[distance]
+    return _like(reduce(distances, 1), features)
+
+
+def oss_clean_mask(scores: Array, labels: Array, target_label: int, beta: float) -> Array:
+    """(N,) bool: all non-target samples, and the int(beta * |D_t|) target samples with the largest S. Paper: Eq. 4-5."""
+    s, y = _tensors(scores, labels)
+    is_target = y == target_label
+    mask = ~is_target
+    target_idx = is_target.nonzero().squeeze(1)
+    mask[target_idx] = _top_mask(s[target_idx], exact_count(beta, len(target_idx)))
+    return _like(mask, scores)
+
+
+def als_clean_mask(losses: Array, alpha: float) -> Array:
+    """(N,) bool: the int(alpha * N) samples with the largest altruistic loss.
+
+    Paper: Eq. 7. The altruistic model has learned the whole malicious set, poison first, so a small loss is suspect.
+    """
+    (x,) = _tensors(losses)
+    return _like(_top_mask(x, exact_count(alpha, len(x))), losses)
+
+
+def initial_clean_mask(als: Array, oss: Array, combine: InitCombine = "intersection", generator: torch.Generator | None = None) -> Array:
+    """(N,) bool: the first clean pool.
+
+    Paper: Eq. 3, the intersection; Algorithm 1 line 21 prints a union, against Eq. 3, section 1 and Fig. 2.
+    "random" (Table 6, w/o Init) draws as many samples as the intersection has, which is our reading.
+    """
+    a, o = _tensors(als, oss)
+    both = a & o
+    if combine == "random":
+        order = torch.rand(len(a), generator=generator).to(a.device)
+        return _like(_top_mask(order, int(both.sum())), als)
+    return _like({"intersection": both, "union": a | o, "als_only": a, "oss_only": o}[combine], als)
+
+
+def clean_ratio(epoch: int, *, alpha: float, beta: float, t1: int, init_epochs: int, t2: int) -> float:
+    """alpha_T, the share of samples in the clean pool at main epoch T: half a cosine from beta to alpha.
+
+    Paper: Eq. 11, where T1 + 10 is t1 + init_epochs. Constant beta before that epoch, alpha from T2 on.
+    """
+    start = t1 + init_epochs
+    if epoch >= t2:
+        return alpha
+    progress = max(0, epoch - start) / (t2 - start) if t2 > start else 1.0
+    return beta + (alpha - beta) * (1 - math.cos(math.pi * progress)) / 2
+
+
+def loss_discrepancy(altruistic_losses: Array, main_losses: Array) -> Array:
+    """(N,) I = altruistic loss - main loss, nats. Strongly negative is suspect. Paper: Eq. 9."""
+    return altruistic_losses - main_losses
+
+
+def discrepancy_clean_mask(discrepancy: Array, labels: Array, ratio: float, completion: Completion = "fewest") -> Array:
+    """(N,) bool: the top share of samples by loss discrepancy, with class completion.
+
+    Parameters
+    ----------
+    discrepancy : (N,) float, nats
+    labels : (N,) int
+    ratio : alpha_T
+    completion :
+        "fewest" (paper): the class with the fewest selected samples is raised to n' = min(int(ratio * N_i), count of
+        the second-fewest class).
+        "balanced" (extension, not in the paper): every class keeps at least the top int(ratio * N_i) of its own.
+        "off": none.
+
+    Paper: Eq. 8. n_i there is undefined; it must be the class size N_i, since with the selected count the rule would
+    add nothing. Counting the selection by given label, only the fewest class can grow, whatever i ranges over.
+    """
+    d, y = _tensors(discrepancy, labels)
+    mask = _top_mask(d, exact_count(ratio, len(d)))
+    sizes = torch.bincount(y.long())
+    counts = torch.bincount(y[mask].long(), minlength=len(sizes))
+    for label, quota in _completion_quotas(counts.tolist(), sizes.tolist(), ratio, completion).items():
+        class_idx = (y == label).nonzero().squeeze(1)
+        mask[class_idx] |= _top_mask(d[class_idx], quota)
+    return _like(mask, discrepancy)
+
+
+def _completion_quotas(counts: list[int], sizes: list[int], ratio: float, completion: Completion) -> dict[int, int]:
+    """How many of its best samples each class in need of completion must have."""
+    present = [c for c, size in enumerate(sizes) if size > 0]
+    if completion == "balanced":
+        return {c: exact_count(ratio, sizes[c]) for c in present}
+    if completion == "off" or len(present) < 2:
+        return {}
+    fewest, second = sorted(present, key=lambda c: counts[c])[:2]
+    return {fewest: min(exact_count(ratio, sizes[fewest]), counts[second])}
+
+
+def selective_drop(clean_mask: Array, main_pred: Array, altruistic_pred: Array, target_label: int) -> Array:
+    """(N,) bool: the pool without the samples that both models call the suspected target. Paper: Eq. 10."""
+    mask, f, g = _tensors(clean_mask, main_pred, altruistic_pred)
+    return _like(mask & ~((f == target_label) & (g == target_label)), clean_mask)

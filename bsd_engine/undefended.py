@@ -1,0 +1,63 @@
+"""Plain training on the poisoned set: what happens without a defence, and the baseline of the DER."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bsd_engine import models, runtime
+from bsd_engine.augment import Normalizer
+from bsd_engine.config import BSDConfig
+from bsd_engine.errors import RunFolderError
+from bsd_engine.plans import generator_for, seed_for
+from bsd_engine.preflight import prepare
+from bsd_engine.runs import make_folder, write_atomic
+from bsd_engine.scoring import hit_rate
+from bsd_engine.supervised import cross_entropy_epoch
+
+
+def train_undefended(config: BSDConfig, folder: Path, *, progress: Callable[[range], Iterable[int]] = iter) -> dict[str, Any]:
+    """Train without a defence, write `summary.json` into the folder and return it.
+
+    Paper: appendix B.3, SGD with momentum 0.9, weight decay 5e-4 and steps of 0.1 at a half and three quarters of the
+    epochs; batch size as the altruistic model's.
+    """
+    if (folder / "summary.json").exists():
+        raise RunFolderError(f"{folder} holds a run already; give a new folder.")
+    prepared = prepare(config)
+    make_folder(folder)
+    place, started = runtime.choose(config.device), time.monotonic()
+    model = _new_model(config, prepared.images.shape[3], prepared.num_classes).to(place.device, memory_format=torch.channels_last)
+    plain = config.undefended
+    optimizer = torch.optim.SGD(model.parameters(), lr=plain.undefended_lr, momentum=0.9, weight_decay=5e-4)
+    epochs = plain.undefended_epochs
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [epochs // 2, epochs * 3 // 4])
+    normalize = Normalizer.fit(prepared.images).to(place.device)
+    images, labels = prepared.images.to(place.device), prepared.labels.to(place.device)
+    with runtime.intra_op_threads(place.threads):
+        for epoch in progress(range(epochs)):
+            for _ in cross_entropy_epoch(model, optimizer, images, labels, normalize=normalize, runtime=place,
+                                         batch=config.altruistic.altruistic_batch, flip=config.data.flip,
+                                         generator=generator_for(config.seed, "main", epoch)):
+                pass
+            schedule.step()
+        tests = ((prepared.test_images, prepared.test_labels), (prepared.triggered_images, prepared.triggered_labels))
+        rates = [None if x is None else hit_rate(model, x.to(place.device), y.to(place.device), normalize, place) for x, y in tests]
+    summary = {
+        "status": "finished", "defense": "none", "preset": config.preset, "data": config.data.data, "attack": config.attack.attack,
+        "device": place.description, "seconds": round(time.monotonic() - started, 2), "epochs": epochs,
+        "clean_accuracy": rates[0], "attack_success_rate": rates[1], "config": config.to_dict(),
+    }
+    write_atomic(folder / "summary.json", (json.dumps(summary, indent=1) + "\n").encode())
+    return summary
+
+
+def _new_model(config: BSDConfig, channels: int, num_classes: int) -> torch.nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(config.seed, "main", -1))
+        return models.build(config.model.model, channels_in=channels, num_classes=num_classes, width=config.model.width)
