@@ -12,18 +12,20 @@ import numpy as np
 import plotly.graph_objects as go
 
 from app.facts import Facts
-from app.stages import stage_spans
-from app.stages import stage_strip as stage_strip
+from app.stages import stage_spans, stage_strip
 from app.theme import STAGE_NAMES, Palette, Sketch, count, empty_figure, epoch_number, epoch_text, faded, percent
 from bsd_engine.config import ScheduleConfig
 from bsd_engine.events import EpochState
+
+__all__ = ["Metrics", "accuracy_curves", "metrics_of", "poison_in_pool", "stage_spans", "stage_strip", "vote_bars", "wilson"]
 
 Metrics = Mapping[int, Mapping[str, float | int | None]]
 """`EpochState.metrics` of each global, 0-based epoch recorded so far."""
 
 MOST_VOTE_BARS = 12
 NARROWEST_LABELLED_BAND = 0.06
-LINE_LABEL_GAP = 28.0
+PERCENT_TOP = 122.0
+LINE_LABEL_GAP = 18.0
 """Least distance between two line-end labels, in points of the percent axis."""
 
 
@@ -108,9 +110,14 @@ def poison_in_pool(
     )
     top, top_cumulative = (max(5.0, float(v.max(initial=0))) for v in (poison, cumulative))
     sketch.layout(
-        yaxis={"title.text": "poison (samples)", "range": [0, 1.08 * top], "nticks": 5, "tickformat": ",d"},
+        yaxis={
+            "title": {"text": "in the pool (samples)", "font.color": palette.poison},
+            "range": [0, 1.08 * top],
+            "nticks": 5,
+            "tickformat": ",d",
+        },
         yaxis2={
-            "title": {"text": "cumulative (samples)", "standoff": 8},
+            "title": {"text": "cumulative, dotted (samples)", "standoff": 8},
             "tickmode": "auto",
             "range": [0, 1.08 * top_cumulative],
             "nticks": 5,
@@ -121,6 +128,7 @@ def poison_in_pool(
         },
         margin={"r": 64},
         bargap=0.25,
+        showlegend=False,
     )
     return sketch.figure()
 
@@ -178,12 +186,12 @@ def accuracy_curves(
     schedule = facts.config.schedule
     when = _when(schedule, metrics, current_epoch)
     lines = [("clean accuracy", "", "clean_accuracy", palette.clean, 0)]
-    lines += [("attack success", "(lower is better)", "attack_success_rate", palette.poison, 1)] if truth_shown else []
+    lines += [("attack success", " (lower is better)", "attack_success_rate", palette.poison, 1)] if truth_shown else []
     series = {name: _series(metrics, name) for _, _, name, _, _ in lines}
     if not any(len(e) for e, _ in series.values()):
         first = epoch_number(schedule.altruistic_epochs)
         return empty_figure(
-            f"measured from epoch {first} on, if the data have test images<br>({when})", palette, title="Accuracy"
+            f"measured from epoch {first} on,<br>if the data have test images<br>({when})", palette, title="Accuracy"
         )
     note = "" if truth_shown and len(series["attack_success_rate"][0]) else " · attack success unknown"
     ends = ", ".join(f"{label} {percent(series[name][1][-1])}" for label, _, name, _, _ in lines if len(series[name][0]))
@@ -213,12 +221,10 @@ def accuracy_curves(
             line={"color": colour, "width": 2},
             hovertemplate=f"{label} %{{y:.1f}} %<extra></extra>",
         )
-        text = f"{label} <b>{percent(values[-1])}</b>{'<br>' + remark if remark else ''}"
+        text = f"{label} <b>{percent(values[-1])}</b>{remark}"
         labels.append((float(values[-1]), int(epochs[-1]), text, colour))
-    _add_end_labels(sketch, labels)
-    sketch.layout(
-        yaxis={"title.text": "test images (percent)", "range": [-2, 102], "tickvals": [0, 25, 50, 75, 100]}, margin={"r": 150}
-    )
+    _add_end_labels(sketch, labels, schedule.total_epochs, palette)
+    sketch.layout(yaxis={"title.text": "test images (percent)", "range": [-2, PERCENT_TOP], "tickvals": [0, 25, 50, 75, 100]})
     return sketch.figure()
 
 
@@ -248,19 +254,28 @@ def _add_band(sketch: Sketch, epochs: np.ndarray, values: np.ndarray, n: int, co
 
 
 def _label_heights(values: list[float]) -> list[float]:
-    """Where the labels of ascending values stand on the percent axis: inside it, and apart."""
-    heights = [min(max(value, 9.0), 91.0) for value in values]
-    if len(heights) == 2 and heights[1] - heights[0] < LINE_LABEL_GAP:
-        low = min(max(sum(heights) / 2 - LINE_LABEL_GAP / 2, 9.0), 91.0 - LINE_LABEL_GAP)
-        heights = [low, low + LINE_LABEL_GAP]
+    """Where the labels of ascending values stand on the percent axis, which goes on above 100 for them: above, and apart."""
+    heights = [value + LINE_LABEL_GAP / 2 for value in values]
+    if len(heights) == 2:
+        heights[1] = min(max(heights[1], heights[0] + LINE_LABEL_GAP), PERCENT_TOP - LINE_LABEL_GAP / 2)
+        heights[0] = min(heights[0], heights[1] - LINE_LABEL_GAP)
     return heights
 
 
-def _add_end_labels(sketch: Sketch, labels: list[tuple[float, int, str, str]]) -> None:
-    """A label right of each line's end."""
+def _add_end_labels(sketch: Sketch, labels: list[tuple[float, int, str, str]], total: int, palette: Palette) -> None:
+    """A label at each line's end, inside the plot whichever way the end is near."""
     labels = sorted(labels)
     for height, (_, epoch, text, colour) in zip(_label_heights([value for value, *_ in labels]), labels, strict=True):
-        sketch.note(text, x=epoch, y=height, xanchor="left", xshift=5, align="left", font={"size": 12, "color": colour})
+        place = epoch / total
+        sketch.note(
+            text,
+            x=epoch,
+            y=height,
+            xanchor="left" if place < 0.35 else "right" if place > 0.65 else "center",
+            font={"size": 12, "color": colour},
+            bgcolor=faded(palette.surface, 0.7),
+            borderpad=1,
+        )
 
 
 def vote_bars(state: EpochState, facts: Facts, palette: Palette) -> go.Figure:
@@ -269,7 +284,7 @@ def vote_bars(state: EpochState, facts: Facts, palette: Palette) -> go.Figure:
     if state.vote_scores is None:
         last = epoch_number(facts.config.schedule.altruistic_epochs - 1)
         return empty_figure(
-            f"voted on in the altruistic warm-up, up to epoch {last}<br>({facts.epoch_text(state)})", palette, title=title
+            f"voted on in the altruistic warm-up,<br>up to epoch {last}<br>({facts.epoch_text(state)})", palette, title=title
         )
     scores = np.nan_to_num(state.vote_scores.astype(np.float32))
     shown = np.sort(np.argsort(-scores, kind="stable")[:MOST_VOTE_BARS])
@@ -291,6 +306,7 @@ def vote_bars(state: EpochState, facts: Facts, palette: Palette) -> go.Figure:
         hovertemplate="%{x:.3g}<extra></extra>",
         texttemplate="%{x:.2~g}",
         textposition="outside",
+        constraintext="none",
         textfont={"size": 11, "color": palette.muted},
         cliponaxis=False,
         marker={
@@ -319,8 +335,10 @@ def vote_bars(state: EpochState, facts: Facts, palette: Palette) -> go.Figure:
 
 
 def _vote_unit(facts: Facts) -> str:
-    return {
+    estimator = facts.config.split.target_estimator
+    units = {
         "second_logit_mode": "warm-up epochs in which it was most often second",
-        "median_probability": "median probability on samples of other classes",
+        "probability_floor": "probability floor on samples of other classes",
         "given": "given in the settings",
-    }[facts.config.split.target_estimator]
+    }
+    return units.get(estimator, estimator.replace("_", " "))

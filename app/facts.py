@@ -91,6 +91,6 @@ class Cut:
         return f"{self.parameter} {share(self.share)}: {where}"
 
     def tally(self, is_poison: np.ndarray | None) -> str:
-        """ "keeps 3,600 of 6,000, 12 of them poison"."""
+        """ "keeps 3,600 of 6,000, 12 poison"."""
         kept = f"keeps {count(self.kept_mask.sum())} of {count(len(self.scores))}"
-        return kept if is_poison is None else f"{kept}, {count((self.kept_mask & is_poison).sum())} of them poison"
+        return kept if is_poison is None else f"{kept}, {count((self.kept_mask & is_poison).sum())} poison"

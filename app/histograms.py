@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import plotly.graph_objects as go
 
@@ -57,18 +55,18 @@ def oss_distance_histogram(
     is_poison = None if truth is None else truth.is_poison[suspected]
     cut = Cut("beta", beta, s, oss_clean_mask(own(state.oss_score), own(facts.labels), state.pseudo_target, beta)[suspected])
     t1 = facts.config.schedule.t1
-    note = f" · provisional: decided at T1 = {t1}" if state.main_epoch < t1 else ""
+    note = f"provisional: decided at T1 = {t1}" if state.main_epoch < t1 else ""
     sketch = Sketch(
         palette,
         name="oss_distance",
         title=f"{title} of {facts.name(state.pseudo_target)}",
-        subtitle=f"{facts.epoch_text(state)} · {cut.tally(is_poison)}{note}",
-        summary=f"OSS distance of {count(len(s))} samples of {facts.name(state.pseudo_target)}, {facts.epoch_text(state)}{note}. "
-        f"{cut.label}; {cut.tally(is_poison)}.",
+        subtitle=f"{facts.epoch_text(state)} · {cut.tally(is_poison)}",
+        summary=f"OSS distance of {count(len(s))} samples of {facts.name(state.pseudo_target)}, {facts.epoch_text(state)}. "
+        f"{cut.label}; {cut.tally(is_poison)}. {note}",
     )
     edges = np.linspace(0, _round_up(float(np.nanmax(np.where(np.isfinite(s), s, 0.0)))), DISTANCE_BINS + 1)
-    _add_distribution(sketch, s, is_poison, edges, palette)
-    _add_cut(sketch, cut, edges, palette, log=False)
+    _add_distribution(sketch, s, is_poison, edges, palette, headroom=1.5 if note else 1.22)
+    _add_cut(sketch, cut, edges, palette, log=False, note=note)
     sketch.layout(xaxis={"range": [0, edges[-1]], "title.text": "distance S to the nearest other class (feature units)"})
     return sketch.figure()
 
@@ -77,8 +75,10 @@ def _no_oss_message(state: EpochState, facts: Facts) -> str:
     schedule = facts.config.schedule
     first, decided = (epoch_number(schedule.altruistic_epochs + t) for t in (0, schedule.t1))
     if state.main_epoch < 0:
-        return f"measured once the main model trains: from epoch {first}<br>({facts.epoch_text(state)})"
-    return f"OSS was decided at T1 = {schedule.t1} (epoch {decided}) and is not measured after it<br>({facts.epoch_text(state)})"
+        return f"measured once the main model trains:<br>from epoch {first} ({facts.epoch_text(state)})"
+    return (
+        f"OSS was decided at T1 = {schedule.t1} (epoch {decided})<br>and is not measured after it<br>({facts.epoch_text(state)})"
+    )
 
 
 def _round_up(value: float) -> float:
@@ -96,12 +96,10 @@ def _steps(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def _add_distribution(
-    sketch: Sketch, values: np.ndarray, is_poison: np.ndarray | None, edges: np.ndarray, palette: Palette
+    sketch: Sketch, values: np.ndarray, is_poison: np.ndarray | None, edges: np.ndarray, palette: Palette, headroom: float = 1.22
 ) -> None:
-    """A light total under the outlines of clean and poison; poison once more in a row of its own, so that 5 % are seen."""
-    x = edges.astype(np.float32)
-    total = _steps(values, edges)
-    step = {"shape": "hv", "width": 1.6}
+    """A light total under the outlines of clean and poison; the labels of the cut go into the headroom above."""
+    x, total = edges.astype(np.float32), _steps(values, edges)
     sketch.trace(
         "scatter",
         x=x,
@@ -111,11 +109,11 @@ def _add_distribution(
         fillcolor=palette.total,
         name="all",
         hovertemplate="from %{x:.3g}: %{y} samples<extra></extra>",
-        line={**step, "width": 1 if is_poison is None else 0, "color": palette.unknown},
+        line={"shape": "hv", "width": 1 if is_poison is None else 0, "color": palette.unknown},
         showlegend=is_poison is not None,
     )
-    top = max(1.0, float(total.max()))
-    rows: dict[str, Any] = {"yaxis": {"title.text": "samples per bin", "range": [0, 1.22 * top], "nticks": 5, "domain": (0, 1)}}
+    top = headroom * max(1.0, float(total.max()))
+    sketch.layout(yaxis={"title.text": "samples per bin", "range": [0, top], "nticks": 5, "domain": (0, 1)})
     if is_poison is not None:
         poison = _steps(values[is_poison], edges)
         for name, y, colour in (("clean", total - poison, palette.clean), ("poison", poison, palette.poison)):
@@ -125,60 +123,69 @@ def _add_distribution(
                 y=y,
                 mode="lines",
                 name=name,
-                line={**step, "color": colour},
+                line={"shape": "hv", "width": 1.6, "color": colour},
                 hovertemplate=f"from %{{x:.3g}}: %{{y}} {name}<extra></extra>",
             )
-        sketch.trace(
-            "scatter",
-            x=x,
-            y=poison,
-            mode="lines",
-            yaxis="y2",
-            showlegend=False,
-            fill="tozeroy",
-            fillcolor=faded(palette.poison, 0.3),
-            line={**step, "width": 1, "color": palette.poison},
-            hovertemplate="from %{x:.3g}: %{y} poison<extra></extra>",
-        )
-        rows["yaxis"]["domain"] = COUNT_ROW
-        rows["yaxis2"] = {
-            "domain": POISON_ROW,
-            "range": [0, 1.1 * max(1.0, float(poison.max()))],
-            "nticks": 2,
-            "showgrid": False,
-            "anchor": "x",
-            "tickfont.color": palette.poison,
-        }
-        rows["xaxis"] = {"anchor": "y2"}
-        sketch.note(
-            f"poison alone ({count(is_poison.sum())}), own scale",
-            x=1,
-            xref="paper",
-            xanchor="right",
-            y=POISON_ROW[1],
-            yref="paper",
-            yanchor="top",
-            font={"size": 11, "color": palette.poison},
-        )
-    sketch.layout(**rows)
+        _add_poison_row(sketch, x, poison, int(is_poison.sum()), palette)
 
 
-def _add_cut(sketch: Sketch, cut: Cut, edges: np.ndarray, palette: Palette, *, log: bool) -> None:
+def _add_poison_row(sketch: Sketch, x: np.ndarray, poison: np.ndarray, n: int, palette: Palette) -> None:
+    """Poison once more below, in a scale of its own, so that 5 % are seen; its words stand on the emptier side."""
+    sketch.trace(
+        "scatter",
+        x=x,
+        y=poison,
+        mode="lines",
+        yaxis="y2",
+        showlegend=False,
+        fill="tozeroy",
+        fillcolor=faded(palette.poison, 0.3),
+        line={"shape": "hv", "width": 1, "color": palette.poison},
+        hovertemplate="from %{x:.3g}: %{y} poison<extra></extra>",
+    )
+    top = 1.1 * max(1.0, float(poison.max()))
+    row = {
+        "domain": POISON_ROW,
+        "range": [0, top],
+        "nticks": 2,
+        "showgrid": False,
+        "anchor": "x",
+        "tickfont.color": palette.poison,
+    }
+    sketch.layout(yaxis={"domain": COUNT_ROW}, yaxis2=row, xaxis={"anchor": "y2"})
+    half = len(poison) // 2
+    right = poison[half:].sum() <= poison[:half].sum()
+    sketch.note(
+        f"poison alone ({count(n)}), own scale",
+        x=1 if right else 0,
+        xref="paper",
+        xanchor="right" if right else "left",
+        y=POISON_ROW[1],
+        yref="paper",
+        yanchor="top",
+        font={"size": 11, "color": palette.poison},
+        bgcolor=faded(palette.surface, 0.6),
+        borderpad=0,
+    )
+
+
+def _add_cut(sketch: Sketch, cut: Cut, edges: np.ndarray, palette: Palette, *, log: bool, note: str = "") -> None:
     """The line at the smallest kept score, the kept side shaded, the label on the roomier side."""
     low, high = float(edges[0]), float(edges[-1])
     at = high if cut.value is None else float(np.clip(cut.value, low, high))
     scale = np.log10 if log else float
-    position = float((scale(at) - scale(low)) / (scale(high) - scale(low)))
+    to_left = float((scale(at) - scale(low)) / (scale(high) - scale(low))) > 0.5
     sketch.shape("rect", x0=at, x1=high, y0=0, y1=1, yref="paper", fillcolor=palette.band, line_width=0, layer="below")
     sketch.shape("line", x0=at, x1=at, y0=0, y1=1, yref="paper", line={"color": palette.text, "width": 1.5})
-    to_left = position > 0.5
+    side = "right" if to_left else "left"
     sketch.note(
-        f"<b>{cut.label}</b>",
+        f"<b>{cut.label}</b>" + (f"<br>{note}" if note else ""),
         x=scale(at),
         y=1,
         yref="paper",
         yanchor="top",
-        xanchor="right" if to_left else "left",
+        xanchor=side,
+        align=side,
         xshift=-4 if to_left else 4,
         font={"size": 12, "color": palette.text},
     )

@@ -91,7 +91,7 @@ def add_legend(sketch: Sketch, groups: list[Group], pools: bool, mistakes: str, 
             hoverinfo="skip",
             marker={"size": 8, "color": colour, "symbol": symbol, "line": {"width": width, "color": outline}},
         )
-    place = {"x": 0, "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom"}
+    place = {"font.size": 11, "x": 0, "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom"}
     sketch.layout(legend={"itemclick": False, "itemdoubleclick": False, **place}, margin={"t": 70})
 
 

@@ -100,12 +100,12 @@ def _add_stage_cut(sketch: Sketch, state: EpochState, facts: Facts, palette: Pal
         cut = Cut("ALS", ratio, state.altruistic_loss, als_clean_mask(own(state.altruistic_loss), ratio))
         fixed = "" if state.main_epoch == facts.config.schedule.t1 else f" (pool fixed since T1 = {facts.config.schedule.t1})"
         curve = np.full_like(grid, np.nan if cut.value is None else np.clip(cut.value, LOSS_LOW, LOSS_HIGH))
-        label = f"ALS {share(ratio)}: above {measure(cut.value or 0.0)}{fixed}"
+        label = f"ALS {share(ratio)}: keeps above {measure(cut.value or 0.0)}{fixed}"
     elif state.stage in ("class_completion", "selective_drop"):
         gap = loss_discrepancy(state.altruistic_loss, state.main_loss)
         cut = Cut("", ratio, gap, discrepancy_clean_mask(own(gap), own(facts.labels), ratio, "off"))
         curve = grid + (np.nan if cut.value is None else cut.value)
-        label = f"alpha<sub>T</sub> {share(ratio)}: above {_difference(cut.value or 0.0)}"
+        label = f"alpha<sub>T</sub> {share(ratio)}: keeps {_difference(cut.value or 0.0)}"
     else:
         return
     inside = (curve >= LOSS_LOW) & (curve <= LOSS_HIGH)
@@ -137,5 +137,5 @@ def _add_stage_cut(sketch: Sketch, state: EpochState, facts: Facts, palette: Pal
 
 
 def _difference(gap: float) -> str:
-    """ "altruistic - main = -0.31", with a true minus sign."""
-    return f"altruistic − main = {'−' if gap < 0 else ''}{measure(abs(gap))}"
+    """ "altruistic - main ≥ -0.31", with a true minus sign."""
+    return f"altruistic − main ≥ {'−' if gap < 0 else ''}{measure(abs(gap))}"

@@ -265,5 +265,5 @@ def empty_figure(message: str, palette: Palette, *, title: str = "") -> go.Figur
     sketch = Sketch(palette, name="waiting", title=title, subtitle="", summary=message.replace("<br>", " "))
     hidden: dict[str, Any] = {"visible": False, "range": [0, 1], "fixedrange": True}
     sketch.layout(xaxis=hidden, yaxis=hidden, dragmode=False)
-    sketch.note(message, x=0.5, y=0.5, xref="paper", yref="paper", font={"size": 14})
+    sketch.note(message, x=0.5, y=0.5, xref="paper", yref="paper", font={"size": 13})
     return sketch.figure()

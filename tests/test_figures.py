@@ -381,7 +381,7 @@ def test_pool_size_stands_in_where_the_truth_is_unknown():
 def test_accuracy_says_which_way_is_good():
     figure = figures.accuracy_curves(numbers(), FACTS, LIGHT, truth_shown=True)
     words = texts(figure)
-    assert "attack success <b>1.5 %</b><br>(lower is better)" in words and "clean accuracy <b>78.5 %</b>" in words
+    assert "attack success <b>1.5 %</b> (lower is better)" in words and "clean accuracy <b>78.5 %</b>" in words
     assert tuple(figure.layout.xaxis.range) == (0.5, 38.5)
     sealed = figures.accuracy_curves(numbers(), FACTS, LIGHT, truth_shown=False)
     assert "attack success unknown" in texts(sealed) and len(sealed.data) == 1
@@ -392,7 +392,7 @@ def test_line_end_labels_keep_apart():
     close = {10: {"clean_accuracy": 50.0, "attack_success_rate": 51.0}}
     figure = figures.accuracy_curves(close, FACTS, LIGHT, truth_shown=True)
     heights = [a.y for a in figure.layout.annotations if "<b>" in a.text]
-    assert abs(heights[0] - heights[1]) >= 28
+    assert abs(heights[0] - heights[1]) >= 18 and 51 <= min(heights) < max(heights) <= 122
 
 
 def test_wilson_interval():

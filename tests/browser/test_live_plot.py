@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import plotly
 import pytest
+
+from app.live_plot import install_plotly_js
 
 SCRIPT = """
 from pathlib import Path
@@ -165,3 +169,17 @@ def test_a_missing_library_is_said_in_words(start, visit):
     note.wait_for()
     assert "plotly.min.js did not load" in note.inner_text()
     assert note.bounding_box()["height"] > 200, "same size as the chart"
+
+
+def test_the_library_is_copied_when_missing_or_different(tmp_path):
+    copy = tmp_path / "static" / "plotly.min.js"
+    original = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    install_plotly_js(copy.parent)
+    assert copy.read_bytes() == original.read_bytes()
+    made = copy.stat().st_mtime_ns
+    install_plotly_js(copy.parent)
+    assert copy.stat().st_mtime_ns == made
+    copy.write_text("an older version")
+    install_plotly_js(copy.parent)
+    assert copy.read_bytes() == original.read_bytes()
+    assert [p.name for p in copy.parent.iterdir()] == [copy.name]
