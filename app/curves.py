@@ -24,9 +24,10 @@ Metrics = Mapping[int, Mapping[str, float | int | None]]
 
 MOST_VOTE_BARS = 12
 NARROWEST_LABELLED_BAND = 0.06
-PERCENT_TOP = 122.0
-LINE_LABEL_GAP = 18.0
-"""Least distance between two line-end labels, in points of the percent axis."""
+PERCENT_TOP = 128.0
+"""The percent axis goes on above 100 to make room for labels."""
+CLOSE_ENDS = 24.0
+"""Line ends nearer than this, in percent, need one label above the other."""
 
 
 def metrics_of(states: Iterable[EpochState]) -> dict[int, Mapping[str, float | int | None]]:
@@ -223,7 +224,7 @@ def accuracy_curves(
         )
         text = f"{label} <b>{percent(values[-1])}</b>{remark}"
         labels.append((float(values[-1]), int(epochs[-1]), text, colour))
-    _add_end_labels(sketch, labels, schedule.total_epochs, palette)
+    _add_end_labels(sketch, labels, schedule.total_epochs)
     sketch.layout(yaxis={"title.text": "test images (percent)", "range": [-2, PERCENT_TOP], "tickvals": [0, 25, 50, 75, 100]})
     return sketch.figure()
 
@@ -253,28 +254,22 @@ def _add_band(sketch: Sketch, epochs: np.ndarray, values: np.ndarray, n: int, co
         )
 
 
-def _label_heights(values: list[float]) -> list[float]:
-    """Where the labels of ascending values stand on the percent axis, which goes on above 100 for them: above, and apart."""
-    heights = [value + LINE_LABEL_GAP / 2 for value in values]
-    if len(heights) == 2:
-        heights[1] = min(max(heights[1], heights[0] + LINE_LABEL_GAP), PERCENT_TOP - LINE_LABEL_GAP / 2)
-        heights[0] = min(heights[0], heights[1] - LINE_LABEL_GAP)
-    return heights
-
-
-def _add_end_labels(sketch: Sketch, labels: list[tuple[float, int, str, str]], total: int, palette: Palette) -> None:
-    """A label at each line's end, inside the plot whichever way the end is near."""
+def _add_end_labels(sketch: Sketch, labels: list[tuple[float, int, str, str]], total: int) -> None:
+    """A label above each line's end, on the side with more room; the upper one moves up if the two are close."""
     labels = sorted(labels)
-    for height, (_, epoch, text, colour) in zip(_label_heights([value for value, *_ in labels]), labels, strict=True):
-        place = epoch / total
+    close = len(labels) == 2 and labels[1][0] - labels[0][0] < CLOSE_ENDS
+    for i, (value, epoch, text, colour) in enumerate(labels):
+        side, xshift = ("right", -4) if epoch > total / 2 else ("left", 4)
         sketch.note(
             text,
             x=epoch,
-            y=height,
-            xanchor="left" if place < 0.35 else "right" if place > 0.65 else "center",
+            y=value,
+            yanchor="bottom",
+            yshift=20 if close and i else 3,
+            xanchor=side,
+            xshift=xshift,
+            borderpad=0,
             font={"size": 12, "color": colour},
-            bgcolor=faded(palette.surface, 0.7),
-            borderpad=1,
         )
 
 

@@ -14,7 +14,7 @@ import secrets
 import shutil
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import plotly
 import plotly.graph_objects as go
@@ -165,7 +165,14 @@ def _install_once() -> None:
         logger.warning("Cannot copy plotly.js to %s: %s. Charts need it; make the folder writable.", STATIC, error)
 
 
-def live_plot(figure: go.Figure, *, key: str, height: int) -> dict[str, Any] | None:
+class Drawing(Protocol):
+    """Anything that knows its JSON, such as a figure that was serialised once and kept."""
+
+    def to_json(self, validate: bool = ...) -> str:
+        """The figure as JSON."""
+
+
+def live_plot(figure: go.Figure | Drawing, *, key: str, height: int) -> dict[str, Any] | None:
     """Show a figure, or update the one with that key.
 
     Parameters

@@ -388,11 +388,12 @@ def test_accuracy_says_which_way_is_good():
     assert figures.accuracy_curves({}, FACTS, LIGHT, truth_shown=True).layout.uirevision == "waiting"
 
 
-def test_line_end_labels_keep_apart():
-    close = {10: {"clean_accuracy": 50.0, "attack_success_rate": 51.0}}
-    figure = figures.accuracy_curves(close, FACTS, LIGHT, truth_shown=True)
-    heights = [a.y for a in figure.layout.annotations if "<b>" in a.text]
-    assert abs(heights[0] - heights[1]) >= 18 and 51 <= min(heights) < max(heights) <= 122
+@pytest.mark.parametrize(("accuracy", "success", "lifts"), [(90.0, 1.0, [3, 3]), (50.0, 51.0, [3, 20]), (96.0, 100.0, [3, 20])])
+def test_line_end_labels_keep_apart(accuracy, success, lifts):
+    ends = {30: {"clean_accuracy": accuracy, "attack_success_rate": success}}
+    figure = figures.accuracy_curves(ends, FACTS, LIGHT, truth_shown=True)
+    assert sorted(a.yshift for a in figure.layout.annotations if "<b>" in a.text) == lifts
+    assert figure.layout.yaxis.range[1] > 120, "room above 100"
 
 
 def test_wilson_interval():
