@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from bsd_engine.presets import demo
 from bsd_engine.runs import Truth
 from bsd_engine.splits import als_clean_mask, clean_ratio, exact_count
 
+MODULES = ("curves", "facts", "figures", "histograms", "maps", "points", "scatters", "stages", "theme")
 N, C, TARGET = 60, 4, 2
 EPOCHS: dict[Stage, int] = {  # the first epoch of each stage of the demo preset
     "altruistic_warmup": 0,
@@ -467,3 +469,9 @@ def test_contrast(palette):
     assert min(against_surface(c) for c in (palette.clean, palette.poison, palette.unknown, palette.ring)) >= 3
     assert min(against_surface(c) for c in (palette.text, palette.muted)) >= 4.5
     assert palette_for(palette.name) is palette
+
+
+def test_figures_do_not_need_streamlit():
+    modules = (Path(figures.__file__).with_name(f"{name}.py") for name in MODULES)
+    imports = [line for module in modules for line in module.read_text().splitlines() if line.startswith(("import ", "from "))]
+    assert imports and not [line for line in imports if "streamlit" in line]
