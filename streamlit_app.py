@@ -8,6 +8,7 @@ from app.pages import run
 
 ROOT = Path(__file__).parent
 
-st.set_page_config(page_title="BSD: bi-perspective splitting defense", layout="wide", initial_sidebar_state=300)
+st.set_page_config(page_title="BSD: bi-perspective splitting defense", page_icon=ROOT / "app" / "icon.svg", layout="wide", initial_sidebar_state=300)
+st.logo(ROOT / "app" / "logo.svg", size="large")
 st.html(ROOT / "app" / "page.css")
 st.navigation([st.Page(run.render, title="Run", url_path="run", default=True)], position="top").run()

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import lru_cache, partial
-from typing import Any
+from functools import lru_cache
+from typing import Any, get_args, get_type_hints
 
 import streamlit as st
 
 from app import words
+from app.eta import remaining_seconds
 from app.recorded import prior_seconds
 from app.session import registry
 from app.theme import LONGEST_NAME
 from bsd_engine import attacks
-from bsd_engine.config import BSDConfig
+from bsd_engine.config import BSDConfig, SplitConfig
 from bsd_engine.errors import BSDError
-from app.eta import remaining_seconds
 from bsd_engine.presets import PRESETS, preset
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FIRST_PRESET = "demo"
+ESTIMATORS = get_args(get_type_hints(SplitConfig)["target_estimator"])
+COMPLETIONS = {"fewest": "fewest class (paper)", "balanced": "every class (ours)", "off": "off"}
+FIRST_POOLS = {
+    "intersection": "kept by both (Eq. 3)", "union": "kept by either", "als_only": "by loss alone", "oss_only": "by distance alone",
+    "random": "at random",
+}
+NETWORKS = {"small_resnet": "small ResNet", "resnet18": "ResNet-18"}
 ALPHA_HELP = (
     "The largest share of all samples in the clean pool. The first split keeps this share by altruistic loss. The paper "
     "recommends 0.3 to 0.8 and uses 0.6; low values starve the main model, high ones let poison in."
@@ -35,8 +42,8 @@ T1_HELP = (
 )
 RATE_HELP = "Share of the images of the other classes that get the trigger and the target's label. The paper uses 5 %."
 ESTIMATOR_HELP = (
-    "How the target class is guessed without the truth. Median probability (ours): the class that the altruistic model "
-    "gives some probability everywhere. Paper's vote: the class that is second most likely most often."
+    "How the target class is guessed without the truth. Probability floor (ours): the class that the altruistic model rules "
+    "out least anywhere. Paper's vote: the class that is second most likely most often."
 )
 
 
@@ -95,129 +102,129 @@ def class_names(source: str, path: str) -> tuple[str, ...]:
 
 
 def _key(name: str) -> str:
-    return f"new_{name}"
-
-
-def _fill(config: BSDConfig) -> None:
-    for name, value in form_of(config).items():
-        st.session_state[_key(name)] = value
+    """Key of a field. Choosing a preset makes new fields: a late timer tick can only bring back values of the old ones."""
+    return f"new_{name}_{st.session_state.get('new_form', 0)}"
 
 
 def _on_preset() -> None:
-    _fill(preset(st.session_state[_key("preset")]))
+    st.session_state["new_form"] = st.session_state.get("new_form", 0) + 1
 
 
 def _form() -> dict[str, Any]:
-    names = ["preset", *form_of(preset(FIRST_PRESET))]
-    return {name: st.session_state[_key(name)] for name in names}
+    """The form as it stands; fields that are not on the page have the preset's value."""
+    name = st.session_state.get("new_preset", FIRST_PRESET)
+    values = form_of(preset(name))
+    return {"preset": name, **{field: st.session_state.get(_key(field), value) for field, value in values.items()}}
 
 
 def _start() -> None:
     """Start a run with the form's settings, or keep the sentence that says why not."""
-    st.session_state["start_error"] = None
+    form = _form()
+    st.session_state["refusal"] = None
     try:
-        st.session_state["started_run"] = registry().start(config_of(_form()))
+        st.session_state["started_run"] = registry().start(config_of(form))
     except BSDError as error:
-        st.session_state["start_error"] = str(error)
+        st.session_state["refusal"] = (form, str(error))
 
 
 @st.fragment
 def launch_panel() -> None:
     """The whole form. A fragment, so that a slider does not redraw the charts beside it."""
-    if _key("preset") not in st.session_state:
-        st.session_state[_key("preset")] = FIRST_PRESET
-        _fill(preset(FIRST_PRESET))
     st.markdown("**New run**")
-    _data_and_attack()
-    _split()
+    st.selectbox("Preset", list(PRESETS), list(PRESETS).index(FIRST_PRESET), format_func=lambda p: words.PRESETS.get(p, p), key="new_preset",
+                 on_change=_on_preset, persist_state="session", help="Sets every field below; change what you like afterwards.")
+    form = _form()
+    _data_and_attack(form)
+    _split(form)
     with st.expander("More settings"):
-        _more()
-    started = st.session_state.pop("started_run", None)
+        _more(form)
     st.button("Start", key="start", type="primary", on_click=_start, width="stretch")
     _foot()
-    if started:
-        st.session_state["chosen_run"] = started
+    if started := st.session_state.pop("started_run", None):
+        st.query_params["run"] = started
         st.rerun()
 
 
-def _keyed(name: str) -> dict[str, Any]:
-    """Key of a field; its value outlives a visit to another page."""
+def _kept(name: str) -> dict[str, Any]:
+    """Key of a field whose value outlives a visit to another page."""
     return {"key": _key(name), "persist_state": "session"}
 
 
-def _data_and_attack() -> None:
-    st.selectbox("Preset", list(PRESETS), format_func=lambda p: words.PRESETS.get(p, p), on_change=_on_preset,
-                 help="Sets every field below; change what you like afterwards.", **_keyed("preset"))
-    st.selectbox("Data", list(words.SOURCES), format_func=words.SOURCES.get, **_keyed("source"))
-    if st.session_state[_key("source")] in ("folder", "npz"):
-        st.text_input("Path", placeholder="/home/me/images", help="A folder with train/CLASS/*.png and, if there is one, "
-                      "test/CLASS/*.png; or an .npz file.", **_keyed("path"))
+def _choice(label: str, name: str, options: Iterable[Any], form: Mapping[str, Any], **more: Any) -> None:
+    options = list(options)
+    st.selectbox(label, options, options.index(form[name]) if form[name] in options else 0, **_kept(name), **more)
+
+
+def _number(label: str, name: str, low: int, high: int | None, form: Mapping[str, Any], **more: Any) -> None:
+    st.number_input(label, low, high, form[name], step=1, **_kept(name), **more)
+
+
+def _data_and_attack(form: Mapping[str, Any]) -> None:
+    _choice("Data", "source", words.SOURCES, form, format_func=words.SOURCES.get)
+    source = st.session_state[_key("source")]
+    if source in ("folder", "npz"):
+        st.text_input("Path", form["path"], placeholder="/home/me/images" if source == "folder" else "/home/me/images.npz",
+                      help="A folder with train/CLASS/*.png and, if there is one, test/CLASS/*.png; or an .npz file.", **_kept("path"))
+    names = class_names(source, st.session_state.get(_key("path"), ""))
     left, right = st.columns(2)
     with left:
-        st.selectbox("Attack", [*attacks.names(), "none"], format_func=words.attack,
-                     help="none: for data that may be poisoned already.", **_keyed("attack"))
+        _choice("Attack", "attack", [*attacks.names(), "none"], form, format_func=words.attack, help="none: for data that may be poisoned already.")
     poisoned = st.session_state[_key("attack")] != "none"
     with right:
-        _class_field("Target class", "target_label", disabled=not poisoned)
-    st.slider("Poisoning rate", 0.5, 30.0, step=0.5, format="%.1f %%", disabled=not poisoned, help=RATE_HELP, **_keyed("rate"))
+        _class_field("Target class", "target_label", names, form, disabled=not poisoned)
+    st.slider("Poisoning rate", 0.5, 30.0, form["rate"], 0.5, "%.1f %%", disabled=not poisoned, help=RATE_HELP, **_kept("rate"))
 
 
-def _class_field(label: str, name: str, disabled: bool = False) -> None:
+def _class_field(label: str, name: str, names: tuple[str, ...], form: Mapping[str, Any], disabled: bool = False) -> None:
     """A class by its name, or by its number where the names are not known."""
-    names = class_names(st.session_state[_key("source")], st.session_state[_key("path")])
-    if not names:
-        st.number_input(label, 0, 9999, step=1, disabled=disabled, help="Number of the class, from 0.", **_keyed(name))
-        return
-    st.session_state[_key(name)] = min(st.session_state[_key(name)], len(names) - 1)
-    st.selectbox(label, range(len(names)), format_func=lambda c: f"{names[c]}"[:LONGEST_NAME], disabled=disabled, **_keyed(name))
+    if names:
+        _choice(label, name, range(len(names)), form, disabled=disabled, format_func=lambda c: names[c][:LONGEST_NAME])
+    else:
+        _number(label, name, 0, 9999, form, disabled=disabled, help="Number of the class, from 0.")
 
 
-def _split() -> None:
-    st.slider("alpha: share of samples kept", 0.05, 1.0, step=0.01, help=ALPHA_HELP, **_keyed("alpha"))
-    st.slider("beta: share of the suspected class kept", 0.01, 1.0, step=0.01, help=BETA_HELP, **_keyed("beta"))
-    st.slider("T1: warm-up epochs of the main model", 1, 60, help=T1_HELP, **_keyed("t1"))
+def _split(form: Mapping[str, Any]) -> None:
+    st.slider("alpha: share of samples kept", 0.05, 1.0, form["alpha"], 0.01, help=ALPHA_HELP, **_kept("alpha"))
+    st.slider("beta: share of the suspected class kept", 0.01, 1.0, form["beta"], 0.01, help=BETA_HELP, **_kept("beta"))
+    st.slider("T1: warm-up epochs of the main model", 1, 60, form["t1"], help=T1_HELP, **_kept("t1"))
 
 
-def _more() -> None:
-    number = partial(st.number_input, step=1)
-    number("Seed", 0, 2**31 - 1, help="The same seed gives the same pools.", **_keyed("seed"))
-    st.selectbox("Device", ["auto", "cpu", "cuda"], help="auto takes the GPU if there is one.", **_keyed("device"))
-    number("Training images", 20, None, placeholder="all", help="Drawn with an equal share for each class.", **_keyed("limit"))
-    st.selectbox("Target guessed", list(words.ESTIMATORS), format_func=words.ESTIMATORS.get, help=ESTIMATOR_HELP,
-                 **_keyed("target_estimator"))
+def _more(form: Mapping[str, Any]) -> None:
+    _number("Seed", "seed", 0, 2**31 - 1, form, help="The same seed gives the same pools.")
+    _choice("Device", "device", ["auto", "cpu", "cuda"], form, help="auto takes the GPU if there is one.")
+    _number("Training images", "limit", 20, None, form, placeholder="all", help="Drawn with an equal share for each class.")
+    _choice("Target guessed", "target_estimator", ESTIMATORS, form, format_func=words.estimator, help=ESTIMATOR_HELP)
     if st.session_state[_key("target_estimator")] == "given":
-        _class_field("Assumed target", "assume_target")
-    st.selectbox("Class completion", ["fewest", "balanced", "off"], format_func={
-        "fewest": "fewest class (paper)", "balanced": "every class (ours)", "off": "off"}.get,
-        help="Which classes are kept from starving while the pool grows.", **_keyed("completion"))
-    st.selectbox("First pool", ["intersection", "union", "als_only", "oss_only", "random"], format_func={
-        "intersection": "kept by both (Eq. 3)", "union": "kept by either", "als_only": "loss alone",
-        "oss_only": "distance alone", "random": "at random"}.get, **_keyed("init_combine"))
-    st.toggle("Selective drop", help="From T2 on, drop samples that both models call the suspected class.",
-              **_keyed("selective_drop"))
-    st.toggle("Mirror images", help="Augment by mirroring; off for signs and letters.", **_keyed("flip"))
+        names = class_names(st.session_state[_key("source")], st.session_state.get(_key("path"), ""))
+        _class_field("Assumed target", "assume_target", names, form)
+    _choice("Class completion", "completion", COMPLETIONS, form, format_func=COMPLETIONS.get,
+            help="Which classes are kept from starving while the pool grows.")
+    _choice("First pool", "init_combine", FIRST_POOLS, form, format_func=FIRST_POOLS.get)
+    st.toggle("Selective drop", form["selective_drop"], help="From T2 on, drop samples that both models call the suspected class.",
+              **_kept("selective_drop"))
+    st.toggle("Mirror images", form["flip"], help="Augment by mirroring; off for signs and letters.", **_kept("flip"))
     st.caption("Epochs of the other stages")
-    number("Altruistic warm-up", 1, 1000, **_keyed("altruistic_epochs"))
-    number("Initial pools", 0, 1000, **_keyed("init_epochs"))
-    number("Completion", 0, 9000, **_keyed("completion_epochs"))
-    number("Selective drop", 0, 9000, **_keyed("drop_epochs"))
-    number("Iterations in an epoch", 1, 100000, **_keyed("iterations"))
-    st.selectbox("Network", ["small_resnet", "resnet18"], format_func={
-        "small_resnet": "small ResNet", "resnet18": "ResNet-18"}.get, **_keyed("model"))
-    number("Channels of its first stage", 1, 1024, **_keyed("width"))
+    _number("Altruistic warm-up", "altruistic_epochs", 1, 1000, form)
+    _number("Initial pools", "init_epochs", 0, 1000, form)
+    _number("Class completion", "completion_epochs", 0, 9000, form)
+    _number("Selective drop", "drop_epochs", 0, 9000, form)
+    _number("Iterations in an epoch", "iterations", 1, 100000, form)
+    _choice("Network", "model", NETWORKS, form, format_func=NETWORKS.get)
+    _number("Channels of its first stage", "width", 1, 1024, form)
 
 
 def _foot() -> None:
     """What Start would do, or why it did nothing."""
-    error = st.session_state.get("start_error")
-    if error:
-        st.error(words.unformatted(error), icon=":material/error:")
+    form = _form()
+    refused, sentence = st.session_state.get("refusal") or (None, "")
+    if refused == form:
+        st.error(words.unformatted(sentence), icon=":material/error:")
         return
     try:
-        config = config_of(_form())
+        config = config_of(form)
     except BSDError:
         st.caption("\N{NO-BREAK SPACE}")
         return
     seconds = remaining_seconds(config.schedule, (), prior=prior_seconds(registry().root, config))
-    about = f", about {words.duration(seconds)} by the last run like it" if seconds else ""
+    about = f", about {words.duration(seconds)}" if seconds else ""
     st.caption(f"{config.schedule.total_epochs} epochs{about}")

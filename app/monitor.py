@@ -9,36 +9,45 @@ from typing import Any
 
 import streamlit as st
 
-from app import curves, panels, words
+from app import figures, panels, words
 from app.live_plot import live_plot
 from app.panels import View
 from app.recorded import EpochRow
 from app.session import RunRegistry
 from app.status import Snapshot, look, sentence
-from app.theme import Palette, class_name, count, epoch_number, epoch_text, palette_for, percent
-from bsd_engine.config import BSDConfig
+from app.theme import Palette, class_name, count, epoch_text, palette_for, percent
+from app.timeline import Position, timeline
 from bsd_engine.errors import BSDError
 
 TICK_SECONDS = 1.0
+MAP_TICK_SECONDS = 3.0
 SIDE_HEIGHT, GAP = 265, 8
 HERO_HEIGHT = 2 * SIDE_HEIGHT + GAP
 
 
 def monitor(runs: RunRegistry, run_id: str) -> None:
     """Show a run, and keep showing it while news may come."""
-    live = _look(runs, run_id)
+    first = _look(runs, run_id)
+    if first is None:
+        return
+    pace = _pace(runs, first)
 
-    @st.fragment(run_every=TICK_SECONDS if live and live.live else None)
+    @st.fragment(run_every=pace)
     def body() -> None:
         now = _look(runs, run_id)
-        if now is None:
-            return
-        if now.live != live.live:
-            st.rerun()  # starts or ends the timer
-        _show(runs, now)
+        if now is not None and _pace(runs, now) != pace:
+            st.rerun()  # the timer starts, ends or slows down
+        if now is not None:
+            _show(runs, now)
 
-    if live is not None:
-        body()
+    body()
+
+
+def _pace(runs: RunRegistry, now: Snapshot) -> float | None:
+    """Seconds between two looks at a run; None where nothing new will come."""
+    if now.live:
+        return TICK_SECONDS
+    return MAP_TICK_SECONDS if runs.mapping(now.run_id) else None
 
 
 def _look(runs: RunRegistry, run_id: str) -> Snapshot | None:
@@ -56,7 +65,7 @@ def _show(runs: RunRegistry, now: Snapshot) -> None:
     _header(runs, now, truth_shown)
     if now.run is None:
         return
-    epoch = _epoch_controls(now, palette)
+    epoch = _epoch_to_show(now, palette)
     _tiles(now, epoch, truth_shown)
     try:
         _pictures(now, epoch, palette, truth_shown)
@@ -69,7 +78,7 @@ def _show(runs: RunRegistry, now: Snapshot) -> None:
 
 def _header(runs: RunRegistry, now: Snapshot, truth_shown: bool) -> None:
     st.html(_chips(now, truth_shown))
-    left, right = st.columns([5, 3], vertical_alignment="center")
+    left, right = st.columns([8, 7], vertical_alignment="center")
     with left:
         st.html(f'<div class="now" role="status">{html.escape(sentence(now, runs, truth_shown=truth_shown), quote=False)}</div>')
     with right, st.container(horizontal=True, horizontal_alignment="right"):
@@ -119,7 +128,12 @@ def _name(now: Snapshot, label: int) -> str:
 
 
 def _buttons(runs: RunRegistry, now: Snapshot) -> None:
-    """Pause, Resume, Stop: always there, and each says why it cannot be pressed."""
+    """Follow, Pause, Resume, Stop: always there, and each says why it cannot be pressed."""
+    position = _position(now)
+    newer = len(now.rows) - 1 - (position.epoch or 0)
+    label = "Follow live" if now.live else "Last epoch"
+    st.button(f"{label} ({newer} newer)" if newer > 0 else label, key="follow", type="secondary" if position.following else "primary",
+              disabled=position.following, on_click=_follow, help="The newest epoch is shown." if position.following else None)
     training = now.status in ("running", "paused")
     can_go_on = now.status == "paused" or now.can_resume
     reasons = {"preparing": "The run is being prepared.", "finished": "The run has finished."}
@@ -147,31 +161,29 @@ def _try(action: Callable[[], Any]) -> None:
 # -- time --------------------------------------------------------------------------------------------------------------
 
 
-def _epoch_controls(now: Snapshot, palette: Palette) -> int | None:
-    """Stage strip, epoch slider and the switch to follow; the global, 0-based epoch to show, None before the first."""
+def _epoch_to_show(now: Snapshot, palette: Palette) -> int | None:
+    """Stages and the track to choose an epoch on; the global, 0-based epoch to show, None before the first.
+
+    A choice comes after the track was sent, so the track is told at once by another run.
+    """
     assert now.run is not None
-    schedule, recorded_epochs = now.run.config.schedule, len(now.rows)
-    training, fraction = now.epoch_in_progress if now.live else (max(0, recorded_epochs - 1), 1.0)
-    st.session_state.setdefault("follow", True)
-    shown = st.session_state.get("epoch_shown", 1)
-    if st.session_state["follow"] or shown > recorded_epochs:
-        shown = max(1, recorded_epochs)
-    st.session_state["epoch_shown"] = shown
-    newer = recorded_epochs - shown
-    left, right = st.columns([5, 1], vertical_alignment="center")
-    with left:
-        st.html(curves.stage_strip(schedule, training, palette, progress=fraction))
-        st.slider("Epoch shown", 1, now.total, key="epoch_shown", on_change=_on_scrub, args=(recorded_epochs,), disabled=not recorded_epochs,
-                  label_visibility="collapsed")
-    with right:
-        label = "Follow live" if now.live else "Last epoch"
-        st.toggle(f"{label} · {newer} newer" if newer > 0 else label, key="follow", help="Off as soon as you choose an epoch on the slider.")
-    return shown - 1 if recorded_epochs else None
+    schedule = now.run.config.schedule
+    training, fraction = now.epoch_in_progress if now.live else (max(0, len(now.rows) - 1), 1.0)
+    strip = figures.stage_strip(schedule, training, palette, progress=fraction)
+    before = _position(now)
+    after = timeline(strip, recorded=len(now.rows), total=now.total, position=before)
+    st.session_state["position"] = after
+    if after != before:
+        st.rerun(scope="fragment")
+    return after.epoch
 
 
-def _on_scrub(recorded_epochs: int) -> None:
-    st.session_state["follow"] = False
-    st.session_state["epoch_shown"] = min(st.session_state["epoch_shown"], max(1, recorded_epochs))
+def _position(now: Snapshot) -> Position:
+    return st.session_state.setdefault("position", Position(None, True)).among(len(now.rows))
+
+
+def _follow() -> None:
+    st.session_state["position"] = Position(None, True)
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
@@ -242,7 +254,7 @@ def _target_tile(now: Snapshot, row: EpochRow | None, truth_shown: bool) -> tupl
     if truth_shown and config.attack.attack != "none":
         right = row.pseudo_target == config.attack.target_label
         verdict = "right" if right else f"wrong: {_name(now, config.attack.target_label)}"
-    return label, _name(now, row.pseudo_target), words.ESTIMATORS[config.split.target_estimator], verdict
+    return label, _name(now, row.pseudo_target), words.estimator(config.split.target_estimator), verdict
 
 
 # -- pictures ----------------------------------------------------------------------------------------------------------

@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 import plotly.graph_objects as go
 
-from app import curves, figures, recorded
-from app.figures import Facts
-from app.theme import Palette, empty_figure, epoch_number
+from app import figures, recorded
+from app.figures import Facts, empty_figure
+from app.theme import Palette, epoch_number
 from bsd_engine.events import EpochState
 from bsd_engine.runs import Truth
 
@@ -64,7 +64,7 @@ class View:
         return recorded.state(self.path, self.epoch if epoch is None else epoch)
 
     @property
-    def metrics(self) -> curves.Metrics:
+    def metrics(self) -> figures.Metrics:
         """Numbers of all epochs."""
         return {row.epoch: row.metrics for row in recorded.rows(self.path)}
 
@@ -98,18 +98,18 @@ def loss_discrepancy(view: View) -> go.Figure:
 
 def poison_in_pool(view: View) -> go.Figure:
     """Poison in the clean pool over the run."""
-    return curves.poison_in_pool(view.metrics, view.facts, view.palette, truth_shown=view.truth is not None, current_epoch=view.epoch)
+    return figures.poison_in_pool(view.metrics, view.facts, view.palette, truth_shown=view.truth is not None, current_epoch=view.epoch)
 
 
 def accuracy(view: View) -> go.Figure:
     """Clean accuracy and attack success over the run."""
-    return curves.accuracy_curves(view.metrics, view.facts, view.palette, truth_shown=view.truth is not None, current_epoch=view.epoch)
+    return figures.accuracy_curves(view.metrics, view.facts, view.palette, truth_shown=view.truth is not None, current_epoch=view.epoch)
 
 
 def votes(view: View) -> go.Figure:
     """Scores of the classes in the target vote; after the altruistic warm-up those of its end."""
     last = view.facts.config.schedule.altruistic_epochs - 1
-    return curves.vote_bars(view.state(min(view.epoch, last)), view.facts, view.palette)
+    return figures.vote_bars(view.state(min(view.epoch, last)), view.facts, view.palette)
 
 
 def feature_map(view: View) -> go.Figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from app.eta import Durations, stage_seconds
-from bsd_engine.config import BSDConfig, Stage
-from bsd_engine.errors import RunFolderError
+from bsd_engine.config import STAGES, BSDConfig, Stage
+from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.events import EpochState
 from bsd_engine.runs import Command, RunReader, list_runs, unpack_epoch
 
@@ -55,7 +56,7 @@ def _epoch_file(path: Path, epoch: int) -> tuple[str, int]:
 def _read(file: str) -> EpochState:
     try:
         return unpack_epoch(Path(file).read_bytes())
-    except Exception as error:  # a damaged archive raises many kinds
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RunFolderError(f"{file} cannot be read: {error}. The folder is broken.") from None
 
 
@@ -109,16 +110,19 @@ def _cost_key(config: BSDConfig) -> tuple[Any, ...]:
 
 @lru_cache(maxsize=16)
 def _prior(root: str, names: tuple[str, ...], key: tuple[Any, ...]) -> dict[Stage, float]:
+    known: dict[Stage, float] = {}
     for name in names:
         path = Path(root) / name
         try:
             if _cost_key(reader(path).config) == key and reader(path).summary:
-                return stage_seconds(durations(rows(path)))
-        except RunFolderError:
+                known = {**stage_seconds(durations(rows(path))), **known}
+        except BSDError:
             continue
-    return {}
+        if len(known) == len(STAGES):
+            break
+    return known
 
 
 def prior_seconds(root: Path, config: BSDConfig) -> dict[Stage, float]:
-    """Seconds of an epoch by stage in the newest ended run that costs the same; empty where there is none."""
+    """Seconds of an epoch by stage in the newest ended runs that cost the same; stages that none reached are missing."""
     return _prior(str(root), tuple(path.name for path in list_runs(root)[:20]), _cost_key(config))

@@ -43,7 +43,7 @@ class RunRegistry:
         self._lock = threading.Lock()
         self._active: str | None = None
         self._errors: dict[str, str] = {}
-        self._maps: subprocess.Popen[bytes] | None = None
+        self._maps: tuple[str, subprocess.Popen[bytes]] | None = None
         # The engine takes seconds to import; by the first click on Start it is there.
         threading.Thread(target=importlib.import_module, args=("bsd_engine.recorder",), daemon=True).start()
 
@@ -55,6 +55,11 @@ class RunRegistry:
     def error(self, run_id: str) -> str | None:
         """Why the last training of a run ended early, as one sentence."""
         return self._errors.get(run_id)
+
+    def mapping(self, run_id: str) -> bool:
+        """Whether UMAP maps of a run are being made; some come after its end."""
+        maps = self._maps
+        return maps is not None and maps[0] == run_id and maps[1].poll() is None
 
     def run_ids(self) -> list[str]:
         """Recorded runs, newest first."""
@@ -111,8 +116,7 @@ class RunRegistry:
         active = self._active
         if active is not None and (self.root / active).is_dir():
             send_command(self.root / active, "stop")
-        if self._maps is not None and self._maps.poll() is None:
-            self._maps.terminate()
+        self._end_maps()
 
     def _refuse_second(self) -> None:
         if self._active is not None:
@@ -151,9 +155,15 @@ class RunRegistry:
         except OSError as error:
             log.warning("no UMAP maps for run %s: %s", run_id, error)
             return
-        self._maps = child
+        self._end_maps()
+        self._maps = run_id, child
         with_lowest_priority(child.pid)
         threading.Thread(target=child.wait, name=f"maps {run_id}", daemon=True).start()
+
+    def _end_maps(self) -> None:
+        """End the maps of an earlier run: what it has is kept, and a laptop has memory for one such process."""
+        if self._maps is not None and self._maps[1].poll() is None:
+            self._maps[1].terminate()
 
 
 def with_lowest_priority(pid: int) -> None:

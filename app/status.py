@@ -11,7 +11,7 @@ from app import eta, recorded, words
 from app.recorded import EpochRow
 from app.session import RunRegistry
 from app.theme import STAGE_NAMES, class_name, epoch_text, percent
-from bsd_engine.errors import RunFolderError
+from bsd_engine.errors import BSDError
 from bsd_engine.runs import Command, RunReader, Status
 
 ING: dict[Command, str] = {"pause": "pausing…", "resume": "resuming…", "stop": "stopping…"}
@@ -62,13 +62,13 @@ class Snapshot:
 
 
 def look(registry: RunRegistry, run_id: str) -> Snapshot:
-    """The present state of a run; raises `RunFolderError` for a broken folder."""
+    """The present state of a run; raises `BSDError` for a broken folder."""
     path, error = registry.root / run_id, registry.error(run_id)
     preparing = registry.active == run_id
     try:
         path = registry.path(run_id)
         run = recorded.reader(path)
-    except RunFolderError:
+    except BSDError:
         if not preparing and not error:
             raise
         return Snapshot(run_id=run_id, path=path, status="preparing" if preparing else "failed", run=None, error=error)
@@ -113,8 +113,8 @@ def _live_sentence(now: Snapshot, registry: RunRegistry) -> str:
         return f"{where} · no news for {words.duration(silent)}; it may hang or wait for the machine"
     if len(now.rows) >= now.total:
         return f"{where} · writing the summary"
-    iterations = (now.progress or {}).get("iterations") if fraction else None
-    inside = f" · iteration {now.progress['iteration']} of {iterations}" if iterations and now.progress else ""
+    progress = now.progress or {}
+    inside = f" · iteration {progress['iteration']} of {progress['iterations']}" if progress.get("epoch") == epoch else ""
     prior = recorded.prior_seconds(registry.root, now.run.config)
     left = eta.remaining_seconds(schedule, recorded.durations(now.rows), fraction, prior)
     if left is None:

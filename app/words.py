@@ -20,7 +20,7 @@ PRESETS = {
     "demo": "demo: minutes on a CPU", "paper-cifar10": "paper: CIFAR-10 on a GPU", "smoke": "smoke: seconds, shows nothing",
 }
 ESTIMATORS = {
-    "median_probability": "by median probability (ours)", "second_logit_mode": "by the paper's vote", "given": "given",
+    "probability_floor": "by probability floor (ours)", "second_logit_mode": "by the paper's vote", "given": "given in the settings",
 }
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
@@ -57,6 +57,11 @@ def source(spec: str) -> str:
     if path:
         return re.split(r"[\\/]", path.rstrip("\\/"))[-1] or path
     return {"bundled": "Fashion-MNIST", "gtsrb": "GTSRB"}.get(kind, SOURCES.get(kind, kind))
+
+
+def estimator(name: str) -> str:
+    """How the target class was guessed."""
+    return ESTIMATORS.get(name, "by " + name.replace("_", " "))
 
 
 def attack(name: str) -> str:

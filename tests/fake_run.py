@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -146,7 +147,7 @@ class LiveFakeRun:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._write, daemon=True)
 
-    def __enter__(self) -> LiveFakeRun:
+    def __enter__(self) -> Self:
         self._writer = self._run.create(self.path)
         self._thread.start()
         return self

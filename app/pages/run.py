@@ -9,7 +9,8 @@ from app.controls import launch_panel
 from app.monitor import monitor
 from app.session import RunRegistry, registry
 from app.theme import percent
-from bsd_engine.errors import RunFolderError
+from app.timeline import Position
+from bsd_engine.errors import BSDError
 
 
 def render() -> None:
@@ -38,20 +39,22 @@ def _choose(runs: RunRegistry) -> str | None:
     if not ids:
         return None
     chosen = asked if asked in ids else ids[0]
-    st.query_params["run"] = st.session_state["run_choice"] = chosen
+    st.query_params["run"] = chosen
+    if st.session_state.get("shown_run") != chosen:
+        st.session_state["shown_run"], st.session_state["position"] = chosen, Position(None, True)
     left, right = st.columns([4, 1], vertical_alignment="center")
     with left:
-        st.selectbox("Recorded runs, newest first", ids, key="run_choice", on_change=_on_choice, label_visibility="collapsed",
-                     format_func=lambda run_id: _describe(runs, run_id))
+        key = f"run_choice_{chosen}"  # a new list for each shown run: a late tick cannot bring the old choice back
+        st.selectbox("Recorded runs, newest first", ids, ids.index(chosen), key=key, on_change=_on_choice, args=(key,),
+                     label_visibility="collapsed", format_func=lambda run_id: _describe(runs, run_id))
     with right:
         st.toggle("Show truth", value=True, key="truth", bind="query-params",
                   help="Which samples are poisoned, and every number that only someone who knows it could give.")
     return chosen
 
 
-def _on_choice() -> None:
-    st.query_params["run"] = st.session_state["run_choice"]
-    st.session_state["follow"] = True
+def _on_choice(key: str) -> None:
+    st.query_params["run"] = st.session_state[key]
 
 
 def _describe(runs: RunRegistry, run_id: str) -> str:
@@ -59,7 +62,7 @@ def _describe(runs: RunRegistry, run_id: str) -> str:
     try:
         run = recorded.reader(runs.path(run_id))
         status, summary = run.status, run.summary or {}
-    except RunFolderError:
+    except BSDError:
         return f"{run_id} · {'starting' if runs.active == run_id else 'not readable'}"
     config = run.config
     parts = [words.moment(run.created), config.preset, words.source(config.data.data), words.STATUS[status]]
