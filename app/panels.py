@@ -8,7 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import plotly.graph_objects as go
 
 from app import figures, recorded
@@ -122,21 +121,10 @@ def feature_map(view: View) -> go.Figure:
         return empty_figure(f"no UMAP map up to epoch {epoch_number(view.epoch)} yet: they are made beside the training,<br>"
                             "the first takes half a minute; PCA is there at once", view.palette, title="Map of features (UMAP)")
     state = view.state()
-    if state.landmark_features is None:
+    xy = recorded.pca_map(view.path, view.epoch)
+    if xy is None:
         return empty_figure("this run has no features recorded", view.palette, title="Map of features (PCA)")
-    return figures.feature_map(_pca(view), state, view.facts, view.truth, view.palette, kind="PCA")
-
-
-def _pca(view: View) -> np.ndarray:
-    """(L, 2) float32: the first two components, each with the sign that fits the epoch before."""
-    return _pca_of(str(view.path), view.epoch, view.version[2])
-
-
-@lru_cache(maxsize=64)
-def _pca_of(path: str, epoch: int, newest: float) -> np.ndarray:
-    features = recorded.state(Path(path), epoch).landmark_features
-    assert features is not None
-    return features[:, :2].astype(np.float32)
+    return figures.feature_map(xy, state, view.facts, view.truth, view.palette, kind="PCA")
 
 
 PANELS: dict[str, Callable[[View], go.Figure]] = {

@@ -19,7 +19,7 @@ from bsd_engine.runs import Command, RunReader, list_runs, unpack_epoch
 
 @dataclass(frozen=True, kw_only=True)
 class EpochRow:
-    """The numbers of one epoch, without its arrays."""
+    """The numbers of one epoch, without its arrays over all samples."""
 
     epoch: int
     stage: Stage
@@ -29,6 +29,8 @@ class EpochRow:
     vote_counts: np.ndarray | None
     vote_scores: np.ndarray | None
     metrics: dict[str, Any]
+    pca: np.ndarray | None
+    """(L, 2) float32: the landmarks on the first two principal components, in the signs of the record."""
 
 
 @lru_cache(maxsize=32)
@@ -65,12 +67,13 @@ def _state(file: str, stamp: int) -> EpochState:
     return _read(file)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _row(file: str, stamp: int) -> EpochRow:
     s = _read(file)
     return EpochRow(
         epoch=s.epoch, stage=s.stage, main_epoch=s.main_epoch, clean_ratio=s.clean_ratio, pseudo_target=s.pseudo_target,
         vote_counts=s.vote_counts, vote_scores=s.vote_scores, metrics=s.metrics,
+        pca=None if s.landmark_features is None else s.landmark_features[:, :2].astype(np.float32),
     )
 
 
@@ -82,6 +85,21 @@ def state(path: Path, epoch: int) -> EpochState:
 def rows(path: Path) -> tuple[EpochRow, ...]:
     """The numbers of all whole epochs."""
     return tuple(_row(*_epoch_file(path, epoch)) for epoch in reader(path).epochs)
+
+
+def pca_map(path: Path, epoch: int) -> np.ndarray | None:
+    """(L, 2) float32 PCA map of an epoch, each axis with the sign that fits the epochs before; None without features.
+
+    An eigenvector's sign is arbitrary and would mirror the map now and then.
+    """
+    signs, before = np.ones(2, np.float32), None
+    for row in rows(path)[: epoch + 1]:
+        if row.pca is None:
+            return None
+        if before is not None and len(before) == len(row.pca):
+            signs = np.where((before * row.pca).sum(0) < 0, -1, 1).astype(np.float32)
+        before = row.pca * signs
+    return before
 
 
 def durations(history: tuple[EpochRow, ...]) -> Durations:

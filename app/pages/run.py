@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Mapping
+
 import streamlit as st
 
 from app import recorded, words
@@ -44,17 +47,20 @@ def _choose(runs: RunRegistry) -> str | None:
         st.session_state["shown_run"], st.session_state["position"] = chosen, Position(None, True)
     left, right = st.columns([4, 1], vertical_alignment="center")
     with left:
-        key = f"run_choice_{chosen}"  # a new list for each shown run: a late tick cannot bring the old choice back
-        st.selectbox("Recorded runs, newest first", ids, ids.index(chosen), key=key, on_change=_on_choice, args=(key,),
-                     label_visibility="collapsed", format_func=lambda run_id: _describe(runs, run_id))
+        labels = {run_id: _describe(runs, run_id) for run_id in ids}
+        # A list with new words or another choice is a new list: a late tick cannot bring an old choice back.
+        key = f"runs_{zlib.crc32(repr((chosen, labels)).encode())}"
+        st.selectbox("Recorded runs, newest first", ids, ids.index(chosen), key=key, on_change=_on_choice, args=(key, labels),
+                     label_visibility="collapsed", format_func=lambda run_id: labels.get(run_id, run_id))
     with right:
         st.toggle("Show truth", value=True, key="truth", bind="query-params",
                   help="Which samples are poisoned, and every number that only someone who knows it could give.")
     return chosen
 
 
-def _on_choice(key: str) -> None:
-    st.query_params["run"] = st.session_state[key]
+def _on_choice(key: str, labels: Mapping[str, str]) -> None:
+    if st.session_state[key] in labels:
+        st.query_params["run"] = st.session_state[key]
 
 
 def _describe(runs: RunRegistry, run_id: str) -> str:

@@ -1,0 +1,298 @@
+"""The page Run without a browser: it opens in every state, refuses bad settings, and keeps the truth to itself when asked to."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import eta, recorded, session
+from app.controls import config_of, form_of
+from app.panels import PANELS, View
+from app.session import RunRegistry
+from app.status import look, sentence
+from app.theme import DARK, LIGHT
+from bsd_engine.config import ScheduleConfig
+from bsd_engine.errors import ConfigError, RunFolderError, TrainingError
+from bsd_engine.presets import PRESETS, preset
+from bsd_engine.runs import RunWriter, send_command
+from tests.fake_run import FakeRun, LiveFakeRun, fake_run
+
+SCRIPT = Path(__file__).resolve().parents[1] / "streamlit_app.py"
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for runs, which the page uses."""
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    monkeypatch.setenv("BSD_RUNS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def open_page(root: Path) -> Iterator[Callable[..., AppTest]]:
+    """`open_page(run=ID)`: the page after its first script run, without an exception."""
+    def opened(**query: str) -> AppTest:
+        page = AppTest.from_file(str(SCRIPT), default_timeout=60)
+        for name, value in query.items():
+            page.query_params[name] = value
+        return ran(page)
+
+    yield opened
+    session.registry().close()
+
+
+def ran(page: AppTest) -> AppTest:
+    """The page after another script run."""
+    page.run()
+    assert not page.exception, page.exception
+    return page
+
+
+def everything(page: AppTest) -> str:
+    """All that the page sends to the browser, as one text: elements, figures, and the address."""
+    def walk(block: Any) -> Iterator[str]:
+        for child in block.children.values():
+            if hasattr(child, "children"):
+                yield from walk(child)
+            yield str(child.proto) if hasattr(child, "proto") else ""
+
+    return "\n".join([*walk(page._tree), repr(dict(page.query_params))])
+
+
+def main_text(page: AppTest) -> str:
+    return "\n".join(e.proto.body for e in page.main.get("html"))
+
+
+def field(page: AppTest, kind: str, name: str) -> Any:
+    """A field of the form, by the name of its setting."""
+    return next(w for w in page.get(kind) if re.fullmatch(rf"new_{name}(_\d+)?", w.key or ""))
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_it_opens_without_runs_and_says_what_to_do(open_page: Callable[..., AppTest]) -> None:
+    page = open_page()
+    assert "Press **Start**" in page.main.markdown[0].value
+    assert not page.button(key="start").disabled
+
+
+def test_a_finished_run_is_found_by_its_address_or_as_the_newest(open_page: Callable[..., AppTest], root: Path) -> None:
+    first = fake_run(root, run_id="20260101-000000-aaaaaa", epochs=38)
+    fake_run(root, run_id="20260102-000000-bbbbbb", epochs=10, status="stopped")
+    page = open_page()
+    assert page.query_params["run"] == "20260102-000000-bbbbbb"
+    page = open_page(run=first.name)
+    assert "Finished in 1 min 34 s. Clean accuracy 83.9 %; attack success 1.6 %; suspected target dress, which is right." in main_text(page)
+    assert [page.button(key=key).disabled for key in ("pause", "resume", "stop")] == [True, True, True]
+    assert "by probability floor (ours)" in main_text(page)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "../runs", "a/b", "..", "\0", "<b>x</b>"])
+def test_an_unknown_run_gives_a_sentence(open_page: Callable[..., AppTest], root: Path, name: str) -> None:
+    fake_run(root, epochs=3)
+    page = open_page(run=name)
+    assert "There is no run called" in page.warning[0].value
+
+
+def test_an_interrupted_run_offers_to_resume_and_says_what_is_lost(open_page: Callable[..., AppTest], root: Path) -> None:
+    page = open_page(run=fake_run(root, epochs=12, status=None).name)
+    assert "Interrupted after epoch 12 of 38. Resume goes on from there; at most the epoch in progress is trained again." in main_text(page)
+    assert not page.button(key="resume").disabled
+
+
+def test_a_failed_run_shows_why(open_page: Callable[..., AppTest], root: Path) -> None:
+    path = fake_run(root, epochs=5, status=None)
+    with RunWriter(path) as writer:
+        writer.summary({**FakeRun().summary("failed", 5), "error": "The disk is full; free some space."})
+    assert "Ended after epoch 5 of 38. The disk is full; free some space." in main_text(open_page(run=path.name))
+
+
+def test_a_broken_folder_gives_a_sentence_not_an_exception(open_page: Callable[..., AppTest], root: Path) -> None:
+    path = fake_run(root, epochs=5)
+    (path / "epochs/00004.npz").write_bytes(b"PK\x03\x04 not a zip")
+    assert "cannot be read" in open_page(run=path.name).error[0].value
+    (path / "config.json").write_text("{")
+    assert "cannot be read" in open_page(run=path.name).error[0].value
+
+
+def test_with_the_truth_off_nothing_of_it_reaches_the_browser(open_page: Callable[..., AppTest], root: Path) -> None:
+    path = fake_run(root, epochs=20)
+    page = open_page(run=path.name, truth="false")
+    sent, shown = everything(page), main_text(page)
+    success = recorded.rows(path)[-1].metrics["attack_success_rate"]
+    telling = ("BadNets 5 %", "poison alone", "poison kept", "2.6357", f"{success:.1f} %", "<small>right", "Poison in the clean pool, epoch")
+    assert "Altruistic loss" in sent and "attack hidden" in shown
+    assert [word for word in telling if word in sent] == []
+    page.toggle(key="truth").set_value(True)
+    ran(page)
+    assert [word for word in telling if word not in everything(page)] == ["2.6357"]
+
+
+def test_where_the_truth_is_unknown_the_page_says_so(open_page: Callable[..., AppTest], root: Path) -> None:
+    path = fake_run(root, epochs=20, truth=False, config=preset("demo").with_settings(attack="none"))
+    shown = main_text(open_page(run=path.name))
+    assert "no attack added" in shown and "truth unknown" in shown and "unknown without the attack" in shown
+
+
+def test_bad_settings_give_one_sentence_and_start_nothing(open_page: Callable[..., AppTest], root: Path) -> None:
+    page = open_page()
+    field(page, "slider", "alpha").set_value(0.1)
+    field(page, "slider", "beta").set_value(0.3)
+    page.button(key="start").click()
+    assert "alpha is 0\\.1, expected at least beta = 0\\.3" in ran(page).error[0].value
+    assert list(root.iterdir()) == [] and session.registry().active is None
+    field(page, "slider", "beta").set_value(0.05)
+    assert not ran(page).error and not page.button(key="start").disabled
+
+
+def test_a_missing_folder_of_images_gives_one_sentence(open_page: Callable[..., AppTest], root: Path) -> None:
+    page = open_page()
+    field(page, "selectbox", "source").set_value("folder")
+    field(ran(page), "text_input", "path").set_value("/no/such_folder")
+    page.button(key="start").click()
+    assert "such\\_folder" in ran(page).error[0].value
+    assert list(root.iterdir()) == []
+
+
+def test_a_preset_fills_the_form(open_page: Callable[..., AppTest]) -> None:
+    page = open_page()
+    field(page, "slider", "alpha").set_value(0.9)
+    page.selectbox(key="new_preset").set_value("paper-cifar10")
+    ran(page)
+    assert field(page, "slider", "t1").value == 20 and field(page, "slider", "alpha").value == 0.6
+    assert field(page, "selectbox", "source").value == "cifar10"
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_form_gives_back_the_preset(name: str) -> None:
+    config = preset(name)
+    narrow = config.with_settings(width=form_of(config)["width"])
+    assert config_of({"preset": name, **form_of(config)}) == narrow
+
+
+def test_a_longer_warm_up_moves_the_later_stages_along() -> None:
+    config = preset("demo")
+    longer = config_of({"preset": "demo", **form_of(config), "t1": config.schedule.t1 + 5})
+    assert longer.schedule == config.schedule.with_warmup(config.schedule.t1 + 5)
+
+
+def test_settings_from_a_tampered_form_are_refused() -> None:
+    form = {"preset": "demo", **form_of(preset("demo"))}
+    for name, value in (("alpha", 7), ("beta", float("nan")), ("t1", 0), ("seed", -1), ("rate", 200.0), ("device", "tpu")):
+        with pytest.raises(ConfigError, match=r"is .*, expected"):
+            config_of({**form, name: value})
+
+
+def test_a_live_run_is_followed_paused_and_stopped(root: Path, open_page: Callable[..., AppTest]) -> None:
+    with LiveFakeRun(root, seconds=0.1, run_id="20260103-000000-cccccc") as live:
+        wait_for(lambda: len(recorded.rows(live.path)) > 2)
+        page = open_page(run=live.path.name)
+        page.button(key="pause").click()
+        ran(page)
+        wait_for(lambda: look(session.registry(), live.path.name).status == "paused")
+        assert "paused" in main_text(ran(page))
+        assert page.button(key="pause").disabled and not page.button(key="resume").disabled
+        page.button(key="stop").click()
+        ran(page)
+        wait_for(lambda: look(session.registry(), live.path.name).status == "stopped")
+        assert "Stopped after epoch" in main_text(ran(page))
+
+
+def test_every_panel_draws_every_epoch_in_both_themes(tmp_path: Path) -> None:
+    path = fake_run(tmp_path, epochs=38, maps=True)
+    version = recorded.reader(path).version
+    for epoch in (0, 7, 8, 16, 17, 20, 37):
+        for palette, truth in ((LIGHT, True), (DARK, False)):
+            view = View(path=path, version=version, epoch=epoch, palette=palette, truth_shown=truth)
+            for draw in PANELS.values():
+                assert draw(view).layout.meta["summary"]
+
+
+def test_the_registry_refuses_names_that_leave_its_folder(tmp_path: Path) -> None:
+    runs = RunRegistry(tmp_path / "runs")
+    outside = fake_run(tmp_path / "elsewhere", epochs=1)
+    runs.root.mkdir()
+    (runs.root / "link").symlink_to(outside)
+    assert runs.run_ids() == []
+    for name in ("link", "..", ".", "", "a/../b", f"../elsewhere/{outside.name}", str(outside), "\0"):
+        with pytest.raises(RunFolderError):
+            runs.path(name)
+
+
+def test_one_training_at_a_time_and_its_error_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bsd_engine import preflight, recorder
+
+    go_on = threading.Event()
+
+    def failing_run(config: Any, path: Path, *, on_event: Any = None) -> dict[str, Any]:
+        go_on.wait(10)
+        raise TrainingError("The main model's loss is nan in epoch 3; lower its learning rate.")
+
+    monkeypatch.setattr(recorder, "record_run", failing_run)
+    monkeypatch.setattr(preflight, "check", lambda config: None)
+    runs = RunRegistry(tmp_path)
+    run_id = runs.start(preset("smoke"))
+    assert runs.active == run_id and look(runs, run_id).status == "preparing"
+    with pytest.raises(RunFolderError, match="one run at a time"):
+        runs.start(preset("smoke"))
+    go_on.set()
+    wait_for(lambda: runs.active is None)
+    now = look(runs, run_id)
+    assert now.status == "failed" and "lower its learning rate" in sentence(now, runs, truth_shown=True)
+
+
+def test_commands_go_to_living_runs_only(tmp_path: Path) -> None:
+    runs = RunRegistry(tmp_path)
+    path = fake_run(tmp_path, epochs=2, status=None)
+    with pytest.raises(RunFolderError, match="Nobody trains"):
+        runs.command(path.name, "pause")
+    assert not (path / "commands.jsonl").exists()
+
+
+def test_a_command_waits_until_the_writer_has_obeyed(tmp_path: Path) -> None:
+    path = fake_run(tmp_path, epochs=2, status=None)
+    assert recorded.waiting_command(path, 0) is None
+    send_command(path, "pause")
+    assert recorded.waiting_command(path, 0) == "pause" and recorded.waiting_command(path, 1) is None
+    send_command(path, "stop")
+    send_command(path, "resume")
+    assert recorded.waiting_command(path, 1) == "stop"
+
+
+SCHEDULE = ScheduleConfig(altruistic_epochs=2, t1=2, init_epochs=1, t2=5, t3=6)
+
+
+def test_time_left_is_unknown_until_a_main_epoch_or_an_earlier_run_tells() -> None:
+    assert eta.remaining_seconds(SCHEDULE, [("altruistic_warmup", 1.0)]) is None
+    prior = {"altruistic_warmup": 1.0, "oss_warmup": 3.0}
+    assert eta.remaining_seconds(SCHEDULE, [], prior=prior) == 2 * 1 + 6 * 3
+    done = [("altruistic_warmup", 1.0)] * 2 + [("oss_warmup", 4.0)]
+    assert eta.remaining_seconds(SCHEDULE, done, 0.5) == 0.5 * 4 + 4 * 4
+
+
+def test_time_left_uses_the_median_of_the_last_five_epochs_of_a_stage() -> None:
+    times = [("oss_warmup", s) for s in (90.0, 90.0, 1.0, 2.0, 3.0, 4.0, 90.0)]
+    assert eta.stage_seconds(times) == {"oss_warmup": 3.0}
+    assert eta.silence_limit(times) == 10.0 and eta.silence_limit([("oss_warmup", 20.0)]) == 60.0
+
+
+def test_pca_keeps_its_orientation_from_epoch_to_epoch(tmp_path: Path) -> None:
+    path = fake_run(tmp_path, epochs=6)
+    maps = [recorded.pca_map(path, epoch) for epoch in range(6)]
+    for before, after in itertools.pairwise(maps):
+        assert np.all((before * after).sum(0) > 0)
