@@ -27,7 +27,8 @@ SCE_MIN_ONE_HOT = 1e-4
 
 
 def _tensors(*arrays: Array) -> list[Tensor]:
-    return [torch.as_tensor(a) for a in arrays]
+    """Tensors that share memory where they can; torch warns of read-only arrays, which those of an `EpochState` are."""
+    return [a if isinstance(a, Tensor) else torch.as_tensor(np.require(a, requirements="CW")) for a in arrays]
 
 
 def _like(result: Tensor, example: Array) -> Array:
@@ -99,10 +100,14 @@ def oss_scores(features: Array, labels: Array, target_label: int, distance: Dist
     target_label : int, the suspected one; its samples make no centre
     distance : "min" is Eq. 6; "mean" and "max" over the centres are compared in Fig. 8
 
+    Without any known class the score is infinite.
+
     Paper: Eq. 6. Section 4.1.1 has poison near the known classes (small S), which Eq. 5 follows; appendix D.2 says
     "far away", which we take for a slip.
     """
-    distances, _ = center_distances(*_tensors(features, labels), target_label)
+    distances, classes = center_distances(*_tensors(features, labels), target_label)
+    if len(classes) == 0:
+        return _like(distances.new_full((len(distances),), torch.inf), features)
     reduce = {"min": torch.amin, "mean": torch.mean, "max": torch.amax}[distance]
     return _like(reduce(distances, 1), features)
 
@@ -148,7 +153,9 @@ def clean_ratio(epoch: int, *, alpha: float, beta: float, t1: int, init_epochs: 
     start = t1 + init_epochs
     if epoch >= t2:
         return alpha
-    progress = max(0, epoch - start) / (t2 - start) if t2 > start else 1.0
+    if epoch <= start:
+        return beta
+    progress = (epoch - start) / (t2 - start)
     return beta + (alpha - beta) * (1 - math.cos(math.pi * progress)) / 2
 
 
