@@ -102,7 +102,9 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         _check_choices(self)
-        _check_numbers(self, width=(1, 1024))
+        # Below 8 channels, oneDNN 3.12 (torch 2.13) writes past a buffer in the backward pass of a strided channels_last
+        # convolution on AVX2, and the process dies.
+        _check_numbers(self, width=(8, 1024))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ def demo() -> BSDConfig:
 def smoke() -> BSDConfig:
     """The smallest run that passes through every stage: seconds, for tests."""
     return demo().with_settings(
-        preset="smoke", limit=200, width=4, altruistic_epochs=2, t1=2, init_epochs=1, t2=5, t3=6, iterations=2,
+        preset="smoke", limit=200, width=8, altruistic_epochs=2, t1=2, init_epochs=1, t2=5, t3=6, iterations=2,
         labeled_batch=16, unlabeled_batch=16,
     )
 
