@@ -36,11 +36,13 @@ def _is_number(value: Any, low: float, high: float) -> bool:
 
 
 def _check_numbers(config: Any, **ranges: tuple[float, float]) -> None:
-    """Check that each named field is a finite number within its closed range."""
+    """Check that each named field is a finite number within its closed range, and a whole one where its type says so."""
+    hints = get_type_hints(type(config))
     for name, (low, high) in ranges.items():
-        value = getattr(config, name)
+        value, whole = getattr(config, name), hints[name] in (int, int | None)
         bound = f"at least {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
-        _check(_is_number(value, low, high), name, value, f"a number {bound}")
+        sound = _is_number(value, low, high) and (isinstance(value, int) or not whole)
+        _check(sound, name, value, f"a {'whole ' * whole}number {bound}")
 
 
 def _check_choices(config: Any) -> None:
