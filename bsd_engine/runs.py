@@ -26,12 +26,13 @@ import os
 import secrets
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -43,7 +44,8 @@ FORMAT_VERSION = 1
 Command = Literal["pause", "resume", "stop"]
 Status = Literal["running", "paused", "finished", "stopped", "failed", "interrupted"]
 
-_UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile)
+# What reading a damaged file raises; zipfile has RuntimeErrors for flags that it does not know.
+_UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _ARRAYS = tuple(f.name for f in fields(EpochState) if "ndarray" in str(f.type))
 _SCALARS = tuple(f.name for f in fields(EpochState) if f.name not in _ARRAYS)
 
@@ -133,21 +135,25 @@ class RunWriter:
             for name in ("epochs", "maps", "checkpoints"):
                 (path / name).mkdir()
         writer = cls(path)
-        writer._write("samples.npz", _npz(labels=labels.astype(np.int64), landmark_idx=landmark_idx))
-        buffer = io.BytesIO()
-        np.save(buffer, images)
-        writer._write("images.npy", buffer.getvalue())
-        if is_poison is not None:
-            writer._write("truth.npz", _npz(is_poison=is_poison, original_labels=original_labels))
-        writer._write("config.json", _json({
-            "format_version": FORMAT_VERSION,
-            "created": datetime.now().astimezone().isoformat(timespec="seconds"),
-            "config": config.to_dict(),
-            "fingerprint": fingerprint,
-            "class_names": list(class_names),
-            "num_samples": len(labels),
-            "truth_known": is_poison is not None,
-        }))
+        try:
+            writer._write("samples.npz", _npz(labels=labels.astype(np.int64), landmark_idx=landmark_idx))
+            buffer = io.BytesIO()
+            np.save(buffer, images)
+            writer._write("images.npy", buffer.getvalue())
+            if is_poison is not None:
+                writer._write("truth.npz", _npz(is_poison=is_poison, original_labels=original_labels))
+            writer._write("config.json", _json({
+                "format_version": FORMAT_VERSION,
+                "created": datetime.now().astimezone().isoformat(timespec="seconds"),
+                "config": config.to_dict(),
+                "fingerprint": fingerprint,
+                "class_names": list(class_names),
+                "num_samples": len(labels),
+                "truth_known": is_poison is not None,
+            }))
+        except BaseException:
+            writer.close()
+            raise
         return writer
 
     def _take_lock(self) -> int:
@@ -215,15 +221,25 @@ class RunWriter:
 
 def _read_commands(path: Path) -> list[Command]:
     try:
-        lines = (path / "commands.jsonl").read_text().splitlines()
+        lines = (path / "commands.jsonl").read_text(errors="replace").splitlines()
     except FileNotFoundError:
         return []
-    return [json.loads(line)["command"] for line in lines if line.endswith("}")]
+    return [command for command in map(_command_of, lines) if command]
+
+
+def _command_of(line: str) -> Command | None:
+    """The command in a line; None for a line that a viewer has not finished, or never will."""
+    try:
+        command = json.loads(line)["command"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return command if command in get_args(Command) else None
 
 
 def send_command(path: Path, command: Command) -> None:
     """Ask the writer of a run folder to pause, resume or stop; it obeys within an iteration."""
-    line = json.dumps({"command": command, "time": time.time()}) + "\n"
+    # The newline in front ends a line that a dying viewer left torn.
+    line = "\n" + json.dumps({"command": command, "time": time.time()}) + "\n"
     with _storage_errors(path), open(path / "commands.jsonl", "a") as file:
         file.write(line)
 
@@ -268,11 +284,14 @@ class RunReader:
 
     def _read_json(self, name: str) -> dict[str, Any] | None:
         try:
-            return json.loads((self.path / name).read_text())
+            content = json.loads((self.path / name).read_text())
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
             raise RunFolderError(f"{self.path / name} cannot be read: {error}. The folder is broken.") from None
+        if not isinstance(content, dict):
+            raise RunFolderError(f"{self.path / name} holds no JSON object. The folder is broken.")
+        return content
 
     def _read_npz(self, name: str) -> dict[str, np.ndarray]:
         try:
@@ -303,7 +322,10 @@ class RunReader:
     @property
     def images(self) -> np.ndarray:
         """(N, C, H, W) uint8, memory-mapped: the images as trained on."""
-        return np.load(self.path / "images.npy", mmap_mode="r", allow_pickle=False)
+        try:
+            return np.load(self.path / "images.npy", mmap_mode="r", allow_pickle=False)
+        except _UNREADABLE as error:
+            raise RunFolderError(f"{self.path / 'images.npy'} cannot be read: {error}. The folder is broken.") from None
 
     @property
     def summary(self) -> dict[str, Any] | None:
