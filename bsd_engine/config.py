@@ -61,12 +61,15 @@ class DataConfig:
     """Source of the images: bundled, cifar10, gtsrb, folder:PATH or npz:PATH."""
     limit: int | None = None
     """Number of training images, drawn with equal share per class; all when not given."""
+    crop_padding: int = 4
+    """Augment by moving the image up to so many pixels (ASD: 4)."""
     flip: bool = True
     """Augment by mirroring left to right; off for signs and letters, whose meaning it changes."""
 
     def __post_init__(self) -> None:
         known = self.data in ("bundled", "cifar10", "gtsrb") or self.data.startswith(("folder:", "npz:"))
         _check(known, "data", self.data, "bundled, cifar10, gtsrb, folder:PATH or npz:PATH")
+        _check_numbers(self, crop_padding=(0, 7))
         if self.limit is not None:
             _check_numbers(self, limit=(20, math.inf))
 
@@ -198,6 +201,9 @@ class MixMatchConfig:
     bn_mode: Literal["concatenated", "separate"] = "concatenated"
     """Batch norm sees one batch of guesses and one of mixed images (two forwards), or ASD's five of 64 (separate)."""
 
+    guess_updates_bn: bool = True
+    """Whether the forwards that guess labels move batch norm's running statistics, as they do in ASD."""
+
     def __post_init__(self) -> None:
         _check_choices(self)
         _check_numbers(
@@ -222,9 +228,9 @@ class SplitConfig:
     """Largest share of samples in the clean pool; ALS keeps this share at the first split (paper: 0.6)."""
     beta: float = 0.2
     """Share of the suspected class kept by OSS, and start of the alpha schedule (paper: 0.2)."""
-    target_estimator: Literal["second_logit_mode", "median_probability", "given"] = "second_logit_mode"
-    """second_logit_mode: the paper's vote; median_probability: class with the highest median probability among
-    samples not labelled with it (ours); given: assume_target."""
+    target_estimator: Literal["second_logit_mode", "probability_floor", "given"] = "second_logit_mode"
+    """second_logit_mode: the paper's vote; probability_floor: the class that the altruistic model rules out least
+    anywhere (extension); given: assume_target."""
     assume_target: int | None = None
     """Target label to assume when target_estimator is given (0-based)."""
     init_combine: Literal["intersection", "union", "als_only", "oss_only", "random"] = "intersection"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -38,13 +41,26 @@ def interleave(groups: list[Tensor]) -> list[Tensor]:
     return [torch.cat(parts) for parts in blocks]
 
 
-def guess_labels(model: nn.Module, first: Tensor, second: Tensor, temperature: float, *, separate: bool) -> Tensor:
+@contextlib.contextmanager
+def frozen_statistics(model: nn.Module) -> Iterator[None]:
+    """Batch norm goes on using the statistics of the batch, but its running ones stay as they are."""
+    norms = [(m, m.momentum) for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    for norm, _ in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in norms:
+            norm.momentum = momentum
+
+
+def guess_labels(model: nn.Module, first: Tensor, second: Tensor, temperature: float, *, separate: bool, update_bn: bool) -> Tensor:
     """(B, C) sharpened mean of the predictions for two augmentations, without gradient.
 
-    The model stays in training mode, as in ASD: batch norm uses the statistics of the batch, and these forwards move
-    its running ones.
+    The model stays in training mode, as in ASD: batch norm uses the statistics of the batch. In ASD these forwards also
+    move its running ones (`update_bn`), which then lean towards the unlabelled pool.
     """
-    with torch.no_grad():
+    with torch.no_grad(), contextlib.nullcontext() if update_bn else frozen_statistics(model):
         logits = (model(first), model(second)) if separate else model(torch.cat([first, second])).chunk(2)
         mean = (logits[0].float().softmax(1) + logits[1].float().softmax(1)) / 2
         return sharpen(mean, temperature)
@@ -71,7 +87,7 @@ def mixmatch_losses(logits: Tensor, targets: Tensor, labeled: int) -> tuple[Tens
 
 
 def mixmatch_loss(model: nn.Module, images: Tensor, labels: Tensor, *, labeled: int, num_classes: int, partner: Tensor, mix: Tensor,
-                  weight: float | Tensor, temperature: float, separate_bn: bool) -> Tensor:
+                  weight: float | Tensor, temperature: float, separate_bn: bool, guess_updates_bn: bool = True) -> Tensor:
     """Scalar loss of one iteration.
 
     Parameters
@@ -84,7 +100,7 @@ def mixmatch_loss(model: nn.Module, images: Tensor, labels: Tensor, *, labeled: 
     targets = F.one_hot(labels, num_classes).float()
     if len(images) > labeled:
         first, second = images[labeled:].chunk(2)
-        guess = guess_labels(model, first, second, temperature, separate=separate_bn)
+        guess = guess_labels(model, first, second, temperature, separate=separate_bn, update_bn=guess_updates_bn)
         targets = torch.cat([targets, guess, guess])
     mixed = torch.lerp(images[partner], images, mix).contiguous(memory_format=torch.channels_last)
     targets = torch.lerp(targets[partner], targets, mix)

@@ -13,8 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bsd_engine.augment import PAD
-
 Role = Literal["main", "altruistic", "pools"]
 _ROLE_KEY = {"main": 1, "altruistic": 2, "pools": 3}
 
@@ -43,9 +41,9 @@ def draw_batches(pool_idx: Tensor, batch: int, iterations: int, generator: torch
     return pool_idx[order.view(-1, batch)[:iterations]]
 
 
-def draw_crops(shape: tuple[int, ...], flip: bool, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Crop shifts (*shape, 2) int64 in 0 ... 8 and flips (*shape,) bool."""
-    shift = torch.randint(2 * PAD + 1, (*shape, 2), generator=generator)
+def draw_crops(shape: tuple[int, ...], padding: int, flip: bool, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Crop shifts (*shape, 2) int64 in -padding ... padding and flips (*shape,) bool."""
+    shift = torch.randint(-padding, padding + 1, (*shape, 2), generator=generator)
     flips = torch.rand(shape, generator=generator) < 0.5 if flip else torch.zeros(shape, dtype=torch.bool)
     return shift, flips
 
@@ -74,14 +72,14 @@ class MixMatchPlan:
 
 
 def mixmatch_plan(labeled_idx: Tensor, unlabeled_idx: Tensor, *, labeled_batch: int, unlabeled_batch: int, iterations: int,
-                  mixup_alpha: float, flip: bool, seed: int) -> MixMatchPlan:
+                  mixup_alpha: float, crop_padding: int, flip: bool, seed: int) -> MixMatchPlan:
     """The draws of one epoch; an empty unlabelled pool gives labelled rows only."""
     generator = torch.Generator().manual_seed(seed)
     rows = [draw_batches(labeled_idx, labeled_batch, iterations, generator)]
     if len(unlabeled_idx):
         rows += [draw_batches(unlabeled_idx, unlabeled_batch, iterations, generator)] * 2
     idx = torch.cat(rows, 1)
-    shift, flips = draw_crops(tuple(idx.shape), flip, generator)
+    shift, flips = draw_crops(tuple(idx.shape), crop_padding, flip, generator)
     partner = torch.rand(idx.shape, generator=generator).argsort(1)
     mix = np.random.default_rng(seed).beta(mixup_alpha, mixup_alpha, iterations)
     mix = torch.from_numpy(np.maximum(mix, 1 - mix)).float()

@@ -175,14 +175,15 @@ def discrepancy_clean_mask(discrepancy: Array, labels: Array, ratio: float, comp
     completion :
         "fewest" (paper): the class with the fewest selected samples is raised to n' = min(int(ratio * N_i), count of
         the second-fewest class).
-        "balanced" (extension, not in the paper): every class keeps at least the top int(ratio * N_i) of its own.
+        "balanced" (extension, not in the paper): every class keeps exactly the top int(ratio * N_i) of its own, so the
+        pool has the class shares of the given labels.
         "off": none.
 
     Paper: Eq. 8. n_i there is undefined; it must be the class size N_i, since with the selected count the rule would
     add nothing. Counting the selection by given label, only the fewest class can grow, whatever i ranges over.
     """
     d, y = _tensors(discrepancy, labels)
-    mask = _top_mask(d, exact_count(ratio, len(d)))
+    mask = torch.zeros_like(y, dtype=torch.bool) if completion == "balanced" else _top_mask(d, exact_count(ratio, len(d)))
     sizes = torch.bincount(y.long())
     counts = torch.bincount(y[mask].long(), minlength=len(sizes))
     for label, quota in _completion_quotas(counts.tolist(), sizes.tolist(), ratio, completion).items():

@@ -14,7 +14,7 @@ from bsd_engine.runtime import Runtime
 
 
 def cross_entropy_epoch(model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor, *, normalize: Normalizer,
-                        runtime: Runtime, batch: int, flip: bool, generator: torch.Generator) -> Iterator[tuple[int, int]]:
+                        runtime: Runtime, batch: int, crop_padding: int, flip: bool, generator: torch.Generator) -> Iterator[tuple[int, int]]:
     """Train one epoch over (N, H, W, C) uint8 images in random order, augmented by crop and flip.
 
     Yields (iterations done, iterations in all) after each; a last batch of one image is left out, since batch norm needs two.
@@ -24,7 +24,7 @@ def cross_entropy_epoch(model: nn.Module, optimizer: torch.optim.Optimizer, imag
     loss : () float32 tensor on the device, mean over the iterations, nats
     """
     order = torch.randperm(len(images), generator=generator)
-    shift, flips = draw_crops((len(images),), flip, generator)
+    shift, flips = draw_crops((len(images),), crop_padding, flip, generator)
     batches = [b for b in order.split(batch) if len(b) > 1]
     order, shift, flips = (x.to(images.device) for x in (order, shift, flips))
     total = torch.zeros((), device=images.device)

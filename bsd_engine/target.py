@@ -24,12 +24,22 @@ def second_logit_votes(counts: Tensor) -> Tensor:
     return votes + counts.sum(0) / (counts.sum() + 1)
 
 
-def median_probability_scores(logits: Tensor, labels: Tensor) -> Tensor:
-    """(C,) float32: median probability of each class among the samples that are not labelled with it.
+def log_probability_floor(logits: Tensor, labels: Tensor, quantile: float = 0.1) -> Tensor:
+    """(C,) float32, nats: a low quantile of each class's log-probability among the samples not labelled with it."""
+    log_p = logits.float().log_softmax(1)
+    others = ((c, labels != c) for c in range(logits.shape[1]))
+    return torch.stack([log_p[mask, c].quantile(quantile) if mask.any() else log_p.new_tensor(-torch.inf) for c, mask in others])
+
+
+def probability_floor_scores(floors: Tensor) -> Tensor:
+    """(C,) float32: geometric mean over the warm-up epochs of each class's probability floor, larger is more suspect.
+
+    Parameters
+    ----------
+    floors : (E, C), `log_probability_floor` after each warm-up epoch
 
     An extension, not in the paper. A dirty-label attack puts pictures of every class under the target label, so the
-    altruistic model gives the target some probability everywhere, whereas natural confusion raises only a few classes'
-    view of each other and leaves the median low.
+    altruistic model leaves the target some probability everywhere; natural confusion raises a class's probability for
+    its few look-alikes only, which a low quantile does not see.
     """
-    p = logits.float().softmax(1)
-    return torch.stack([p[labels != c, c].median() if (labels != c).any() else p.new_zeros(()) for c in range(p.shape[1])])
+    return floors.mean(0).exp()

@@ -68,6 +68,7 @@ class BSDTrainer:
         self.pseudo_target: int | None = None
         self.clean_mask: Tensor | None = None
         self._votes: list[Tensor] = []
+        self._floors: list[Tensor] = []
         self._warmup_loss: Tensor | None = None
         self._frozen: Scores | None = None
         self._poison_cumulative = 0
@@ -102,6 +103,7 @@ class BSDTrainer:
             "pseudo_target": self.pseudo_target,
             "clean_mask": self.clean_mask,
             "votes": self._votes,
+            "floors": self._floors,
             "warmup_loss": self._warmup_loss,
             "poison_cumulative": self._poison_cumulative,
         }
@@ -116,7 +118,7 @@ class BSDTrainer:
         device = self.runtime.device
         self.pseudo_target = checkpoint["pseudo_target"]
         self.clean_mask = None if checkpoint["clean_mask"] is None else checkpoint["clean_mask"].to(device)
-        self._votes = list(checkpoint["votes"])
+        self._votes, self._floors = list(checkpoint["votes"]), list(checkpoint["floors"])
         self._warmup_loss = None if checkpoint["warmup_loss"] is None else checkpoint["warmup_loss"].to(device)
         self._poison_cumulative = checkpoint["poison_cumulative"]
         self.first_epoch = checkpoint["epoch"] + 1
@@ -208,11 +210,12 @@ class BSDTrainer:
         """Update the suspected target after a warm-up epoch of g; returns counts and scores of the classes, (C,) each."""
         split = self.config.split
         self._votes.append(target.second_likely_counts(scores.logits).cpu())
+        self._floors.append(target.log_probability_floor(scores.logits, self.labels).cpu())
         if split.target_estimator == "given":
             result = torch.zeros(self.prepared.num_classes)
             result[split.assume_target] = 1.0
-        elif split.target_estimator == "median_probability":
-            result = target.median_probability_scores(scores.logits, self.labels).cpu()
+        elif split.target_estimator == "probability_floor":
+            result = target.probability_floor_scores(torch.stack(self._floors))
         else:
             result = target.second_logit_votes(torch.stack(self._votes))
         self.pseudo_target = int(result.argmax())
@@ -267,7 +270,7 @@ class BSDTrainer:
         pools = [mask.nonzero().squeeze(1).cpu() for mask in (decision.clean_mask, decision.unlabeled_mask)]
         plan = mixmatch_plan(*pools, labeled_batch=mix.labeled_batch, unlabeled_batch=mix.unlabeled_batch,
                              iterations=self.config.schedule.iterations, mixup_alpha=mix.mixup_alpha,
-                             flip=self.config.data.flip, seed=seed_for(self.config.seed, "main", epoch))
+                             crop_padding=self.config.data.crop_padding, flip=self.config.data.flip, seed=seed_for(self.config.seed, "main", epoch))
         return plan.to(self.runtime.device)
 
     def _train_main(self, t: int, plan: MixMatchPlan) -> Iterator[tuple[int, int]]:
@@ -284,6 +287,7 @@ class BSDTrainer:
                     num_classes=self.prepared.num_classes, partner=plan.partner[i], mix=plan.mix[i],
                     weight=unlabeled_weight(t, i, n, lambda_u=mix.lambda_u, rampup=rampup),
                     temperature=mix.temperature, separate_bn=mix.bn_mode == "separate",
+                    guess_updates_bn=mix.guess_updates_bn,
                 )
             self.main_optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -305,7 +309,7 @@ class BSDTrainer:
     def _train_altruistic(self, epoch: int) -> Iterator[tuple[int, int]]:
         return cross_entropy_epoch(
             self.altruistic, self.altruistic_optimizer, self.images, self.labels, normalize=self.normalize, runtime=self.runtime,
-            batch=self.config.altruistic.altruistic_batch, flip=self.config.data.flip,
+            batch=self.config.altruistic.altruistic_batch, crop_padding=self.config.data.crop_padding, flip=self.config.data.flip,
             generator=generator_for(self.config.seed, "altruistic", epoch),
         )
 

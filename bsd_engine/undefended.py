@@ -42,7 +42,7 @@ def train_undefended(config: BSDConfig, folder: Path, *, progress: Callable[[ran
     with runtime.intra_op_threads(place.threads):
         for epoch in progress(range(epochs)):
             for _ in cross_entropy_epoch(model, optimizer, images, labels, normalize=normalize, runtime=place,
-                                         batch=config.altruistic.altruistic_batch, flip=config.data.flip,
+                                         batch=config.altruistic.altruistic_batch, crop_padding=config.data.crop_padding, flip=config.data.flip,
                                          generator=generator_for(config.seed, "main", epoch)):
                 pass
             schedule.step()
