@@ -91,7 +91,10 @@ def _add_density(sketch: Sketch, x: np.ndarray, y: np.ndarray, palette: Palette)
 
 
 def _add_stage_cut(sketch: Sketch, state: EpochState, facts: Facts, palette: Palette) -> None:
-    """Initial pools: the ALS cut, a level. Later: the curve altruistic - main = smallest discrepancy kept by share alone."""
+    """Initial pools: the ALS cut, a level. Later: the curve altruistic - main = smallest discrepancy kept by share alone.
+
+    Balanced completion cuts each class by itself; the line is then that of the suspected class.
+    """
     ratio = state.clean_ratio
     if ratio is None or state.main_loss is None:
         return
@@ -103,9 +106,13 @@ def _add_stage_cut(sketch: Sketch, state: EpochState, facts: Facts, palette: Pal
         label = f"ALS {share(ratio)}: keeps above {measure(cut.value or 0.0)}{fixed}"
     elif state.stage in ("class_completion", "selective_drop"):
         gap = loss_discrepancy(state.altruistic_loss, state.main_loss)
-        cut = Cut("", ratio, gap, discrepancy_clean_mask(own(gap), own(facts.labels), ratio, "off"))
+        by_class = facts.config.split.completion == "balanced" and state.pseudo_target is not None
+        kept = discrepancy_clean_mask(own(gap), own(facts.labels), ratio, "balanced" if by_class else "off")
+        kept &= (facts.labels == state.pseudo_target) if by_class else True
+        cut = Cut("", ratio, gap, kept)
         curve = grid + (np.nan if cut.value is None else cut.value)
-        label = f"alpha<sub>T</sub> {share(ratio)}: keeps {_difference(cut.value or 0.0)}"
+        of = f" of {facts.name(state.pseudo_target)}" if by_class else ""
+        label = f"alpha<sub>T</sub> {share(ratio)}{of}: keeps {_difference(cut.value or 0.0)}"
     else:
         return
     inside = (curve >= LOSS_LOW) & (curve <= LOSS_HIGH)

@@ -21,7 +21,7 @@ from bsd_engine.splits import als_clean_mask, clean_ratio, exact_count
 
 MODULES = ("curves", "facts", "figures", "histograms", "maps", "points", "scatters", "stages", "theme")
 N, C, TARGET = 60, 4, 2
-EPOCHS: dict[Stage, int] = {  # the first epoch of each stage of the demo preset
+EPOCHS: dict[Stage, int] = {  # the first epoch of each stage
     "altruistic_warmup": 0,
     "oss_warmup": 8,
     "initial_pools": 16,
@@ -32,7 +32,9 @@ LABELS = np.arange(N) % C
 POISON = (LABELS == TARGET) & (np.arange(N) % 5 == 0)
 TRUTH = Truth(is_poison=POISON, original_labels=np.where(POISON, 0, LABELS))
 OTHER_TRUTH = Truth(is_poison=~POISON, original_labels=LABELS)
-CONFIG: BSDConfig = demo()
+CONFIG: BSDConfig = demo().with_settings(
+    alpha=0.6, altruistic_epochs=8, t1=8, init_epochs=4, t2=24, t3=30, completion="fewest"
+)
 FACTS = Facts(config=CONFIG, labels=LABELS, class_names=("cat", "dog", "owl", "yak"), landmark_idx=np.arange(0, N, 2))
 XY = np.stack([np.cos(np.arange(30)), np.sin(np.arange(30))], 1).astype(np.float32)
 
@@ -274,6 +276,16 @@ def test_the_discrepancy_curve_is_the_smallest_one_kept():
     k = exact_count(s.clean_ratio, N)
     cut = next(t for t in figures.discrepancy_scatter(s, FACTS, TRUTH, LIGHT).data if t.name == "cut")
     assert np.allclose(cut.y - cut.x, gap[k - 1], atol=1e-4)
+
+
+def test_the_discrepancy_curve_of_balanced_completion_is_that_of_the_suspected_class():
+    s = state("class_completion", epoch=26)
+    facts = replace(FACTS, config=CONFIG.with_settings(completion="balanced"))
+    of_class = np.sort((s.altruistic_loss - s.main_loss)[LABELS == TARGET])[::-1]
+    figure = figures.discrepancy_scatter(s, facts, TRUTH, LIGHT)
+    cut = next(t for t in figure.data if t.name == "cut")
+    assert np.allclose(cut.y - cut.x, of_class[exact_count(s.clean_ratio, len(of_class)) - 1], atol=1e-4)
+    assert "of owl" in texts(figure)
 
 
 def test_initial_pools_show_the_level_of_als_and_that_it_was_fixed():
