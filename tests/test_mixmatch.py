@@ -63,7 +63,7 @@ def test_every_interleaved_group_holds_labelled_rows() -> None:
 @pytest.mark.parametrize("mixup_alpha", [0.05, 0.75, 5.0])
 def test_a_mixed_row_keeps_at_least_half_of_itself(mixup_alpha: float) -> None:
     plan = mixmatch_plan(torch.arange(9), torch.arange(9), labeled_batch=3, unlabeled_batch=3, iterations=400,
-                         mixup_alpha=mixup_alpha, flip=True, seed=0)
+                         mixup_alpha=mixup_alpha, crop_padding=4, flip=True, seed=0)
     assert plan.mix.shape == (400,) and (plan.mix >= 0.5).all() and (plan.mix <= 1).all()
 
 
@@ -96,10 +96,10 @@ class Step:
         self.mix = torch.tensor(0.7)
         self.weight, self.temperature = 3.0, 0.5
 
-    def loss(self, *, separate: bool = False) -> Tensor:
+    def loss(self, *, separate: bool = False, guess_updates_bn: bool = True) -> Tensor:
         return mixmatch.mixmatch_loss(
             self.model, self.images, self.labels, labeled=LABELED, num_classes=CLASSES, partner=self.partner, mix=self.mix,
-            weight=self.weight, temperature=self.temperature, separate_bn=separate,
+            weight=self.weight, temperature=self.temperature, separate_bn=separate, guess_updates_bn=guess_updates_bn,
         )
 
     def plain_loss(self, *, detach_guess: bool = True) -> Tensor:
@@ -171,3 +171,30 @@ def test_batch_norm_sees_two_forwards_together_or_the_five_of_asd(separate: bool
     step.loss(separate=separate)
     assert batches == ([12, 18] if forwards == 2 else [6] * 5)
     assert norm.training and norm.num_batches_tracked == forwards
+
+
+@pytest.mark.parametrize("separate", [False, True])
+def test_guesses_can_leave_the_running_statistics_alone(separate: bool) -> None:
+    """The loss is the same either way; the running mean then has seen the mixed images only."""
+    losses, means = [], []
+    for update in (True, False):
+        norm = nn.BatchNorm2d(1)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            step = Step(nn.Sequential(norm, nn.Flatten(), nn.Linear(16, CLASSES)))
+        losses.append(step.loss(separate=separate, guess_updates_bn=update))
+        means.append(norm.running_mean.item())
+        assert norm.momentum == 0.1
+    mixed = torch.lerp(step.images[step.partner], step.images, 0.7)
+    groups = mixmatch.interleave(list(mixed.split(LABELED))) if separate else [mixed]
+    expected = 0.0
+    for group in groups:
+        expected = 0.9 * expected + 0.1 * group.mean().item()
+    assert losses[0] == losses[1] and means[1] == pytest.approx(expected, abs=1e-6) != means[0]
+
+
+def test_batches_of_other_sizes_than_asds_give_the_same_loss(step: Step) -> None:
+    """Twice as many labelled as unlabelled images, as in the demo: 6 + 2 * 3 rows."""
+    uneven = Step(step.model, unlabeled=3)
+    torch.testing.assert_close(uneven.loss(), uneven.plain_loss())
+    torch.testing.assert_close(uneven.loss(separate=True), uneven.plain_loss())

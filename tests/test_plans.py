@@ -52,7 +52,7 @@ def test_every_seed_role_and_epoch_has_draws_of_its_own() -> None:
 def draw(labeled: int = 30, unlabeled: int = 25, iterations: int = 12, flip: bool = True, seed: int = 3) -> MixMatchPlan:
     """A plan with 8 labelled and 5 unlabelled images a batch; the pools are 0 ... and 1000 ..."""
     return mixmatch_plan(torch.arange(labeled), 1000 + torch.arange(unlabeled), labeled_batch=8, unlabeled_batch=5,
-                         iterations=iterations, mixup_alpha=0.75, flip=flip, seed=seed)
+                         iterations=iterations, mixup_alpha=0.75, crop_padding=4, flip=flip, seed=seed)
 
 
 def equal(a: MixMatchPlan, b: MixMatchPlan) -> bool:
@@ -90,11 +90,15 @@ def test_drawing_leaves_the_global_random_state_alone() -> None:
 
 
 def test_crops_reach_every_offset_and_half_are_mirrored() -> None:
-    shift, flips = draw_crops((40, 100), True, generator())
+    shift, flips = draw_crops((40, 100), 4, True, generator())
     assert shift.shape == (40, 100, 2) and flips.shape == (40, 100)
-    assert shift.unique().tolist() == list(range(9))
+    assert shift.unique().tolist() == list(range(-4, 5))
     assert flips.float().mean().item() == pytest.approx(0.5, abs=0.05)
 
 
+def test_nothing_is_moved_without_padding() -> None:
+    assert not draw_crops((40, 100), 0, True, generator())[0].any()
+
+
 def test_nothing_is_mirrored_without_flip() -> None:
-    assert not draw_crops((40, 100), False, generator())[1].any() and not draw(flip=False).flip.any()
+    assert not draw_crops((40, 100), 4, False, generator())[1].any() and not draw(flip=False).flip.any()
