@@ -28,7 +28,7 @@ class PreparedData:
     test_images: Tensor | None
     test_labels: Tensor | None
     triggered_images: Tensor | None
-    """Test images of the other classes with the trigger on."""
+    """Test images of the other classes with the trigger on; None where there are none."""
     triggered_labels: Tensor | None
     """What the attacker wants them to be called."""
     class_names: tuple[str, ...]
@@ -90,7 +90,8 @@ def _poison(config: BSDConfig, source: data.ImageData) -> tuple[PoisonedSet, tup
     attack = attacks.make(config.attack.attack, shape, len(source.class_names), config.seed)
     target = config.attack.target_label
     poisoned = attack.poison(source.train_images, source.train_labels, config.attack.rate, target, config.seed)
-    return poisoned, _triggered_test(attack, source, target) if source.test_images is not None else (None, None)
+    has_others = source.test_labels is not None and bool((source.test_labels != target).any())
+    return poisoned, _triggered_test(attack, source, target) if has_others else (None, None)
 
 
 def _check_labels(config: BSDConfig, num_classes: int) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 COMPONENTS = 16
+FLOAT16_MAX = 65504.0
 
 
 @torch.inference_mode()
@@ -19,7 +20,7 @@ def principal_components(features: Tensor, count: int = COMPONENTS) -> np.ndarra
     _, vectors = torch.linalg.eigh(centered.T @ centered)
     axes = vectors.flip(1)[:, :count]
     axes = axes * axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()
-    return (centered @ axes).cpu().numpy().astype(np.float16)
+    return (centered @ axes).clamp(-FLOAT16_MAX, FLOAT16_MAX).cpu().numpy().astype(np.float16)
 
 
 def align(xy: np.ndarray, reference: np.ndarray) -> np.ndarray:

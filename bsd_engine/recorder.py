@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import time
 from collections.abc import Callable
@@ -38,12 +39,18 @@ def record_run(config: BSDConfig, path: Path, *, prepared: PreparedData | None =
 
 
 def resume_run(path: Path, *, prepared: PreparedData | None = None, on_event: OnEvent | None = None) -> dict[str, Any]:
-    """Go on from the last checkpoint of a run folder; at most the epoch that was in progress is trained again."""
+    """Go on from the last checkpoint of a run folder; at most the epoch that was in progress is trained again.
+
+    A run that ended within its first epoch starts over.
+    """
     reader = RunReader(path)
     if reader.status == "finished":
         raise RunFolderError(f"{path} is finished; there is nothing to resume. Start a new run instead.")
-    checkpoint = load_checkpoint(path)
-    trainer = BSDTrainer(reader.config, prepared or prepare(reader.config), checkpoint=checkpoint)
+    checkpoint = load_checkpoint(path) if reader.epochs or checkpoint_paths(path) else None
+    prepared = prepared or prepare(reader.config)
+    if prepared.fingerprint != reader.fingerprint:
+        raise RunFolderError(f"{path} was trained on other data (fingerprints differ); resume with the data of the run.")
+    trainer = BSDTrainer(reader.config, prepared, checkpoint=checkpoint)
     seconds = sum(reader.epoch(e).metrics.get("seconds") or 0.0 for e in range(trainer.first_epoch))
     with RunWriter(Path(path)) as writer:
         writer.ignore_old_commands()
@@ -68,24 +75,22 @@ class _Stopped(Exception):
 def _record(trainer: BSDTrainer, writer: RunWriter, on_event: OnEvent | None, seconds_before: float) -> dict[str, Any]:
     """Write each event; whatever ends the run, the folder says how."""
     started = time.monotonic()
-    events = trainer.run()
     try:
-        for event in events:
-            _write(event, writer)
-            if on_event:
-                on_event(event)
-            if isinstance(event, RunFinished):
-                return _finish(trainer, writer, seconds_before + time.monotonic() - started, status="finished")
-            _obey(writer, event)
+        with contextlib.closing(trainer.run()) as events:  # whatever happens, the altruistic model's thread ends
+            for event in events:
+                _write(event, writer)
+                if on_event:
+                    on_event(event)
+                if isinstance(event, RunFinished):
+                    return _finish(trainer, writer, seconds_before + time.monotonic() - started, status="finished")
+                _obey(writer, event)
         raise AssertionError("a run ends with RunFinished")
     except (_Stopped, KeyboardInterrupt) as stop:
-        events.close()
         summary = _finish(trainer, writer, seconds_before + time.monotonic() - started, status="stopped")
         if isinstance(stop, KeyboardInterrupt):
             raise
         return summary
     except BSDError as error:
-        events.close()
         _report_failure(trainer, writer, str(error))
         raise
     except Exception as error:
@@ -129,7 +134,7 @@ def _where(event: Event) -> dict[str, Any]:
 def _finish(trainer: BSDTrainer, writer: RunWriter, seconds: float, *, status: str) -> dict[str, Any]:
     summary = {**trainer.summary(), "status": status, "seconds": round(seconds, 2)}
     writer.summary(summary)
-    writer.progress(state=status, epoch=summary["epochs"] - 1, iteration=1, iterations=1)
+    writer.progress(state=status, epoch=max(0, summary["epochs"] - 1), iteration=1, iterations=1)
     return summary
 
 

@@ -348,8 +348,8 @@ class RunReader:
 
     @property
     def can_resume(self) -> bool:
-        """Whether nobody writes the folder and a checkpoint is there to go on from."""
-        return self.status in ("interrupted", "stopped", "failed") and bool(checkpoint_paths(self.path))
+        """Whether nobody writes the folder, and there is a checkpoint to go on from or no epoch to lose."""
+        return self.status in ("interrupted", "stopped", "failed") and (bool(checkpoint_paths(self.path)) or not self.epochs)
 
     @property
     def epochs(self) -> list[int]:

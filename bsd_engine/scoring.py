@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from bsd_engine.augment import Normalizer
+from bsd_engine.errors import TrainingError
 from bsd_engine.runtime import Runtime
 from bsd_engine.splits import symmetric_cross_entropy
 
@@ -34,7 +35,7 @@ def score(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize
     """Logits, features and losses of (N, H, W, C) uint8 images, in evaluation mode and without augmentation.
 
     ASD augments in its record pass; without it the scores are a function of the weights, so a run can be resumed and
-    audited exactly.
+    audited exactly. Raises `TrainingError` if an output is not a number: no split or map can be made of it.
     """
     model.eval()
     logits, features = [], []
@@ -44,6 +45,8 @@ def score(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize
             features.append(feature.float())
             logits.append(model.head(feature).float())
     all_logits = torch.cat(logits)
+    if not all_logits.isfinite().all():
+        raise TrainingError("A model's outputs are no longer finite numbers. Earlier epochs are kept; lower the learning rates and start again.")
     return Scores(logits=all_logits, features=torch.cat(features), loss=symmetric_cross_entropy(all_logits, labels))
 
 

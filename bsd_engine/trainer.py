@@ -73,7 +73,8 @@ class BSDTrainer:
         self._frozen: Scores | None = None
         self._poison_cumulative = 0
         self._generation = 0
-        self._last_state: EpochState | None = None
+        self._metrics: dict[str, float | int | None] = {}
+        self._epochs_done = 0
         self.first_epoch = 0
         if checkpoint is not None:
             self._restore(checkpoint)
@@ -106,6 +107,7 @@ class BSDTrainer:
             "floors": self._floors,
             "warmup_loss": self._warmup_loss,
             "poison_cumulative": self._poison_cumulative,
+            "metrics": self._metrics,
         }
 
     def _restore(self, checkpoint: dict[str, Any]) -> None:
@@ -121,7 +123,8 @@ class BSDTrainer:
         self._votes, self._floors = list(checkpoint["votes"]), list(checkpoint["floors"])
         self._warmup_loss = None if checkpoint["warmup_loss"] is None else checkpoint["warmup_loss"].to(device)
         self._poison_cumulative = checkpoint["poison_cumulative"]
-        self.first_epoch = checkpoint["epoch"] + 1
+        self._metrics = checkpoint["metrics"]
+        self.first_epoch = self._epochs_done = checkpoint["epoch"] + 1
 
     # -- the run ---------------------------------------------------------------------------------------------------
 
@@ -135,7 +138,7 @@ class BSDTrainer:
                 step = self._main_epoch if schedule.main_epoch(epoch) >= 0 else self._altruistic_epoch
                 state = yield from step(epoch)
                 state.metrics["seconds"] = time.perf_counter() - begin
-                self._last_state = state
+                self._metrics, self._epochs_done = state.metrics, epoch + 1
                 yield self._event(EpochFinished, state=state, checkpoint=lambda epoch=epoch: self._checkpoint(epoch))
         yield self._event(RunFinished, summary=self.summary())
 
@@ -150,14 +153,14 @@ class BSDTrainer:
         """Warm-up of g: one epoch on everything, then a pass for the losses and the target vote."""
         with runtime.intra_op_threads(self.runtime.threads):
             training = self._train_altruistic(epoch)
-            loss = yield from self._with_events(epoch, training)
+            loss = self._finite((yield from self._with_events(epoch, training)), "altruistic", epoch)
             scores = score(self.altruistic, self.images, self.labels, self.normalize, self.runtime)
             last = epoch == self.config.schedule.altruistic_epochs - 1
             tests = self._test_rates(self.altruistic) if last else (None, None)
         vote_counts, vote_scores = self._vote(scores)
         if last:
             self._warmup_loss = scores.loss.clone()
-        values = {"altruistic_train_loss": self._finite(loss, "altruistic", epoch),
+        values = {"altruistic_train_loss": loss,
                   "altruistic_clean_accuracy": tests[0], "altruistic_attack_success_rate": tests[1]}
         return self._state(epoch, scores, vote_counts=vote_counts, vote_scores=vote_scores,
                            landmark_features=self._landmark_features(scores), metrics=values)
@@ -376,15 +379,14 @@ class BSDTrainer:
 
     def summary(self) -> dict[str, Any]:
         """The run in a dozen numbers, as far as it has come."""
-        config, last = self.config, self._last_state
-        numbers = last.metrics if last else {}
+        config, numbers = self.config, self._metrics
         return {
             "status": "finished",
             "preset": config.preset,
             "data": config.data.data,
             "attack": config.attack.attack,
             "device": self.runtime.description,
-            "epochs": last.epoch + 1 if last else self.first_epoch,
+            "epochs": self._epochs_done,
             "clean_accuracy": numbers.get("clean_accuracy"),
             "attack_success_rate": numbers.get("attack_success_rate"),
             "pseudo_target": self.pseudo_target,

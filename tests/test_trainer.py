@@ -453,6 +453,7 @@ def test_a_listener_that_fails_leaves_no_thread_and_its_error_in_the_folder(smal
 @pytest.mark.parametrize(("model", "stage"), [("altruistic", "altruistic_warmup"), ("main", "class_completion"), ("altruistic", "oss_warmup")])
 def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(small_images: PreparedData, tmp_path: Path, model: str, stage: str,
                                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    beside = model == "altruistic" and stage != "altruistic_warmup"
     trainers: list[BSDTrainer] = []
     make = BSDTrainer.__init__
     monkeypatch.setattr(BSDTrainer, "__init__", lambda self, *args, **kw: (trainers.append(self), make(self, *args, **kw))[0] and None)
@@ -465,7 +466,9 @@ def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(small_images: Pre
     with pytest.raises(TrainingError) as raised:
         record_run(tiny(), tmp_path / "run", prepared=small_images, on_event=spoil)
     sentence = str(raised.value)
-    assert f"The {model} model's loss is nan in epoch" in sentence and "lower its learning rate" in sentence
+    # The altruistic model trains beside: its epoch may be over already, and then its next scores tell.
+    told = f"The {model} model's loss is nan in epoch" in sentence or (beside and "outputs are no longer finite numbers" in sentence)
+    assert told and "lower" in sentence
     reader = RunReader(tmp_path / "run")
     assert reader.status == "failed" and reader.summary["error"] == sentence and training_threads() == []
 
