@@ -21,7 +21,6 @@ from bsd_engine.presets import PRESETS, preset
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FIRST_PRESET = "demo"
-MIN_WIDTH = 8  # torch 2.13 on the CPU: backward through fewer channels damages the heap and takes the whole server down
 ESTIMATORS = get_args(get_type_hints(SplitConfig)["target_estimator"])
 COMPLETIONS = {"fewest": "fewest class (paper)", "balanced": "every class (ours)", "off": "off"}
 FIRST_POOLS = {
@@ -56,7 +55,7 @@ def form_of(config: BSDConfig) -> dict[str, Any]:
         "source": kind, "path": path, "attack": config.attack.attack, "target_label": config.attack.target_label,
         "rate": 100 * config.attack.rate, "alpha": split.alpha, "beta": split.beta, "t1": schedule.t1,
         "seed": config.seed, "device": config.device, "limit": config.data.limit, "flip": config.data.flip,
-        "model": config.model.model, "width": max(MIN_WIDTH, config.model.width), "altruistic_epochs": schedule.altruistic_epochs,
+        "model": config.model.model, "width": config.model.width, "altruistic_epochs": schedule.altruistic_epochs,
         "init_epochs": schedule.init_epochs, "completion_epochs": schedule.t2 - schedule.t1 - schedule.init_epochs,
         "drop_epochs": schedule.t3 - schedule.t2, "iterations": schedule.iterations,
         "target_estimator": split.target_estimator, "assume_target": split.assume_target or 0,
@@ -211,7 +210,7 @@ def _more(form: Mapping[str, Any]) -> None:
     _number("Selective drop", "drop_epochs", 0, 9000, form)
     _number("Iterations in an epoch", "iterations", 1, 100000, form)
     _choice("Network", "model", NETWORKS, form, format_func=NETWORKS.get)
-    _number("Channels of its first stage", "width", MIN_WIDTH, 1024, form)
+    _number("Channels of its first stage", "width", 8, 1024, form)
 
 
 def _foot() -> None:

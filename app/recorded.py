@@ -14,7 +14,7 @@ from app.eta import Durations, stage_seconds
 from bsd_engine.config import STAGES, BSDConfig, Stage
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.events import EpochState
-from bsd_engine.runs import Command, RunReader, list_runs, unpack_epoch
+from bsd_engine.runs import Command, RunReader, _read_commands, list_runs, unpack_epoch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,16 +108,9 @@ def durations(history: tuple[EpochRow, ...]) -> Durations:
 
 
 def waiting_command(path: Path, obeyed: int) -> Command | None:
-    """The last command given to a run's writer, while the writer has not obeyed it."""
-    try:
-        lines = (path / "commands.jsonl").read_text().splitlines()
-    except OSError:
-        return None
-    return None if len(lines) <= obeyed else ("stop" if '"stop"' in "".join(lines[obeyed:]) else _command_in(lines[-1]))
-
-
-def _command_in(line: str) -> Command | None:
-    return next((c for c in ("pause", "resume", "stop") if f'"{c}"' in line), None)
+    """What a run's writer has been told and not obeyed yet: stop if that is among it, else the last command."""
+    fresh = _read_commands(path)[obeyed:]
+    return None if not fresh else "stop" if "stop" in fresh else fresh[-1]
 
 
 def _cost_key(config: BSDConfig) -> tuple[Any, ...]:
