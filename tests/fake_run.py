@@ -19,6 +19,10 @@ from bsd_engine.presets import demo
 from bsd_engine.runs import RunWriter, new_run_id
 from bsd_engine.splits import als_clean_mask, clean_ratio, discrepancy_clean_mask, initial_clean_mask, oss_clean_mask
 
+CONFIG = demo().with_settings(
+    altruistic_epochs=8, t1=8, init_epochs=4, t2=24, t3=30, alpha=0.6, beta=0.2, target_label=3, rate=0.05,
+    target_estimator="probability_floor",
+)
 CLASS_NAMES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 
 
@@ -26,7 +30,7 @@ class FakeRun:
     """The arrays of a made-up run: two losses, distances, features and pools that look like a defence that works."""
 
     def __init__(self, config: BSDConfig | None = None, *, samples: int = 1200, truth: bool = True, seed: int = 0) -> None:
-        self.config = config or demo()
+        self.config = config or CONFIG
         self.truth = truth
         self.rng = rng = np.random.default_rng(seed)
         self.labels = rng.integers(0, 10, samples)

@@ -24,7 +24,7 @@ from bsd_engine.config import ScheduleConfig
 from bsd_engine.errors import ConfigError, RunFolderError, TrainingError
 from bsd_engine.presets import PRESETS, preset
 from bsd_engine.runs import RunWriter, send_command
-from tests.fake_run import FakeRun, LiveFakeRun, fake_run
+from tests.fake_run import CONFIG, FakeRun, LiveFakeRun, fake_run
 
 SCRIPT = Path(__file__).resolve().parents[1] / "streamlit_app.py"
 
@@ -144,7 +144,7 @@ def test_with_the_truth_off_nothing_of_it_reaches_the_browser(open_page: Callabl
 
 
 def test_where_the_truth_is_unknown_the_page_says_so(open_page: Callable[..., AppTest], root: Path) -> None:
-    path = fake_run(root, epochs=20, truth=False, config=preset("demo").with_settings(attack="none"))
+    path = fake_run(root, epochs=20, truth=False, config=CONFIG.with_settings(attack="none"))
     shown = main_text(open_page(run=path.name))
     assert "no attack added" in shown and "truth unknown" in shown and "unknown without the attack" in shown
 
