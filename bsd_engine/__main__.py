@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from tqdm import tqdm
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import BSDError, ConfigError
 from bsd_engine.presets import PRESETS, preset
+
+INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +40,12 @@ class MapOptions:
 
 
 def _preset_in(arguments: list[str]) -> str:
-    """Value of --preset, which must be known before the other options' defaults are."""
+    """Value of the last --preset, which must be known before the other options' defaults are."""
+    chosen = "demo"
     for word, value in zip(arguments, [*arguments[1:], ""]):
         if word == "--preset" or word.startswith("--preset="):
-            return value if word == "--preset" else word.split("=", 1)[1]
-    return "demo"
+            chosen = value if word == "--preset" else word.split("=", 1)[1]
+    return chosen
 
 
 def _run_options(command: str, arguments: list[str]) -> RunOptions:
@@ -109,7 +113,10 @@ def train(arguments: list[str]) -> None:
         else:
             summary = record_run(options.config, folder, on_event=_Progress())
     except KeyboardInterrupt:
-        raise SystemExit(f"\nStopped. Go on with: python -m bsd_engine train --resume {folder}") from None
+        if not (folder / "config.json").exists():
+            raise
+        print(f"\nStopped. Go on with: python -m bsd_engine train --resume {shlex.quote(str(folder))}", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
     _print_summary(summary, folder)
 
 
@@ -153,6 +160,9 @@ def main(arguments: list[str]) -> int:
     except BSDError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 

@@ -51,7 +51,9 @@ def train_undefended(config: BSDConfig, folder: Path, *, progress: Callable[[ran
     summary = {
         "status": "finished", "defense": "none", "preset": config.preset, "data": config.data.data, "attack": config.attack.attack,
         "device": place.description, "seconds": round(time.monotonic() - started, 2), "epochs": epochs,
-        "clean_accuracy": rates[0], "attack_success_rate": rates[1], "config": config.to_dict(),
+        "clean_accuracy": rates[0], "attack_success_rate": rates[1], "pseudo_target": None,
+        "true_target": None if config.attack.attack == "none" else config.attack.target_label,
+        "clean_pool_size": None, "poison_in_clean_pool": None, "config": config.to_dict(),
     }
     write_atomic(folder / "summary.json", (json.dumps(summary, indent=1) + "\n").encode())
     return summary

@@ -1,0 +1,319 @@
+"""The command line: what it writes, what its help says, and one sentence with exit status 2 for what it cannot use."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bsd_engine import recorder, runtime
+from bsd_engine.__main__ import main
+from bsd_engine.config import GROUPS
+from bsd_engine.runs import RunReader
+
+ROOT = Path(__file__).parents[1]
+SUMMARY_KEYS = {
+    "status", "preset", "data", "attack", "device", "seconds", "epochs", "clean_accuracy", "attack_success_rate", "pseudo_target",
+    "true_target", "clean_pool_size", "poison_in_clean_pool",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """One thread a model, see test_trainer."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runtime, "available_threads", lambda: 1)
+        yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "here"
+
+
+@pytest.fixture
+def tiny_npz(tmp_path: Path) -> str:
+    """SPEC of 120 training and 20 test images of 8x8 pixels in four classes, each class of a brightness of its own."""
+    rng = np.random.default_rng(0)
+    labels, test_labels = np.arange(120) % 4, np.arange(20) % 4
+    images, test_images = (rng.integers(0, 64, (len(y), 8, 8)) + 64 * y[:, None, None] for y in (labels, test_labels))
+    np.savez(tmp_path / "tiny.npz", train_images=images.astype(np.uint8), train_labels=labels,
+             test_images=test_images.astype(np.uint8), test_labels=test_labels)
+    return f"npz:{tmp_path / 'tiny.npz'}"
+
+
+@dataclass
+class Said:
+    """What a command answered."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """Runs `python -m bsd_engine` with some words, in this process."""
+
+    def call(*words: str) -> Said:
+        capsys.readouterr()
+        try:
+            status = main(list(words))
+        except SystemExit as leaving:
+            status = leaving.code or 0
+        return Said(status, *capsys.readouterr())
+
+    return call
+
+
+def smoke(command_name: str, data: str, *more: str) -> list[str]:
+    return [command_name, "--preset", "smoke", "--data", data, "--limit", "120", "--device", "cpu", *more]
+
+
+# --- what cannot be used ---
+
+
+BAD_SETTINGS = {
+    "alpha too large": (["--alpha", "2"], "alpha is 2.0, expected a number between 0 and 1"),
+    "alpha below beta": (["--alpha", "0.1", "--beta", "0.3"], "alpha is 0.1, expected at least beta = 0.3"),
+    "alpha no number": (["--alpha", "nan"], "alpha is nan, expected a number between 0 and 1"),
+    "beta zero": (["--beta", "0"], "beta is 0.0, expected a number above 0"),
+    "beta negative": (["--beta", "-1"], "beta is -1.0, expected a number between 0 and 1"),
+    "rate too large": (["--rate", "1.5"], "rate is 1.5, expected a number between 0 and 0.9"),
+    "rate zero": (["--rate", "0"], "rate is 0.0, expected a number above 0. For data without an added attack use --attack none"),
+    "rate of nothing": (["--rate", "0.0001"], "poisons none of the"),
+    "target of no class": (["--target", "99"], "target is 99, but the data have classes 0 to 3"),
+    "target negative": (["--target", "-1"], "target_label is -1, expected a whole number at least 0"),
+    "assumed target of no class": (["--target-estimator", "given", "--assume-target", "4"], "assume_target is 4, but the data have classes"),
+    "warm-up of nothing": (["--warmup", "0"], "t1 is 0, expected a whole number between 1 and 1000"),
+    "warm-up beyond T2": (["--warmup", "40"], "expected at least warmup + init_epochs"),
+    "limit too small": (["--limit", "5"], "limit is 5, expected a whole number at least 20"),
+    "limit too large": (["--limit", "5000"], "The limit is 5000, but there are 120 images"),
+    "seed negative": (["--seed", "-1"], "seed is -1, expected a whole number from 0"),
+    "attack unheard of": (["--attack", "nonsense"], "attack is 'nonsense', expected one of badnets"),
+    "device unheard of": (["--device", "tpu"], "device is 'tpu', expected auto, cpu, cuda or cuda:N"),
+    "device not there": (["--device", "cuda:77"], "CUDA devices are visible. Use --device cpu or auto"),
+    "data unheard of": (["--data", "imagenet"], "data is 'imagenet', expected bundled, cifar10, gtsrb, folder:PATH or npz:PATH"),
+    "no file": (["--data", "npz:absent.npz"], "There is no file absent.npz"),
+    "no folder": (["--data", "folder:absent"], "There is no folder absent"),
+    "no path": (["--data", "folder:"], "data is 'folder:', expected"),
+    "preset unheard of": (["--preset", "fast"], "preset is 'fast', expected one of demo, paper-cifar10, smoke"),
+    "nothing to resume": (["--resume", "absent"], "absent is not a run folder"),
+}
+
+
+def assert_one_sentence(said: Said, folder: Path, expected: str) -> None:
+    assert said.status == 2 and said.out == ""
+    assert said.err.startswith("error: ") and said.err.count("\n") == 1 and said.err.rstrip().endswith((".", "help."))
+    assert expected in said.err
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(("words", "expected"), BAD_SETTINGS.values(), ids=BAD_SETTINGS)
+def test_what_cannot_be_used_is_one_sentence_and_starts_nothing(
+    command: Callable[..., Said], folder: Path, tiny_npz: str, words: list[str], expected: str
+) -> None:
+    assert_one_sentence(command(*smoke("train", tiny_npz, "--out", "run"), *words), folder, expected)
+
+
+@pytest.mark.parametrize("name", ["alpha too large", "target of no class", "no file"])
+def test_undefended_training_refuses_the_same(command: Callable[..., Said], folder: Path, tiny_npz: str, name: str) -> None:
+    words, expected = BAD_SETTINGS[name]
+    assert_one_sentence(command(*smoke("undefended", tiny_npz, "--out", "run"), *words), folder, expected)
+
+
+def test_a_folder_of_broken_images_is_one_sentence(command: Callable[..., Said], folder: Path, tmp_path: Path) -> None:
+    for name in ("ant", "bee"):
+        for i in range(3):
+            path = tmp_path / f"images/train/{name}/{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"no image at all")
+    said = command("train", "--preset", "smoke", "--data", f"folder:{tmp_path / 'images'}", "--limit", "None", "--out", "run", "--target", "1")
+    assert_one_sentence(said, folder, "0.png")
+
+
+def test_a_folder_with_files_is_not_written_to(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:
+    (folder / "run").mkdir()
+    (folder / "run/thesis.txt").write_text("mine")
+    for name in ("train", "undefended"):
+        said = command(*smoke(name, tiny_npz, "--out", "run"))
+        assert said.status == 2 and "run is not an empty folder; give a new one" in said.err
+        assert [p.name for p in (folder / "run").iterdir()] == ["thesis.txt"]
+
+
+def test_an_impossible_place_is_one_sentence(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:
+    (folder / "file").touch()
+    said = command(*smoke("train", tiny_npz, "--out", "file/run"))
+    assert said.status == 2 and said.err.startswith("error: Cannot write file/run") and said.err.count("\n") == 1
+
+
+def test_an_unknown_command_is_one_sentence(command: Callable[..., Said], folder: Path) -> None:
+    assert_one_sentence(command("trian"), folder, "there is no command 'trian'; expected one of train, undefended")
+
+
+def test_undefended_training_cannot_be_resumed(command: Callable[..., Said], folder: Path) -> None:
+    assert_one_sentence(command("undefended", "--resume", "run"), folder, "undefended training cannot be resumed")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--gamma", "1"], "--gamma"),
+        (["--alpha", "much"], "'much'"),
+        (["--warmup", "2.5"], "'2.5'"),
+        (["--model", "vgg"], "'vgg'"),
+        (["--completion", "all"], "'all'"),
+        (["stray"], "stray"),
+        (["--alpha"], "--alpha"),
+    ],
+)
+def test_words_that_cannot_be_read_are_named(command: Callable[..., Said], folder: Path, words: list[str], expected: str) -> None:
+    """The parser says these in a box of its own."""
+    said = command("train", "--preset", "smoke", "--out", "run", *words)
+    assert said.status == 2 and said.out == "" and expected in said.err and "Traceback" not in said.err
+    assert list(folder.iterdir()) == []
+
+
+def test_bad_input_has_no_traceback_in_a_process_of_its_own(folder: Path) -> None:
+    done = subprocess.run([sys.executable, "-m", "bsd_engine", "train", "--alpha", "7"], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: alpha is 7.0, expected a number between 0 and 1.\n"
+
+
+# --- what it writes ---
+
+
+def test_train_writes_a_finished_run(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:
+    said = command(*smoke("train", tiny_npz, "--target", "2", "--seed", "4", "--out", "my run"))
+    assert said.status == 0, said.err
+    summary = json.loads((folder / "my run/summary.json").read_text())
+    assert SUMMARY_KEYS <= set(summary)
+    assert (summary["status"], summary["preset"], summary["data"], summary["true_target"]) == ("finished", "smoke", tiny_npz, 2)
+    assert re.search(rf"finished after {summary['epochs']} epochs, \d+ s on .*clean accuracy [\d.]+ %, attack success rate [\d.]+ %", said.out)
+    assert said.out.endswith("run folder: my run\n") and "Traceback" not in said.err
+    reader = RunReader(folder / "my run")
+    assert reader.status == "finished" and reader.config.seed == 4 and len(reader.epochs) == summary["epochs"]
+
+
+def test_without_out_a_run_gets_a_folder_below_runs(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:
+    said = command(*smoke("train", tiny_npz, "--attack", "none", "--t3", "5"))
+    (path,) = (folder / "runs").iterdir()
+    assert said.status == 0 and said.out.endswith(f"run folder: runs/{path.name}\n") and "attack success rate unknown" in said.out
+    summary = json.loads((path / "summary.json").read_text())
+    assert {summary[k] for k in ("attack_success_rate", "true_target", "poison_in_clean_pool")} == {None}
+
+
+def test_undefended_writes_the_baseline_of_the_der(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:
+    said = command(*smoke("undefended", tiny_npz, "--undefended-epochs", "2", "--out", "plain"))
+    assert said.status == 0, said.err
+    summary = json.loads((folder / "plain/summary.json").read_text())
+    assert SUMMARY_KEYS <= set(summary)
+    assert (summary["status"], summary["defense"], summary["epochs"], summary["true_target"]) == ("finished", "none", 2, 3)
+    assert all(0 <= summary[k] <= 100 for k in ("clean_accuracy", "attack_success_rate")) and summary["pseudo_target"] is None
+
+
+# --- help ---
+
+
+@pytest.fixture
+def help_text(command: Callable[..., Said]) -> str:
+    """The help of `train` without frames and line breaks."""
+    said = command("train", "--help")
+    assert said.status == 0 and said.err == ""
+    return re.sub(r"[\s│─╭╮╰╯]+", " ", said.out)
+
+
+def option_help(text: str, option: str) -> str:
+    """The part of a help text that explains one option."""
+    found = re.search(rf"(--[\w-]+, )*--{option}[ ,].*?\(default: .*?\)", text)
+    assert found, f"the help lacks --{option}"
+    return found.group()
+
+
+def test_help_explains_every_setting_with_its_default(help_text: str) -> None:
+    names = {"target_label": "target", "t1": "warmup"}
+    for kind in GROUPS.values():
+        for setting in fields(kind):
+            option = names.get(setting.name, setting.name).replace("_", "-")
+            assert len(option_help(help_text, option).split()) > 6, option
+
+
+@pytest.mark.parametrize(
+    ("option", "unit"),
+    [
+        ("altruistic-epochs", "epochs"), ("warmup", "epochs"), ("init-epochs", "Epochs"), ("t2", "epoch"), ("t3", "epochs"),
+        ("iterations", "iterations in a main epoch"), ("limit", "Number of training images"), ("rate", "share of the images"),
+        ("alpha", "share of samples"), ("beta", "Share of the suspected class"), ("altruistic-batch", "Images in a batch"),
+        ("labeled-batch", "images in an iteration"), ("rampup", "Epochs"), ("ema", "per iteration"), ("width", "Channels"),
+        ("crop-padding", "pixels"), ("target", "0-based"),
+    ],
+)
+def test_help_names_units(help_text: str, option: str, unit: str) -> None:
+    assert unit in option_help(help_text, option)
+
+
+def test_help_shows_the_defaults_of_the_chosen_preset(command: Callable[..., Said]) -> None:
+    text = re.sub(r"[\s│]+", " ", command("train", "--preset", "paper-cifar10", "--help").out)
+    assert "(default: 1024)" in option_help(text, "iterations") and "(default: cifar10)" in option_help(text, "data")
+
+
+def test_without_a_command_the_usage_is_shown(command: Callable[..., Said]) -> None:
+    bare, asked = command(), command("--help")
+    assert (bare.status, asked.status) == (2, 0) and bare.out == asked.out
+    assert all(name in asked.out for name in ("train", "undefended", "Each COMMAND explains its options with --help"))
+
+
+# --- Ctrl-C ---
+
+
+def test_ctrl_c_stops_with_the_words_that_resume_and_they_do(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:
+    words = [sys.executable, "-m", "bsd_engine", *smoke("train", tiny_npz, "--iterations", "15", "--out", str(folder / "my run"))]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as training:
+        deadline = time.monotonic() + 120
+        while not (folder / "my run/epochs/00002.npz").exists() and training.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        training.send_signal(signal.SIGINT)
+        out, err = training.communicate(timeout=120)
+    assert training.returncode == 130 and out == "" and "Traceback" not in err
+    hint = re.search(r"Stopped\. Go on with: python -m bsd_engine (.*)\n", err)
+    assert hint, err
+    reader = RunReader(folder / "my run")
+    assert reader.status == "stopped" and 3 <= len(reader.epochs) < 8
+    said = command(*shlex.split(hint.group(1)))
+    assert said.status == 0 and reader.status == "finished" and reader.epochs == list(range(8))
+
+
+@pytest.mark.parametrize("name", ["train", "undefended"])
+def test_ctrl_c_before_anything_is_written_promises_nothing(
+    command: Callable[..., Said], folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recorder, "prepare", interrupted)
+    monkeypatch.setattr("bsd_engine.undefended.prepare", interrupted)
+    said = command(name, "--preset", "smoke", "--out", "run")
+    assert said.status == 130 and said.err.strip() == "Stopped." and list(folder.iterdir()) == []
+
+
+def test_resuming_a_finished_run_is_one_sentence(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:
+    command(*smoke("train", tiny_npz, "--t3", "5", "--out", "run"))
+    said = command("train", "--resume", "run")
+    assert said.status == 2 and said.err == "error: run is finished; there is nothing to resume. Start a new run instead.\n"

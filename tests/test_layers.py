@@ -1,0 +1,122 @@
+"""Imports point downwards, heavy packages load when they are needed, and decisions never read the truth."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ENGINE = sorted((ROOT / "bsd_engine").rglob("*.py"))
+FORBIDDEN = {"streamlit", "plotly", "app", "pandas", "matplotlib"}
+DECIDING = ("trainer", "splits", "target", "mixmatch", "scoring", "plans", "supervised", "augment", "models", "projection")
+TRUTH = {"is_poison", "original_labels"}
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), str(path))
+
+
+def imported(module: ast.AST) -> Iterator[str]:
+    """Names of the modules that a file imports anywhere in it."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def names_read(module: ast.AST) -> Iterator[str]:
+    """Every attribute, variable, argument and text in a piece of code."""
+    for node in ast.walk(module):
+        for field in ("attr", "id", "arg", "value"):
+            if isinstance(getattr(node, field, None), str):
+                yield getattr(node, field)
+
+
+@pytest.mark.parametrize("path", ENGINE, ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_engine_imports_nothing_of_the_page(path: Path) -> None:
+    assert not {name.split(".")[0] for name in imported(tree(path))} & FORBIDDEN
+
+
+def test_umap_is_imported_in_the_projection_alone() -> None:
+    users = {p.stem for p in ENGINE if any(name.split(".")[0] in ("umap", "numba") for name in imported(tree(p)))}
+    assert users == {"projection"}
+
+
+@pytest.mark.parametrize("leaf", ["errors", "config", "events", "splits", "metrics", "target", "augment", "mixmatch", "models"])
+def test_leaves_import_only_leaves(leaf: str) -> None:
+    ours = {name.split(".")[1] for name in imported(tree(ROOT / f"bsd_engine/{leaf}.py")) if name.startswith("bsd_engine.")}
+    assert ours <= {"errors", "config"}
+
+
+def test_imports_in_the_engine_have_no_circle() -> None:
+    uses = {}
+    for path in ENGINE:
+        parts = path.relative_to(ROOT / "bsd_engine").with_suffix("").parts
+        known = {".".join(p.relative_to(ROOT / "bsd_engine").with_suffix("").parts) for p in ENGINE}
+        names = {name.removeprefix("bsd_engine.") for name in imported(tree(path)) if name.startswith("bsd_engine.")}
+        uses[".".join(parts)] = {k for k in known for n in names if n == k or n.startswith(k + ".")}
+    done: set[str] = set()
+    while ready := {name for name, used in uses.items() if name not in done and used <= done}:
+        done |= ready
+    assert done == set(uses), f"these import each other: {sorted(set(uses) - done)}"
+
+
+def test_training_loads_nothing_of_the_page_or_the_maps() -> None:
+    code = """
+import sys
+import bsd_engine.trainer, bsd_engine.recorder, bsd_engine.undefended, bsd_engine.__main__
+heavy = {"streamlit", "plotly", "app", "umap", "numba", "torchvision", "sklearn", "pandas", "matplotlib", "scipy"}
+print(sorted(heavy & {name.split(".")[0] for name in sys.modules}))
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_settings_and_run_folders_are_read_without_torch() -> None:
+    """The command line answers a wrong word, and a page its list of runs, without loading torch."""
+    code = "import sys, bsd_engine.config, bsd_engine.presets, bsd_engine.runs, bsd_engine.__main__; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "False\n", done.stderr
+
+
+@pytest.mark.parametrize("name", DECIDING)
+def test_what_decides_never_reads_the_truth(name: str) -> None:
+    """The trainer may hand it to the metrics, in the one function that measures the pool; all others do not name it."""
+    module = tree(ROOT / f"bsd_engine/{name}.py")
+    readers = {
+        f.name: f for f in ast.walk(module) if isinstance(f, ast.FunctionDef) and TRUTH & set(names_read(f))
+    }
+    assert set(readers) == ({"_pool_metrics"} if name == "trainer" else set())
+    mentions = [n for n in names_read(module) if n in TRUTH]
+    assert len(mentions) == sum(n in TRUTH for f in readers.values() for n in names_read(f))
+
+
+def test_the_truth_goes_to_the_metrics_and_nowhere_else() -> None:
+    """In that function the truth is bound to one name, which is used in the call of `metrics` alone."""
+    module = tree(ROOT / "bsd_engine/trainer.py")
+    function = next(f for f in ast.walk(module) if isinstance(f, ast.FunctionDef) and f.name == "_pool_metrics")
+    reads = [n for n in ast.walk(function) if isinstance(n, ast.Attribute) and n.attr in TRUTH]
+    (binding,) = [n for n in ast.walk(function) if isinstance(n, ast.Assign) and n.value in reads]
+    bound = binding.targets[0].id
+    calls = [n for n in ast.walk(function) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
+             and isinstance(n.func.value, ast.Name) and n.func.value.id == "metrics"]
+    inside = {id(n) for call in calls for n in ast.walk(call)}
+    uses = [n for n in ast.walk(function) if isinstance(n, ast.Name) and n.id == bound and isinstance(n.ctx, ast.Load)]
+    assert len(reads) == 1 and uses and all(id(n) in inside for n in uses)
+
+
+def test_no_module_of_the_engine_prints_but_the_command_line() -> None:
+    printing = {p.stem for p in ENGINE for n in ast.walk(tree(p)) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "print"}
+    assert printing <= {"__main__"}
+
+
+def test_no_error_is_swallowed_by_a_bare_except() -> None:
+    bare = [f"{p.name}:{n.lineno}" for p in ENGINE for n in ast.walk(tree(p)) if isinstance(n, ast.ExceptHandler) and n.type is None]
+    assert bare == []
