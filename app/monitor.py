@@ -30,15 +30,16 @@ def monitor(runs: RunRegistry, run_id: str) -> None:
     first = _look(runs, run_id)
     if first is None:
         return
-    pace = _pace(runs, first)
+    pace, there = _pace(runs, first), first.run is not None
 
     @st.fragment(run_every=pace)
     def body() -> None:
         now = _look(runs, run_id)
-        if now is not None and _pace(runs, now) != pace:
-            st.rerun()  # the timer starts, ends or slows down
-        if now is not None:
-            _show(runs, now)
+        if now is None:
+            return
+        if (_pace(runs, now), now.run is not None) != (pace, there):
+            st.rerun()  # the timer starts, ends or slows down, and the list of runs has new words
+        _show(runs, now)
 
     body()
 
@@ -63,7 +64,7 @@ def _show(runs: RunRegistry, now: Snapshot) -> None:
     palette = palette_for(st.context.theme.type)
     truth_shown = bool(st.session_state.get("truth", True)) and (now.run is None or now.run.truth_known)
     _header(runs, now, truth_shown)
-    if now.run is None:
+    if now.run is None and not now.live:
         return
     epoch = _epoch_to_show(now, palette)
     _tiles(now, epoch, truth_shown)
@@ -166,7 +167,9 @@ def _epoch_to_show(now: Snapshot, palette: Palette) -> int | None:
 
     A choice comes after the track was sent, so the track is told at once by another run.
     """
-    assert now.run is not None
+    if now.run is None:
+        st.html('<div style="height: 52px"></div>')
+        return None
     schedule = now.run.config.schedule
     training, fraction = now.epoch_in_progress if now.live else (max(0, len(now.rows) - 1), 1.0)
     strip = figures.stage_strip(schedule, training, palette, progress=fraction)
@@ -191,7 +194,10 @@ def _follow() -> None:
 
 def _tiles(now: Snapshot, epoch: int | None, truth_shown: bool) -> None:
     """Five numbers after the shown epoch."""
-    assert now.run is not None
+    if now.run is None:
+        labels = ("Clean accuracy (CA)", "Attack success (ASR)", "Clean pool", "Poison in the clean pool", "Suspected target class")
+        st.html('<div class="tiles">' + "".join(_tile(label, "–", "\N{NO-BREAK SPACE}") for label in labels) + "</div>")
+        return
     row = now.rows[epoch] if epoch is not None else None
     later = f"from {epoch_text(now.run.config.schedule.altruistic_epochs, now.total)} on"
     tiles = [
@@ -262,8 +268,7 @@ def _target_tile(now: Snapshot, row: EpochRow | None, truth_shown: bool) -> tupl
 
 def _pictures(now: Snapshot, epoch: int | None, palette: Palette, truth_shown: bool) -> None:
     """The five streams and the accuracy, in places that stay."""
-    assert now.run is not None
-    view = None if epoch is None else View(
+    view = None if now.run is None or epoch is None else View(
         path=now.path, version=now.run.version, epoch=epoch, palette=palette, truth_shown=truth_shown,
         map_kind=st.session_state.get("map_kind") or "auto",
     )

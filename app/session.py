@@ -25,7 +25,10 @@ from bsd_engine.runs import Command, is_locked, list_runs, new_run_id, send_comm
 
 ROOT = Path(__file__).resolve().parents[1]
 MAP_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-Job = Callable[[Callable[[Event], None]], Any]
+START_PATIENCE = 3.0
+"""Seconds that a start waits for bad data to show; a download takes longer and is waited for in the background."""
+
+OnEvent = Callable[[Event], None]
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +45,7 @@ class RunRegistry:
         self.root = root
         self._lock = threading.Lock()
         self._active: str | None = None
+        self._preparing = threading.Event()
         self._errors: dict[str, str] = {}
         self._maps: tuple[str, subprocess.Popen[bytes]] | None = None
         # The engine takes seconds to import; by the first click on Start it is there.
@@ -51,6 +55,10 @@ class RunRegistry:
     def active(self) -> str | None:
         """The run that this server trains now; its folder may not be there yet."""
         return self._active
+
+    def preparing(self, run_id: str) -> bool:
+        """Whether a run is on its way here, but has not begun to train."""
+        return self._active == run_id and self._preparing.is_set()
 
     def error(self, run_id: str) -> str | None:
         """Why the last training of a run ended early, as one sentence."""
@@ -83,25 +91,31 @@ class RunRegistry:
         Raises
         ------
         BSDError
-            If another run trains here, or the settings or the data are unfit; nothing was started.
+            If another run trains here, or the settings or the data are found unfit at once; nothing was started.
         """
-        self._refuse_second()
         from bsd_engine import preflight, recorder
 
-        preflight.check(config)
-        run_id = new_run_id()
-        self._launch(run_id, lambda on_event: recorder.record_run(config, self.root / run_id, on_event=on_event))
+        run_id, ready = new_run_id(), threading.Event()
+
+        def job(on_event: OnEvent) -> None:
+            prepared = preflight.prepare(config)
+            ready.set()
+            recorder.record_run(config, self.root / run_id, prepared=prepared, on_event=on_event)
+
+        self._launch(run_id, job, ready)
+        ready.wait(START_PATIENCE)
+        if self._active != run_id and not (self.root / run_id).exists() and run_id in self._errors:
+            raise BSDError(self._errors.pop(run_id))
         return run_id
 
     def resume(self, run_id: str) -> str:
         """Go on with a run after its last checkpoint."""
-        self._refuse_second()
         from bsd_engine import recorder
 
         path = self.path(run_id)
         if is_locked(path):
             raise RunFolderError(f"Run {run_id} is being trained by another process; stop it there first.")
-        self._launch(run_id, lambda on_event: recorder.resume_run(path, on_event=on_event))
+        self._launch(run_id, lambda on_event: recorder.resume_run(path, on_event=on_event), threading.Event())
         return run_id
 
     def command(self, run_id: str, command: Command) -> None:
@@ -118,21 +132,21 @@ class RunRegistry:
             send_command(self.root / active, "stop")
         self._end_maps()
 
-    def _refuse_second(self) -> None:
-        if self._active is not None:
-            raise RunFolderError(f"Run {self._active} is still training and this machine trains one run at a time; "
-                                 "stop it first or wait until it has finished.")
-
-    def _launch(self, run_id: str, job: Job) -> None:
+    def _launch(self, run_id: str, job: Callable[[OnEvent], Any], over: threading.Event) -> None:
+        """Do a job on a thread of its own, unless one is being done; `over` is set at its end at the latest."""
         with self._lock:
-            self._refuse_second()
+            if self._active is not None:
+                raise RunFolderError(f"Run {self._active} is still training and this machine trains one run at a time; "
+                                     "stop it first or wait until it has finished.")
             self._active = run_id
+            self._preparing.set()
             self._errors.pop(run_id, None)
-        threading.Thread(target=self._work, args=(run_id, job), name=f"run {run_id}", daemon=True).start()
+        threading.Thread(target=self._work, args=(run_id, job, over), name=f"run {run_id}", daemon=True).start()
 
-    def _work(self, run_id: str, job: Job) -> None:
+    def _work(self, run_id: str, job: Callable[[OnEvent], Any], over: threading.Event) -> None:
         def on_event(event: Event) -> None:
             if isinstance(event, RunStarted):
+                self._preparing.clear()
                 self._start_maps(run_id)
 
         try:
@@ -145,6 +159,7 @@ class RunRegistry:
                                     "are kept; the terminal shows the details.")
         finally:
             self._active = None
+            over.set()
 
     def _start_maps(self, run_id: str) -> None:
         """Have UMAP maps made by a process of the lowest priority: numba would hold this one's interpreter lock."""

@@ -64,7 +64,7 @@ class Snapshot:
 def look(registry: RunRegistry, run_id: str) -> Snapshot:
     """The present state of a run; raises `BSDError` for a broken folder."""
     path, error = registry.root / run_id, registry.error(run_id)
-    preparing = registry.active == run_id
+    preparing = registry.preparing(run_id)
     try:
         path = registry.path(run_id)
         run = recorded.reader(path)
@@ -72,10 +72,8 @@ def look(registry: RunRegistry, run_id: str) -> Snapshot:
         if not preparing and not error:
             raise
         return Snapshot(run_id=run_id, path=path, status="preparing" if preparing else "failed", run=None, error=error)
-    status, progress = run.status, run.progress
-    if preparing and status not in ("running", "paused"):
-        status = "preparing"
-    summary = run.summary
+    status = "preparing" if preparing else run.status
+    progress, summary = run.progress, run.summary
     return Snapshot(
         run_id=run_id, path=path, status=status, run=run, rows=recorded.rows(path), progress=progress, summary=summary,
         waiting=recorded.waiting_command(path, (progress or {}).get("commands_obeyed", 0)) if status in ("running", "paused") else None,

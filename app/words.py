@@ -8,7 +8,7 @@ from datetime import datetime
 from bsd_engine.runs import Status
 
 STATUS: dict[Status, str] = {
-    "running": "training", "paused": "paused", "finished": "finished", "stopped": "stopped", "failed": "failed",
+    "running": "live", "paused": "live", "finished": "finished", "stopped": "stopped", "failed": "failed",
     "interrupted": "interrupted",
 }
 ATTACKS = {"badnets": "BadNets", "none": "none added"}

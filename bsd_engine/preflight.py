@@ -76,11 +76,6 @@ def prepare(config: BSDConfig) -> PreparedData:
     )
 
 
-def check(config: BSDConfig) -> None:
-    """Raise what `prepare` would raise."""
-    prepare(config)
-
-
 def _poison(config: BSDConfig, source: data.ImageData) -> tuple[PoisonedSet, tuple[Tensor | None, Tensor | None]]:
     """The training set with the attack added, and the triggered test images."""
     if config.attack.attack == "none":

@@ -239,12 +239,12 @@ def test_one_training_at_a_time_and_its_error_is_kept(tmp_path: Path, monkeypatc
 
     go_on = threading.Event()
 
-    def failing_run(config: Any, path: Path, *, on_event: Any = None) -> dict[str, Any]:
+    def failing_run(config: Any, path: Path, **_: Any) -> dict[str, Any]:
         go_on.wait(10)
         raise TrainingError("The main model's loss is nan in epoch 3; lower its learning rate.")
 
     monkeypatch.setattr(recorder, "record_run", failing_run)
-    monkeypatch.setattr(preflight, "check", lambda config: None)
+    monkeypatch.setattr(preflight, "prepare", lambda config: None)
     runs = RunRegistry(tmp_path)
     run_id = runs.start(preset("smoke"))
     assert runs.active == run_id and look(runs, run_id).status == "preparing"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import re
 import shlex
@@ -232,12 +234,18 @@ def test_undefended_writes_the_baseline_of_the_der(command: Callable[..., Said],
 # --- help ---
 
 
-@pytest.fixture
-def help_text(command: Callable[..., Said]) -> str:
-    """The help of `train` without frames and line breaks."""
-    said = command("train", "--help")
-    assert said.status == 0 and said.err == ""
-    return re.sub(r"[\s│─╭╮╰╯]+", " ", said.out)
+def plain(text: str) -> str:
+    """A help text without frames and line breaks."""
+    return re.sub(r"[\s│─╭╮╰╯]+", " ", text)
+
+
+@pytest.fixture(scope="module")
+def help_text() -> str:
+    """The help of `train`."""
+    with contextlib.redirect_stdout(io.StringIO()) as out, pytest.raises(SystemExit) as leaving:
+        main(["train", "--help"])
+    assert not leaving.value.code
+    return plain(out.getvalue())
 
 
 def option_help(text: str, option: str) -> str:
@@ -270,7 +278,7 @@ def test_help_names_units(help_text: str, option: str, unit: str) -> None:
 
 
 def test_help_shows_the_defaults_of_the_chosen_preset(command: Callable[..., Said]) -> None:
-    text = re.sub(r"[\s│]+", " ", command("train", "--preset", "paper-cifar10", "--help").out)
+    text = plain(command("train", "--preset", "paper-cifar10", "--help").out)
     assert "(default: 1024)" in option_help(text, "iterations") and "(default: cifar10)" in option_help(text, "data")
 
 

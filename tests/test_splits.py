@@ -21,7 +21,7 @@ KINDS = {
     "torch float32": (torch.Tensor, np.float32),
     "torch float64": (torch.Tensor, np.float64),
 }
-quick = settings(deadline=None, max_examples=60)
+quick = settings(deadline=None, max_examples=40)
 scores_with_ties = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=30)
 labels_with_gaps = st.sampled_from([0, 1, 3, 6])
 
@@ -374,7 +374,7 @@ def slow_pool(discrepancy: np.ndarray, labels: np.ndarray, ratio: float, complet
     return pool | set(best[fewest][: min(share_of(ratio, len(best[fewest])), selected[second])])
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(sample=scored_labels(), percent=st.integers(0, 100), completion=st.sampled_from(["fewest", "balanced", "off"]))
 def test_completion_is_the_rule_as_read(sample, percent: int, completion: str) -> None:
     discrepancy, labels = sample

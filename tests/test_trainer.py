@@ -346,13 +346,15 @@ def test_training_leaves_the_global_random_state_alone(small_images: PreparedDat
 @pytest.mark.parametrize(
     "settings",
     [
-        {"bn_mode": "separate"}, {"ema": 0.0}, {"guess_updates_bn": True}, {"als_snapshot": "after_warmup"}, {"als_init_ratio": 0.3},
-        {"init_combine": "random"}, {"init_combine": "union"}, {"oss_distance": "mean"}, {"completion": "fewest"}, {"completion": "off"},
-        {"flip": False}, {"rampup": 1}, {"labeled_batch": 8}, {"unlabeled_batch": 24}, {"altruistic_batch": 199},
+        {"bn_mode": "separate", "ema": 0.0, "rampup": 1},
+        {"guess_updates_bn": True, "als_snapshot": "after_warmup", "flip": False},
+        {"init_combine": "random", "oss_distance": "mean", "labeled_batch": 8},
+        {"init_combine": "union", "completion": "fewest", "unlabeled_batch": 24},
+        {"completion": "off", "als_init_ratio": 0.3, "altruistic_batch": 199},
     ],
     ids=str,
 )
-def test_every_variant_passes_through_every_stage(small_images: PreparedData, settings: dict[str, Any]) -> None:
+def test_variants_pass_through_every_stage(small_images: PreparedData, settings: dict[str, Any]) -> None:
     states = run(short(**settings), small_images)
     assert len({s.stage for s in states}) == 5
     for state in states:
@@ -430,7 +432,7 @@ def test_an_empty_pool_ends_the_run_with_a_sentence(few_images: Callable) -> Non
 
 @pytest.mark.parametrize("stage", ["altruistic_warmup", "oss_warmup", "selective_drop"])
 def test_a_cancelled_run_leaves_no_thread(small_images: PreparedData, stage: str) -> None:
-    events = BSDTrainer(tiny(), small_images).run()
+    events = BSDTrainer(short(), small_images).run()
     for event in events:
         if isinstance(event, IterationDone) and event.stage == stage:
             break

@@ -69,9 +69,9 @@ def _describe(runs: RunRegistry, run_id: str) -> str:
         run = recorded.reader(runs.path(run_id))
         status, summary = run.status, run.summary or {}
     except BSDError:
-        return f"{run_id} · {'starting' if runs.active == run_id else 'not readable'}"
+        return f"{run_id} · {'starting' if runs.active == run_id else 'could not be started' if runs.error(run_id) else 'not readable'}"
     config = run.config
-    parts = [words.moment(run.created), config.preset, words.source(config.data.data), words.STATUS[status]]
+    parts = [words.moment(run.created), config.preset, words.source(config.data.data), words.STATUS[status] if runs.active != run_id else words.STATUS["running"]]
     if (accuracy := summary.get("clean_accuracy")) is not None:
         parts.append(f"CA {percent(accuracy)}")
     return " · ".join(parts)
