@@ -81,6 +81,11 @@ class _Progress:
             self.bar.n = event.state.epoch + 1
             self.bar.set_postfix(_headline(event.state.metrics), refresh=True)
         elif isinstance(event, RunFinished):
+            self.close()
+
+    def close(self) -> None:
+        """Leave the bar as it is, so that what is said next stands below it."""
+        if self.bar:
             self.bar.close()
 
 
@@ -107,16 +112,20 @@ def train(arguments: list[str]) -> None:
     from bsd_engine.recorder import record_run, resume_run
 
     folder = options.resume or _out_folder(options)
+    progress = _Progress()
     try:
         if options.resume:
-            summary = resume_run(folder, on_event=_Progress())
+            summary = resume_run(folder, on_event=progress)
         else:
-            summary = record_run(options.config, folder, on_event=_Progress())
+            summary = record_run(options.config, folder, on_event=progress)
     except KeyboardInterrupt:
+        progress.close()
         if not (folder / "config.json").exists():
             raise
         print(f"\nStopped. Go on with: python -m bsd_engine train --resume {shlex.quote(str(folder))}", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
+    finally:
+        progress.close()
     _print_summary(summary, folder)
 
 

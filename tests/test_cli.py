@@ -160,6 +160,13 @@ def test_a_folder_with_files_is_not_written_to(command: Callable[..., Said], fol
         assert [p.name for p in (folder / "run").iterdir()] == ["thesis.txt"]
 
 
+def test_a_run_that_fails_says_so_below_its_progress(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:
+    said = command(*smoke("train", tiny_npz, "--alpha", "0.005", "--beta", "0.005", "--out", "run"))
+    assert said.status == 2 and said.out == "" and "Traceback" not in said.err
+    assert said.err.splitlines()[-1].startswith("error: The clean pool is empty at main epoch 2")
+    assert RunReader(folder / "run").status == "failed" and RunReader(folder / "run").epochs == [0, 1, 2, 3]
+
+
 def test_an_impossible_place_is_one_sentence(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:
     (folder / "file").touch()
     said = command(*smoke("train", tiny_npz, "--out", "file/run"))
@@ -300,7 +307,7 @@ def test_ctrl_c_stops_with_the_words_that_resume_and_they_do(command: Callable[.
         training.send_signal(signal.SIGINT)
         out, err = training.communicate(timeout=120)
     assert training.returncode == 130 and out == "" and "Traceback" not in err
-    hint = re.search(r"Stopped\. Go on with: python -m bsd_engine (.*)\n", err)
+    hint = re.search(r"\nStopped\. Go on with: python -m bsd_engine (.*)\n$", err)
     assert hint, err
     reader = RunReader(folder / "my run")
     assert reader.status == "stopped" and 3 <= len(reader.epochs) < 8
