@@ -79,26 +79,29 @@ def config_of(form: Mapping[str, Any]) -> BSDConfig:
         "attack", "target_label", "alpha", "beta", "seed", "device", "limit", "flip", "model", "width", "target_estimator",
         "completion", "init_combine", "selective_drop",
     )}
-    spec = f"{form['source']}:{form['path'].strip()}" if form["source"] in ("folder", "npz") else form["source"]
     given = form["target_estimator"] == "given"
     return replace(config.with_settings(
-        data=spec, rate=form["rate"] / 100, assume_target=form["assume_target"] if given else None, **settings,
+        data=_spec(form), rate=form["rate"] / 100, assume_target=form["assume_target"] if given else None, **settings,
     ), schedule=schedule)
 
 
 @lru_cache(maxsize=16)
-def class_names(source: str, path: str) -> tuple[str, ...]:
+def class_names(spec: str) -> tuple[str, ...]:
     """Names of a source's classes; none where finding out would be slow or the source is not there."""
     from bsd_engine import sources
 
-    if source == "cifar10":
+    if spec == "cifar10":
         return CIFAR10
-    if source == "gtsrb" or (source in ("folder", "npz") and not path.strip()):
+    if spec == "gtsrb" or spec.endswith(":"):
         return ()
     try:
-        return sources.open_source(f"{source}:{path.strip()}" if path else source).class_names
+        return sources.open_source(spec).class_names
     except BSDError:
         return ()
+
+
+def _spec(form: Mapping[str, Any]) -> str:
+    return f"{form['source']}:{form['path'].strip()}" if form["source"] in ("folder", "npz") else form["source"]
 
 
 def _key(name: str) -> str:
@@ -130,7 +133,7 @@ def _start() -> None:
 @st.fragment
 def launch_panel() -> None:
     """The whole form. A fragment, so that a slider does not redraw the charts beside it."""
-    st.markdown("**New run**")
+    _head()
     st.selectbox("Preset", list(PRESETS), list(PRESETS).index(FIRST_PRESET), format_func=lambda p: words.PRESETS.get(p, p), key="new_preset",
                  on_change=_on_preset, persist_state="session", help="Sets every field below; change what you like afterwards.")
     form = _form()
@@ -138,11 +141,31 @@ def launch_panel() -> None:
     _split(form)
     with st.expander("More settings"):
         _more(form)
-    st.button("Start", key="start", type="primary", on_click=_start, width="stretch")
-    _foot()
     if started := st.session_state.pop("started_run", None):
         st.query_params["run"] = started
         st.rerun()
+
+
+def _head() -> None:
+    """Start, what it would do, and why it did nothing; on top, where it stays in sight whatever is open below."""
+    left, right = st.columns([3, 2], vertical_alignment="center")
+    with right:
+        st.button("Start", key="start", type="primary", on_click=_start, width="stretch")
+    with left:
+        st.markdown("**New run**")
+    form = _form()
+    refused, sentence = st.session_state.get("refusal") or (None, "")
+    if refused == form:
+        st.error(words.unformatted(sentence), icon=":material/error:")
+        return
+    try:
+        config = config_of(form)
+    except BSDError:
+        st.caption("\N{NO-BREAK SPACE}")
+        return
+    seconds = remaining_seconds(config.schedule, (), prior=prior_seconds(registry().root, config))
+    about = f", about {words.duration(seconds)}" if seconds else ""
+    st.caption(f"{config.schedule.total_epochs} epochs{about}")
 
 
 def _kept(name: str) -> dict[str, Any]:
@@ -165,7 +188,7 @@ def _data_and_attack(form: Mapping[str, Any]) -> None:
     if source in ("folder", "npz"):
         st.text_input("Path", form["path"], placeholder="/home/me/images" if source == "folder" else "/home/me/images.npz",
                       help="A folder with train/CLASS/*.png and, if there is one, test/CLASS/*.png; or an .npz file.", **_kept("path"))
-    names = class_names(source, st.session_state.get(_key("path"), ""))
+    names = class_names(_spec(_form()))
     left, right = st.columns(2)
     with left:
         _choice("Attack", "attack", [*attacks.names(), "none"], form, format_func=words.attack, help="none: for data that may be poisoned already.")
@@ -195,8 +218,7 @@ def _more(form: Mapping[str, Any]) -> None:
     _number("Training images", "limit", 20, None, form, placeholder="all", help="Drawn with an equal share for each class.")
     _choice("Target guessed", "target_estimator", ESTIMATORS, form, format_func=words.estimator, help=ESTIMATOR_HELP)
     if st.session_state[_key("target_estimator")] == "given":
-        names = class_names(st.session_state[_key("source")], st.session_state.get(_key("path"), ""))
-        _class_field("Assumed target", "assume_target", names, form)
+        _class_field("Assumed target", "assume_target", class_names(_spec(_form())), form)
     _choice("Class completion", "completion", COMPLETIONS, form, format_func=COMPLETIONS.get,
             help="Which classes are kept from starving while the pool grows.")
     _choice("First pool", "init_combine", FIRST_POOLS, form, format_func=FIRST_POOLS.get)
@@ -211,20 +233,3 @@ def _more(form: Mapping[str, Any]) -> None:
     _number("Iterations in an epoch", "iterations", 1, 100000, form)
     _choice("Network", "model", NETWORKS, form, format_func=NETWORKS.get)
     _number("Channels of its first stage", "width", 8, 1024, form)
-
-
-def _foot() -> None:
-    """What Start would do, or why it did nothing."""
-    form = _form()
-    refused, sentence = st.session_state.get("refusal") or (None, "")
-    if refused == form:
-        st.error(words.unformatted(sentence), icon=":material/error:")
-        return
-    try:
-        config = config_of(form)
-    except BSDError:
-        st.caption("\N{NO-BREAK SPACE}")
-        return
-    seconds = remaining_seconds(config.schedule, (), prior=prior_seconds(registry().root, config))
-    about = f", about {words.duration(seconds)}" if seconds else ""
-    st.caption(f"{config.schedule.total_epochs} epochs{about}")

@@ -174,7 +174,7 @@ def _epoch_to_show(now: Snapshot, palette: Palette) -> int | None:
     training, fraction = now.epoch_in_progress if now.live else (max(0, len(now.rows) - 1), 1.0)
     strip = figures.stage_strip(schedule, training, palette, progress=fraction)
     before = _position(now)
-    after = timeline(strip, recorded=len(now.rows), total=now.total, position=before)
+    after = timeline(strip, recorded=len(now.rows), total=now.total, theme=palette.name, position=before)
     st.session_state["position"] = after
     if after != before:
         st.rerun(scope="fragment")

@@ -41,6 +41,12 @@ export default function ({data, parentElement, setStateValue}) {
   if (!own.held && performance.now() > own.until) range.value = data.epoch
   range.setAttribute('aria-valuetext', `epoch ${range.value} of ${data.total}`)
 
+  // A switch between light and dark reaches the server with the next run only: ask for one.
+  const [r, g, b] = getComputedStyle(parentElement).getPropertyValue('--st-background-color').match(/[0-9a-f]{2}/gi)?.map(h => parseInt(h, 16)) ?? []
+  const seen = r + g + b < 384 ? 'dark' : 'light'
+  if (r !== undefined && seen !== data.theme && own.asked !== seen) { own.asked = seen; setStateValue('theme', seen) }
+  if (seen === data.theme) own.asked = null
+
   const tell = () => {
     own.timer = null
     own.epoch = +range.value
@@ -76,16 +82,17 @@ class Position:
         return Position(newest if self.following or self.epoch is None else min(self.epoch, newest), self.following)
 
 
-def timeline(strip: str, *, recorded: int, total: int, position: Position) -> Position:
+def timeline(strip: str, *, recorded: int, total: int, theme: str, position: Position) -> Position:
     """Show the track; the position after a choice that the user made on it, else the given one.
 
     Parameters
     ----------
     strip : safe HTML of the stages
     recorded, total : epochs that are there, and of the whole run
+    theme : "light" or "dark", as the page was drawn
     """
-    data = {"strip": strip, "recorded": recorded, "total": total, "epoch": (position.epoch or 0) + 1}
-    choice = _component(key="timeline", data=data, height=52, on_choice_change=lambda: None).choice
+    data = {"strip": strip, "theme": theme, "recorded": recorded, "total": total, "epoch": (position.epoch or 0) + 1}
+    choice = _component(key="timeline", data=data, height=52, on_choice_change=lambda: None, on_theme_change=lambda: None).choice
     wanted = _new_choice(choice)
     return position if wanted is None or not recorded else Position(max(0, wanted - 1), False).among(recorded)
 

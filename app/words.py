@@ -17,7 +17,7 @@ SOURCES = {
     "folder": "folder of images", "npz": "npz file",
 }
 PRESETS = {
-    "demo": "demo: minutes on a CPU", "paper-cifar10": "paper: CIFAR-10 on a GPU", "smoke": "smoke: seconds, shows nothing",
+    "demo": "demo: minutes on a CPU", "paper-cifar10": "paper: CIFAR-10 on a GPU", "smoke": "smoke: a test of some seconds",
 }
 ESTIMATORS = {
     "probability_floor": "by probability floor (ours)", "second_logit_mode": "by the paper's vote", "given": "given in the settings",

@@ -15,6 +15,16 @@ from app.theme import percent
 from app.timeline import Position
 from bsd_engine.errors import BSDError
 
+STAGES = """
+| | stage | what happens |
+|-|-|-|
+| 1 | altruistic warm‑up | A second model memorises everything. Poison is learned first: a small loss is suspect. |
+| 2 | OSS warm-up | The main model learns without the suspected class; then its samples that lie near another class are suspect. |
+| 3 | initial pools | What both views trust is the clean pool; the rest is used without its labels. |
+| 4 | class completion | The pool grows by the difference of the two models' losses, and no class is left to starve. |
+| 5 | selective drop | What both models call the suspected class leaves the pool. |
+"""
+
 
 def render() -> None:
     """The whole page."""
@@ -79,13 +89,13 @@ def _describe(runs: RunRegistry, run_id: str) -> str:
 
 def _welcome() -> None:
     """What to do when there is no run yet."""
-    st.space("large")
-    _, middle, _ = st.columns([1, 3, 1])
+    st.space("medium")
+    _, middle, _ = st.columns([1, 6, 1])
     with middle:
         st.header("Watch a network learn whom not to trust")
         st.markdown(
             "Some training images carry a trigger and a wrong label. BSD finds them while it trains, from two views of every sample: "
             "how fast a model that memorises everything learns it, and how far it lies from the other classes.\n\n"
-            "Press **Start** on the left: the demo trains on real photographs from this folder, in minutes and without a GPU. "
-            "The page fills as it goes on, and the run goes on if you close it."
+            "Press **Start** on the left: the demo trains on real photographs that came with it, in minutes and without a GPU. "
+            "The page fills epoch by epoch, and the run goes on if you close it.\n" + STAGES
         )

@@ -184,3 +184,11 @@ def test_nothing_is_wider_than_its_place(server: Any, visit: Callable, tmp_path:
       .filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth).map(e => e.className + ': ' + e.textContent)"""
     assert page.evaluate(clipped) == []
     assert page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth <= document.querySelector('[data-testid=stMain]').clientWidth")
+
+
+def test_the_charts_follow_the_theme(server: Any, visit: Callable) -> None:
+    page = visit(server.url)
+    colour = "name => document.querySelector(name)?.layout?.template.layout.font.color"
+    light = until(lambda: page.evaluate(colour, PLOT.format("accuracy")), "the charts")
+    page.emulate_media(color_scheme="dark")
+    until(lambda: page.evaluate(colour, PLOT.format("accuracy")) != light, "charts in the dark theme's colours")
