@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import sys
 from collections.abc import Callable
@@ -39,17 +40,27 @@ class MapOptions:
     """Go on while the run is being written."""
 
 
-def _preset_in(arguments: list[str]) -> str:
-    """Value of the last --preset, which must be known before the other options' defaults are."""
-    chosen = "demo"
-    for word, value in zip(arguments, [*arguments[1:], ""]):
-        if word == "--preset" or word.startswith("--preset="):
-            chosen = value if word == "--preset" else word.split("=", 1)[1]
-    return chosen
+def _given(arguments: list[str], *names: str) -> str | None:
+    """Value of the last of these options, for those that must be known before the others' defaults are."""
+    value = None
+    for word, following in zip(arguments, [*arguments[1:], ""]):
+        name, equals, inline = word.partition("=")
+        if name in names:
+            value = inline if equals else following
+    return value
+
+
+def _defaults(arguments: list[str]) -> BSDConfig:
+    """The preset; another warm-up moves T2 and T3 along, so that the later stages keep their length."""
+    config = preset(_given(arguments, "--preset") or "demo")
+    warmup = _given(arguments, "--warmup", "--t1")
+    if warmup is None or not warmup.isdecimal():
+        return config
+    return dataclasses.replace(config, schedule=config.schedule.with_warmup(int(warmup)))
 
 
 def _run_options(command: str, arguments: list[str]) -> RunOptions:
-    default = RunOptions(config=preset(_preset_in(arguments)))
+    default = RunOptions(config=_defaults(arguments))
     description = f"{_COMMANDS[command].__doc__} Presets: {', '.join(PRESETS)}."
     return tyro.cli(RunOptions, args=arguments, default=default, prog=f"python -m bsd_engine {command}",
                     description=description, config=(tyro.conf.OmitArgPrefixes,))

@@ -60,7 +60,7 @@ class DataConfig:
     data: str = "bundled"
     """Source of the images: bundled, cifar10, gtsrb, folder:PATH or npz:PATH."""
     limit: int | None = None
-    """Number of training images, drawn with equal share per class; all when not given."""
+    """Largest number of training images, drawn with equal share per class; all when not given or there are fewer."""
     crop_padding: int = 4
     """Augment by moving the image up to so many pixels (ASD: 4)."""
     flip: bool = True
@@ -119,7 +119,7 @@ class ScheduleConfig:
     altruistic_epochs: int = 25
     """Warm-up epochs of the altruistic model before T = 0 (paper: 25)."""
     t1: Annotated[int, tyro.conf.arg(name="warmup", aliases=("--t1",))] = 20
-    """T1: OSS warm-up epochs of the main model on the non-target samples (paper: 20)."""
+    """T1: OSS warm-up epochs of the main model on the non-target samples (paper: 20). T2 and T3 move along."""
     init_epochs: int = 10
     """Epochs on the initial pools (paper: 10, written into Eq. 11)."""
     t2: int = 90
@@ -216,6 +216,9 @@ class MixMatchConfig:
             mixup_alpha=(1e-3, 100),
             ema=(0, 0.99999),
         )
+        equal = self.bn_mode == "concatenated" or self.labeled_batch == self.unlabeled_batch
+        _check(equal, "bn_mode", self.bn_mode, "concatenated where labeled_batch and unlabeled_batch differ",
+               "Make the batches equal for ASD's five forwards.")
         if self.rampup is not None:
             _check_numbers(self, rampup=(1, math.inf))
 

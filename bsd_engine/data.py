@@ -125,7 +125,7 @@ def load(spec: str, limit: int | None = None, seed: int = 0, image_size: int | N
     _check_classes(source.train_labels, source.class_names)
     labels = torch.from_numpy(source.train_labels)
     _check_limit(limit, len(source.class_names))
-    idx = torch.arange(len(labels)) if limit is None else stratified_idx(labels, limit, seed)
+    idx = torch.arange(len(labels)) if limit is None else stratified_idx(labels, min(limit, len(labels)), seed)
     images, test_images = source.read(idx.numpy())
     has_test = test_images is not None
     if has_test and test_images.shape[1:] != images.shape[1:]:

@@ -121,10 +121,13 @@ def test_landmarks_are_at_most_all_samples() -> None:
     assert labels[data.landmark_idx(labels, 9, 0)].bincount().tolist() == [3, 3, 3]
 
 
-@pytest.mark.parametrize(("limit", "said"), [(13, "there are 12 images"), (5, "at least 6 images")])
-def test_limit_must_fit_the_data(tmp_path: Path, limit: int, said: str) -> None:
-    with pytest.raises(DataError, match=said):
-        data.load(npz_spec(tmp_path), limit=limit)
+def test_limit_must_leave_every_class_its_images(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="at least 6 images"):
+        data.load(npz_spec(tmp_path), limit=5)
+
+
+def test_limit_above_the_data_takes_them_all(tmp_path: Path) -> None:
+    assert len(data.load(npz_spec(tmp_path), limit=13).train_labels) == 12
 
 
 def test_limit_keeps_the_test_part_and_the_place_in_the_source(tmp_path: Path) -> None:
