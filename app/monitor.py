@@ -81,7 +81,7 @@ def _header(runs: RunRegistry, now: Snapshot, truth_shown: bool) -> None:
     st.html(_chips(now, truth_shown))
     left, right = st.columns([8, 7], vertical_alignment="center")
     with left:
-        st.html(f'<div class="now" role="status">{html.escape(sentence(now, runs, truth_shown=truth_shown), quote=False)}</div>')
+        st.html(f'<div class="now">{html.escape(sentence(now, runs, truth_shown=truth_shown), quote=False)}</div>')
     with right, st.container(horizontal=True, horizontal_alignment="right"):
         _buttons(runs, now)
     if st.session_state.get("command_error"):

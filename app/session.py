@@ -6,6 +6,8 @@ Streamlit, so that the thread can never call it.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import importlib
 import logging
 import os
@@ -27,9 +29,10 @@ ROOT = Path(__file__).resolve().parents[1]
 MAP_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 START_PATIENCE = 3.0
 """Seconds that a start waits for bad data to show; a download takes longer and is waited for in the background."""
+STOP_PATIENCE = 10.0
+"""Seconds that the end of the server waits for a run to stop; it obeys within an iteration."""
 
 OnEvent = Callable[[Event], None]
-
 log = logging.getLogger(__name__)
 
 
@@ -45,9 +48,11 @@ class RunRegistry:
         self.root = root
         self._lock = threading.Lock()
         self._active: str | None = None
+        self._thread: threading.Thread | None = None
         self._preparing = threading.Event()
         self._errors: dict[str, str] = {}
         self._maps: tuple[str, subprocess.Popen[bytes]] | None = None
+        before_shutdown(self.close)
         # The engine takes seconds to import; by the first click on Start it is there.
         threading.Thread(target=importlib.import_module, args=("bsd_engine.recorder",), daemon=True).start()
 
@@ -126,10 +131,12 @@ class RunRegistry:
         send_command(path, command)
 
     def close(self) -> None:
-        """Stop what this server started."""
-        active = self._active
-        if active is not None and (self.root / active).is_dir():
-            send_command(self.root / active, "stop")
+        """Stop what this server started, and wait a moment for the run to say so in its folder."""
+        active, thread = self._active, self._thread
+        if active is not None and thread is not None and (self.root / active).is_dir():
+            with contextlib.suppress(BSDError):
+                send_command(self.root / active, "stop")
+            thread.join(STOP_PATIENCE)
         self._end_maps()
 
     def _launch(self, run_id: str, job: Callable[[OnEvent], Any], over: threading.Event) -> None:
@@ -141,7 +148,8 @@ class RunRegistry:
             self._active = run_id
             self._preparing.set()
             self._errors.pop(run_id, None)
-        threading.Thread(target=self._work, args=(run_id, job, over), name=f"run {run_id}", daemon=True).start()
+        self._thread = threading.Thread(target=self._work, args=(run_id, job, over), name=f"run {run_id}", daemon=True)
+        self._thread.start()
 
     def _work(self, run_id: str, job: Callable[[OnEvent], Any], over: threading.Event) -> None:
         def on_event(event: Event) -> None:
@@ -179,6 +187,15 @@ class RunRegistry:
         """End the maps of an earlier run: what it has is kept, and a laptop has memory for one such process."""
         if self._maps is not None and self._maps[1].poll() is None:
             self._maps[1].terminate()
+
+
+def before_shutdown(close: Callable[[], None]) -> None:
+    """Call a function when the interpreter ends, while threads still run.
+
+    `atexit` comes too late: by then executors refuse work, so a training in progress would fail instead of stopping, and
+    a thread inside torch ends the process with an abort.
+    """
+    getattr(threading, "_register_atexit", atexit.register)(close)
 
 
 def with_lowest_priority(pid: int) -> None:
