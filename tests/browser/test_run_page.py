@@ -19,7 +19,7 @@ PLOT = ".st-key-{} .live-plot-chart"
 DRAWN = "name => { const c = document.querySelector(name); return !!c?.data?.length && c.layout.uirevision !== 'waiting' }"
 RANGE = "name => document.querySelector(name)._fullLayout.xaxis.range.map(v => +v.toFixed(4))"
 LONG_WARM_UP = 60
-LONG_EPOCH = "60"  # iterations: with the smoke preset's two, a fast machine ends the run while it is being looked at
+LONG_RUN = {"Selective drop": "900", "Iterations in an epoch": "40"}  # the smoke preset would end while it is being looked at
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +80,11 @@ def test_a_run_is_started_watched_paused_found_again_and_stopped(server: Any, ru
     slide(page, "beta", "ArrowRight", "ArrowRight")
     slide(page, "T1", "End")
     page.get_by_text("More settings").click()
-    iterations = page.get_by_label("Iterations in an epoch")
-    iterations.fill(LONG_EPOCH)
-    iterations.press("Enter")
-    page.wait_for_timeout(500)
+    for label, value in LONG_RUN.items():
+        field = page.get_by_role("spinbutton", name=label)
+        field.fill(value)
+        field.press("Enter")
+        page.wait_for_timeout(500)
     started = time.monotonic()
     page.get_by_role("button", name="Start", exact=True).click()
     page.wait_for_url("**run=*")
