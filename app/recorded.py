@@ -14,7 +14,7 @@ from app.eta import Durations, stage_seconds
 from bsd_engine.config import STAGES, BSDConfig, Stage
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.events import EpochState
-from bsd_engine.runs import Command, RunReader, _read_commands, list_runs, unpack_epoch
+from bsd_engine.runs import Command, RunReader, list_runs, read_commands, unpack_epoch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ def durations(history: tuple[EpochRow, ...]) -> Durations:
 
 def waiting_command(path: Path, obeyed: int) -> Command | None:
     """What a run's writer has been told and not obeyed yet: stop if that is among it, else the last command."""
-    fresh = _read_commands(path)[obeyed:]
+    fresh = read_commands(path)[obeyed:]
     return None if not fresh else "stop" if "stop" in fresh else fresh[-1]
 
 

@@ -210,16 +210,16 @@ class RunWriter:
 
     def new_commands(self) -> list[Command]:
         """Commands given since the last call, oldest first."""
-        commands = _read_commands(self.path)
+        commands = read_commands(self.path)
         fresh, self._commands_read = commands[self._commands_read :], len(commands)
         return fresh
 
     def ignore_old_commands(self) -> None:
         """Start after the commands that an earlier writer of this folder was given."""
-        self._commands_read = len(_read_commands(self.path))
+        self._commands_read = len(read_commands(self.path))
 
 
-def _read_commands(path: Path) -> list[Command]:
+def read_commands(path: Path) -> list[Command]:
     try:
         lines = (path / "commands.jsonl").read_text(errors="replace").splitlines()
     except FileNotFoundError:
