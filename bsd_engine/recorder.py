@@ -105,8 +105,7 @@ def _write(event: Event, writer: RunWriter) -> None:
         torch.save(event.checkpoint(), buffer)
         writer.checkpoint(event.state.epoch, buffer.getvalue())
     elif isinstance(event, IterationDone):
-        writer.progress(min_interval=0.5, state="running", epoch=event.epoch, stage=event.stage,
-                        iteration=event.iteration, iterations=event.iterations)
+        writer.progress(min_interval=0.5, state="running", **_where(event))
 
 
 def _obey(writer: RunWriter, event: Event) -> None:
