@@ -1,6 +1,8 @@
-"""What recording adds to training: the demo's epochs with and without a run folder, alternating, medians of the ratios.
+"""What recording adds to training: seconds that the demo's training waits for its run folder, of the whole run.
 
-    python benchmarks/recording_cost.py [ROUNDS]    default 3; each round trains the shortened demo twice
+    python benchmarks/recording_cost.py     about a minute and a half on two cores
+
+Comparing runs with and without recording says nothing here: on a busy machine they differ by a quarter by themselves.
 """
 
 from __future__ import annotations
@@ -9,37 +11,41 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bsd_engine.preflight import prepare  # noqa: E402
+from bsd_engine import recorder  # noqa: E402
 from bsd_engine.presets import demo  # noqa: E402
-from bsd_engine.recorder import record_run  # noqa: E402
-from bsd_engine.trainer import BSDTrainer  # noqa: E402
 
 
-def main(rounds: int) -> None:
-    """Print seconds and the median ratio."""
-    config = demo().with_settings(altruistic_epochs=1, t1=2, init_epochs=1, t2=5, t3=7)
-    prepared = prepare(config)
-    ratios = []
-    for i in range(rounds):
-        seconds = {}
-        for kind in ("bare", "recorded")[:: 1 if i % 2 else -1]:
-            with tempfile.TemporaryDirectory() as folder:
-                started = time.perf_counter()
-                if kind == "bare":
-                    for _ in BSDTrainer(config, prepared).run():
-                        pass
-                else:
-                    record_run(config, Path(folder) / "run", prepared=prepared)
-                seconds[kind] = time.perf_counter() - started
-        ratios.append(seconds["recorded"] / seconds["bare"])
-        print(f"bare {seconds['bare']:.2f} s, recorded {seconds['recorded']:.2f} s, ratio {ratios[-1]:.3f}", flush=True)
-    print(f"recording adds {100 * (statistics.median(ratios) - 1):.1f} % (median of {rounds})")
+def timed(function: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
+    """The same function; each call adds its duration to a list."""
+    def measured(*arguments: Any) -> Any:
+        begin = time.perf_counter()
+        try:
+            return function(*arguments)
+        finally:
+            seconds.append(time.perf_counter() - begin)
+    return measured
+
+
+def main() -> None:
+    """Train the demo once and print how long the calls that write events and read commands took."""
+    spent: dict[str, list[float]] = {"_write": [], "_obey": []}
+    for name, seconds in spent.items():
+        setattr(recorder, name, timed(getattr(recorder, name), seconds))
+    with tempfile.TemporaryDirectory() as folder:
+        total = recorder.record_run(demo(), Path(folder) / "run")["seconds"]
+    epochs = [s for s in spent["_write"] if s > 0.005]
+    print(f"an epoch's files: median {1000 * statistics.median(epochs):.0f} ms; an event's commands: "
+          f"median {1e6 * statistics.median(spent['_obey']):.0f} us")
+    waited = sum(map(sum, spent.values()))
+    print(f"recording: {waited:.2f} s of {total:.1f} s, {100 * waited / total:.2f} %")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
+    main()

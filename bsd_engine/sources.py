@@ -11,6 +11,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,10 +56,16 @@ def open_source(spec: str, image_size: int | None = None) -> Source:
 
 def bundled() -> Source:
     """10,000 training and 2,000 test images of Fashion-MNIST, 28x28 grey."""
+    return _xz(BUNDLED)
+
+
+@cache
+def _xz(path: Path) -> Source:
+    """The source in a compressed .npz file, kept since unpacking takes half a second."""
     try:
-        content = lzma.decompress(BUNDLED.read_bytes())
+        content = lzma.decompress(path.read_bytes())
     except (OSError, lzma.LZMAError) as error:
-        raise DataError(f"The bundled images in {BUNDLED} cannot be read: {error}. Run assets/build_fashion_mnist.py.") from None
+        raise DataError(f"The bundled images in {path} cannot be read: {error}. Run assets/build_fashion_mnist.py.") from None
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return _from_arrays(dict(arrays), "The bundled set")
 

@@ -11,35 +11,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from bsd_engine import recorder, runtime
+from bsd_engine import recorder
 from bsd_engine.__main__ import main
 from bsd_engine.config import GROUPS
 from bsd_engine.runs import RunReader
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ROOT = Path(__file__).parents[1]
-SUMMARY_KEYS = {
-    "status", "preset", "data", "attack", "device", "seconds", "epochs", "clean_accuracy", "attack_success_rate", "pseudo_target",
-    "true_target", "clean_pool_size", "poison_in_clean_pool",
-}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """One thread a model, see test_trainer."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runtime, "available_threads", lambda: 1)
-        yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)
@@ -208,11 +194,11 @@ def test_bad_input_has_no_traceback_in_a_process_of_its_own(folder: Path) -> Non
 # --- what it writes ---
 
 
-def test_train_writes_a_finished_run(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:
+def test_train_writes_a_finished_run(command: Callable[..., Said], folder: Path, tiny_npz: str, summary_keys: set[str]) -> None:
     said = command(*smoke("train", tiny_npz, "--target", "2", "--seed", "4", "--out", "my run"))
     assert said.status == 0, said.err
     summary = json.loads((folder / "my run/summary.json").read_text())
-    assert SUMMARY_KEYS <= set(summary)
+    assert summary_keys <= set(summary)
     assert (summary["status"], summary["preset"], summary["data"], summary["true_target"]) == ("finished", "smoke", tiny_npz, 2)
     assert re.search(rf"finished after {summary['epochs']} epochs, \d+ s on .*clean accuracy [\d.]+ %, attack success rate [\d.]+ %", said.out)
     assert said.out.endswith("run folder: my run\n") and "Traceback" not in said.err
@@ -239,11 +225,11 @@ def test_without_out_a_run_gets_a_folder_below_runs(command: Callable[..., Said]
     assert {summary[k] for k in ("attack_success_rate", "true_target", "poison_in_clean_pool")} == {None}
 
 
-def test_undefended_writes_the_baseline_of_the_der(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:
+def test_undefended_writes_the_baseline_of_the_der(command: Callable[..., Said], folder: Path, tiny_npz: str, summary_keys: set[str]) -> None:
     said = command(*smoke("undefended", tiny_npz, "--undefended-epochs", "2", "--out", "plain"))
     assert said.status == 0, said.err
     summary = json.loads((folder / "plain/summary.json").read_text())
-    assert SUMMARY_KEYS <= set(summary)
+    assert summary_keys <= set(summary)
     assert (summary["status"], summary["defense"], summary["epochs"], summary["true_target"]) == ("finished", "none", 2, 3)
     assert all(0 <= summary[k] <= 100 for k in ("clean_accuracy", "attack_success_rate")) and summary["pseudo_target"] is None
 

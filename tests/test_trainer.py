@@ -7,7 +7,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from bsd_engine import runtime, splits, trainer
+from bsd_engine import splits, trainer
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import RunFolderError, StorageError, TrainingError
 from bsd_engine.events import EpochFinished, EpochState, Event, IterationDone, RunFinished, RunStarted
@@ -26,21 +26,7 @@ from bsd_engine.recorder import record_run, resume_run
 from bsd_engine.runs import RunReader, checkpoint_paths, pack_epoch, send_command
 from bsd_engine.trainer import BSDTrainer
 
-SUMMARY_KEYS = {
-    "status", "preset", "data", "attack", "device", "seconds", "epochs", "clean_accuracy", "attack_success_rate", "pseudo_target",
-    "true_target", "clean_pool_size", "poison_in_clean_pool",
-}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """One thread a model: on a busy machine, threads that wait for each other take ten times as long."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runtime, "available_threads", lambda: 1)
-        yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def tiny(**settings: Any) -> BSDConfig:
@@ -185,21 +171,21 @@ def test_arrays_have_the_types_they_are_documented_with(recorded: Recorded) -> N
         assert {k: (v.shape, v.dtype.type) for k, v in arrays.items()} == (main if state.main_epoch >= 0 else warmup)
 
 
-def test_the_summary_has_the_names_that_scripts_rely_on(recorded: Recorded) -> None:
+def test_the_summary_has_the_names_that_scripts_rely_on(recorded: Recorded, summary_keys: set[str]) -> None:
     summary, last = recorded.summary, recorded.states[-1]
-    assert SUMMARY_KEYS <= set(summary) and RunReader(recorded.path).summary == summary
+    assert summary_keys <= set(summary) and RunReader(recorded.path).summary == summary
     assert (summary["status"], summary["preset"], summary["data"], summary["attack"]) == ("finished", "smoke", "bundled", "badnets")
     assert summary["epochs"] == 9 and summary["true_target"] == 3 and summary["pseudo_target"] == last.pseudo_target
     assert {k: summary[k] for k in ("clean_accuracy", "attack_success_rate", "clean_pool_size", "poison_in_clean_pool")} == {
         k: last.metrics[k] for k in ("clean_accuracy", "attack_success_rate", "clean_pool_size", "poison_in_clean_pool")}
 
 
-def test_the_smoke_preset_trains_on_the_bundled_images(tmp_path: Path) -> None:
+def test_the_smoke_preset_trains_on_the_bundled_images(tmp_path: Path, summary_keys: set[str]) -> None:
     summary = record_run(smoke().with_settings(device="cpu"), tmp_path / "run")
     reader = RunReader(tmp_path / "run")
     assert reader.status == "finished" and len({reader.epoch(e).stage for e in reader.epochs}) == 5
     assert reader.images.shape == (200, 1, 28, 28) and reader.class_names[9] == "ankle boot"
-    assert SUMMARY_KEYS <= set(summary) and all(summary[k] is not None for k in SUMMARY_KEYS)
+    assert summary_keys <= set(summary) and all(summary[k] is not None for k in summary_keys)
 
 
 # --- what each stage decides ---
@@ -582,7 +568,8 @@ def uninterrupted(rich: BSDConfig, small_images: PreparedData) -> list[EpochStat
     [("oss_warmup", 2, 2), ("initial_pools", 1, 4), ("class_completion", 1, 6), ("selective_drop", 2, 8)],
 )
 def test_a_run_stopped_within_an_epoch_resumes_to_the_very_same_end(
-    rich: BSDConfig, small_images: PreparedData, uninterrupted: list[EpochState], tmp_path: Path, stage: str, iteration: int, whole: int
+    rich: BSDConfig, small_images: PreparedData, uninterrupted: list[EpochState], tmp_path: Path, stage: str, iteration: int, whole: int,
+    summary_keys: set[str],
 ) -> None:
     path = tmp_path / "run"
     summary = record_run(rich, path, prepared=small_images, on_event=command_at(path, stage, "stop", iteration))
@@ -593,7 +580,7 @@ def test_a_run_stopped_within_an_epoch_resumes_to_the_very_same_end(
     resumed = resume_run(path, prepared=small_images, on_event=lambda e: first.append(e.first_epoch) if isinstance(e, RunStarted) else None)
     assert first == [whole] and resumed["status"] == reader.status == "finished"
     assert differences([reader.epoch(e) for e in reader.epochs], uninterrupted) == []
-    assert SUMMARY_KEYS <= set(resumed) and resumed["epochs"] == len(uninterrupted)
+    assert summary_keys <= set(resumed) and resumed["epochs"] == len(uninterrupted)
     assert resumed["seconds"] >= sum(reader.epoch(e).metrics["seconds"] for e in reader.epochs) - 0.01
 
 
