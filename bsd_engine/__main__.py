@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 from tqdm import tqdm
@@ -28,6 +29,13 @@ class RunOptions:
     """Run folder to write, new or empty; runs/ID when not given."""
     resume: Path | None = None
     """Run folder to go on with; its own settings apply and no other option is read."""
+    config_file: Annotated[Path | None, tyro.conf.arg(name="config")] = None
+    """Run folder, or its config.json, whose settings to start from instead of a preset: alone it repeats that run."""
+    branch: Path | None = None
+    """Run folder to branch from: its settings, models and epochs up to --from-epoch are taken over."""
+    from_epoch: int | None = None
+    """Epoch (0-based, altruistic warm-up included) to branch after: the end of a stage or one of the last two, which is
+    where checkpoints are kept; the newest when not given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +58,20 @@ def _given(arguments: list[str], *names: str) -> str | None:
     return value
 
 
+def _base(arguments: list[str]) -> BSDConfig:
+    """What the settings start from: a run's, or a preset."""
+    source = _given(arguments, "--branch") or _given(arguments, "--config")
+    if source is None:
+        return preset(_given(arguments, "--preset") or "demo")
+    from bsd_engine.runs import RunReader
+
+    path = Path(source)
+    return RunReader(path.parent if path.name == "config.json" else path).config
+
+
 def _defaults(arguments: list[str]) -> BSDConfig:
-    """The preset; another warm-up moves T2 and T3 along, so that the later stages keep their length."""
-    config = preset(_given(arguments, "--preset") or "demo")
+    """Where the settings start; another warm-up moves T2 and T3 along, so that the later stages keep their length."""
+    config = _base(arguments)
     warmup = _given(arguments, "--warmup", "--t1")
     if warmup is None or not warmup.isdecimal():
         return config
@@ -120,13 +139,15 @@ def _print_summary(summary: dict, folder: Path) -> None:
 def train(arguments: list[str]) -> None:
     """Train a clean model with BSD from data that may be poisoned, and record the run."""
     options = _run_options("train", arguments)
-    from bsd_engine.recorder import record_run, resume_run
+    from bsd_engine.recorder import branch_run, record_run, resume_run
 
     folder = options.resume or _out_folder(options)
     progress = _Progress()
     try:
         if options.resume:
             summary = resume_run(folder, on_event=progress)
+        elif options.branch:
+            summary = branch_run(options.branch, options.from_epoch, options.config, folder, on_event=progress)
         else:
             summary = record_run(options.config, folder, on_event=progress)
     except KeyboardInterrupt:

@@ -158,6 +158,11 @@ class ScheduleConfig:
         ends = (0, self.t1, self.t1 + self.init_epochs, self.t2)
         return STAGES[sum(t >= end for end in ends)]
 
+    @property
+    def stage_ends(self) -> tuple[int, ...]:
+        """Last global epoch of each stage; of one without an epoch, that of the stage before."""
+        return tuple(self.altruistic_epochs + t - 1 for t in (0, self.t1, self.t1 + self.init_epochs, self.t2, self.t3))
+
     def with_warmup(self, t1: int) -> ScheduleConfig:
         """This schedule with another T1; T2 and T3 move along, so that later stages keep their length."""
         shift = t1 - self.t1
@@ -172,9 +177,20 @@ class AltruisticConfig:
     """Learning rate of Adam (paper: 0.001)."""
     altruistic_batch: int = 128
     """Images in a batch (unstated in the paper; ASD's loader has 128)."""
+    altruistic_loss: Literal["ce", "lga"] = "ce"
+    """Loss of the altruistic warm-up: cross-entropy, or local gradient ascent sign(CE - gamma) CE (appendix D.3)."""
+    lga_gamma: float = 0.5
+    """Level, in nats, at which the batch's mean CE is held when altruistic_loss is lga (appendix D.3: 0.5)."""
+    altruistic_update: Literal["ce", "mixmatch_full", "mixmatch_swapped", "mixmatch_same"] = "ce"
+    """Training of g beside f: cross-entropy as in its warm-up (paper: CIFAR-10, ImageNet), or MixMatch with main_lr and
+    a new optimiser (paper: GTSRB, pools unstated): full: everything labelled and unlabelled; swapped: the clean pool
+    unlabelled, the rest labelled; same: the pools of f."""
+    altruistic_model: str | None = None
+    """Architecture of g; that of f when not given (paper: the same)."""
 
     def __post_init__(self) -> None:
-        _check_numbers(self, altruistic_lr=(1e-9, 10), altruistic_batch=(2, 65536))
+        _check_choices(self)
+        _check_numbers(self, altruistic_lr=(1e-9, 10), altruistic_batch=(2, 65536), lga_gamma=(0, 100))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,9 +247,14 @@ class SplitConfig:
     """Largest share of samples in the clean pool; ALS keeps this share at the first split (paper: 0.6)."""
     beta: float = 0.2
     """Share of the suspected class kept by OSS, and start of the alpha schedule (paper: 0.2)."""
-    target_estimator: Literal["second_logit_mode", "probability_floor", "given"] = "second_logit_mode"
+    alpha_start: float | None = None
+    """Share at which the alpha schedule starts; beta when not given (section 5.1)."""
+    target_estimator: Literal["second_logit_mode", "probability_floor", "low_loss_mode", "label_count", "given"] = "second_logit_mode"
     """second_logit_mode: the paper's vote; probability_floor: the class that the altruistic model rules out least
-    anywhere (extension); given: assume_target."""
+    anywhere (extension); low_loss_mode: most frequent label among the 1 % of lowest altruistic loss, and label_count: the
+    most frequent label (both appendix D.3); given: assume_target."""
+    vote_pass: Literal["eval", "online"] = "eval"
+    """Predictions that vote: of a pass after each epoch of the altruistic warm-up, or those made while it trains."""
     assume_target: int | None = None
     """Target label to assume when target_estimator is given (0-based)."""
     init_combine: Literal["intersection", "union", "als_only", "oss_only", "random"] = "intersection"
@@ -245,13 +266,29 @@ class SplitConfig:
     """Altruistic losses used by ALS: at T = T1 (Algorithm 1), or after the altruistic warm-up (caption of Fig. 7)."""
     oss_distance: Literal["min", "mean", "max"] = "min"
     """Distance to the known class centres that OSS ranks by (Eq. 6: min; Fig. 8 compares all three)."""
+    feature_norm: Literal["none", "l2", "zscore"] = "none"
+    """Features as OSS measures them: as they are (Eq. 6), each of length one, or each dimension standardised."""
+    all_to_all: Literal["off", "shared", "retrain_each"] = "off"
+    """For attacks that send every class to another one (appendix D.8): OSS runs once with each class as the target.
+    retrain_each: after a warm-up of its own model each time, as in the paper; shared: after one warm-up on all labels.
+    No class is dropped, so set t3 = t2 or switch selective_drop off."""
     oss_warmup_unlabeled: Literal["target", "nontarget", "none"] = "target"
     """Unlabelled images of the OSS warm-up: samples of the suspected class (Algorithm 1), the others, or none."""
     completion: Literal["fewest", "balanced", "off"] = "fewest"
     """Class completion. fewest: lifts only the fewest class (Eq. 8); balanced: every class keeps the top alpha_T share
     of its own samples (extension); off: none."""
+    count_by: Literal["pool_label", "pool_pred", "all_pred"] = "pool_label"
+    """What makes a class the fewest: given labels in the selection, or predictions of f for the selection or for all."""
     selective_drop: bool = True
-    """Drop samples that both models call the suspected target, from T2 on (Eq. 10)."""
+    """Drop samples that both models call the suspected target (Eq. 10)."""
+    drop_start: int | None = None
+    """Main epoch at which dropping starts; T2 when not given (paper: 90 = T2)."""
+    split_augment: bool = False
+    """Score f and g on the same random crop and flip of each image, as ASD's record pass does, instead of the image."""
+    sce_weights: tuple[float, float] = (0.1, 1.0)
+    """Weights of cross-entropy and reverse cross-entropy in the splitting loss (ASD: 0.1, 1.0; 1 0 is plain CE)."""
+    sce_bounds: tuple[float, float] = (1e-7, 1e-4)
+    """Lower bounds of the probabilities and of the one-hot label in reverse cross-entropy (ASD: 1e-7, 1e-4)."""
 
     def __post_init__(self) -> None:
         _check_choices(self)
@@ -261,9 +298,32 @@ class SplitConfig:
         _check(self.alpha >= self.beta, "alpha", self.alpha, f"at least beta = {self.beta}", "Raise alpha or lower beta.")
         if self.als_init_ratio is not None:
             _check_numbers(self, als_init_ratio=(1e-9, 1))
+        if self.alpha_start is not None:
+            _check_numbers(self, alpha_start=(1e-9, self.alpha))
+        if self.drop_start is not None:
+            _check_numbers(self, drop_start=(1, math.inf))
+        for name in ("sce_weights", "sce_bounds"):
+            self._check_pair(name)
         given = self.target_estimator == "given"
         _check(given == (self.assume_target is not None), "assume_target", self.assume_target,
                "a class index exactly when target_estimator is given")
+
+    def _check_pair(self, name: str) -> None:
+        pair = getattr(self, name)
+        low, high = {"sce_weights": (0, 1000), "sce_bounds": (1e-30, 0.5)}[name]
+        sound = isinstance(pair, (tuple, list)) and len(pair) == 2 and all(_is_number(v, low, high) for v in pair)
+        _check(sound and sum(pair) > 0, name, pair, f"two numbers between {low:g} and {high:g}, not both 0")
+        object.__setattr__(self, name, tuple(map(float, pair)))  # a list, where it was read from JSON
+
+    @property
+    def schedule_start(self) -> float:
+        """Share at which the alpha schedule starts."""
+        return self.beta if self.alpha_start is None else self.alpha_start
+
+    @property
+    def als_ratio(self) -> float:
+        """Share kept by ALS at the first split."""
+        return self.alpha if self.als_init_ratio is None else self.als_init_ratio
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -301,6 +361,8 @@ class BSDConfig:
     """Seed of everything random: poisoned indices, initial weights, batches, augmentation, mixup."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N; auto takes the GPU if there is one."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Precision of convolutions and products; losses are float32 always. auto: bfloat16 where the device is faster in it."""
     data: DataConfig = field(default_factory=DataConfig)
     attack: AttackConfig = field(default_factory=AttackConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -315,10 +377,19 @@ class BSDConfig:
         device = self.device
         known = device in ("auto", "cpu", "cuda") or (device.startswith("cuda:") and device[5:].isdigit())
         _check(known, "device", device, "auto, cpu, cuda or cuda:N")
+        _check_choices(self)
+        no_drop = self.split.all_to_all == "off" or not self.split.selective_drop or self.schedule.t3 == self.schedule.t2
+        _check(no_drop, "all_to_all", self.split.all_to_all, "off where samples of one target are dropped",
+               "Set t3 = t2 as the paper does, or switch selective_drop off.")
+
+    @property
+    def drop_start(self) -> int:
+        """Main epoch T from which samples are dropped."""
+        return self.schedule.t2 if self.split.drop_start is None else self.split.drop_start
 
     def with_settings(self, **settings: Any) -> BSDConfig:
         """This configuration with some settings replaced, each named as on its dataclass, whatever its group."""
-        own = {name: settings.pop(name) for name in ("preset", "seed", "device") if name in settings}
+        own = {name: settings.pop(name) for name in ("preset", "seed", "device", "precision") if name in settings}
         grouped: dict[str, dict[str, Any]] = {}
         for name, value in settings.items():
             grouped.setdefault(_group_of(name), {})[name] = value

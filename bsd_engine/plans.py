@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-Role = Literal["main", "altruistic", "pools"]
-_ROLE_KEY = {"main": 1, "altruistic": 2, "pools": 3}
+Role = Literal["main", "altruistic", "pools", "scoring", "specialist"]
+_ROLE_KEY = {"main": 1, "altruistic": 2, "pools": 3, "scoring": 4, "specialist": 5}
 
 
-def seed_for(seed: int, role: Role, epoch: int) -> int:
-    """An independent seed for one model in one epoch; epoch -1 is for initial weights."""
-    return int(np.random.SeedSequence([seed, _ROLE_KEY[role], epoch + 1]).generate_state(1, np.uint64)[0] >> 1)
+def seed_for(seed: int, role: Role, epoch: int, member: int = 0) -> int:
+    """An independent seed for one model in one epoch; epoch -1 is for initial weights, `member` one of several models."""
+    entropy = [seed, _ROLE_KEY[role], epoch + 1] + [member] * (role == "specialist")
+    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1)
 
 
 def generator_for(seed: int, role: Role, epoch: int) -> torch.Generator:

@@ -28,14 +28,61 @@ def record_run(config: BSDConfig, path: Path, *, prepared: PreparedData | None =
     """
     prepared = prepared or prepare(config)
     trainer = BSDTrainer(config, prepared)
+    with _new_folder(config, prepared, path) as writer:
+        return _record(trainer, writer, on_event, seconds_before=0.0)
+
+
+def branch_run(source: Path, epoch: int | None, config: BSDConfig, path: Path, *, prepared: PreparedData | None = None,
+               on_event: OnEvent | None = None) -> dict[str, Any]:
+    """Train into a new run folder from a checkpoint of another run, with other settings for the epochs after it.
+
+    Parameters
+    ----------
+    source : run folder
+    epoch : global, 0-based; one that has a checkpoint (the end of each stage and the last two), the newest when None
+    config : settings of the new run; those that the epochs up to `epoch` have read must be the old ones
+
+    Raises
+    ------
+    RunFolderError
+        If there is no such checkpoint, or the settings or the data do not fit the past.
+    """
+    reader = RunReader(source)
+    checkpoint = load_checkpoint(source, epoch)
+    epoch = checkpoint["epoch"]
+    _check_same_past(reader.config, config, epoch)
+    prepared = prepared or prepare(config)
+    if prepared.fingerprint != reader.fingerprint:
+        raise RunFolderError(f"{source} was trained on other data (fingerprints differ); branch with the data of the run.")
+    trainer = BSDTrainer(config, prepared, checkpoint=checkpoint)
+    seconds = sum(reader.epoch(e).metrics.get("seconds") or 0.0 for e in range(trainer.first_epoch))
+    with _new_folder(config, prepared, path, branched_from={"run": reader.run_id, "epoch": epoch}) as writer:
+        for e in range(trainer.first_epoch):
+            writer.epoch(reader.epoch(e))
+        return _record(trainer, writer, on_event, seconds_before=seconds)
+
+
+def _new_folder(config: BSDConfig, prepared: PreparedData, path: Path, branched_from: dict[str, Any] | None = None) -> RunWriter:
     truth = prepared.is_poison is not None
-    with RunWriter.create(
+    return RunWriter.create(
         Path(path), config, fingerprint=prepared.fingerprint, class_names=prepared.class_names,
         images=prepared.images.permute(0, 3, 1, 2).numpy(), labels=prepared.labels.numpy(),
         landmark_idx=prepared.landmark_idx.numpy(), is_poison=prepared.is_poison.numpy() if truth else None,
-        original_labels=prepared.original_labels.numpy() if truth else None,
-    ) as writer:
-        return _record(trainer, writer, on_event, seconds_before=0.0)
+        original_labels=prepared.original_labels.numpy() if truth else None, branched_from=branched_from,
+    )
+
+
+def _check_same_past(old: BSDConfig, new: BSDConfig, epoch: int) -> None:
+    """What shaped the models up to an epoch may not differ; how the next ones are split may."""
+    for group in ("data", "attack", "model"):
+        if getattr(old, group) != getattr(new, group):
+            raise RunFolderError(f"The settings of {group} differ from those of the run to branch from; a branch keeps them.")
+    if old.seed != new.seed:
+        raise RunFolderError(f"seed is {new.seed}, but the run to branch from has {old.seed}; a branch keeps it.")
+    moved = next((e for e in range(epoch + 1) if old.schedule.stage(e) != new.schedule.stage(e)), None)
+    if moved is not None:
+        raise RunFolderError(f"Epoch {moved} would be of the stage {new.schedule.stage(moved)} instead of {old.schedule.stage(moved)}; "
+                             "branch from an earlier epoch, or keep the lengths of the stages before it.")
 
 
 def resume_run(path: Path, *, prepared: PreparedData | None = None, on_event: OnEvent | None = None) -> dict[str, Any]:
@@ -58,9 +105,16 @@ def resume_run(path: Path, *, prepared: PreparedData | None = None, on_event: On
         return _record(trainer, writer, on_event, seconds_before=seconds)
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """The newest readable checkpoint of a run folder, loaded without pickle's code execution."""
-    for file in reversed(checkpoint_paths(path)):
+def load_checkpoint(path: Path, epoch: int | None = None) -> dict[str, Any]:
+    """The checkpoint after an epoch, or the newest readable one of a run folder, loaded without pickle's code execution."""
+    files = checkpoint_paths(path)
+    if epoch is not None:
+        chosen = [file for file in files if int(file.stem) == epoch]
+        if not chosen:
+            there = ", ".join(str(int(file.stem)) for file in files) or "none"
+            raise RunFolderError(f"{path} has no checkpoint after epoch {epoch}; there are those after the epochs {there}.")
+        files = chosen
+    for file in reversed(files):
         try:
             return torch.load(file, map_location="cpu", weights_only=True)
         except Exception:  # noqa: BLE001, S112 - torch raises many kinds for a damaged file; the older one may be whole
@@ -78,7 +132,7 @@ def _record(trainer: BSDTrainer, writer: RunWriter, on_event: OnEvent | None, se
     try:
         with contextlib.closing(trainer.run()) as events:  # whatever happens, the altruistic model's thread ends
             for event in events:
-                _write(event, writer)
+                _write(event, writer, keep=trainer.config.schedule.stage_ends)
                 if on_event:
                     on_event(event)
                 if isinstance(event, RunFinished):
@@ -98,12 +152,12 @@ def _record(trainer: BSDTrainer, writer: RunWriter, on_event: OnEvent | None, se
         raise
 
 
-def _write(event: Event, writer: RunWriter) -> None:
+def _write(event: Event, writer: RunWriter, keep: tuple[int, ...]) -> None:
     if isinstance(event, EpochFinished):
         writer.epoch(event.state)
         buffer = io.BytesIO()
         torch.save(event.checkpoint(), buffer)
-        writer.checkpoint(event.state.epoch, buffer.getvalue())
+        writer.checkpoint(event.state.epoch, buffer.getvalue(), keep=keep)
     elif isinstance(event, IterationDone):
         writer.progress(min_interval=0.5, state="running", **_where(event))
 

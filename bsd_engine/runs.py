@@ -6,7 +6,7 @@
     truth.npz            is_poison, original_labels; absent where the truth is unknown
     epochs/00007.npz     one whole epoch: the arrays and numbers of its `EpochState`
     maps/00007.npz       2-D map of the landmarks, written by the map process
-    checkpoints/00007.pt state after epoch 7, to resume from; the last two are kept
+    checkpoints/00007.pt state after epoch 7, to resume or branch from; the last two and the end of each stage are kept
     progress.json        where the writer is now: epoch, iteration, state, last command obeyed
     commands.jsonl       pause, resume, stop, appended by viewers
     summary.json         written once, at the end
@@ -27,7 +27,7 @@ import secrets
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
@@ -127,8 +127,11 @@ class RunWriter:
     @classmethod
     def create(cls, path: Path, config: BSDConfig, *, fingerprint: str, class_names: tuple[str, ...], images: np.ndarray,
                labels: np.ndarray, landmark_idx: np.ndarray, is_poison: np.ndarray | None,
-               original_labels: np.ndarray | None) -> RunWriter:
-        """A new run folder, with everything that stays the same for the whole run."""
+               original_labels: np.ndarray | None, branched_from: dict[str, Any] | None = None) -> RunWriter:
+        """A new run folder, with everything that stays the same for the whole run.
+
+        A branch says where it comes from: {"run": id, "epoch": last epoch taken over}.
+        """
         path = Path(path)
         make_folder(path)
         with _storage_errors(path):
@@ -150,6 +153,7 @@ class RunWriter:
                 "class_names": list(class_names),
                 "num_samples": len(labels),
                 "truth_known": is_poison is not None,
+                "branched_from": branched_from,
             }))
         except BaseException:
             writer.close()
@@ -186,11 +190,12 @@ class RunWriter:
         """Add one whole epoch, replacing a record of the same epoch that a resumed run repeats."""
         self._write(f"epochs/{state.epoch:05d}.npz", pack_epoch(state))
 
-    def checkpoint(self, epoch: int, content: bytes) -> None:
-        """Add the state after an epoch and keep the last two."""
+    def checkpoint(self, epoch: int, content: bytes, *, keep: Collection[int] = ()) -> None:
+        """Add the state after an epoch; of the others, only the one before it and those of the epochs to keep stay."""
         self._write(f"checkpoints/{epoch:05d}.pt", content)
-        for old in sorted((self.path / "checkpoints").glob("*.pt"))[:-2]:
-            old.unlink(missing_ok=True)
+        for old in checkpoint_paths(self.path)[:-2]:
+            if int(old.stem) not in keep:
+                old.unlink(missing_ok=True)
 
     def progress(self, *, min_interval: float = 0.0, **values: Any) -> None:
         """Publish where the run is, unless that was done less than `min_interval` seconds ago."""
@@ -273,6 +278,7 @@ class RunReader:
             self.fingerprint: str = info["fingerprint"]
             self.created: str = info["created"]
             self.truth_known: bool = info["truth_known"]
+            self.branched_from: dict[str, Any] | None = info.get("branched_from")
         except KeyError as error:
             raise RunFolderError(f"{self.path}/config.json lacks {error}; the folder is broken.") from None
         self._states: dict[int, tuple[int, EpochState]] = {}

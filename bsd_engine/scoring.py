@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from bsd_engine.augment import Normalizer
+from bsd_engine.augment import Normalizer, crop_flip
 from bsd_engine.errors import TrainingError
 from bsd_engine.runtime import Runtime
 from bsd_engine.splits import symmetric_cross_entropy
@@ -31,8 +32,14 @@ class Scores:
 
 
 @torch.inference_mode()
-def score(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalizer, runtime: Runtime) -> Scores:
-    """Logits, features and losses of (N, H, W, C) uint8 images, in evaluation mode and without augmentation.
+def score(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalizer, runtime: Runtime, *,
+          loss: Callable[[Tensor, Tensor], Tensor] = symmetric_cross_entropy, crops: tuple[Tensor, Tensor] | None = None) -> Scores:
+    """Logits, features and losses of (N, H, W, C) uint8 images, in evaluation mode.
+
+    Parameters
+    ----------
+    loss : per-sample loss of logits and labels
+    crops : shift (N, 2) and flip (N,), see `crop_flip`; the images as they are when not given
 
     ASD augments in its record pass; without it the scores are a function of the weights, so a run can be resumed and
     audited exactly. Raises `TrainingError` if an output is not a number: no split or map can be made of it.
@@ -40,22 +47,35 @@ def score(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize
     model.eval()
     logits, features = [], []
     with runtime.autocast():
-        for batch in images.split(runtime.score_batch):
-            feature = model.features(normalize(batch.permute(0, 3, 1, 2)))
+        for start, batch in _batches(images, runtime):
+            if crops is not None:
+                idx = torch.arange(len(batch), device=batch.device)
+                span = slice(start, start + len(batch))
+                batch = crop_flip(batch, idx, crops[0][span].to(batch.device), crops[1][span].to(batch.device))
+            else:
+                batch = batch.permute(0, 3, 1, 2)
+            feature = model.features(normalize(batch.to(runtime.device)))
             features.append(feature.float())
             logits.append(model.head(feature).float())
     all_logits = torch.cat(logits)
     if not all_logits.isfinite().all():
         raise TrainingError("A model's outputs are no longer finite numbers. Earlier epochs are kept; lower the learning rates and start again.")
-    return Scores(logits=all_logits, features=torch.cat(features), loss=symmetric_cross_entropy(all_logits, labels))
+    return Scores(logits=all_logits, features=torch.cat(features), loss=loss(all_logits, labels))
+
+
+def _batches(images: Tensor, runtime: Runtime) -> Iterator[tuple[int, Tensor]]:
+    """Number of its first image and each scoring batch."""
+    size = runtime.score_batch_for(*images.shape[1:3])
+    yield from ((start, images[start : start + size]) for start in range(0, len(images), size))
 
 
 @torch.inference_mode()
 def hit_rate(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalizer, runtime: Runtime) -> float:
     """Share of images predicted as their label, in percent, exact over all of them."""
     model.eval()
-    hits = torch.zeros((), dtype=torch.int64, device=images.device)
+    hits = torch.zeros((), dtype=torch.int64, device=runtime.device)
     with runtime.autocast():
-        for batch, label in zip(images.split(runtime.score_batch), labels.split(runtime.score_batch)):
-            hits += (model(normalize(batch.permute(0, 3, 1, 2))).argmax(1) == label).sum()
+        for start, batch in _batches(images, runtime):
+            logits = model(normalize(batch.permute(0, 3, 1, 2).to(runtime.device)))
+            hits += (logits.argmax(1) == labels[start : start + len(batch)]).sum()
     return 100 * hits.item() / len(images)

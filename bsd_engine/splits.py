@@ -19,11 +19,8 @@ Array = np.ndarray | Tensor
 Distance = Literal["min", "mean", "max"]
 Completion = Literal["fewest", "balanced", "off"]
 InitCombine = Literal["intersection", "union", "als_only", "oss_only", "random"]
-
-SCE_CE_WEIGHT = 0.1
-SCE_RCE_WEIGHT = 1.0
-SCE_MIN_PROBABILITY = 1e-7
-SCE_MIN_ONE_HOT = 1e-4
+FeatureNorm = Literal["none", "l2", "zscore"]
+CountBy = Literal["pool_label", "pool_pred", "all_pred"]
 
 
 def _tensors(*arrays: Array) -> list[Tensor]:
@@ -47,13 +44,16 @@ def _top_mask(scores: Tensor, k: int) -> Tensor:
     return mask
 
 
-def symmetric_cross_entropy(logits: Array, labels: Array) -> Array:
+def symmetric_cross_entropy(logits: Array, labels: Array, *, ce_weight: float = 0.1, rce_weight: float = 1.0,
+                            min_probability: float = 1e-7, min_one_hot: float = 1e-4) -> Array:
     """(N,) nats, dtype of the logits: symmetric cross-entropy, 0.1 CE + 1.0 RCE.
 
     Parameters
     ----------
     logits : (N, C) float
     labels : (N,) int
+    ce_weight, rce_weight : the weights of its two parts; (1, 0) is plain cross-entropy
+    min_probability, min_one_hot : lower bounds of p and q in RCE
 
     Notes
     -----
@@ -63,9 +63,24 @@ def symmetric_cross_entropy(logits: Array, labels: Array) -> Array:
     x, y = _tensors(logits, labels)
     log_p = torch.log_softmax(x, dim=1)
     ce = -log_p.gather(1, y[:, None].long()).squeeze(1)
-    p = log_p.exp().clamp(SCE_MIN_PROBABILITY, 1.0)
+    p = log_p.exp().clamp(min_probability, 1.0)
     others = p.scatter(1, y[:, None].long(), 0.0).sum(1)
-    return _like(SCE_CE_WEIGHT * ce - SCE_RCE_WEIGHT * math.log(SCE_MIN_ONE_HOT) * others, logits)
+    return _like(ce_weight * ce - rce_weight * math.log(min_one_hot) * others, logits)
+
+
+def normalized_features(features: Array, norm: FeatureNorm) -> Array:
+    """(N, D) features as OSS measures them.
+
+    "none" is the paper's text; "l2" gives every row length one (a row of zeros stays); "zscore" gives every column mean
+    zero and variance one over the samples (a constant column becomes zero).
+    """
+    (f,) = _tensors(features)
+    if norm == "l2":
+        return _like(torch.nn.functional.normalize(f), features)
+    if norm == "zscore":
+        spread = f.std(0, correction=0)
+        return _like((f - f.mean(0)) / torch.where(spread > 0, spread, 1.0), features)
+    return features
 
 
 def class_centers(features: Array, labels: Array, target_label: int) -> tuple[Array, Array]:
@@ -122,6 +137,26 @@ def oss_clean_mask(scores: Array, labels: Array, target_label: int, beta: float)
     return _like(mask, scores)
 
 
+def all_to_all_scores(features: Array, labels: Array, distance: Distance = "min") -> Array:
+    """(N,) OSS score of every sample with its own given label as the suspected target. Paper: appendix D.8."""
+    f, y = _tensors(features, labels)
+    scores = f.new_zeros(len(f))
+    for c in torch.unique(y).tolist():
+        scores[y == c] = oss_scores(f, y, c, distance)[y == c]
+    return _like(scores, features)
+
+
+def all_to_all_clean_mask(scores: Array, labels: Array, beta: float) -> Array:
+    """(N,) bool: the intersection over all classes c of the OSS clean sets with c as the target.
+
+    A sample is among the non-targets of every class but its own, so it stays if it is in the top beta share of its own
+    class; `scores` need hold that class's run only, see `all_to_all_scores`. Paper: appendix D.8.
+    """
+    s, y = _tensors(scores, labels)
+    masks = [oss_clean_mask(s, y, c, beta) for c in torch.unique(y).tolist()]
+    return _like(torch.stack(masks).all(0), scores)
+
+
 def als_clean_mask(losses: Array, alpha: float) -> Array:
     """(N,) bool: the int(alpha * N) samples with the largest altruistic loss.
 
@@ -164,7 +199,8 @@ def loss_discrepancy(altruistic_losses: Array, main_losses: Array) -> Array:
     return altruistic_losses - main_losses
 
 
-def discrepancy_clean_mask(discrepancy: Array, labels: Array, ratio: float, completion: Completion = "fewest") -> Array:
+def discrepancy_clean_mask(discrepancy: Array, labels: Array, ratio: float, completion: Completion = "fewest", *,
+                           count_by: CountBy = "pool_label", predictions: Array | None = None) -> Array:
     """(N,) bool: the top share of samples by loss discrepancy, with class completion.
 
     Parameters
@@ -172,6 +208,10 @@ def discrepancy_clean_mask(discrepancy: Array, labels: Array, ratio: float, comp
     discrepancy : (N,) float, nats
     labels : (N,) int
     ratio : alpha_T
+    count_by :
+        What makes a class the fewest: its given labels in the selection, the main model's predictions for the selection
+        ("predicted class" in the paper's text), or those for all samples.
+    predictions : (N,) int, the main model's; needed unless `count_by` is "pool_label"
     completion :
         "fewest" (paper): the class with the fewest selected samples is raised to n' = min(int(ratio * N_i), count of
         the second-fewest class).
@@ -180,12 +220,14 @@ def discrepancy_clean_mask(discrepancy: Array, labels: Array, ratio: float, comp
         "off": none.
 
     Paper: Eq. 8. n_i there is undefined; it must be the class size N_i, since with the selected count the rule would
-    add nothing. Counting the selection by given label, only the fewest class can grow, whatever i ranges over.
+    add nothing. Counting the selection by given label, only the fewest class can grow, whatever i ranges over, and a tie for the fewest
+    changes nothing.
     """
-    d, y = _tensors(discrepancy, labels)
+    d, y, predicted = _tensors(discrepancy, labels, labels if predictions is None else predictions)
     mask = torch.zeros_like(y, dtype=torch.bool) if completion == "balanced" else _top_mask(d, exact_count(ratio, len(d)))
     sizes = torch.bincount(y.long())
-    counts = torch.bincount(y[mask].long(), minlength=len(sizes))
+    counted = {"pool_label": y[mask], "pool_pred": predicted[mask], "all_pred": predicted}[count_by]
+    counts = torch.bincount(counted.long(), minlength=len(sizes))
     for label, quota in _completion_quotas(counts.tolist(), sizes.tolist(), ratio, completion).items():
         class_idx = (y == label).nonzero().squeeze(1)
         mask[class_idx] |= _top_mask(d[class_idx], quota)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import torch
 from torch import Tensor
+
+from bsd_engine.splits import exact_count
 
 
 def second_likely_counts(logits: Tensor) -> Tensor:
@@ -22,6 +26,21 @@ def second_logit_votes(counts: Tensor) -> Tensor:
     """
     votes = torch.bincount(counts.argmax(1), minlength=counts.shape[1]).float()
     return votes + counts.sum(0) / (counts.sum() + 1)
+
+
+def low_loss_label_counts(logits: Tensor, labels: Tensor, share: float = 0.01) -> Tensor:
+    """(C,) int64: given labels of the samples with the lowest cross-entropy, a share of all, at least one.
+
+    Paper: appendix D.3, the 1 % that are isolated; with the LGA loss in the altruistic warm-up that is its `lga_vote`.
+    """
+    losses = torch.nn.functional.cross_entropy(logits.float(), labels, reduction="none")
+    lowest = torch.argsort(losses, stable=True)[: max(1, exact_count(share, len(losses)))]
+    return torch.bincount(labels[lowest], minlength=logits.shape[1])
+
+
+def label_counts(labels: Tensor, num_classes: int) -> Tensor:
+    """(C,) int64: how often each label is given. Paper: appendix D.3, for data whose classes are known to be of one size."""
+    return torch.bincount(labels, minlength=num_classes)
 
 
 def log_probability_floor(logits: Tensor, labels: Tensor, quantile: float = 0.1) -> Tensor:
@@ -43,3 +62,32 @@ def probability_floor_scores(floors: Tensor) -> Tensor:
     its few look-alikes only, which a low quantile does not see.
     """
     return floors.mean(0).exp()
+
+
+CLUES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "second_likely": lambda logits, labels: second_likely_counts(logits),
+    "floor": log_probability_floor,
+    "low_loss": low_loss_label_counts,
+    "label_count": lambda logits, labels: label_counts(labels, logits.shape[1]),
+}
+"""What each warm-up epoch says about every class, (C,) each, from the logits (N, C) of g and the given labels (N,)."""
+
+
+def estimate(estimator: str, clues: Mapping[str, Tensor], assumed: int | None = None) -> Tensor:
+    """(C,) float32: how suspect each class is as the target, by the estimator of that name (see `SplitConfig`).
+
+    Parameters
+    ----------
+    clues : name in `CLUES` -> (E, C), one row a warm-up epoch
+    assumed : the class that the estimator "given" names
+    """
+    if estimator == "given":
+        scores = torch.zeros(clues["second_likely"].shape[1])
+        scores[assumed] = 1.0
+        return scores
+    return {
+        "second_logit_mode": lambda: second_logit_votes(clues["second_likely"]),
+        "probability_floor": lambda: probability_floor_scores(clues["floor"]),
+        "low_loss_mode": lambda: clues["low_loss"][-1].float(),
+        "label_count": lambda: clues["label_count"][-1].float(),
+    }[estimator]()

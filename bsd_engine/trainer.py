@@ -1,8 +1,8 @@
 """BSD training as a generator of events: the stages and their order. The formulas are in `splits`, `target` and `mixmatch`.
 
 Each main epoch T scores both models as they stand after T - 1, decides the pools, trains the main model f on them and,
-while T < T2, the altruistic model g on everything. With cross-entropy g never looks at the pools, so it trains on a
-thread of its own beside f.
+while T < T2, the altruistic model g. With cross-entropy g never looks at the pools; in any case both train on pools that
+were decided before, so g trains on a thread of its own beside f.
 """
 
 from __future__ import annotations
@@ -12,36 +12,28 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bsd_engine import metrics, models, runtime, splits, target
-from bsd_engine.augment import Normalizer, crop_flip
+from bsd_engine import metrics, models, runtime, target
+from bsd_engine.augment import Normalizer
 from bsd_engine.config import BSDConfig
+from bsd_engine.decisions import Decision, Evidence, decide, suspect_oss, warmup_masks
 from bsd_engine.errors import RunFolderError, TrainingError
 from bsd_engine.events import EpochFinished, EpochState, Event, IterationDone, RunFinished, RunStarted
-from bsd_engine.mixmatch import mixmatch_loss, unlabeled_weight
-from bsd_engine.plans import MixMatchPlan, generator_for, mixmatch_plan, seed_for
+from bsd_engine.plans import MixMatchPlan, Role, draw_crops, generator_for, mixmatch_plan, seed_for
 from bsd_engine.preflight import PreparedData, prepare
 from bsd_engine.projection import principal_components
 from bsd_engine.scoring import Scores, hit_rate, score
+from bsd_engine.semi_supervised import mixmatch_epoch
+from bsd_engine.splits import symmetric_cross_entropy
 from bsd_engine.supervised import cross_entropy_epoch
 
-CHECKPOINT_VERSION = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Decision:
-    """The pools of one main epoch."""
-
-    clean_mask: Tensor
-    unlabeled_mask: Tensor
-    clean_ratio: float | None = None
-    oss_score: Tensor | None = None
+CHECKPOINT_VERSION = 2
 
 
 class BSDTrainer:
@@ -51,25 +43,27 @@ class BSDTrainer:
     ----------
     config : BSDConfig
     prepared : data from `preflight.prepare`; made here when not given
-    checkpoint : dict that an `EpochFinished.checkpoint()` of a run with the same settings and data returned
+    checkpoint : dict that an `EpochFinished.checkpoint()` of a run with the same settings and data returned; settings that
+        only later epochs read may differ
     """
 
     def __init__(self, config: BSDConfig, prepared: PreparedData | None = None, *, checkpoint: dict[str, Any] | None = None) -> None:
         self.config = config
         self.prepared = prepared or prepare(config)
-        self.runtime = runtime.choose(config.device)
+        self.runtime = runtime.choose(config.device, config.precision)
         device = self.runtime.device
-        self.images, self.labels = self.prepared.images.to(device), self.prepared.labels.to(device)
+        self.images, self.labels = runtime.resident(self.prepared.images, self.runtime), self.prepared.labels.to(device)
         self.normalize = Normalizer.fit(self.prepared.images).to(device)
         self._tests = {name: self._on_device(name) for name in ("test", "triggered")}
         self.main, self.main_optimizer = self._new_model("main", config.mixmatch.main_lr)
         self.averaged = copy.deepcopy(self.main) if config.mixmatch.ema else self.main
         self.altruistic, self.altruistic_optimizer = self._new_model("altruistic", config.altruistic.altruistic_lr)
+        self.specialists: list[tuple[nn.Module, torch.optim.Optimizer]] = []
         self.pseudo_target: int | None = None
         self.clean_mask: Tensor | None = None
-        self._votes: list[Tensor] = []
-        self._floors: list[Tensor] = []
+        self._clues: dict[str, list[Tensor]] = {name: [] for name in target.CLUES}
         self._warmup_loss: Tensor | None = None
+        self._specialist_oss: Tensor | None = None
         self._frozen: Scores | None = None
         self._poison_cumulative = 0
         self._generation = 0
@@ -83,16 +77,18 @@ class BSDTrainer:
 
     def _on_device(self, name: str) -> tuple[Tensor, Tensor] | None:
         images, labels = (getattr(self.prepared, f"{name}_{what}") for what in ("images", "labels"))
-        return None if images is None else (images.to(self.runtime.device), labels.to(self.runtime.device))
+        return None if images is None else (runtime.resident(images, self.runtime), labels.to(self.runtime.device))
 
-    def _new_model(self, role: str, lr: float) -> tuple[nn.Module, torch.optim.Optimizer]:
+    def _new_model(self, role: Role, lr: float, member: int = 0) -> tuple[nn.Module, torch.optim.Optimizer]:
         """A model with weights from its own seed, and its optimiser."""
+        settings = self.config.model
+        name = self.config.altruistic.altruistic_model if role == "altruistic" else None
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_for(self.config.seed, role, -1))
-            model = models.build(self.config.model.model, channels_in=self.images.shape[3],
-                                 num_classes=self.prepared.num_classes, width=self.config.model.width)
+            torch.manual_seed(seed_for(self.config.seed, role, -1, member))
+            model = models.build(name or settings.model, channels_in=self.images.shape[3],
+                                 num_classes=self.prepared.num_classes, width=settings.width)
         model = model.to(self.runtime.device, memory_format=torch.channels_last)
-        return model, torch.optim.Adam(model.parameters(), lr=lr, fused=True)
+        return model, _adam(model, lr)
 
     def _checkpoint(self, epoch: int) -> dict[str, Any]:
         """State after an epoch, as plain containers and tensors. The random state is a function of seed and epoch."""
@@ -101,13 +97,8 @@ class BSDTrainer:
             "epoch": epoch,
             "fingerprint": self.prepared.fingerprint,
             "models": {name: getattr(self, name).state_dict() for name in _STATEFUL},
-            "pseudo_target": self.pseudo_target,
-            "clean_mask": self.clean_mask,
-            "votes": self._votes,
-            "floors": self._floors,
-            "warmup_loss": self._warmup_loss,
-            "poison_cumulative": self._poison_cumulative,
-            "metrics": self._metrics,
+            "specialists": [(model.state_dict(), optimizer.state_dict()) for model, optimizer in self.specialists],
+            **{name: getattr(self, name) for name in _PLAIN},
         }
 
     def _restore(self, checkpoint: dict[str, Any]) -> None:
@@ -117,13 +108,13 @@ class BSDTrainer:
             raise RunFolderError("The checkpoint was made from other data (fingerprints differ); resume with the data of the run.")
         for name in _STATEFUL:
             getattr(self, name).load_state_dict(checkpoint["models"][name])
-        device = self.runtime.device
-        self.pseudo_target = checkpoint["pseudo_target"]
-        self.clean_mask = None if checkpoint["clean_mask"] is None else checkpoint["clean_mask"].to(device)
-        self._votes, self._floors = list(checkpoint["votes"]), list(checkpoint["floors"])
-        self._warmup_loss = None if checkpoint["warmup_loss"] is None else checkpoint["warmup_loss"].to(device)
-        self._poison_cumulative = checkpoint["poison_cumulative"]
-        self._metrics = checkpoint["metrics"]
+        for c, states in enumerate(checkpoint["specialists"]):
+            self.specialists.append(self._new_model("specialist", self.config.mixmatch.main_lr, c))
+            for part, state in zip(self.specialists[c], states):
+                part.load_state_dict(state)
+        for name in _PLAIN:
+            value = checkpoint[name]
+            setattr(self, name, value.to(self.runtime.device) if isinstance(value, Tensor) else copy.copy(value))
         self.first_epoch = self._epochs_done = checkpoint["epoch"] + 1
 
     # -- the run ---------------------------------------------------------------------------------------------------
@@ -149,15 +140,26 @@ class BSDTrainer:
     def _iteration(self, epoch: int, done: int, total: int) -> Event:
         return self._event(IterationDone, epoch=epoch, stage=self.config.schedule.stage(epoch), iteration=done, iterations=total)
 
+    def _with_events(self, epoch: int, training: Iterator[tuple[int, int]]) -> Iterator[Event]:
+        """Pass training on, an event after each iteration; returns its mean loss."""
+        while True:
+            try:
+                done, total = next(training)
+            except StopIteration as end:
+                return end.value
+            yield self._iteration(epoch, done, total)
+
     def _altruistic_epoch(self, epoch: int) -> Iterator[Event]:
         """Warm-up of g: one epoch on everything, then a pass for the losses and the target vote."""
+        online = torch.zeros(len(self.labels), self.prepared.num_classes, device=self.runtime.device)
         with runtime.intra_op_threads(self.runtime.threads):
-            training = self._train_altruistic(epoch)
+            gamma = self.config.altruistic.lga_gamma if self.config.altruistic.altruistic_loss == "lga" else None
+            training = self._cross_entropy(epoch, lga_gamma=gamma, observe=lambda idx, logits: _keep(online, idx, logits))
             loss = self._finite((yield from self._with_events(epoch, training)), "altruistic", epoch)
-            scores = score(self.altruistic, self.images, self.labels, self.normalize, self.runtime)
+            scores = self._score(self.altruistic, epoch)
             last = epoch == self.config.schedule.altruistic_epochs - 1
             tests = self._test_rates(self.altruistic) if last else (None, None)
-        vote_counts, vote_scores = self._vote(scores)
+        vote_counts, vote_scores = self._vote(scores.logits if self.config.split.vote_pass == "eval" else online)
         if last:
             self._warmup_loss = scores.loss.clone()
         values = {"altruistic_train_loss": loss,
@@ -165,20 +167,27 @@ class BSDTrainer:
         return self._state(epoch, scores, vote_counts=vote_counts, vote_scores=vote_scores,
                            landmark_features=self._landmark_features(scores), metrics=values)
 
+    def _vote(self, logits: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Update the suspected target after a warm-up epoch of g; returns counts and scores of the classes, (C,) each."""
+        split = self.config.split
+        for name, clue in target.CLUES.items():
+            self._clues[name].append(clue(logits, self.labels).cpu())
+        scores = target.estimate(split.target_estimator, {name: torch.stack(c) for name, c in self._clues.items()}, split.assume_target)
+        self.pseudo_target = int(scores.argmax()) if split.all_to_all == "off" else None
+        return self._clues["second_likely"][-1].numpy(), scores.numpy()
+
     def _main_epoch(self, epoch: int) -> Iterator[Event]:
         """One epoch T of f on the pools decided at its start, with g training beside it."""
-        schedule = self.config.schedule
-        t = schedule.main_epoch(epoch)
-        g_trains = t < schedule.t2
+        t = self.config.schedule.main_epoch(epoch)
+        g_trains = t < self.config.schedule.t2
         with runtime.intra_op_threads(self.runtime.threads - self.runtime.threads // 2 if g_trains else self.runtime.threads):
-            f_scores, g_scores = self._score_both(g_trains)
-            decision = self._decide(t, f_scores, g_scores)
+            f_scores, g_scores = self._score_both(epoch, g_trains)
+            decision = self._decide(t, epoch, f_scores, g_scores)
             self.clean_mask = decision.clean_mask
-            plan = self._plan(epoch, decision)
             cancel = threading.Event()
-            beside = self._lane.submit(self._altruistic_beside, epoch, cancel) if g_trains else None
+            beside = self._lane.submit(self._altruistic_beside, epoch, decision, cancel) if g_trains else None
             try:
-                loss = yield from self._with_events(epoch, self._train_main(t, plan))
+                loss = yield from self._with_events(epoch, self._train_main(epoch, decision))
             except BaseException:
                 cancel.set()
                 raise
@@ -198,128 +207,51 @@ class BSDTrainer:
             landmark_features=self._landmark_features(f_scores), metrics=values,
         )
 
-    def _with_events(self, epoch: int, training: Iterator[tuple[int, int]]) -> Iterator[Event]:
-        """Pass training on, an event after each iteration; returns its mean loss."""
-        while True:
-            try:
-                done, total = next(training)
-            except StopIteration as end:
-                return end.value
-            yield self._iteration(epoch, done, total)
+    def _decide(self, t: int, epoch: int, f: Scores, g: Scores) -> Decision:
+        if t == self.config.schedule.t1 and self.specialists:
+            self._specialist_oss = self._score_specialists(epoch)
+            self.specialists = []
+        seen = Evidence(labels=self.labels, pseudo_target=self.pseudo_target, main=f, altruistic=g, warmup_loss=self._warmup_loss,
+                        clean_mask=self.clean_mask, specialist_oss=self._specialist_oss)
+        return decide(self.config, t, seen)
 
-    # -- decisions -------------------------------------------------------------------------------------------------
+    # -- training --------------------------------------------------------------------------------------------------
 
-    def _vote(self, scores: Scores) -> tuple[np.ndarray, np.ndarray]:
-        """Update the suspected target after a warm-up epoch of g; returns counts and scores of the classes, (C,) each."""
-        split = self.config.split
-        self._votes.append(target.second_likely_counts(scores.logits).cpu())
-        self._floors.append(target.log_probability_floor(scores.logits, self.labels).cpu())
-        if split.target_estimator == "given":
-            result = torch.zeros(self.prepared.num_classes)
-            result[split.assume_target] = 1.0
-        elif split.target_estimator == "probability_floor":
-            result = target.probability_floor_scores(torch.stack(self._floors))
-        else:
-            result = target.second_logit_votes(torch.stack(self._votes))
-        self.pseudo_target = int(result.argmax())
-        return self._votes[-1].numpy(), result.numpy()
+    def _train_main(self, epoch: int, decision: Decision) -> Iterator[tuple[int, int]]:
+        """MixMatch iterations of f; in the OSS warm-up of all-to-all by retraining, those of a model for each class."""
+        t = self.config.schedule.main_epoch(epoch)
+        if self.config.split.all_to_all == "retrain_each" and t < self.config.schedule.t1:
+            return self._train_specialists(epoch)
+        plan = self._plan("main", epoch, decision.clean_mask, decision.unlabeled_mask)
+        return self._mixmatch(self.main, self.main_optimizer, plan, t, averaged=self.averaged if self.config.mixmatch.ema else None)
 
-    def _decide(self, t: int, f: Scores, g: Scores) -> Decision:
-        """The pools of main epoch T (Algorithm 1, lines 16-35)."""
-        split, schedule = self.config.split, self.config.schedule
-        oss = None
-        if t <= schedule.t1:
-            oss = splits.oss_scores(f.features, self.labels, self.pseudo_target, split.oss_distance)
-        if t < schedule.t1:
-            return self._warmup_pools(oss)
-        if t == schedule.t1:
-            mask, ratio = self._initial_pools(oss, g), split.alpha if split.als_init_ratio is None else split.als_init_ratio
-        elif t < schedule.t1 + schedule.init_epochs:
-            mask, ratio = self.clean_mask, split.alpha if split.als_init_ratio is None else split.als_init_ratio
-        else:
-            mask, ratio = self._discrepancy_pools(t, f, g)
-        if not mask.any():
-            raise TrainingError(f"The clean pool is empty at main epoch {t}; alpha and beta are too small for this data. Raise them.")
-        return Decision(clean_mask=mask, unlabeled_mask=~mask, clean_ratio=ratio, oss_score=oss)
+    def _plan(self, role: Role, epoch: int, labeled: Tensor, unlabeled: Tensor, member: int = 0) -> MixMatchPlan:
+        mix, data = self.config.mixmatch, self.config.data
+        pools = [mask.nonzero().squeeze(1).cpu() for mask in (labeled, unlabeled)]
+        return mixmatch_plan(*pools, labeled_batch=mix.labeled_batch, unlabeled_batch=mix.unlabeled_batch,
+                             iterations=self.config.schedule.iterations, mixup_alpha=mix.mixup_alpha, crop_padding=data.crop_padding,
+                             flip=data.flip, seed=seed_for(self.config.seed, role, epoch, member))
 
-    def _warmup_pools(self, oss: Tensor) -> Decision:
-        """OSS warm-up: labelled the non-target samples; unlabelled the others, as Algorithm 1 has it, or a variant."""
-        labeled = self.labels != self.pseudo_target
-        unlabeled = {"target": ~labeled, "nontarget": labeled, "none": torch.zeros_like(labeled)}
-        return Decision(clean_mask=labeled, unlabeled_mask=unlabeled[self.config.split.oss_warmup_unlabeled], oss_score=oss)
-
-    def _initial_pools(self, oss: Tensor, g: Scores) -> Tensor:
-        """ALS and OSS at T = T1."""
-        split = self.config.split
-        losses = g.loss if split.als_snapshot == "current" else self._warmup_loss
-        als = splits.als_clean_mask(losses, split.alpha if split.als_init_ratio is None else split.als_init_ratio)
-        by_oss = splits.oss_clean_mask(oss, self.labels, self.pseudo_target, split.beta)
-        generator = generator_for(self.config.seed, "pools", 0)
-        return splits.initial_clean_mask(als, by_oss, split.init_combine, generator)
-
-    def _discrepancy_pools(self, t: int, f: Scores, g: Scores) -> tuple[Tensor, float]:
-        """Class completion, and from T2 on selective dropping."""
-        split, schedule = self.config.split, self.config.schedule
-        ratio = splits.clean_ratio(t, alpha=split.alpha, beta=split.beta, t1=schedule.t1, init_epochs=schedule.init_epochs, t2=schedule.t2)
-        mask = splits.discrepancy_clean_mask(splits.loss_discrepancy(g.loss, f.loss), self.labels, ratio, split.completion)
-        if t >= schedule.t2 and split.selective_drop:
-            mask = splits.selective_drop(mask, f.prediction, g.prediction, self.pseudo_target)
-        return mask, ratio
-
-    # -- training and scoring --------------------------------------------------------------------------------------
-
-    def _plan(self, epoch: int, decision: Decision) -> MixMatchPlan:
+    def _mixmatch(self, model: nn.Module, optimizer: torch.optim.Optimizer, plan: MixMatchPlan, t: int,
+                  averaged: nn.Module | None = None) -> Iterator[tuple[int, int]]:
         mix = self.config.mixmatch
-        pools = [mask.nonzero().squeeze(1).cpu() for mask in (decision.clean_mask, decision.unlabeled_mask)]
-        plan = mixmatch_plan(*pools, labeled_batch=mix.labeled_batch, unlabeled_batch=mix.unlabeled_batch,
-                             iterations=self.config.schedule.iterations, mixup_alpha=mix.mixup_alpha,
-                             crop_padding=self.config.data.crop_padding, flip=self.config.data.flip, seed=seed_for(self.config.seed, "main", epoch))
-        return plan.to(self.runtime.device)
+        return mixmatch_epoch(model, optimizer, self.images, self.labels, plan, settings=mix, main_epoch=t, averaged=averaged,
+                              rampup=mix.rampup or self.config.schedule.t3, num_classes=self.prepared.num_classes,
+                              normalize=self.normalize, runtime=self.runtime)
 
-    def _train_main(self, t: int, plan: MixMatchPlan) -> Iterator[tuple[int, int]]:
-        """MixMatch iterations of f; returns the mean loss."""
-        mix, n = self.config.mixmatch, self.config.schedule.iterations
-        rampup = mix.rampup or self.config.schedule.t3
-        total = torch.zeros((), device=self.runtime.device)
-        self.main.train()
-        for i in range(n):
-            images = self.normalize(crop_flip(self.images, plan.idx[i], plan.shift[i], plan.flip[i]))
-            with self.runtime.autocast():
-                loss = mixmatch_loss(
-                    self.main, images, self.labels[plan.idx[i, : plan.labeled]], labeled=plan.labeled,
-                    num_classes=self.prepared.num_classes, partner=plan.partner[i], mix=plan.mix[i],
-                    weight=unlabeled_weight(t, i, n, lambda_u=mix.lambda_u, rampup=rampup),
-                    temperature=mix.temperature, separate_bn=mix.bn_mode == "separate",
-                    guess_updates_bn=mix.guess_updates_bn,
-                )
-            self.main_optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            self.main_optimizer.step()
-            self._average_weights()
-            total += loss.detach()
-            yield i + 1, n
-        return total / n
-
-    @torch.no_grad()
-    def _average_weights(self) -> None:
-        """Move the exponential average of f, which is what gets scored and tested, towards f."""
-        if not self.config.mixmatch.ema:
-            return
-        ours, theirs = (list(m.state_dict().values()) for m in (self.averaged, self.main))
-        floats = [i for i, value in enumerate(ours) if value.is_floating_point()]
-        torch._foreach_lerp_([ours[i] for i in floats], [theirs[i] for i in floats], 1 - self.config.mixmatch.ema)
-
-    def _train_altruistic(self, epoch: int) -> Iterator[tuple[int, int]]:
+    def _cross_entropy(self, epoch: int, **variant: Any) -> Iterator[tuple[int, int]]:
+        """An epoch of g on everything."""
+        data = self.config.data
         return cross_entropy_epoch(
             self.altruistic, self.altruistic_optimizer, self.images, self.labels, normalize=self.normalize, runtime=self.runtime,
-            batch=self.config.altruistic.altruistic_batch, crop_padding=self.config.data.crop_padding, flip=self.config.data.flip,
-            generator=generator_for(self.config.seed, "altruistic", epoch),
+            batch=self.config.altruistic.altruistic_batch, crop_padding=data.crop_padding, flip=data.flip,
+            generator=generator_for(self.config.seed, "altruistic", epoch), **variant,
         )
 
-    def _altruistic_beside(self, epoch: int, cancel: threading.Event) -> Tensor:
+    def _altruistic_beside(self, epoch: int, decision: Decision, cancel: threading.Event) -> Tensor:
         """An epoch of g on its own thread; a cancelled one stops early, and its run is over."""
         with runtime.intra_op_threads(self.runtime.threads // 2):
-            training = self._train_altruistic(epoch)
+            training = self._train_altruistic(epoch, decision)
             while not cancel.is_set():
                 try:
                     next(training)
@@ -327,21 +259,70 @@ class BSDTrainer:
                     return end.value
         return torch.zeros(())
 
-    def _score_both(self, g_trains: bool) -> tuple[Scores, Scores]:
-        """Scores of f and g; those of g are kept once it is frozen."""
+    def _train_altruistic(self, epoch: int, decision: Decision) -> Iterator[tuple[int, int]]:
+        """An epoch of g beside f: cross-entropy as in its warm-up, or MixMatch with an optimiser that starts at T = 0."""
+        update, t = self.config.altruistic.altruistic_update, self.config.schedule.main_epoch(epoch)
+        if update == "ce":
+            return self._cross_entropy(epoch)
+        if t == 0:
+            self.altruistic_optimizer = _adam(self.altruistic, self.config.mixmatch.main_lr)
+        everything = torch.ones_like(decision.clean_mask)
+        labeled, unlabeled = {
+            "mixmatch_full": (everything, everything),
+            "mixmatch_swapped": (decision.unlabeled_mask, decision.clean_mask),
+            "mixmatch_same": (decision.clean_mask, decision.unlabeled_mask),
+        }[update]
+        plan = self._plan("altruistic", epoch, labeled if labeled.any() else everything, unlabeled)
+        return self._mixmatch(self.altruistic, self.altruistic_optimizer, plan, t)
+
+    def _train_specialists(self, epoch: int) -> Iterator[tuple[int, int]]:
+        """An OSS warm-up epoch for each class as the target, each of a model of its own; returns the mean of their losses."""
+        t, classes, losses = self.config.schedule.main_epoch(epoch), self.prepared.num_classes, []
+        for c in range(classes):
+            if len(self.specialists) == c:
+                self.specialists.append(self._new_model("specialist", self.config.mixmatch.main_lr, c))
+            plan = self._plan("specialist", epoch, *warmup_masks(self.config, self.labels, c), member=c)
+            training = self._mixmatch(*self.specialists[c], plan, t)
+            while True:
+                try:
+                    done, total = next(training)
+                except StopIteration as end:
+                    losses.append(end.value)
+                    break
+                yield c * total + done, classes * total
+        return torch.stack(losses).mean()
+
+    # -- scoring and measuring -------------------------------------------------------------------------------------
+
+    def _score(self, model: nn.Module, epoch: int) -> Scores:
+        split, data = self.config.split, self.config.data
+        loss = partial(symmetric_cross_entropy, ce_weight=split.sce_weights[0], rce_weight=split.sce_weights[1],
+                       min_probability=split.sce_bounds[0], min_one_hot=split.sce_bounds[1])
+        generator = generator_for(self.config.seed, "scoring", epoch)
+        crops = draw_crops((len(self.labels),), data.crop_padding, data.flip, generator) if split.split_augment else None
+        return score(model, self.images, self.labels, self.normalize, self.runtime, loss=loss, crops=crops)
+
+    def _score_both(self, epoch: int, g_trains: bool) -> tuple[Scores, Scores]:
+        """Scores of f and g on the same images; those of g are kept once it is frozen, unless the images are augmented."""
         beside: Future | None = None
-        if g_trains or self._frozen is None:
-            beside = self._lane.submit(self._score_altruistic)
-        f_scores = score(self.averaged, self.images, self.labels, self.normalize, self.runtime)
+        if g_trains or self._frozen is None or self.config.split.split_augment:
+            beside = self._lane.submit(self._score_altruistic, epoch)
+        f_scores = self._score(self.averaged, epoch)
         g_scores = beside.result() if beside else self._frozen
         self._frozen = None if g_trains else g_scores
         return f_scores, g_scores
 
-    def _score_altruistic(self) -> Scores:
+    def _score_altruistic(self, epoch: int) -> Scores:
         with runtime.intra_op_threads(self.runtime.threads // 2):
-            return score(self.altruistic, self.images, self.labels, self.normalize, self.runtime)
+            return self._score(self.altruistic, epoch)
 
-    # -- measuring -------------------------------------------------------------------------------------------------
+    def _score_specialists(self, epoch: int) -> Tensor:
+        """(N,) OSS score of each sample under the model warmed up with its own label as the target."""
+        scores = torch.zeros(len(self.labels), device=self.runtime.device)
+        for c, (model, _) in enumerate(self.specialists):
+            own = self.labels == c
+            scores[own] = suspect_oss(self.config, self._score(model, epoch).features, self.labels, c)[own]
+        return scores
 
     def _test_rates(self, model: nn.Module) -> tuple[float | None, float | None]:
         """Clean accuracy and attack success rate, percent; None without test images or without an attack."""
@@ -397,7 +378,16 @@ class BSDTrainer:
         }
 
 
-_STATEFUL: tuple[str, ...] = ("main", "averaged", "altruistic", "main_optimizer", "altruistic_optimizer")
+_STATEFUL = ("main", "averaged", "altruistic", "main_optimizer", "altruistic_optimizer")
+_PLAIN = ("pseudo_target", "clean_mask", "_clues", "_warmup_loss", "_specialist_oss", "_poison_cumulative", "_metrics")
+
+
+def _adam(model: nn.Module, lr: float) -> torch.optim.Optimizer:
+    return torch.optim.Adam(model.parameters(), lr=lr, fused=True)
+
+
+def _keep(rows: Tensor, idx: Tensor, values: Tensor) -> None:
+    rows[idx.to(rows.device)] = values.float()
 
 
 def _numpy(tensor: Tensor | None, dtype: type | None = None) -> np.ndarray | None:

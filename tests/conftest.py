@@ -1,11 +1,14 @@
 """What several test modules have in common."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
 
 from bsd_engine import runtime
+from bsd_engine.preflight import PreparedData, prepare
+from tests.short_runs import tiny
 
 
 @pytest.fixture(scope="module")
@@ -26,3 +29,15 @@ def summary_keys() -> set[str]:
         "status", "preset", "data", "attack", "device", "seconds", "epochs", "clean_accuracy", "attack_success_rate", "pseudo_target",
         "true_target", "clean_pool_size", "poison_in_clean_pool",
     }
+
+
+@pytest.fixture(scope="session")
+def small_images() -> PreparedData:
+    """The smoke preset's images with half their height and width, and 100 test images instead of 2,000."""
+    whole = prepare(tiny())
+    test, triggered = slice(None, None, 20), slice(None, None, 18)
+    return replace(
+        whole, images=whole.images[:, ::2, ::2].contiguous(),
+        test_images=whole.test_images[test, ::2, ::2].contiguous(), test_labels=whole.test_labels[test],
+        triggered_images=whole.triggered_images[triggered, ::2, ::2].contiguous(), triggered_labels=whole.triggered_labels[triggered],
+    )

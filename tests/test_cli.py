@@ -101,7 +101,7 @@ BAD_SETTINGS = {
     "no file": (["--data", "npz:absent.npz"], "There is no file absent.npz"),
     "no folder": (["--data", "folder:absent"], "There is no folder absent"),
     "no path": (["--data", "folder:"], "data is 'folder:', expected"),
-    "preset unheard of": (["--preset", "fast"], "preset is 'fast', expected one of demo, paper-cifar10, smoke"),
+    "preset unheard of": (["--preset", "fast"], "preset is 'fast', expected one of demo, paper-cifar10, paper-gtsrb, smoke"),
     "nothing to resume": (["--resume", "absent"], "absent is not a run folder"),
 }
 

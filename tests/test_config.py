@@ -40,6 +40,9 @@ RANGES: dict[str, tuple[float, float]] = {
     "alpha": (0, 1),
     "beta": (0, 1),
     "als_init_ratio": (1e-9, 1),
+    "alpha_start": (1e-9, 0.6),
+    "drop_start": (1, math.inf),
+    "lga_gamma": (0, 100),
     "undefended_epochs": (1, 10000),
     "undefended_lr": (1e-9, 10),
 }

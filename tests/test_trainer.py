@@ -25,54 +25,9 @@ from bsd_engine.presets import smoke
 from bsd_engine.recorder import record_run, resume_run
 from bsd_engine.runs import RunReader, checkpoint_paths, pack_epoch, send_command
 from bsd_engine.trainer import BSDTrainer
+from tests.short_runs import differences, numbers, run, short, tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def tiny(**settings: Any) -> BSDConfig:
-    """The smoke preset on the CPU, with two epochs of selective dropping."""
-    config = smoke().with_settings(device="cpu")
-    return config.with_settings(t3=config.schedule.t2 + 2).with_settings(**settings)
-
-
-def short(**settings: Any) -> BSDConfig:
-    """One epoch a stage but two of selective dropping, one iteration each."""
-    return tiny(altruistic_epochs=1, t1=1, init_epochs=1, t2=3, t3=5, iterations=1, **settings)
-
-
-@pytest.fixture(scope="module")
-def small_images() -> PreparedData:
-    """The smoke preset's images with half their height and width, and 100 test images instead of 2,000."""
-    whole = prepare(tiny())
-    test, triggered = slice(None, None, 20), slice(None, None, 18)
-    return replace(
-        whole, images=whole.images[:, ::2, ::2].contiguous(),
-        test_images=whole.test_images[test, ::2, ::2].contiguous(), test_labels=whole.test_labels[test],
-        triggered_images=whole.triggered_images[triggered, ::2, ::2].contiguous(), triggered_labels=whole.triggered_labels[triggered],
-    )
-
-
-def run(config: BSDConfig, prepared: PreparedData | None = None) -> list[EpochState]:
-    """The epochs of a whole run that nobody records."""
-    return [e.state for e in BSDTrainer(config, prepared).run() if isinstance(e, EpochFinished)]
-
-
-def numbers(state: EpochState) -> dict[str, Any]:
-    """The metrics that do not measure time."""
-    return {name: value for name, value in state.metrics.items() if name != "seconds"}
-
-
-def differences(a: list[EpochState], b: list[EpochState], *, ignore: tuple[str, ...] = ()) -> list[str]:
-    """Where two runs differ in the least: "epoch 3: clean_mask"."""
-    assert [s.epoch for s in a] == [s.epoch for s in b]
-    found = []
-    for x, y in zip(a, b):
-        for name in (f.name for f in fields(EpochState) if f.name not in (*ignore, "metrics")):
-            ours, theirs = getattr(x, name), getattr(y, name)
-            same = np.array_equal(ours, theirs) if isinstance(ours, np.ndarray) else ours == theirs
-            found += [] if same else [f"epoch {x.epoch}: {name}"]
-        found += [f"epoch {x.epoch}: {k}" for k, v in numbers(x).items() if k not in ignore and numbers(y)[k] != v]
-    return found
 
 
 def training_threads() -> list[str]:
@@ -155,7 +110,7 @@ def test_the_folder_holds_what_the_events_told(recorded: Recorded) -> None:
     assert torch.equal(torch.from_numpy(reader.labels), recorded.prepared.labels)
     np.testing.assert_array_equal(reader.images, recorded.prepared.images.permute(0, 3, 1, 2).numpy())
     np.testing.assert_array_equal(reader.truth.is_poison, recorded.prepared.is_poison.numpy())
-    assert len(checkpoint_paths(recorded.path)) == 2 and reader.progress["state"] == "finished"
+    assert [int(p.stem) for p in checkpoint_paths(recorded.path)] == [1, 3, 4, 6, 7, 8] and reader.progress["state"] == "finished"
 
 
 def test_arrays_have_the_types_they_are_documented_with(recorded: Recorded) -> None:

@@ -1,0 +1,116 @@
+"""Which samples a main epoch trusts: Algorithm 1, lines 16-35, on the formulas of `splits`. Pure, and blind to the truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bsd_engine import splits
+from bsd_engine.config import BSDConfig
+from bsd_engine.errors import TrainingError
+from bsd_engine.plans import generator_for
+from bsd_engine.scoring import Scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What a decision may read, as the models stand after T - 1."""
+
+    labels: Tensor
+    """(N,) int64: the given labels."""
+    pseudo_target: int | None
+    """None with all-to-all, where every class is one."""
+    main: Scores
+    altruistic: Scores
+    warmup_loss: Tensor
+    """(N,) float32, nats: altruistic losses at the end of the altruistic warm-up."""
+    clean_mask: Tensor | None
+    """(N,) bool: the pool of T - 1."""
+    specialist_oss: Tensor | None = None
+    """(N,) OSS scores at T1 from a model for each class, with all-to-all by retraining."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """The pools of one main epoch."""
+
+    clean_mask: Tensor
+    """(N,) bool."""
+    unlabeled_mask: Tensor
+    """(N,) bool; the complement, but for variants of the OSS warm-up."""
+    clean_ratio: float | None = None
+    """alpha_T, or the share kept by ALS on the initial pools."""
+    oss_score: Tensor | None = None
+    """(N,), up to T1."""
+
+
+def decide(config: BSDConfig, t: int, seen: Evidence) -> Decision:
+    """The pools of main epoch T; raises `TrainingError` for an empty clean pool."""
+    split, schedule = config.split, config.schedule
+    oss = _oss(config, seen) if t <= schedule.t1 else None
+    if t < schedule.t1:
+        labeled, unlabeled = warmup_masks(config, seen.labels, seen.pseudo_target)
+        return Decision(clean_mask=labeled, unlabeled_mask=unlabeled, oss_score=oss)
+    if t == schedule.t1:
+        mask, ratio = _initial_pool(config, seen, oss), split.als_ratio
+    elif t < schedule.t1 + schedule.init_epochs:
+        mask, ratio = seen.clean_mask, split.als_ratio
+    else:
+        mask, ratio = _discrepancy_pool(config, t, seen)
+    if not mask.any():
+        raise TrainingError(f"The clean pool is empty at main epoch {t}; alpha and beta are too small for this data. Raise them.")
+    return Decision(clean_mask=mask, unlabeled_mask=~mask, clean_ratio=ratio, oss_score=oss)
+
+
+def suspect_oss(config: BSDConfig, features: Tensor, labels: Tensor, target: int) -> Tensor:
+    """(N,) OSS scores with one class as the suspected target."""
+    split = config.split
+    return splits.oss_scores(splits.normalized_features(features, split.feature_norm), labels, target, split.oss_distance)
+
+
+def _oss(config: BSDConfig, seen: Evidence) -> Tensor | None:
+    """(N,) OSS scores for the suspected target, or with all-to-all for each sample's own label; None where not known yet."""
+    split = config.split
+    if split.all_to_all == "off":
+        return suspect_oss(config, seen.main.features, seen.labels, seen.pseudo_target)
+    if split.all_to_all == "retrain_each":
+        return seen.specialist_oss
+    return splits.all_to_all_scores(splits.normalized_features(seen.main.features, split.feature_norm), seen.labels, split.oss_distance)
+
+
+def warmup_masks(config: BSDConfig, labels: Tensor, target: int | None) -> tuple[Tensor, Tensor]:
+    """Labelled and unlabelled samples of the OSS warm-up, (N,) bool each.
+
+    Labelled are the non-target samples; unlabelled the others, as Algorithm 1 has it, or a variant. Without a target
+    everything is labelled.
+    """
+    labeled = torch.ones_like(labels, dtype=torch.bool) if target is None else labels != target
+    unlabeled = {"target": ~labeled, "nontarget": labeled, "none": torch.zeros_like(labeled)}
+    return labeled, unlabeled[config.split.oss_warmup_unlabeled]
+
+
+def _initial_pool(config: BSDConfig, seen: Evidence, oss: Tensor) -> Tensor:
+    """ALS and OSS at T = T1."""
+    split = config.split
+    losses = seen.altruistic.loss if split.als_snapshot == "current" else seen.warmup_loss
+    als = splits.als_clean_mask(losses, split.als_ratio)
+    if split.all_to_all == "off":
+        by_oss = splits.oss_clean_mask(oss, seen.labels, seen.pseudo_target, split.beta)
+    else:
+        by_oss = splits.all_to_all_clean_mask(oss, seen.labels, split.beta)
+    return splits.initial_clean_mask(als, by_oss, split.init_combine, generator_for(config.seed, "pools", 0))
+
+
+def _discrepancy_pool(config: BSDConfig, t: int, seen: Evidence) -> tuple[Tensor, float]:
+    """Class completion, and in the last stage selective dropping."""
+    split, schedule = config.split, config.schedule
+    ratio = splits.clean_ratio(t, alpha=split.alpha, beta=split.schedule_start, t1=schedule.t1, init_epochs=schedule.init_epochs,
+                               t2=schedule.t2)
+    discrepancy = splits.loss_discrepancy(seen.altruistic.loss, seen.main.loss)
+    mask = splits.discrepancy_clean_mask(discrepancy, seen.labels, ratio, split.completion, count_by=split.count_by,
+                                         predictions=seen.main.prediction)
+    if t >= config.drop_start and split.selective_drop and seen.pseudo_target is not None:
+        mask = splits.selective_drop(mask, seen.main.prediction, seen.altruistic.prediction, seen.pseudo_target)
+    return mask, ratio
