@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from tqdm import tqdm
@@ -16,6 +16,9 @@ from tqdm import tqdm
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import BSDError, ConfigError
 from bsd_engine.presets import PRESETS, preset
+
+if TYPE_CHECKING:
+    from bsd_engine.preflight import PreparedData
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 
@@ -136,6 +139,26 @@ def _print_summary(summary: dict, folder: Path) -> None:
     print(f"run folder: {folder}")
 
 
+def _prepare_and_warn(config: BSDConfig) -> PreparedData:
+    """Data ready for training, with a word on duplicates that contradict each other."""
+    from bsd_engine.preflight import prepare, report
+
+    prepared = prepare(config)
+    if warning := report(prepared).warning:
+        print(f"warning: {warning}", file=sys.stderr)
+    return prepared
+
+
+def check(arguments: list[str]) -> None:
+    """Say what training with the same options would work on, and start nothing."""
+    options = _run_options("check", arguments)
+    from bsd_engine.preflight import prepare, report
+    from bsd_engine.runs import RunReader
+
+    config = RunReader(options.resume).config if options.resume else options.config
+    print("\n".join([f"data: {config.data.data}", *report(prepare(config)).lines()]))
+
+
 def train(arguments: list[str]) -> None:
     """Train a clean model with BSD from data that may be poisoned, and record the run."""
     options = _run_options("train", arguments)
@@ -149,7 +172,7 @@ def train(arguments: list[str]) -> None:
         elif options.branch:
             summary = branch_run(options.branch, options.from_epoch, options.config, folder, on_event=progress)
         else:
-            summary = record_run(options.config, folder, on_event=progress)
+            summary = record_run(options.config, folder, prepared=_prepare_and_warn(options.config), on_event=progress)
     except KeyboardInterrupt:
         progress.close()
         if not (folder / "config.json").exists():
@@ -180,7 +203,7 @@ def map_run(arguments: list[str]) -> None:
     make_maps(options.folder, follow=options.follow)
 
 
-_COMMANDS: dict[str, Callable[[list[str]], None]] = {"train": train, "undefended": undefended, "map": map_run}
+_COMMANDS: dict[str, Callable[[list[str]], None]] = {"train": train, "undefended": undefended, "check": check, "map": map_run}
 
 
 def _usage() -> str:

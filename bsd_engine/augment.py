@@ -36,6 +36,11 @@ def crop_flip(images: Tensor, idx: Tensor, shift: Tensor, flip: Tensor) -> Tenso
     return images[idx[:, None, None], rows[:, :, None], cols[:, None, :]].permute(0, 3, 1, 2)
 
 
+def _histogram(images: Tensor) -> Tensor:
+    """(C, 256) int64: how often each value occurs in each channel of (N, H, W, C) uint8 images."""
+    return torch.stack([torch.bincount(images[..., c].flatten(), minlength=256) for c in range(images.shape[3])])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Normalizer:
     """Maps uint8 pixels to zero mean and unit variance per channel."""
@@ -48,7 +53,7 @@ class Normalizer:
     @classmethod
     def fit(cls, images: Tensor) -> Normalizer:
         """Statistics of (N, H, W, C) uint8 training images, poison included: the defender has no others."""
-        counts = torch.stack([torch.bincount(images[..., c].flatten(), minlength=256) for c in range(images.shape[3])])
+        counts = sum(_histogram(part) for part in images.split(1024))  # by parts, lest the flattened copy be a third of the data
         levels = torch.arange(256, dtype=torch.float64)
         share = counts.double() / counts.sum(1, keepdim=True)
         mean = (share * levels).sum(1)

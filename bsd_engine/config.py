@@ -65,6 +65,9 @@ class DataConfig:
     """Augment by moving the image up to so many pixels (ASD: 4)."""
     flip: bool = True
     """Augment by mirroring left to right; off for signs and letters, whose meaning it changes."""
+    image_size: int | None = None
+    """Height and width that all images are resized to, pixels. When not given, images of one size keep it, files of
+    different sizes or above 64 pixels become 32x32."""
 
     def __post_init__(self) -> None:
         known = self.data in ("bundled", "cifar10", "gtsrb") or self.data.startswith(("folder:", "npz:"))
@@ -72,6 +75,8 @@ class DataConfig:
         _check_numbers(self, crop_padding=(0, 7))
         if self.limit is not None:
             _check_numbers(self, limit=(20, math.inf))
+        if self.image_size is not None:
+            _check_numbers(self, image_size=(8, 1024))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Training data as plain tensors: what a source gave, checked, and what an attack made of it.
 
-N samples, C channels (or classes, where a label is meant), H and W pixels.
+N samples, C channels (or classes, where a label is meant), H and W pixels. Images are indexed (N, C, H, W) and lie in memory
+with their channels last, as they are trained on.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import torch
 from torch import Tensor
 
 from bsd_engine import sources
+from bsd_engine.decoding import resize
 from bsd_engine.errors import DataError
 
 MIN_PER_CLASS = 2  # class centres, mixup partners and a split need two
 MIN_PIXELS = 8  # small_resnet halves the image three times
+_CHUNK_BYTES = 4_000_000  # of what is copied at a time, so that copies are small beside the data
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +28,7 @@ class ImageData:
     """Images of one source, not poisoned by us."""
 
     train_images: Tensor
-    """(N, C, H, W) uint8."""
+    """(N, C, H, W) uint8, channels last in memory, like the test images."""
     train_labels: Tensor
     """(N,) int64, 0-based."""
     test_images: Tensor | None
@@ -46,7 +49,8 @@ class ImageData:
         for tensor in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             digest.update(repr(None if tensor is None else tuple(tensor.shape)).encode())
             if tensor is not None:
-                digest.update(tensor.contiguous().numpy())
+                for chunk in chunks(tensor):
+                    digest.update(chunk.contiguous().numpy())
         return digest.hexdigest()
 
 
@@ -65,6 +69,11 @@ class PoisonedSet:
     """(N,) bool, or None where the truth is unknown."""
     original_labels: Tensor | None
     """(N,) int64: labels before poisoning, or None."""
+
+
+def chunks(array: Tensor) -> tuple[Tensor, ...]:
+    """The rows of an array in parts of a few megabytes, at least one row each."""
+    return array.split(max(1, _CHUNK_BYTES * len(array) // max(1, array.nbytes)))
 
 
 def stratified_idx(labels: Tensor, limit: int, seed: int) -> Tensor:
@@ -113,8 +122,8 @@ def load(spec: str, limit: int | None = None, seed: int = 0, image_size: int | N
     seed : int
         Seed of that choice.
     image_size : int, optional
-        Height and width in pixels that images from files are resized to. By default images that are all of one size,
-        64 at most, keep it; any others become 32x32.
+        Height and width in pixels that all images are resized to. By default images from files that are all of one
+        size, 64 at most, keep it, any others become 32x32; images from arrays keep theirs.
 
     Raises
     ------
@@ -128,6 +137,8 @@ def load(spec: str, limit: int | None = None, seed: int = 0, image_size: int | N
     idx = torch.arange(len(labels)) if limit is None else stratified_idx(labels, min(limit, len(labels)), seed)
     images, test_images = source.read(idx.numpy())
     has_test = test_images is not None
+    if image_size:
+        images, test_images = resize(images, image_size), resize(test_images, image_size) if has_test else None
     if has_test and test_images.shape[1:] != images.shape[1:]:
         raise DataError(f"The test images are {_by(test_images)}, the training images {_by(images)} (channels, height, width); "
                         "expected the same.")
@@ -148,14 +159,16 @@ def _check_limit(limit: int | None, num_classes: int) -> None:
 
 
 def _by(images: np.ndarray) -> str:
-    return "x".join(map(str, images.shape[1:]))
+    _, height, width, channels = images.shape
+    return f"{channels}x{height}x{width}"
 
 
 def _checked_images(images: np.ndarray) -> Tensor:
-    _, _, height, width = images.shape
+    """(N, C, H, W) view of (N, H, W, C) images that are large enough."""
+    _, height, width, _ = images.shape
     if min(height, width) < MIN_PIXELS:
         raise DataError(f"The images have {height}x{width} pixels, expected at least {MIN_PIXELS}x{MIN_PIXELS}; enlarge them.")
-    return torch.from_numpy(np.ascontiguousarray(images))
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
 
 
 def _check_classes(labels: np.ndarray, class_names: tuple[str, ...]) -> None:

@@ -1,7 +1,13 @@
-"""From settings to data ready for training; every bad input is found here, before anything starts."""
+"""From settings to data ready for training; every bad input is found here, before anything starts.
+
+Images stay where their source put them, which for a large folder is a file that is paged in: only the poisoned ones cost
+memory of their own.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from collections import defaultdict
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,6 +19,7 @@ from bsd_engine.data import PoisonedSet
 from bsd_engine.errors import ConfigError
 
 LANDMARKS = 2000
+NAMED_DUPLICATES = 3  # in the text of a report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,28 +43,42 @@ class PreparedData:
     """Of the images and labels, as trained on and tested with."""
     landmark_idx: Tensor
     """(L,) int64: the samples that the maps show."""
+    train_files: tuple[str, ...] | None = None
+    """(N,) file of each training image below the folder it was read from; None for sources without files."""
 
     @property
     def num_classes(self) -> int:
         """C."""
         return len(self.class_names)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all images, some of which may be in a file that is paged in."""
+        return sum(x.nbytes for x in (self.images, self.test_images, self.triggered_images) if x is not None)
+
 
 def _channels_last(images: Tensor) -> Tensor:
+    """(N, H, W, C) view of images that `data.load` gave; their memory is in that order already."""
     return images.permute(0, 2, 3, 1).contiguous()
 
 
 def _triggered_test(attack: attacks.Attack, source: data.ImageData, target_label: int) -> tuple[Tensor, Tensor]:
     """Triggered test images that count for ASR: all but those of the target class."""
-    others = source.test_labels != target_label
-    images = attack.apply(source.test_images[others])
-    return _channels_last(images), torch.full((int(others.sum()),), target_label)
+    others = (source.test_labels != target_label).nonzero().squeeze(1)
+    channels, height, width = source.test_images.shape[1:]
+    images = torch.empty(len(others), height, width, channels, dtype=torch.uint8)
+    start = 0
+    for part in data.chunks(images):
+        span = torch.arange(start, start + len(part))
+        part.copy_(attack.apply(source.test_images[others[span]].contiguous(), span).permute(0, 2, 3, 1))
+        start += len(part)
+    return images, torch.full((len(others),), target_label)
 
 
 def prepare(config: BSDConfig) -> PreparedData:
     """Load, check and poison the data of a run; raises `ConfigError` or `DataError` with one sentence."""
     runtime.choose(config.device)
-    source = data.load(config.data.data, config.data.limit, config.seed)
+    source = data.load(config.data.data, config.data.limit, config.seed, config.data.image_size)
     _check_labels(config, len(source.class_names))
     poisoned, triggered = _poison(config, source)
     has_test = source.test_images is not None
@@ -73,6 +94,7 @@ def prepare(config: BSDConfig) -> PreparedData:
         class_names=source.class_names,
         fingerprint=replace(source, train_images=poisoned.images, train_labels=poisoned.labels).fingerprint,
         landmark_idx=data.landmark_idx(poisoned.labels, min(LANDMARKS, len(poisoned.labels)), config.seed),
+        train_files=source.train_files,
     )
 
 
@@ -84,7 +106,7 @@ def _poison(config: BSDConfig, source: data.ImageData) -> tuple[PoisonedSet, tup
     shape = tuple(source.train_images.shape[1:])
     attack = attacks.make(config.attack.attack, shape, len(source.class_names), config.seed)
     target = config.attack.target_label
-    poisoned = attack.poison(source.train_images, source.train_labels, config.attack.rate, target, config.seed)
+    poisoned = attack.poison(source.train_images, source.train_labels, config.attack.rate, target, config.seed, in_place=True)
     has_others = source.test_labels is not None and bool((source.test_labels != target).any())
     return poisoned, _triggered_test(attack, source, target) if has_others else (None, None)
 
@@ -95,3 +117,102 @@ def _check_labels(config: BSDConfig, num_classes: int) -> None:
         used = label is not None and (name != "target" or config.attack.attack != "none")
         if used and not 0 <= label < num_classes:
             raise ConfigError(f"{name} is {label}, but the data have classes 0 to {num_classes - 1}. Choose one of them.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duplicates:
+    """Training images with the same pixels, two or more."""
+
+    idx: tuple[int, ...]
+    """Their numbers in the training set, rising."""
+    labels: tuple[int, ...]
+    """Their given labels."""
+    files: tuple[str, ...] | None
+    """Their files, where there are files."""
+
+    @property
+    def have_one_label(self) -> bool:
+        """Whether they all have the same given label."""
+        return len(set(self.labels)) == 1
+
+    def line(self, class_names: tuple[str, ...]) -> str:
+        """Each image with its label, the first few of many."""
+        shown = [f"{self.files[n] if self.files else f'image {i}'} ({class_names[label]})"
+                 for n, (i, label) in enumerate(zip(self.idx, self.labels))]
+        return ", ".join(shown[:4]) + (", ..." if len(shown) > 4 else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What is known about the data before training, by what the defender sees: pixels and given labels."""
+
+    class_names: tuple[str, ...]
+    class_counts: tuple[int, ...]
+    """(C,) training images with each given label."""
+    num_train: int
+    num_test: int
+    height: int
+    """Pixels."""
+    width: int
+    channels: int
+    """1 for grey, 3 for colour."""
+    nbytes: int
+    """Bytes of all images, triggered test images included."""
+    num_duplicate_groups: int
+    """Groups of training images with the same pixels."""
+    conflicts: tuple[Duplicates, ...]
+    """Those groups that have more than one given label, by their first image."""
+
+    def lines(self) -> list[str]:
+        """The report as text."""
+        few, many = min(self.class_counts), max(self.class_counts)
+        smallest, largest = (self.class_names[self.class_counts.index(n)] for n in (few, many))
+        return [
+            f"training images: {self.num_train:,} in {len(self.class_counts)} classes, {few:,} ({smallest}) to {many:,} ({largest}) a class",
+            f"test images: {self.num_test:,}" if self.num_test else "test images: none, so accuracy will be unknown",
+            f"size: {self.height}x{self.width} pixels, {'grey' if self.channels == 1 else 'colour'}; {self.nbytes / 1e6:,.0f} MB in all",
+            f"exact duplicates: {_count(self.num_duplicate_groups, 'group')} of images with the same pixels, "
+            f"{len(self.conflicts):,} of them with different labels",
+            *(f"  {group.line(self.class_names)}" for group in self.conflicts[:NAMED_DUPLICATES]),
+            *([f"  and {len(self.conflicts) - NAMED_DUPLICATES:,} more"] if len(self.conflicts) > NAMED_DUPLICATES else []),
+        ]
+
+    @property
+    def warning(self) -> str | None:
+        """One sentence where images with the same pixels have different labels, or None."""
+        if not self.conflicts:
+            return None
+        return (f"{_count(len(self.conflicts), 'group')} of training images with the same pixels have different labels, such as "
+                f"{self.conflicts[0].line(self.class_names)}; at most one label of a group can be right.")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def report(prepared: PreparedData) -> Report:
+    """The report on prepared data. Reads every training image once, about a second for a gigabyte."""
+    groups = _duplicates(prepared)
+    _, height, width, channels = prepared.images.shape
+    return Report(
+        class_names=prepared.class_names,
+        class_counts=tuple(prepared.labels.bincount(minlength=prepared.num_classes).tolist()),
+        num_train=len(prepared.labels),
+        num_test=0 if prepared.test_labels is None else len(prepared.test_labels),
+        height=height, width=width, channels=channels,
+        nbytes=prepared.nbytes,
+        num_duplicate_groups=len(groups),
+        conflicts=tuple(group for group in groups if not group.have_one_label),
+    )
+
+
+def _duplicates(prepared: PreparedData) -> list[Duplicates]:
+    """Groups of training images with the same pixels, by their first image; 16-byte digests stand for the pixels."""
+    same: dict[bytes, list[int]] = defaultdict(list)
+    for i, image in enumerate(prepared.images.numpy()):
+        same[hashlib.blake2b(image, digest_size=16).digest()].append(i)
+    labels, files = prepared.labels.tolist(), prepared.train_files
+    return [
+        Duplicates(idx=tuple(idx), labels=tuple(labels[i] for i in idx), files=files and tuple(files[i] for i in idx))
+        for idx in same.values() if len(idx) > 1
+    ]

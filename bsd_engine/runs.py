@@ -27,7 +27,7 @@ import secrets
 import time
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
@@ -41,6 +41,7 @@ from bsd_engine.errors import RunFolderError, StorageError
 from bsd_engine.events import EpochState
 
 FORMAT_VERSION = 1
+_PART_BYTES = 4_000_000  # of a large file, written at a time
 Command = Literal["pause", "resume", "stop"]
 Status = Literal["running", "paused", "finished", "stopped", "failed", "interrupted"]
 
@@ -71,12 +72,16 @@ def _storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(f"Cannot write {path}: {cause}. Finished epochs are kept; resume the run afterwards.") from error
 
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file so that readers see the old content or the new one, never a part."""
+def write_atomic(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Write a file so that readers see the old content or the new one, never a part; large content comes in parts."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(3)}.tmp")
     with _storage_errors(path):
         try:
-            temporary.write_bytes(content)
+            if isinstance(content, bytes):
+                temporary.write_bytes(content)
+            else:
+                with temporary.open("xb") as file:
+                    file.writelines(content)
             os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -99,6 +104,17 @@ def _npz(**arrays: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     return buffer.getvalue()
+
+
+def _npy(array: np.ndarray) -> Iterator[bytes]:
+    """An .npy file in parts, for arrays in any order of memory that may be as large as the memory."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False,
+                                                  "shape": array.shape})
+    yield header.getvalue()
+    rows = max(1, _PART_BYTES * len(array) // max(1, array.nbytes))
+    for start in range(0, len(array), rows):
+        yield array[start : start + rows].tobytes()
 
 
 def pack_epoch(state: EpochState) -> bytes:
@@ -140,9 +156,7 @@ class RunWriter:
         writer = cls(path)
         try:
             writer._write("samples.npz", _npz(labels=labels.astype(np.int64), landmark_idx=landmark_idx))
-            buffer = io.BytesIO()
-            np.save(buffer, images)
-            writer._write("images.npy", buffer.getvalue())
+            writer._write("images.npy", _npy(images))
             if is_poison is not None:
                 writer._write("truth.npz", _npz(is_poison=is_poison, original_labels=original_labels))
             writer._write("config.json", _json({
@@ -183,7 +197,7 @@ class RunWriter:
             os.close(self._lock)
             self._lock = -1
 
-    def _write(self, name: str, content: bytes) -> None:
+    def _write(self, name: str, content: bytes | Iterable[bytes]) -> None:
         write_atomic(self.path / name, content)
 
     def epoch(self, state: EpochState) -> None:

@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bsd_engine.decoded_cache import decoded
 from bsd_engine.errors import DataError
-from bsd_engine.image_folder import LabelledFiles, decode, labelled_files, split_folders
+from bsd_engine.image_folder import LabelledFiles, labelled_files, name_below, split_folders
 from bsd_engine.torchvision_compat import import_torchvision
 
 BUNDLED = Path(__file__).parents[1] / "assets/fashion_mnist.npz.xz"
@@ -35,7 +36,8 @@ class Source(NamedTuple):
     class_names: tuple[str, ...]
     """(C,)."""
     read: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]
-    """From indices of the wanted training images to these and all test images, (n, C, H, W) uint8."""
+    """From sorted indices of the wanted training images to these and all test images, (n, H, W, C) uint8. Both may be
+    written to, and may share memory with what a second call would return."""
     train_files: tuple[str, ...] | None = None
     """(N,) file names where there are files."""
 
@@ -99,27 +101,32 @@ def _from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> Source:
     for part in (labels, test_labels):
         if part is not None and part.max() >= len(names):
             raise DataError(f"{where} has the label {part.max()}, but there are {len(names)} classes, numbered 0 to {len(names) - 1}.")
-    return Source(labels, test_labels, names, lambda idx: (images[idx], test_images))
+    return Source(labels, test_labels, names, lambda idx: (_rows(images, idx), test_images))
+
+
+def _rows(images: np.ndarray, idx: np.ndarray) -> np.ndarray:
+    """The images with sorted indices; no copy where these are all."""
+    return images if len(idx) == len(images) else images[idx]
 
 
 def _checked_part(arrays: Mapping[str, np.ndarray], prefix: str, where: str) -> tuple[np.ndarray, np.ndarray]:
-    images = _channels_first(arrays[f"{prefix}images"], f"{prefix}images of {where}")
+    images = _channels_last(arrays[f"{prefix}images"], f"{prefix}images of {where}")
     labels = _whole_labels(arrays[f"{prefix}labels"], f"{prefix}labels of {where}")
     if len(images) != len(labels):
         raise DataError(f"{where} has {len(images)} {prefix}images and {len(labels)} {prefix}labels; expected one label an image.")
     return images, labels
 
 
-def _channels_first(images: np.ndarray, what: str) -> np.ndarray:
-    """(N, C, H, W) view of NHW, NHWC or NCHW images."""
+def _channels_last(images: np.ndarray, what: str) -> np.ndarray:
+    """(N, H, W, C) view of NHW, NHWC or NCHW images."""
     if images.dtype != np.uint8:
         raise DataError(f"The array {what} is {images.dtype}, expected uint8; scale the pixels to 0 ... 255 and convert them.")
     if images.ndim == 3:
-        return images[:, None]
+        return images[..., None]
     if images.ndim == 4 and images.shape[3] in (1, 3):
-        return images.transpose(0, 3, 1, 2)
-    if images.ndim == 4 and images.shape[1] in (1, 3):
         return images
+    if images.ndim == 4 and images.shape[1] in (1, 3):
+        return images.transpose(0, 2, 3, 1)
     raise DataError(f"The array {what} has the shape {images.shape}, expected (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 "
                     "channels.")
 
@@ -161,15 +168,15 @@ def _from_files(root: Path, train: LabelledFiles, test: LabelledFiles | None, im
     test_files = test.files if test else []
 
     def read(idx: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        images = decode([train.files[i] for i in idx] + test_files, image_size)
+        images = decoded([train.files[i] for i in idx] + test_files, root, image_size, cache_folder() / "decoded")
         return images[: len(idx)], images[len(idx) :] if test_files else None
 
-    names = tuple(str(file.relative_to(root)) for file in train.files)
+    names = tuple(name_below(root, file) for file in train.files)
     return Source(train.labels, test.labels if test_files else None, train.class_names, read, names)
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: BSD_DATA, or ~/.cache/bsd."""
+    """Where downloads and, in its folder `decoded`, decoded images are kept: BSD_DATA, or ~/.cache/bsd."""
     return Path(os.environ.get("BSD_DATA") or "~/.cache/bsd").expanduser()
 
 
@@ -193,9 +200,9 @@ def downloaded(name: str, image_size: int | None = None) -> Source:
 def _cifar10(root: Path) -> Source:
     dataset = import_torchvision().datasets.CIFAR10
     train, test = (dataset(root, train=is_train, download=True) for is_train in (True, False))
-    images, test_images = (part.data.transpose(0, 3, 1, 2) for part in (train, test))
+    images, test_images = train.data, test.data
     labels, test_labels = (np.array(part.targets, np.int64) for part in (train, test))
-    return Source(labels, test_labels, tuple(train.classes), lambda idx: (images[idx], test_images))
+    return Source(labels, test_labels, tuple(train.classes), lambda idx: (_rows(images, idx), test_images))
 
 
 def _gtsrb(root: Path, image_size: int | None) -> Source:

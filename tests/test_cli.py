@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bsd_engine import recorder
+from bsd_engine import preflight, recorder
 from bsd_engine.__main__ import main
 from bsd_engine.config import GROUPS
 from bsd_engine.runs import RunReader
@@ -318,7 +318,7 @@ def test_ctrl_c_before_anything_is_written_promises_nothing(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(recorder, "prepare", interrupted)
+    monkeypatch.setattr(preflight, "prepare", interrupted)
     monkeypatch.setattr("bsd_engine.undefended.prepare", interrupted)
     said = command(name, "--preset", "smoke", "--out", "run")
     assert said.status == 130 and said.err.strip() == "Stopped." and list(folder.iterdir()) == []

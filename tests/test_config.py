@@ -18,6 +18,7 @@ from bsd_engine.presets import PRESETS, demo, preset
 RANGES: dict[str, tuple[float, float]] = {
     "limit": (20, math.inf),
     "crop_padding": (0, 7),
+    "image_size": (8, 1024),
     "target_label": (0, math.inf),
     "rate": (0, 0.9),
     "width": (8, 1024),

@@ -28,6 +28,15 @@ def _tensor(array: Array) -> Tensor:
     return array.clone() if isinstance(array, Tensor) else torch.from_numpy(np.array(array))
 
 
+def _same_memory(array: Array) -> Tensor:
+    """The array as a tensor, to be written to."""
+    if isinstance(array, Tensor):
+        return array
+    if not array.flags.writeable:
+        raise DataError("The images are read-only, expected an array that may be written to; poison a copy instead of in place.")
+    return torch.from_numpy(array)
+
+
 def _like(result: Tensor, example: Array) -> Array:
     return result if isinstance(example, Tensor) else result.numpy()
 
@@ -111,7 +120,8 @@ class Attack(ABC):
         idx = torch.arange(len(x)) if indices is None else torch.as_tensor(indices)
         return _like(self._trigger(x, idx), images)
 
-    def poison(self, images: Array, labels: Array, rate: float, target_label: int, seed: int) -> PoisonedSet:
+    def poison(self, images: Array, labels: Array, rate: float, target_label: int, seed: int, *,
+               in_place: bool = False) -> PoisonedSet:
         """The training set that the victim gets, and the truth about it.
 
         Parameters
@@ -124,18 +134,21 @@ class Attack(ABC):
         target_label : int
         seed : int
             Decides which samples; those of a lower rate are among those of a higher one.
+        in_place : bool
+            Write the poisoned images over the given ones, so that no others are copied. By default, and for labels
+            always, the inputs stay as they are.
 
         Raises
         ------
         ConfigError
             If the target is not a class, or the rate poisons no sample.
         DataError
-            If images and labels do not fit the attack or each other.
+            If images and labels do not fit the attack or each other, or read-only images are to be changed in place.
 
         Paper: section 3.1 says |D_c| = (1 - rho) N. The code bases differ; we take the count of ASD and DBD (each
         sample of another class with probability rho), made exact: 2,250 of CIFAR-10 at rho = 0.05.
         """
-        x, y = _tensor(images), _tensor(labels)
+        x, y = _same_memory(images) if in_place else _tensor(images), _tensor(labels)
         self._check_poisoning(x, y, rate, target_label)
         idx = self._poison_idx(y, rate, target_label, torch.Generator().manual_seed(seed))
         if len(idx) == 0:
@@ -144,7 +157,7 @@ class Attack(ABC):
         is_poison[idx] = True
         original = y.clone()
         y[idx] = self._poison_labels(y[idx], target_label)
-        x[idx] = self._poison_images(x[idx], idx, target_label)
+        x[idx] = self._poison_images(x[idx].contiguous(), idx, target_label)
         return PoisonedSet(images=_like(x, images), labels=_like(y, labels), is_poison=_like(is_poison, labels),
                            original_labels=_like(original, labels))
 

@@ -1,0 +1,201 @@
+"""From image files to one array: headers decide the common form, then the pixels are decoded chunk by chunk by several threads.
+
+Arrays of images are uint8, channels last. No more than a chunk a thread is held beside the result.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from bsd_engine.errors import DataError
+
+DEFAULT_SIZE = 32
+LARGEST_KEPT_SIZE = 64
+# What Pillow raises on broken files of one kind or another.
+_UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, struct.error, zlib.error,
+               Image.DecompressionBombError)
+_CHUNK = 256  # images a task: handing over each image by itself costs as much as decoding it
+_CHUNK_BYTES = 4_000_000  # of large images fewer are taken, so that chunks stay small beside the result
+
+Store = Callable[[int, np.ndarray], None]
+"""Takes the number of the first image of a chunk, and its (n, H, W, C) pixels; called from several threads."""
+
+
+class Header(NamedTuple):
+    """What the first bytes of an image file tell."""
+
+    size: tuple[int, int]
+    """Width and height, pixels."""
+    is_grey: bool
+    """Eight bits of grey, nothing else."""
+
+
+class Form(NamedTuple):
+    """What all decoded images have in common."""
+
+    height: int
+    width: int
+    channels: int
+    """1 where every image is grey, else 3."""
+    resizes: bool
+    """Whether images of another size are resized; otherwise all have this one."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C)."""
+        return self.height, self.width, self.channels
+
+
+def decode(files: Sequence[Path], image_size: int | None = None) -> np.ndarray:
+    """(N, H, W, C) uint8: the images, grey if all of them are, else RGB.
+
+    Parameters
+    ----------
+    files : sequence of Path
+    image_size : int, optional
+        Height and width to resize to. By default images that are all of one size, 64 at most, keep it, and any others
+        become 32x32.
+
+    Raises
+    ------
+    DataError
+        If files cannot be read; names the first few.
+    """
+    return decode_in_memory(files, *survey(files, image_size))
+
+
+def decode_in_memory(files: Sequence[Path], form: Form, broken: Mapping[int, Exception]) -> np.ndarray:
+    """(N, H, W, C) uint8 of files that `survey` has seen."""
+    images = np.empty((len(files), *form.shape), np.uint8)
+
+    def store(start: int, chunk: np.ndarray) -> None:
+        images[start : start + len(chunk)] = chunk
+
+    decode_chunks(files, form, broken, store)
+    return images
+
+
+def survey(files: Sequence[Path], image_size: int | None = None) -> tuple[Form, dict[int, Exception]]:
+    """The common form of some files by their headers, and what was wrong with those that have no readable one.
+
+    Raises `DataError` where none has.
+    """
+    headers = _in_threads(_header_or_error, files)
+    broken = {i: header for i, header in enumerate(headers) if isinstance(header, Exception)}
+    sound = [header for header in headers if isinstance(header, Header)]
+    if not sound:
+        raise _unreadable(files, broken)
+    return _common_form(sound, image_size), broken
+
+
+def _common_form(headers: Sequence[Header], image_size: int | None) -> Form:
+    width, height = headers[0].size
+    keeps = not image_size and max(width, height) <= LARGEST_KEPT_SIZE and all(h.size == (width, height) for h in headers)
+    if not keeps:
+        width = height = image_size or DEFAULT_SIZE
+    return Form(height, width, 1 if all(h.is_grey for h in headers) else 3, resizes=not keeps)
+
+
+def decode_chunks(files: Sequence[Path], form: Form, broken: Mapping[int, Exception], store: Store) -> None:
+    """Decode all files into a store; `broken` are those known to be unreadable, by position.
+
+    Every file is tried before an error is raised, so that it counts all there are.
+    """
+    count = max(1, min(_CHUNK, _CHUNK_BYTES // np.prod(form.shape).item()))
+    errors = dict(broken)
+
+    def fill(start: int) -> None:
+        positions = range(start, min(start + count, len(files)))
+        chunk = np.zeros((len(positions), *form.shape), np.uint8)
+        for row, i in zip(chunk, positions):
+            if i not in broken:
+                try:
+                    row[:] = _pixels(files[i], form)
+                except _UNREADABLE as error:
+                    errors[i] = error
+        store(start, chunk)
+
+    with ThreadPoolExecutor(_threads()) as pool:
+        tasks = [pool.submit(fill, start) for start in range(0, len(files), count)]
+        try:
+            for task in tasks:
+                task.result()
+        finally:  # after a failure of the store, a full disk say, or Ctrl-C, the rest is not worth decoding
+            pool.shutdown(wait=True, cancel_futures=True)
+    if errors:
+        raise _unreadable(files, errors)
+
+
+def resize(images: np.ndarray, size: int) -> np.ndarray:
+    """(N, size, size, C) uint8 of (N, H, W, C) uint8; the images themselves where they have that size."""
+    if images.shape[1:3] == (size, size):
+        return images
+    resized = np.empty((len(images), size, size, images.shape[3]), np.uint8)
+
+    def fill(i: int) -> None:
+        image = Image.fromarray(images[i, :, :, 0] if images.shape[3] == 1 else np.ascontiguousarray(images[i]))
+        resized[i] = np.asarray(_resized(image, size, size)).reshape(resized.shape[1:])
+
+    _in_threads(fill, range(len(images)))
+    return resized
+
+
+def _threads() -> int:
+    return min(16, os.cpu_count() or 1)
+
+
+def _in_threads(function: Callable, items: Sequence) -> list:
+    """Results of a function for all items, in their order."""
+    chunks = [items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK)]
+    with ThreadPoolExecutor(_threads()) as pool:
+        return [result for chunk in pool.map(lambda chunk: [function(item) for item in chunk], chunks) for result in chunk]
+
+
+def _header_or_error(file: Path) -> Header | Exception:
+    try:
+        with Image.open(file) as image:
+            return Header(image.size, image.mode == "L")
+    except _UNREADABLE as error:
+        return error
+
+
+def _pixels(file: Path, form: Form) -> np.ndarray:
+    """(H, W, C) uint8; raises one of `_UNREADABLE`."""
+    with Image.open(file) as image:
+        if not form.resizes and image.size != (form.width, form.height):
+            raise ValueError("its size changed while the images were being read")
+        if form.resizes:
+            image.draft(None, (2 * form.width, 2 * form.height))  # lets a JPEG be decoded at a fraction of its size
+        pixels = np.asarray(_resized(_grey_or_rgb(image), form.width, form.height))
+    if form.channels == 1 and pixels.ndim == 3:
+        raise ValueError("it changed from grey to colour while the images were being read")
+    return pixels if pixels.ndim == 3 else pixels[:, :, None]  # a grey image fills all three channels of a row
+
+
+def _grey_or_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("L", "RGB"):
+        return image
+    if image.mode.startswith("I") or image.mode == "F":  # 16 bits: Pillow would clip at 255 instead of scaling
+        values = np.asarray(image, np.float64)
+        return Image.fromarray((values / (256 if values.max() > 255 else 1)).clip(0, 255).astype(np.uint8)).convert("RGB")
+    return image.convert("RGBA" if image.mode == "P" else image.mode).convert("RGB")
+
+
+def _resized(image: Image.Image, width: int, height: int) -> Image.Image:
+    return image if image.size == (width, height) else image.resize((width, height), Image.Resampling.BILINEAR)
+
+
+def _unreadable(files: Sequence[Path], errors: Mapping[int, Exception]) -> DataError:
+    """One sentence that counts the unreadable files and names the first three."""
+    first = sorted(errors)[:3]
+    names = ", ".join(f"{files[i].parent.name}/{files[i].name}" for i in first) + (", ..." if len(errors) > 3 else "")
+    return DataError(f"{len(errors)} of {len(files)} images cannot be read ({names}; {errors[first[0]]}); remove or replace them.")
