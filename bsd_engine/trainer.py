@@ -87,10 +87,7 @@ class BSDTrainer:
 
     def _new_model(self, role: str, lr: float) -> tuple[nn.Module, torch.optim.Optimizer]:
         """A model with weights from its own seed, and its optimiser."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_for(self.config.seed, role, -1))
-            model = models.build(self.config.model.model, channels_in=self.images.shape[3],
-                                 num_classes=self.prepared.num_classes, width=self.config.model.width)
+        model = models.seeded(self.config.model, self.prepared.images.shape, self.prepared.num_classes, seed_for(self.config.seed, role, -1))
         model = model.to(self.runtime.device, memory_format=torch.channels_last)
         return model, torch.optim.Adam(model.parameters(), lr=lr, fused=True)
 
