@@ -27,7 +27,7 @@ FIRST_POOLS = {
     "intersection": "kept by both (Eq. 3)", "union": "kept by either", "als_only": "by loss alone", "oss_only": "by distance alone",
     "random": "at random",
 }
-NETWORKS = {"small_resnet": "small ResNet", "resnet18": "ResNet-18"}
+NETWORKS = {"small_resnet": "small ResNet", "resnet18": "ResNet-18", "mobilenet_v2": "MobileNet-v2"}
 ALPHA_HELP = (
     "The largest share of all samples in the clean pool. The first split keeps this share by altruistic loss. The paper "
     "recommends 0.3 to 0.8 and uses 0.6; low values starve the main model, high ones let poison in."
@@ -231,5 +231,5 @@ def _more(form: Mapping[str, Any]) -> None:
     _number("Class completion", "completion_epochs", 0, 9000, form)
     _number("Selective drop", "drop_epochs", 0, 9000, form)
     _number("Iterations in an epoch", "iterations", 1, 100000, form)
-    _choice("Network", "model", NETWORKS, form, format_func=NETWORKS.get)
+    _choice("Network", "model", dict.fromkeys([*NETWORKS, form["model"]]), form, format_func=lambda name: NETWORKS.get(name, name))
     _number("Channels of its first stage", "width", 8, 1024, form)

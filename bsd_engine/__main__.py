@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shlex
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import tyro
 from tqdm import tqdm
 
 from bsd_engine.config import BSDConfig
-from bsd_engine.errors import BSDError, ConfigError
+from bsd_engine.errors import BSDError, ConfigError, StorageError
 from bsd_engine.presets import PRESETS, preset
 
 if TYPE_CHECKING:
@@ -49,6 +50,35 @@ class MapOptions:
     """Run folder."""
     follow: bool = False
     """Go on while the run is being written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchOptions:
+    """Measure this machine: parts of BSD in images a second, and the engine's iteration against a plain loop's."""
+
+    preset: str = "paper-cifar10"
+    """Preset that gives network, batches and augmentation; the images are noise of 32x32 pixels."""
+    model: str | None = None
+    """Network to take instead of the preset's."""
+    width: int | None = None
+    """Width to take instead of the preset's."""
+    rounds: int = 5
+    """Pairs of iterations, engine and plain loop in turn."""
+    quick: bool = False
+    """One round, whatever --rounds says."""
+    samples: int = 50000
+    """N of the split and of the target vote."""
+    workers: int = 2
+    """Processes of each of the plain loop's two data loaders."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    out: Path | None = None
+    """JSON file to write."""
+
+    def __post_init__(self) -> None:
+        for name, low in (("rounds", 1), ("samples", 2 * 10), ("workers", 0)):
+            if getattr(self, name) < low:
+                raise ConfigError(f"{name} is {getattr(self, name)}, expected a whole number at least {low}.")
 
 
 def _given(arguments: list[str], *names: str) -> str | None:
@@ -203,7 +233,25 @@ def map_run(arguments: list[str]) -> None:
     make_maps(options.folder, follow=options.follow)
 
 
-_COMMANDS: dict[str, Callable[[list[str]], None]] = {"train": train, "undefended": undefended, "check": check, "map": map_run}
+def bench(arguments: list[str]) -> None:
+    """Measure this machine: parts of BSD in images a second, and the engine's iteration against a plain loop's."""
+    options = tyro.cli(BenchOptions, args=arguments, prog="python -m bsd_engine bench", config=(tyro.conf.OmitArgPrefixes,))
+    changes = {name: getattr(options, name) for name in ("model", "width") if getattr(options, name) is not None}
+    config = preset(options.preset).with_settings(device=options.device, **changes)
+    if options.out and not options.out.parent.is_dir():
+        raise StorageError(f"Cannot write {options.out}: there is no folder {options.out.parent}. Make it, or choose another place.")
+    from bsd_engine.bench import measure
+
+    report = measure(config, rounds=1 if options.quick else options.rounds, samples=options.samples, workers=options.workers)
+    print(report.table())
+    if options.out:
+        try:
+            options.out.write_text(json.dumps(report.to_dict(), indent=1) + "\n")
+        except OSError as error:
+            raise StorageError(f"Cannot write {options.out}: {error.strerror}. Choose another place.") from None
+
+
+_COMMANDS: dict[str, Callable[[list[str]], None]] = {"train": train, "undefended": undefended, "check": check, "bench": bench, "map": map_run}
 
 
 def _usage() -> str:

@@ -101,20 +101,32 @@ class AttackConfig:
         )
 
 
+NETWORKS = ("small_resnet", "resnet18", "mobilenet_v2")
+TORCHVISION = "torchvision:"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """Architecture of both models; the altruistic model g has the same one as the main model f."""
 
-    model: Literal["small_resnet", "resnet18"] = "resnet18"
-    """resnet18: the CIFAR ResNet-18 of the paper; small_resnet: three stages behind a stride-2 stem, for CPUs."""
+    model: str = "resnet18"
+    """resnet18: the CIFAR ResNet-18 of the paper; small_resnet: three stages behind a stride-2 stem, for CPUs; mobilenet_v2: for
+    small images too; torchvision:NAME: a network of torchvision with random weights, such as torchvision:resnet18, for 224 px."""
     width: int = 64
-    """Channels of the first stage (paper: 64); later stages double it."""
+    """Channels of the first stage of a ResNet (paper: 64), later stages double it; mobilenet_v2 has all its layers scaled by
+    width / 64, and needs a multiple of 8 from 32; networks of torchvision have one width, called 64."""
 
     def __post_init__(self) -> None:
-        _check_choices(self)
+        name = self.model
+        known = isinstance(name, str) and (name in NETWORKS or name.startswith(TORCHVISION) and name != TORCHVISION)
+        _check(known, "model", name, f"one of {', '.join(NETWORKS)} or torchvision:NAME")
         # Below 8 channels, oneDNN 3.12 (torch 2.13) writes past a buffer in the backward pass of a strided channels_last
-        # convolution on AVX2, and the process dies.
+        # convolution on AVX2, and the process dies. The narrowest layer of mobilenet_v2 has a quarter of its width.
         _check_numbers(self, width=(8, 1024))
+        if name == "mobilenet_v2":
+            _check(self.width >= 32 and self.width % 8 == 0, "width", self.width, "a multiple of 8 from 32 for mobilenet_v2")
+        if name.startswith(TORCHVISION):
+            _check(self.width == 64, "width", self.width, "64 for a network of torchvision", "Its layers are not scaled.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,16 @@ def paper_gtsrb() -> BSDConfig:
     return BSDConfig(preset="paper-gtsrb").with_settings(data="gtsrb", flip=False, altruistic_update="mixmatch_full")
 
 
+def paper_imagenet30() -> BSDConfig:
+    """The paper's settings on 30 classes of ImageNet at 224 pixels, in folder:imagenet30. Needs a GPU.
+
+    Appendix B.3 trains the undefended model for 90 epochs there.
+    """
+    return BSDConfig(preset="paper-imagenet30").with_settings(
+        data="folder:imagenet30", image_size=224, model="torchvision:resnet18", undefended_epochs=90,
+    )
+
+
 def demo() -> BSDConfig:
     """BSD on 6,000 of the bundled photographs of clothing, with a small network: 1-2 minutes on two CPU cores.
 
@@ -48,6 +58,7 @@ PRESETS: dict[str, Callable[[], BSDConfig]] = {
     "demo": demo,
     "paper-cifar10": paper_cifar10,
     "paper-gtsrb": paper_gtsrb,
+    "paper-imagenet30": paper_imagenet30,
     "smoke": smoke,
 }
 

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -82,11 +83,9 @@ class BSDTrainer:
     def _new_model(self, role: Role, lr: float, member: int = 0) -> tuple[nn.Module, torch.optim.Optimizer]:
         """A model with weights from its own seed, and its optimiser."""
         settings = self.config.model
-        name = self.config.altruistic.altruistic_model if role == "altruistic" else None
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_for(self.config.seed, role, -1, member))
-            model = models.build(name or settings.model, channels_in=self.images.shape[3],
-                                 num_classes=self.prepared.num_classes, width=settings.width)
+        if role == "altruistic" and self.config.altruistic.altruistic_model:
+            settings = replace(settings, model=self.config.altruistic.altruistic_model)
+        model = models.seeded(settings, self.prepared.images.shape, self.prepared.num_classes, seed_for(self.config.seed, role, -1, member))
         model = model.to(self.runtime.device, memory_format=torch.channels_last)
         return model, _adam(model, lr)
 

@@ -30,9 +30,10 @@ def train_undefended(config: BSDConfig, folder: Path, *, progress: Callable[[ran
     if (folder / "summary.json").exists():
         raise RunFolderError(f"{folder} holds a run already; give a new folder.")
     prepared = prepare(config)
+    model = models.seeded(config.model, prepared.images.shape, prepared.num_classes, seed_for(config.seed, "main", -1))
     make_folder(folder)
     place, started = runtime.choose(config.device), time.monotonic()
-    model = _new_model(config, prepared.images.shape[3], prepared.num_classes).to(place.device, memory_format=torch.channels_last)
+    model = model.to(place.device, memory_format=torch.channels_last)
     plain = config.undefended
     optimizer = torch.optim.SGD(model.parameters(), lr=plain.undefended_lr, momentum=0.9, weight_decay=5e-4)
     epochs = plain.undefended_epochs
@@ -58,8 +59,3 @@ def train_undefended(config: BSDConfig, folder: Path, *, progress: Callable[[ran
     write_atomic(folder / "summary.json", (json.dumps(summary, indent=1) + "\n").encode())
     return summary
 
-
-def _new_model(config: BSDConfig, channels: int, num_classes: int) -> torch.nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_for(config.seed, "main", -1))
-        return models.build(config.model.model, channels_in=channels, num_classes=num_classes, width=config.model.width)

@@ -101,7 +101,10 @@ BAD_SETTINGS = {
     "no file": (["--data", "npz:absent.npz"], "There is no file absent.npz"),
     "no folder": (["--data", "folder:absent"], "There is no folder absent"),
     "no path": (["--data", "folder:"], "data is 'folder:', expected"),
-    "preset unheard of": (["--preset", "fast"], "preset is 'fast', expected one of demo, paper-cifar10, paper-gtsrb, smoke"),
+    "network unheard of": (["--model", "vgg"], "model is 'vgg', expected one of small_resnet, resnet18, mobilenet_v2 or torchvision:NAME"),
+    "network not in torchvision": (["--model", "torchvision:vgg", "--width", "64"], "torchvision has no classification network of that name"),
+    "network too large": (["--model", "torchvision:alexnet", "--width", "64"], "cannot take images of 8x8 pixels"),
+    "preset unheard of": (["--preset", "fast"], "preset is 'fast', expected one of demo, paper-cifar10, paper-gtsrb, paper-imagenet30, smoke"),
     "nothing to resume": (["--resume", "absent"], "absent is not a run folder"),
 }
 
@@ -120,7 +123,7 @@ def test_what_cannot_be_used_is_one_sentence_and_starts_nothing(
     assert_one_sentence(command(*smoke("train", tiny_npz, "--out", "run"), *words), folder, expected)
 
 
-@pytest.mark.parametrize("name", ["alpha too large", "target of no class", "no file"])
+@pytest.mark.parametrize("name", ["alpha too large", "target of no class", "no file", "network too large"])
 def test_undefended_training_refuses_the_same(command: Callable[..., Said], folder: Path, tiny_npz: str, name: str) -> None:
     words, expected = BAD_SETTINGS[name]
     assert_one_sentence(command(*smoke("undefended", tiny_npz, "--out", "run"), *words), folder, expected)
@@ -172,7 +175,6 @@ def test_undefended_training_cannot_be_resumed(command: Callable[..., Said], fol
         (["--gamma", "1"], "--gamma"),
         (["--alpha", "much"], "'much'"),
         (["--warmup", "2.5"], "'2.5'"),
-        (["--model", "vgg"], "'vgg'"),
         (["--completion", "all"], "'all'"),
         (["stray"], "stray"),
         (["--alpha"], "--alpha"),

@@ -116,6 +116,13 @@ def test_an_unknown_word_is_refused_with_the_known_ones(name: str) -> None:
         ({"seed": 2**31}, "seed is 2147483648, expected a whole number from 0 to 2147483647."),
         ({"seed": 1.5}, "seed is 1.5, expected a whole number from 0 to 2147483647."),
         ({"device": "tpu"}, "device is 'tpu', expected auto, cpu, cuda or cuda:N."),
+        ({"model": "vgg"}, "model is 'vgg', expected one of small_resnet, resnet18, mobilenet_v2 or torchvision:NAME."),
+        ({"model": "torchvision:"}, "model is 'torchvision:', expected one of small_resnet, resnet18, mobilenet_v2 or torchvision:NAME."),
+        ({"model": None}, "model is None, expected one of small_resnet, resnet18, mobilenet_v2 or torchvision:NAME."),
+        ({"model": "mobilenet_v2", "width": 24}, "width is 24, expected a multiple of 8 from 32 for mobilenet_v2."),
+        ({"model": "mobilenet_v2", "width": 44}, "width is 44, expected a multiple of 8 from 32 for mobilenet_v2."),
+        ({"model": "torchvision:resnet18", "width": 16},
+         "width is 16, expected 64 for a network of torchvision. Its layers are not scaled."),
         ({"device": "cuda:x"}, "device is 'cuda:x', expected auto, cpu, cuda or cuda:N."),
     ],
 )
@@ -129,6 +136,7 @@ def test_settings_that_contradict_are_refused_in_one_sentence(settings: dict[str
         {"alpha": 1, "beta": 1}, {"alpha": 0.7, "beta": 0.7}, {"attack": "none", "rate": 0}, {"t2": 30, "t3": 30}, {"limit": 20},
         {"target_estimator": "given", "assume_target": 0}, {"data": "folder:/some where"}, {"data": "npz:x.npz"}, {"rampup": 1},
         {"device": "cuda:1"}, {"lambda_u": 0}, {"ema": 0.999}, {"width": 8},
+        {"model": "mobilenet_v2", "width": 32}, {"model": "torchvision:resnet18", "width": 64},
     ],
 )
 def test_the_ends_of_ranges_and_rare_combinations_are_allowed(settings: dict[str, Any]) -> None:

@@ -1,0 +1,206 @@
+"""How long a run will take, from a few iterations of each of its parts on this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Barrier
+from typing import Any
+
+import torch
+
+from bsd_engine import runtime
+from bsd_engine.config import STAGES, BSDConfig, ScheduleConfig, Stage
+from bsd_engine.preflight import PreparedData, prepare
+from bsd_engine.scoring import score
+from bsd_engine.trainer import BSDTrainer, Decision
+
+PART_SECONDS = 0.4  # each of the parts is repeated for about so long
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartSeconds:
+    """Seconds of one unit of work; "beside" is with both models computing at once, each on half of the threads."""
+
+    main: float
+    """A MixMatch iteration of f alone."""
+    main_beside: float
+    altruistic: float
+    """A batch of g alone."""
+    altruistic_beside: float
+    score: float
+    """Scoring one image, alone."""
+    score_beside: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """How much work an epoch has."""
+
+    samples: int
+    """Training images."""
+    tests: int
+    """Test images, clean and triggered."""
+    altruistic_batches: int
+    """Batches of g in an epoch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What a run is expected to take here; writing it down and its maps are not counted."""
+
+    seconds: float
+    """Of the whole run."""
+    epoch_seconds: dict[Stage, float]
+    """Of one epoch in each stage."""
+    parts: PartSeconds
+
+
+def epoch_seconds(schedule: ScheduleConfig, parts: PartSeconds, counts: Counts) -> dict[Stage, float]:
+    """Seconds of an ordinary epoch in each stage, as `trainer` orders its work.
+
+    While T < T2, both models score and then train side by side, and the slower one decides; the tests of f have half of
+    the threads, too.
+    """
+    warmup = counts.altruistic_batches * parts.altruistic + counts.samples * parts.score
+    training = max(schedule.iterations * parts.main_beside, counts.altruistic_batches * parts.altruistic_beside)
+    beside = counts.samples * parts.score_beside + training + counts.tests * parts.score_beside
+    alone = counts.samples * parts.score + schedule.iterations * parts.main + counts.tests * parts.score
+    return dict(zip(STAGES, (warmup, beside, beside, beside, alone)))
+
+
+def run_seconds(schedule: ScheduleConfig, parts: PartSeconds, counts: Counts) -> float:
+    """Seconds of a run: its epochs, the test of g after its warm-up, and the last scores of g, made beside those of f at T2."""
+    each = epoch_seconds(schedule, parts, counts)
+    total = sum(each[schedule.stage(epoch)] for epoch in range(schedule.total_epochs)) + counts.tests * parts.score
+    return total + (counts.samples * (parts.score_beside - parts.score) if schedule.t3 > schedule.t2 else 0.0)
+
+
+def estimate(config: BSDConfig, prepared: PreparedData | None = None) -> Estimate:
+    """The seconds that a run with these settings and data takes here, from some seconds of measuring.
+
+    Where an iteration is long, it is timed with smaller batches and scaled up.
+    """
+    prepared = prepared or prepare(config)
+    parts = measure_parts(config, prepared)
+    tests = sum(len(x) for x in (prepared.test_images, prepared.triggered_images) if x is not None)
+    samples, batch = len(prepared.labels), config.altruistic.altruistic_batch
+    counts = Counts(samples=samples, tests=tests, altruistic_batches=samples // batch + (samples % batch > 1))
+    return Estimate(seconds=run_seconds(config.schedule, parts, counts), epoch_seconds=epoch_seconds(config.schedule, parts, counts), parts=parts)
+
+
+def measure_parts(config: BSDConfig, prepared: PreparedData) -> PartSeconds:
+    """Time each part with the run's own network, image size and batches."""
+    scale = _batch_divisor(config, prepared)
+    works = Workload(_smaller_batches(config, scale), prepared)
+    threads = works.trainer.runtime.threads
+    main, altruistic, score_main, score_altruistic = works.main, works.altruistic, works.score_main, works.score_altruistic
+    alone = [timed(work, threads)[0] for work in (main, altruistic, score_main)]
+    beside = timed_beside(main, altruistic, threads)
+    scores = timed_beside(score_main, score_altruistic, threads)
+    return PartSeconds(
+        main=scale * alone[0], altruistic=scale * alone[1], score=alone[2] / works.scored,
+        main_beside=scale * beside[0], altruistic_beside=scale * beside[1], score_beside=max(scores) / works.scored,
+    )
+
+
+class Workload:
+    """A trainer whose parts can be run one unit at a time. Its pools are the two halves of the data."""
+
+    def __init__(self, config: BSDConfig, prepared: PreparedData, scored: int = 64) -> None:
+        self.config = config
+        self.trainer = BSDTrainer(config, prepared)
+        self.scored = min(scored, len(prepared.labels))
+        first_half = torch.arange(len(prepared.labels)) < len(prepared.labels) // 2
+        self._decision = Decision(clean_mask=first_half, unlabeled_mask=~first_half)
+        self._main = self._endless(self._main_epoch)
+        self._altruistic = self._endless(self.trainer._train_altruistic)
+
+    def _main_epoch(self, epoch: int) -> Iterator[tuple[int, int]]:
+        # The halfway epoch, since lambda_u is 0 at the first.
+        return self.trainer._train_main(self.config.schedule.t3 // 2, self.trainer._plan(epoch, self._decision))
+
+    @staticmethod
+    def _endless(train: Callable[[int], Iterator[Any]]) -> Iterator[Any]:
+        epoch = 0
+        while True:
+            yield from train(epoch)
+            epoch += 1
+
+    def main(self) -> None:
+        """One MixMatch iteration of f."""
+        next(self._main)
+        self._wait()
+
+    def altruistic(self) -> None:
+        """One batch of g."""
+        next(self._altruistic)
+        self._wait()
+
+    def score_main(self) -> None:
+        """f scores `scored` images."""
+        self._score(self.trainer.main)
+
+    def score_altruistic(self) -> None:
+        """g scores `scored` images."""
+        self._score(self.trainer.altruistic)
+
+    def _score(self, model: torch.nn.Module) -> None:
+        t = self.trainer
+        score(model, t.images[: self.scored], t.labels[: self.scored], t.normalize, t.runtime)
+        model.train()
+        self._wait()
+
+    def _wait(self) -> None:
+        if self.trainer.runtime.device.type == "cuda":
+            torch.cuda.synchronize(self.trainer.runtime.device)
+
+
+def timed(work: Callable[[], None], threads: int, seconds: float = PART_SECONDS, barrier: Barrier | None = None) -> tuple[float, int]:
+    """Mean seconds of a piece of work, and how often it was done, after one that is not counted."""
+    with runtime.intra_op_threads(threads):
+        try:
+            work()
+        except BaseException:
+            if barrier:
+                barrier.abort()  # the other one would wait for ever
+            raise
+        if barrier:
+            barrier.wait()
+        begin, done = time.perf_counter(), 0
+        while not done or time.perf_counter() - begin < seconds:
+            work()
+            done += 1
+        return (time.perf_counter() - begin) / done, done
+
+
+def timed_beside(first: Callable[[], None], second: Callable[[], None], threads: int) -> tuple[float, float]:
+    """Mean seconds of two pieces of work that run side by side, each on half of the threads."""
+    barrier = Barrier(2)
+    shares = (threads - threads // 2, threads // 2)
+    with ThreadPoolExecutor(2) as lanes:
+        running = [lanes.submit(timed, work, share, barrier=barrier) for work, share in zip((first, second), shares)]
+        return tuple(each.result()[0] for each in running)
+
+
+def _smaller_batches(config: BSDConfig, divisor: int) -> BSDConfig:
+    mix, g = config.mixmatch, config.altruistic
+    return config.with_settings(
+        labeled_batch=max(2, mix.labeled_batch // divisor), unlabeled_batch=max(2, mix.unlabeled_batch // divisor),
+        altruistic_batch=max(2, g.altruistic_batch // divisor), iterations=min(config.schedule.iterations, 16),
+    )
+
+
+def _batch_divisor(config: BSDConfig, prepared: PreparedData) -> int:
+    """By what batches are divided so that an iteration takes about PART_SECONDS; batches of 8 stay, since fewer images
+    leave more of the time to the weights."""
+    works = Workload(_smaller_batches(config, 10**6), prepared, scored=8)
+    image = timed(works.score_main, works.trainer.runtime.threads, 0.0)[0] / works.scored
+    mix, divisor = config.mixmatch, 1
+    # Forward and backward are about three forwards, and the guesses one.
+    full = image * (3 * mix.labeled_batch + 8 * mix.unlabeled_batch)
+    while full / divisor > PART_SECONDS and min(mix.labeled_batch, mix.unlabeled_batch, config.altruistic.altruistic_batch) // (2 * divisor) >= 8:
+        divisor *= 2
+    return divisor
