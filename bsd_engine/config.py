@@ -107,7 +107,7 @@ TORCHVISION = "torchvision:"
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """Architecture of both models; the altruistic model g has the same one as the main model f."""
+    """Architecture of the main model f, and of the altruistic model g where altruistic_model names no other."""
 
     model: str = "resnet18"
     """resnet18: the CIFAR ResNet-18 of the paper; small_resnet: three stages behind a stride-2 stem, for CPUs; mobilenet_v2: for
@@ -395,9 +395,15 @@ class BSDConfig:
         known = device in ("auto", "cpu", "cuda") or (device.startswith("cuda:") and device[5:].isdigit())
         _check(known, "device", device, "auto, cpu, cuda or cuda:N")
         _check_choices(self)
+        self.altruistic_network  # noqa: B018 - checks itself
         no_drop = self.split.all_to_all == "off" or not self.split.selective_drop or self.schedule.t3 == self.schedule.t2
         _check(no_drop, "all_to_all", self.split.all_to_all, "off where samples of one target are dropped",
                "Set t3 = t2 as the paper does, or switch selective_drop off.")
+
+    @property
+    def altruistic_network(self) -> ModelConfig:
+        """Architecture of g."""
+        return replace(self.model, model=self.altruistic.altruistic_model or self.model.model)
 
     @property
     def drop_start(self) -> int:

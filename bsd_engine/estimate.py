@@ -13,9 +13,10 @@ import torch
 
 from bsd_engine import runtime
 from bsd_engine.config import STAGES, BSDConfig, ScheduleConfig, Stage
+from bsd_engine.decisions import Decision
 from bsd_engine.preflight import PreparedData, prepare
 from bsd_engine.scoring import score
-from bsd_engine.trainer import BSDTrainer, Decision
+from bsd_engine.trainer import BSDTrainer
 
 PART_SECONDS = 0.4  # each of the parts is repeated for about so long
 
@@ -28,8 +29,9 @@ class PartSeconds:
     """A MixMatch iteration of f alone."""
     main_beside: float
     altruistic: float
-    """A batch of g alone."""
+    """A batch of g alone, in its warm-up."""
     altruistic_beside: float
+    """A batch, or with `altruistic_update` a MixMatch iteration, of g."""
     score: float
     """Scoring one image, alone."""
     score_beside: float
@@ -44,7 +46,11 @@ class Counts:
     tests: int
     """Test images, clean and triggered."""
     altruistic_batches: int
-    """Batches of g in an epoch."""
+    """Batches of g in an epoch of its warm-up."""
+    altruistic_steps: int
+    """Batches or iterations of g in an epoch beside f."""
+    warmup_models: int = 1
+    """Models in the OSS warm-up; one for each class with all-to-all by retraining."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +71,12 @@ def epoch_seconds(schedule: ScheduleConfig, parts: PartSeconds, counts: Counts) 
     the threads, too.
     """
     warmup = counts.altruistic_batches * parts.altruistic + counts.samples * parts.score
-    training = max(schedule.iterations * parts.main_beside, counts.altruistic_batches * parts.altruistic_beside)
-    beside = counts.samples * parts.score_beside + training + counts.tests * parts.score_beside
-    alone = counts.samples * parts.score + schedule.iterations * parts.main + counts.tests * parts.score
-    return dict(zip(STAGES, (warmup, beside, beside, beside, alone)))
+    scoring = (counts.samples + counts.tests) * parts.score_beside
+    g = counts.altruistic_steps * parts.altruistic_beside
+    oss = scoring + max(counts.warmup_models * schedule.iterations * parts.main_beside, g)
+    beside = scoring + max(schedule.iterations * parts.main_beside, g)
+    alone = (counts.samples + counts.tests) * parts.score + schedule.iterations * parts.main
+    return dict(zip(STAGES, (warmup, oss, beside, beside, alone)))
 
 
 def run_seconds(schedule: ScheduleConfig, parts: PartSeconds, counts: Counts) -> float:
@@ -87,7 +95,12 @@ def estimate(config: BSDConfig, prepared: PreparedData | None = None) -> Estimat
     parts = measure_parts(config, prepared)
     tests = sum(len(x) for x in (prepared.test_images, prepared.triggered_images) if x is not None)
     samples, batch = len(prepared.labels), config.altruistic.altruistic_batch
-    counts = Counts(samples=samples, tests=tests, altruistic_batches=samples // batch + (samples % batch > 1))
+    batches = samples // batch + (samples % batch > 1)
+    counts = Counts(
+        samples=samples, tests=tests, altruistic_batches=batches,
+        altruistic_steps=batches if config.altruistic.altruistic_update == "ce" else config.schedule.iterations,
+        warmup_models=prepared.num_classes if config.split.all_to_all == "retrain_each" else 1,
+    )
     return Estimate(seconds=run_seconds(config.schedule, parts, counts), epoch_seconds=epoch_seconds(config.schedule, parts, counts), parts=parts)
 
 
@@ -96,10 +109,9 @@ def measure_parts(config: BSDConfig, prepared: PreparedData) -> PartSeconds:
     scale = _batch_divisor(config, prepared)
     works = Workload(_smaller_batches(config, scale), prepared)
     threads = works.trainer.runtime.threads
-    main, altruistic, score_main, score_altruistic = works.main, works.altruistic, works.score_main, works.score_altruistic
-    alone = [timed(work, threads)[0] for work in (main, altruistic, score_main)]
-    beside = timed_beside(main, altruistic, threads)
-    scores = timed_beside(score_main, score_altruistic, threads)
+    alone = [timed(work, threads)[0] for work in (works.main, works.altruistic, works.score_main)]
+    beside = timed_beside(works.main, works.altruistic_update, threads)
+    scores = timed_beside(works.score_main, works.score_altruistic, threads)
     return PartSeconds(
         main=scale * alone[0], altruistic=scale * alone[1], score=alone[2] / works.scored,
         main_beside=scale * beside[0], altruistic_beside=scale * beside[1], score_beside=max(scores) / works.scored,
@@ -115,19 +127,16 @@ class Workload:
         self.scored = min(scored, len(prepared.labels))
         first_half = torch.arange(len(prepared.labels)) < len(prepared.labels) // 2
         self._decision = Decision(clean_mask=first_half, unlabeled_mask=~first_half)
-        self._main = self._endless(self._main_epoch)
-        self._altruistic = self._endless(self.trainer._train_altruistic)
-
-    def _main_epoch(self, epoch: int) -> Iterator[tuple[int, int]]:
-        # The halfway epoch, since lambda_u is 0 at the first.
-        return self.trainer._train_main(self.config.schedule.t3 // 2, self.trainer._plan(epoch, self._decision))
+        # An epoch after the OSS warm-up: lambda_u is not 0, and there is one main model.
+        epoch = config.schedule.altruistic_epochs + config.schedule.t1
+        self._main = self._endless(self.trainer._train_main, epoch, self._decision)
+        self._altruistic = self._endless(self.trainer._cross_entropy, epoch)
+        self._update = self._endless(self.trainer._train_altruistic, epoch, self._decision)
 
     @staticmethod
-    def _endless(train: Callable[[int], Iterator[Any]]) -> Iterator[Any]:
-        epoch = 0
+    def _endless(train: Callable[..., Iterator[Any]], *arguments: Any) -> Iterator[Any]:
         while True:
-            yield from train(epoch)
-            epoch += 1
+            yield from train(*arguments)
 
     def main(self) -> None:
         """One MixMatch iteration of f."""
@@ -137,6 +146,11 @@ class Workload:
     def altruistic(self) -> None:
         """One batch of g."""
         next(self._altruistic)
+        self._wait()
+
+    def altruistic_update(self) -> None:
+        """One batch or iteration of g as it trains beside f."""
+        next(self._update)
         self._wait()
 
     def score_main(self) -> None:

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -82,9 +81,7 @@ class BSDTrainer:
 
     def _new_model(self, role: Role, lr: float, member: int = 0) -> tuple[nn.Module, torch.optim.Optimizer]:
         """A model with weights from its own seed, and its optimiser."""
-        settings = self.config.model
-        if role == "altruistic" and self.config.altruistic.altruistic_model:
-            settings = replace(settings, model=self.config.altruistic.altruistic_model)
+        settings = self.config.altruistic_network if role == "altruistic" else self.config.model
         model = models.seeded(settings, self.prepared.images.shape, self.prepared.num_classes, seed_for(self.config.seed, role, -1, member))
         model = model.to(self.runtime.device, memory_format=torch.channels_last)
         return model, _adam(model, lr)

@@ -87,19 +87,19 @@ def test_plain_views_are_normalised_and_differ(channels: int) -> None:
 
 
 def test_seconds_of_an_epoch_follow_the_trainers_order() -> None:
-    counts = Counts(samples=100, tests=20, altruistic_batches=4)
+    counts = Counts(samples=100, tests=20, altruistic_batches=4, altruistic_steps=4)
     each = estimate.epoch_seconds(SCHEDULE, PARTS, counts)
     beside = 100 * 0.015 + 10 * 1.5 + 20 * 0.015
     assert each == pytest.approx(dict(zip(STAGES, (4 * 0.5 + 100 * 0.01, beside, beside, beside, 120 * 0.01 + 10 * 1.0))))
 
 
 def test_the_slower_model_decides_while_both_train() -> None:
-    counts = Counts(samples=100, tests=0, altruistic_batches=40)
+    counts = Counts(samples=100, tests=0, altruistic_batches=40, altruistic_steps=40)
     assert estimate.epoch_seconds(SCHEDULE, PARTS, counts)["oss_warmup"] == pytest.approx(100 * 0.015 + 40 * 0.75)
 
 
 def test_seconds_of_a_run_are_those_of_its_epochs_and_two_passes_more() -> None:
-    counts = Counts(samples=100, tests=20, altruistic_batches=4)
+    counts = Counts(samples=100, tests=20, altruistic_batches=4, altruistic_steps=4)
     warmup, beside, alone = 3.0, 16.8, 11.2
     assert estimate.run_seconds(SCHEDULE, PARTS, counts) == pytest.approx(3 * warmup + 5 * beside + 4 * alone + 20 * 0.01 + 100 * 0.005)
     never_alone = ScheduleConfig(altruistic_epochs=3, t1=2, init_epochs=1, t2=5, t3=5, iterations=10)
@@ -110,7 +110,7 @@ def test_an_estimate_measures_the_runs_own_network(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(estimate, "PART_SECONDS", 0.0)
     found = bench.estimate(smoke().with_settings(device="cpu"), bench.random_data(60))
     assert all(seconds > 0 for seconds in vars(found.parts).values()) and set(found.epoch_seconds) == set(STAGES)
-    batches = Counts(samples=60, tests=0, altruistic_batches=1)
+    batches = Counts(samples=60, tests=0, altruistic_batches=1, altruistic_steps=1)
     assert found.seconds == estimate.run_seconds(smoke().schedule, found.parts, batches) > 0
 
 
