@@ -86,6 +86,25 @@ def test_only_poisoned_samples_differ_and_the_inputs_do_not(name: str) -> None:
     assert torch.equal((poisoned.images != images).flatten(1).any(1), poisoned.is_poison)
 
 
+@pytest.mark.parametrize("name", attacks.names())
+@pytest.mark.parametrize("kind", ["tensor", "array", "channels last"])
+def test_poisoning_in_place_gives_the_same_in_the_same_memory(name: str, kind: str) -> None:
+    images, labels = random_images(300), random_labels(300)
+    expected = attacks.make(name).poison(images, labels, 0.1, 3, seed=5)
+    given_images = {"tensor": images, "array": images.numpy(), "channels last": images.to(memory_format=torch.channels_last)}[kind]
+    poisoned = attacks.make(name).poison(given_images, labels, 0.1, 3, seed=5, in_place=True)
+    assert poisoned.images is given_images or np.shares_memory(poisoned.images, given_images)
+    assert torch.equal(torch.as_tensor(given_images), expected.images) and torch.equal(poisoned.labels, expected.labels)
+    assert torch.equal(labels, random_labels(300)) and torch.equal(poisoned.original_labels, labels)
+
+
+def test_read_only_images_are_not_poisoned_in_place() -> None:
+    images = random_images(100).numpy()
+    images.setflags(write=False)
+    with pytest.raises(DataError, match="images are read-only, expected an array that may be written to"):
+        attacks.make("badnets").poison(images, random_labels(100).numpy(), 0.5, 3, 0, in_place=True)
+
+
 # --- which samples ---
 
 

@@ -236,6 +236,48 @@ def test_undefended_writes_the_baseline_of_the_der(command: Callable[..., Said],
     assert all(0 <= summary[k] <= 100 for k in ("clean_accuracy", "attack_success_rate")) and summary["pseudo_target"] is None
 
 
+# --- check ---
+
+
+@pytest.fixture
+def contradictory_npz(tmp_path: Path) -> str:
+    """SPEC of 40 images in two classes of which the first two are the same, with different labels."""
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
+    images[1] = images[0]
+    np.savez(tmp_path / "twice.npz", images=images, labels=np.arange(40) % 2)
+    return f"npz:{tmp_path / 'twice.npz'}"
+
+
+def test_check_describes_the_data_and_starts_nothing(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:
+    said = command(*smoke("check", tiny_npz, "--target", "2", "--out", "run"))
+    assert said.status == 0 and said.err == "" and list(folder.iterdir()) == []
+    first, *lines = said.out.splitlines()
+    assert first == f"data: {tiny_npz}" and lines[0].startswith("training images: 120 in 4 classes") and "8x8 pixels, grey" in said.out
+    assert "exact duplicates: 0 groups" in said.out
+
+
+def test_check_refuses_what_train_refuses(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:
+    for name in ("alpha too large", "target of no class", "no file", "data unheard of", "nothing to resume"):
+        words, expected = BAD_SETTINGS[name]
+        assert_one_sentence(command(*smoke("check", tiny_npz), *words), folder, expected)
+
+
+def test_contradicting_duplicates_are_told_by_check_and_warned_of_by_train(
+    command: Callable[..., Said], folder: Path, contradictory_npz: str
+) -> None:
+    options = ["--attack", "none", "--t3", "5"]
+    assert "1 of them with different labels\n  image 0 (0), image 1 (1)\n" in command(*smoke("check", contradictory_npz, *options)).out
+    said = command(*smoke("train", contradictory_npz, "--out", "run", *options))
+    assert said.status == 0, said.err
+    first = said.err.splitlines()[0]
+    assert first.startswith("warning: 1 group of training images with the same pixels have different labels, such as image 0 (0)")
+
+
+def test_check_reads_the_settings_of_a_run(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:
+    assert command(*smoke("train", tiny_npz, "--t3", "5", "--out", "run")).status == 0
+    assert command("check", "--resume", "run").out == command(*smoke("check", tiny_npz)).out
+
+
 # --- help ---
 
 

@@ -420,6 +420,31 @@ CAUSES = [
 ]
 
 
+def test_images_in_any_order_of_memory_are_written_as_numpy_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (7, 5, 4, 3), np.uint8)
+    for part_bytes in (1, 130, 10**6):
+        monkeypatch.setattr(runs, "_PART_BYTES", part_bytes)
+        for array in (images, images.transpose(0, 3, 1, 2), images[:0]):
+            write_atomic(tmp_path / "ours.npy", runs._npy(array))
+            np.save(tmp_path / "numpys.npy", np.ascontiguousarray(array))
+            assert (tmp_path / "ours.npy").read_bytes() == (tmp_path / "numpys.npy").read_bytes()
+
+
+@pytest.mark.parametrize(("code", "cause"), CAUSES)
+def test_a_disk_that_fills_up_among_the_images_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, cause: str
+) -> None:
+    def parts(array: np.ndarray) -> Iterator[bytes]:
+        yield array[:1].tobytes()
+        fail_with(code)()
+
+    monkeypatch.setattr(runs, "_npy", parts)
+    with pytest.raises(StorageError) as refused:
+        create(tmp_path / "run")
+    assert str(refused.value).startswith(f"Cannot write {tmp_path}/run/images.npy: {cause}. ")
+    assert not list(tmp_path.rglob("*.tmp")) and not list(tmp_path.rglob("images.npy")) and not runs.is_locked(tmp_path / "run")
+
+
 @pytest.mark.parametrize(("code", "cause"), CAUSES)
 @pytest.mark.parametrize("where", ["pathlib.Path.write_bytes", "os.replace"])
 def test_an_epoch_that_cannot_be_written_is_one_sentence_and_earlier_ones_stay(
