@@ -182,11 +182,14 @@ def _prepare_and_warn(config: BSDConfig) -> PreparedData:
 def check(arguments: list[str]) -> None:
     """Say what training with the same options would work on, and start nothing."""
     options = _run_options("check", arguments)
+    from bsd_engine.estimate import estimate
     from bsd_engine.preflight import prepare, report
     from bsd_engine.runs import RunReader
 
     config = RunReader(options.resume).config if options.resume else options.config
-    print("\n".join([f"data: {config.data.data}", *report(prepare(config)).lines()]))
+    prepared = prepare(config)
+    print("\n".join([f"data: {config.data.data}", *report(prepared).lines()]), flush=True)
+    print(estimate(config, prepared).line())
 
 
 def train(arguments: list[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -62,6 +64,15 @@ class Estimate:
     epoch_seconds: dict[Stage, float]
     """Of one epoch in each stage."""
     parts: PartSeconds
+    device: str
+    peak_bytes: int
+    """Largest resident memory of this process so far, each part of training having run once."""
+
+    def line(self) -> str:
+        """The estimate as text."""
+        unit, size = next((u, s) for u, s in (("hours", 3600), ("minutes", 60), ("seconds", 1)) if self.seconds >= 1.5 * s or s == 1)
+        return (f"time: about {self.seconds / size:.{int(size == 3600)}f} {unit} on {self.device}; memory: at least "
+                f"{self.peak_bytes / 1e6:,.0f} MB")
 
 
 def epoch_seconds(schedule: ScheduleConfig, parts: PartSeconds, counts: Counts) -> dict[Stage, float]:
@@ -93,6 +104,7 @@ def estimate(config: BSDConfig, prepared: PreparedData | None = None) -> Estimat
     """
     prepared = prepared or prepare(config)
     parts = measure_parts(config, prepared)
+    place = runtime.choose(config.device, config.precision).description
     tests = sum(len(x) for x in (prepared.test_images, prepared.triggered_images) if x is not None)
     samples, batch = len(prepared.labels), config.altruistic.altruistic_batch
     batches = samples // batch + (samples % batch > 1)
@@ -101,7 +113,13 @@ def estimate(config: BSDConfig, prepared: PreparedData | None = None) -> Estimat
         altruistic_steps=batches if config.altruistic.altruistic_update == "ce" else config.schedule.iterations,
         warmup_models=prepared.num_classes if config.split.all_to_all == "retrain_each" else 1,
     )
-    return Estimate(seconds=run_seconds(config.schedule, parts, counts), epoch_seconds=epoch_seconds(config.schedule, parts, counts), parts=parts)
+    return Estimate(seconds=run_seconds(config.schedule, parts, counts), epoch_seconds=epoch_seconds(config.schedule, parts, counts), parts=parts,
+                    device=place, peak_bytes=_peak_bytes())
+
+
+def _peak_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak  # macOS counts bytes, Linux kilobytes
 
 
 def measure_parts(config: BSDConfig, prepared: PreparedData) -> PartSeconds:
