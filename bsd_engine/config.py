@@ -61,6 +61,8 @@ class DataConfig:
     """Source of the images: bundled, cifar10, gtsrb, folder:PATH or npz:PATH."""
     limit: int | None = None
     """Largest number of training images, drawn with equal share per class; all when not given or there are fewer."""
+    epoch_tests: int | None = None
+    """Test images, and as many triggered ones, that every epoch but the last is measured on; all when not given."""
     crop_padding: int = 4
     """Augment by moving the image up to so many pixels (ASD: 4)."""
     flip: bool = True
@@ -73,8 +75,9 @@ class DataConfig:
         known = self.data in ("bundled", "cifar10", "gtsrb") or self.data.startswith(("folder:", "npz:"))
         _check(known, "data", self.data, "bundled, cifar10, gtsrb, folder:PATH or npz:PATH")
         _check_numbers(self, crop_padding=(0, 7))
-        if self.limit is not None:
-            _check_numbers(self, limit=(20, math.inf))
+        for name in ("limit", "epoch_tests"):
+            if getattr(self, name) is not None:
+                _check_numbers(self, **{name: (20, math.inf)})
         if self.image_size is not None:
             _check_numbers(self, image_size=(8, 1024))
 
@@ -291,9 +294,9 @@ class SplitConfig:
     No class is dropped, so set t3 = t2 or switch selective_drop off."""
     oss_warmup_unlabeled: Literal["target", "nontarget", "none"] = "target"
     """Unlabelled images of the OSS warm-up: samples of the suspected class (Algorithm 1), the others, or none."""
-    completion: Literal["fewest", "balanced", "off"] = "fewest"
+    completion: Literal["fewest", "balanced", "capped", "off"] = "fewest"
     """Class completion. fewest: lifts only the fewest class (Eq. 8); balanced: every class keeps the top alpha_T share
-    of its own samples (extension); off: none."""
+    of its own samples (extension); capped: the same, of the median class's size at most (extension); off: none."""
     count_by: Literal["pool_label", "pool_pred", "all_pred"] = "pool_label"
     """What makes a class the fewest: given labels in the selection, or predictions of f for the selection or for all."""
     selective_drop: bool = True

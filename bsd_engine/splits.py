@@ -17,7 +17,7 @@ from torch import Tensor
 
 Array = np.ndarray | Tensor
 Distance = Literal["min", "mean", "max"]
-Completion = Literal["fewest", "balanced", "off"]
+Completion = Literal["fewest", "balanced", "capped", "off"]
 InitCombine = Literal["intersection", "union", "als_only", "oss_only", "random"]
 FeatureNorm = Literal["none", "l2", "zscore"]
 CountBy = Literal["pool_label", "pool_pred", "all_pred"]
@@ -217,6 +217,8 @@ def discrepancy_clean_mask(discrepancy: Array, labels: Array, ratio: float, comp
         the second-fewest class).
         "balanced" (extension, not in the paper): every class keeps exactly the top int(ratio * N_i) of its own, so the
         pool has the class shares of the given labels.
+        "capped" (extension): the same, but no class counts as larger than the median class, so that a target class
+        swollen by poison gets no more than the others. For data whose classes are of about one size.
         "off": none.
 
     Paper: Eq. 8. n_i there is undefined; it must be the class size N_i, since with the selected count the rule would
@@ -224,7 +226,7 @@ def discrepancy_clean_mask(discrepancy: Array, labels: Array, ratio: float, comp
     changes nothing.
     """
     d, y, predicted = _tensors(discrepancy, labels, labels if predictions is None else predictions)
-    mask = torch.zeros_like(y, dtype=torch.bool) if completion == "balanced" else _top_mask(d, exact_count(ratio, len(d)))
+    mask = torch.zeros_like(y, dtype=torch.bool) if completion in ("balanced", "capped") else _top_mask(d, exact_count(ratio, len(d)))
     sizes = torch.bincount(y.long())
     counted = {"pool_label": y[mask], "pool_pred": predicted[mask], "all_pred": predicted}[count_by]
     counts = torch.bincount(counted.long(), minlength=len(sizes))
@@ -237,8 +239,9 @@ def discrepancy_clean_mask(discrepancy: Array, labels: Array, ratio: float, comp
 def _completion_quotas(counts: list[int], sizes: list[int], ratio: float, completion: Completion) -> dict[int, int]:
     """How many of its best samples each class in need of completion must have."""
     present = [c for c, size in enumerate(sizes) if size > 0]
-    if completion == "balanced":
-        return {c: exact_count(ratio, sizes[c]) for c in present}
+    if completion in ("balanced", "capped"):
+        cap = sorted(sizes[c] for c in present)[len(present) // 2] if completion == "capped" else math.inf
+        return {c: exact_count(ratio, min(sizes[c], cap)) for c in present}
     if completion == "off" or len(present) < 2:
         return {}
     fewest, second = sorted(present, key=lambda c: counts[c])[:2]

@@ -17,6 +17,7 @@ from bsd_engine.presets import PRESETS, demo, preset
 # Ends of the allowed range of every setting that is a number.
 RANGES: dict[str, tuple[float, float]] = {
     "limit": (20, math.inf),
+    "epoch_tests": (20, math.inf),
     "crop_padding": (0, 7),
     "image_size": (8, 1024),
     "target_label": (0, math.inf),

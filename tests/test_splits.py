@@ -147,6 +147,13 @@ def test_labels_and_predictions_may_be_of_any_whole_type(dtype: type) -> None:
 # --- symmetric cross-entropy ---
 
 
+def test_weights_and_bounds_of_the_symmetric_cross_entropy() -> None:
+    logits, labels = np.array([[2.0, 0.0, 0.0]]), np.array([0])
+    assert splits.symmetric_cross_entropy(logits, labels, ce_weight=1, rce_weight=0) == pytest.approx(0.239545, abs=1e-6)
+    assert splits.symmetric_cross_entropy(logits, labels, ce_weight=0, rce_weight=2) == pytest.approx(2 * 1.961931, abs=1e-5)
+    assert splits.symmetric_cross_entropy(logits, labels, ce_weight=0, min_one_hot=1e-2) == pytest.approx(1.961931 / 2, abs=1e-5)
+
+
 @pytest.mark.parametrize(
     ("logits", "label", "ce", "rce", "sce"),
     [
@@ -365,8 +372,9 @@ def test_the_second_fewest_count_limits_a_class_that_poison_has_swollen() -> Non
 def slow_pool(discrepancy: np.ndarray, labels: np.ndarray, ratio: float, completion: str) -> set[int]:
     pool = top(discrepancy, share_of(ratio, len(labels)))
     best = {c: [i for i in sorted(range(len(labels)), key=lambda i: (-discrepancy[i], i)) if labels[i] == c] for c in sorted(set(labels.tolist()))}
-    if completion == "balanced":
-        return {i for c in best for i in best[c][: share_of(ratio, len(best[c]))]}
+    if completion in ("balanced", "capped"):
+        cap = sorted(map(len, best.values()))[len(best) // 2] if completion == "capped" else len(labels)
+        return {i for c in best for i in best[c][: share_of(ratio, min(cap, len(best[c])))]}
     if completion == "off" or len(best) < 2:
         return pool
     selected = Counter(labels[sorted(pool)].tolist())
@@ -375,7 +383,7 @@ def slow_pool(discrepancy: np.ndarray, labels: np.ndarray, ratio: float, complet
 
 
 @settings(deadline=None, max_examples=100)
-@given(sample=scored_labels(), percent=st.integers(0, 100), completion=st.sampled_from(["fewest", "balanced", "off"]))
+@given(sample=scored_labels(), percent=st.integers(0, 100), completion=st.sampled_from(["fewest", "balanced", "capped", "off"]))
 def test_completion_is_the_rule_as_read(sample, percent: int, completion: str) -> None:
     discrepancy, labels = sample
     mask = splits.discrepancy_clean_mask(discrepancy, labels, percent / 100, completion)
@@ -434,3 +442,44 @@ def test_selective_drop_takes_what_both_models_call_the_target_and_nothing_else(
     pool, main, altruistic = (np.array(column) for column in zip(*rows))
     kept = splits.selective_drop(pool, main, altruistic, target)
     assert kept.tolist() == [p and not (f == target and g == target) for p, f, g in rows]
+
+
+@pytest.mark.parametrize(("count_by", "grown"), [("pool_label", {0}), ("pool_pred", set()), ("all_pred", {1})])
+def test_the_fewest_class_by_labels_or_by_predictions(count_by: str, grown: set[int]) -> None:
+    """Ten samples a class, of which 1, 2 and 9 are selected; a quota is 4. By predictions for the selection class 2 is the
+    fewest, which has more already; by those for all samples class 1 is."""
+    labels = np.repeat([0, 1, 2], 10)
+    discrepancy = np.concatenate([np.r_[np.full(n, 9.0), np.full(10 - n, -1.0)] for n in (1, 2, 9)]) - np.arange(30) / 1000
+    selected = discrepancy > 5
+    predictions = np.empty(30, np.int64)
+    predictions[selected] = [0] * 6 + [1] * 5 + [2] * 1
+    predictions[~selected] = [0] * 8 + [1] * 1 + [2] * 9
+    mask = splits.discrepancy_clean_mask(discrepancy, labels, 0.4, "fewest", count_by=count_by, predictions=predictions)
+    assert {c for c in range(3) if mask[labels == c].sum() > selected[labels == c].sum()} == grown
+    assert mask[selected].all() and mask.sum() == 12 + {0: 1, 1: 2}.get(next(iter(grown), None), 0)
+
+
+@pytest.mark.parametrize("norm", ["none", "l2", "zscore"])
+def test_normalised_features(norm: str) -> None:
+    features = np.random.default_rng(0).normal(3, 2, (50, 4)).astype(np.float32)
+    features[:, 3] = 7.0
+    result = splits.normalized_features(features, norm)
+    assert isinstance(result, np.ndarray) and result.dtype == np.float32
+    if norm == "none":
+        assert np.array_equal(result, features)
+    elif norm == "l2":
+        np.testing.assert_allclose(result, features / np.linalg.norm(features, axis=1, keepdims=True), rtol=1e-6)
+    else:
+        np.testing.assert_allclose(result[:, :3], (features - features.mean(0))[:, :3] / features.std(0)[:3], rtol=1e-4, atol=1e-5)
+        assert (result[:, 3] == 0).all()
+
+
+def test_all_to_all_scores_are_each_samples_own_run() -> None:
+    rng = np.random.default_rng(1)
+    features, labels = rng.normal(size=(40, 3)), np.arange(40) % 4
+    scores = splits.all_to_all_scores(features, labels)
+    for c in range(4):
+        np.testing.assert_array_equal(scores[labels == c], splits.oss_scores(features, labels, c)[labels == c])
+    mask = splits.all_to_all_clean_mask(scores, labels, 0.5)
+    assert [int(mask[labels == c].sum()) for c in range(4)] == [5] * 4
+    assert scores[mask & (labels == 2)].min() >= scores[~mask & (labels == 2)].max()

@@ -114,3 +114,34 @@ def test_a_class_that_all_samples_are_labelled_with_is_no_suspect() -> None:
 def test_two_classes_can_be_told_apart_by_their_floors() -> None:
     logits, labels = torch.tensor([[9.0, 0.0], [9.0, 0.0], [4.0, 5.0], [4.0, 5.0]]), torch.tensor([0, 0, 1, 1])
     assert floor_scores(logits, labels).argmax() == 0
+
+
+# --- the estimators of appendix D.3 ---
+
+
+def test_the_lowest_losses_vote_with_their_labels(labels: Tensor) -> None:
+    logits = torch.zeros(600, CLASSES)
+    many = labels.repeat(10)
+    learned = (many == TARGET).nonzero().squeeze(1)[:6]
+    logits[learned, TARGET] = 9.0
+    counts = target.low_loss_label_counts(logits, many)
+    assert counts.tolist() == [6 * (c == TARGET) for c in range(CLASSES)]
+    assert target.low_loss_label_counts(logits[:60], labels).sum() == 1
+
+
+def test_labels_are_counted() -> None:
+    assert target.label_counts(torch.tensor([3, 3, 1]), 5).tolist() == [0, 1, 0, 2, 0]
+
+
+@pytest.mark.parametrize(("estimator", "winner"), [
+    ("second_logit_mode", 1), ("probability_floor", 2), ("low_loss_mode", 3), ("label_count", 4), ("given", 5),
+])
+def test_an_estimator_reads_its_own_clue(estimator: str, winner: int) -> None:
+    rows = torch.eye(CLASSES, dtype=torch.int64)
+    clues = {"second_likely": rows[[1, 1, 0]], "floor": rows[[2, 2, 2]].log(), "low_loss": rows[[0, 0, 3]], "label_count": rows[[4, 4, 4]]}
+    assert target.estimate(estimator, clues, assumed=5).argmax() == winner
+
+
+def test_every_clue_has_a_value_for_every_class(backdoored_logits: Tensor, labels: Tensor) -> None:
+    for clue in target.CLUES.values():
+        assert clue(backdoored_logits, labels).shape == (CLASSES,)

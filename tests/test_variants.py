@@ -125,6 +125,16 @@ def test_with_all_to_all_by_retraining_the_main_model_starts_at_t1(small_images:
             assert not torch.equal(bsd.main.head.weight, fresh) and bsd.specialists == []
 
 
+def test_epochs_can_be_measured_on_some_test_images_and_the_last_on_all(small_images: PreparedData, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    rate = trainer.hit_rate
+    monkeypatch.setattr(trainer, "hit_rate", lambda model, images, *rest: sizes.append(len(images)) or rate(model, images, *rest))
+    whole, some = (run(short(epoch_tests=n), small_images) for n in (None, 20))
+    all_sizes, few_sizes = sizes[: len(sizes) // 2], sizes[len(sizes) // 2 :]
+    assert set(all_sizes) == {100} and set(few_sizes[:-2]) == {20} and few_sizes[-2:] == [100, 100]
+    assert differences(whole[-1:], some[-1:]) == []
+
+
 # --- branches ---
 
 
