@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bsd_engine import attacks, data, runtime
-from bsd_engine.config import BSDConfig
+from bsd_engine.config import AttackConfig, BSDConfig
 from bsd_engine.data import PoisonedSet
 from bsd_engine.errors import ConfigError
 
@@ -28,7 +28,8 @@ class PreparedData:
     test_images: Tensor | None
     test_labels: Tensor | None
     triggered_images: Tensor | None
-    """Test images of the other classes with the trigger on; None where there are none."""
+    """Test images that count for ASR, with the trigger on: those of the other classes, if not set otherwise; None where
+    there are none."""
     triggered_labels: Tensor | None
     """What the attacker wants them to be called."""
     class_names: tuple[str, ...]
@@ -47,11 +48,15 @@ def _channels_last(images: Tensor) -> Tensor:
     return images.permute(0, 2, 3, 1).contiguous()
 
 
-def _triggered_test(attack: attacks.Attack, source: data.ImageData, target_label: int) -> tuple[Tensor, Tensor]:
-    """Triggered test images that count for ASR: all but those of the target class."""
-    others = source.test_labels != target_label
-    images = attack.apply(source.test_images[others])
-    return _channels_last(images), torch.full((int(others.sum()),), target_label)
+def _triggered_test(attack: attacks.Attack, source: data.ImageData, config: AttackConfig) -> tuple[Tensor | None, Tensor | None]:
+    """Triggered test images that count for ASR, and what the attacker wants them to be called; None where there are none."""
+    if source.test_labels is None:
+        return None, None
+    counted = attack.test_mask(source.test_labels, config.target_label)
+    idx = (counted if config.asr_exclude_target else torch.ones_like(counted)).nonzero().squeeze(1)
+    if len(idx) == 0:
+        return None, None
+    return _channels_last(attack.apply(source.test_images[idx], idx)), attack.test_labels(source.test_labels[idx], config.target_label)
 
 
 def prepare(config: BSDConfig) -> PreparedData:
@@ -81,12 +86,11 @@ def _poison(config: BSDConfig, source: data.ImageData) -> tuple[PoisonedSet, tup
     if config.attack.attack == "none":
         unknown = PoisonedSet(images=source.train_images, labels=source.train_labels, is_poison=None, original_labels=None)
         return unknown, (None, None)
-    shape = tuple(source.train_images.shape[1:])
-    attack = attacks.make(config.attack.attack, shape, len(source.class_names), config.seed)
-    target = config.attack.target_label
-    poisoned = attack.poison(source.train_images, source.train_labels, config.attack.rate, target, config.seed)
-    has_others = source.test_labels is not None and bool((source.test_labels != target).any())
-    return poisoned, _triggered_test(attack, source, target) if has_others else (None, None)
+    shape, chosen = tuple(source.train_images.shape[1:]), config.attack
+    attack = attacks.make(chosen.attack, shape, len(source.class_names), config.seed, **attacks.parse(chosen.attack, chosen.attack_parameters))
+    poisoned = attack.poison(source.train_images, source.train_labels, chosen.rate, chosen.target_label, config.seed,
+                             count_mode=chosen.poison_count_mode)
+    return poisoned, _triggered_test(attack, source, chosen)
 
 
 def _check_labels(config: BSDConfig, num_classes: int) -> None:

@@ -145,7 +145,7 @@ def test_the_defaults_are_the_papers() -> None:
         2e-3, 64, 64, 15, 0.5, 0.75)
     assert (schedule.iterations, mix.rampup, mix.ema, paper.altruistic.altruistic_lr) == (1024, None, 0, 1e-3)
     assert (split.alpha, split.beta, split.init_combine, split.completion) == (0.6, 0.2, "intersection", "fewest")
-    assert (paper.attack.attack, paper.attack.target_label, paper.attack.rate) == ("badnets", 3, 0.05)
+    assert (paper.attack.attack, paper.attack.target_label, paper.attack.rate) == ("badnets", 3, None)
     assert (paper.data.data, paper.model.model, paper.model.width) == ("cifar10", "resnet18", 64)
 
 
