@@ -87,10 +87,17 @@ def _poison(config: BSDConfig, source: data.ImageData) -> tuple[PoisonedSet, tup
         unknown = PoisonedSet(images=source.train_images, labels=source.train_labels, is_poison=None, original_labels=None)
         return unknown, (None, None)
     shape, chosen = tuple(source.train_images.shape[1:]), config.attack
-    attack = attacks.make(chosen.attack, shape, len(source.class_names), config.seed, **attacks.parse(chosen.attack, chosen.attack_parameters))
+    parameters = attacks.parse(chosen.attack, chosen.attack_parameters)
+    attack = attacks.make(chosen.attack, shape, len(source.class_names), config.seed, **parameters)
     poisoned = attack.poison(source.train_images, source.train_labels, chosen.rate, chosen.target_label, config.seed,
                              count_mode=chosen.poison_count_mode)
     return poisoned, _triggered_test(attack, source, chosen)
+
+
+def true_target(config: BSDConfig) -> int | None:
+    """The target label of the attack, or None where there is no attack or every class has a target of its own."""
+    attack = config.attack.attack
+    return config.attack.target_label if attack != "none" and attacks.kind(attack).has_target else None
 
 
 def _check_labels(config: BSDConfig, num_classes: int) -> None:

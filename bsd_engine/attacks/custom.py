@@ -81,7 +81,8 @@ def _read(path: Path) -> Image.Image:
     if not path.is_file():
         raise ConfigError(f"There is no file {path}; give a PNG or JPEG picture.")
     if path.stat().st_size > MAX_BYTES:
-        raise ConfigError(f"{path} has {path.stat().st_size / 1e6:.0f} MB, expected {MAX_BYTES // 10**6} at most; make the picture smaller.")
+        raise ConfigError(f"{path} has {path.stat().st_size / 1e6:.0f} MB, expected at most {MAX_BYTES // 10**6}; "
+                          "make the picture smaller.")
     try:
         with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
             with Image.open(path, formats=("PNG", "JPEG")) as picture:
