@@ -242,7 +242,8 @@ def test_refool_in_focus_is_a_mix_in_linear_light() -> None:
 def test_refool_blurs_out_of_focus_and_doubles_a_ghost() -> None:
     """On black, with all light reflected, the scene itself is seen."""
     black = flat(0)
-    shown = {mode: attacks.make("refool", mode=mode, weight_low=1.0, weight_high=1.0, candidates=8) for mode in ("in_focus", "out_of_focus", "ghost")}
+    modes = ("in_focus", "out_of_focus", "ghost")
+    shown = {mode: attacks.make("refool", mode=mode, weight_low=1.0, weight_high=1.0, candidates=8) for mode in modes}
     idx = next(i for i in range(99) if (drawn := shown["ghost"].reflections(torch.tensor([i]), training=False)).scene % 4 == 3)
     drawn = shown["ghost"].reflections(torch.tensor([idx]), training=False)
     seen = {mode: (attack.apply(black, indices=torch.tensor([idx]))[0].double() / 255) ** 2.2 for mode, attack in shown.items()}
