@@ -15,7 +15,7 @@ from app.recorded import prior_seconds
 from app.session import registry
 from app.theme import LONGEST_NAME
 from bsd_engine import attacks
-from bsd_engine.config import BSDConfig, SplitConfig
+from bsd_engine.config import AttackConfig, BSDConfig, SplitConfig
 from bsd_engine.errors import BSDError
 from bsd_engine.presets import PRESETS, preset
 
@@ -41,6 +41,7 @@ T1_HELP = (
     "and keep their lengths. The paper uses 20; the demo 8."
 )
 RATE_HELP = "Share of the images of the other classes that get the trigger and the target's label. The paper uses 5 %."
+CLEAN_RATE_HELP = "Share of the target class that gets the trigger; this attack changes no label. The paper uses 25 %."
 ESTIMATOR_HELP = (
     "How the target class is guessed without the truth. Probability floor (ours): the class that the altruistic model rules "
     "out least anywhere. Paper's vote: the class that is second most likely most often."
@@ -53,7 +54,8 @@ def form_of(config: BSDConfig) -> dict[str, Any]:
     kind, _, path = config.data.data.partition(":")
     return {
         "source": kind, "path": path, "attack": config.attack.attack, "target_label": config.attack.target_label,
-        "rate": 100 * config.attack.rate, "alpha": split.alpha, "beta": split.beta, "t1": schedule.t1,
+        **_rates_of(config.attack), "picture": config.attack.attack_parameters.get("image", ""),
+        "alpha": split.alpha, "beta": split.beta, "t1": schedule.t1,
         "seed": config.seed, "device": config.device, "limit": config.data.limit, "flip": config.data.flip,
         "model": config.model.model, "width": config.model.width, "altruistic_epochs": schedule.altruistic_epochs,
         "init_epochs": schedule.init_epochs, "completion_epochs": schedule.t2 - schedule.t1 - schedule.init_epochs,
@@ -61,6 +63,28 @@ def form_of(config: BSDConfig) -> dict[str, Any]:
         "target_estimator": split.target_estimator, "assume_target": split.assume_target or 0,
         "completion": split.completion, "init_combine": split.init_combine, "selective_drop": split.selective_drop,
     }
+
+
+def _rates_of(attack: AttackConfig) -> dict[str, float]:
+    """Percent: a rate for attacks on the other classes and one for those on the target class, which mean different things."""
+    rates = {"rate": attacks.Attack.default_rate, "clean_rate": attacks.kind("sig").default_rate}
+    if attack.attack != "none" and attack.rate is not None:
+        rates[_rate_field(attack.attack)] = attack.rate
+    return {name: 100 * rate for name, rate in rates.items()}
+
+
+def _rate_field(attack: str) -> str:
+    return "clean_rate" if attack != "none" and attacks.kind(attack).clean_label else "rate"
+
+
+def _attack_settings(form: Mapping[str, Any], before: AttackConfig) -> dict[str, Any]:
+    """Attack, rate and parameters; parameters of the preset stay with its attack, and the attack's own rate is not spelled out."""
+    name = form["attack"]
+    rate = form[_rate_field(name)] / 100
+    kept = before.attack_parameters if name == before.attack else {}
+    picture = {"image": form["picture"].strip()} if name == "custom" and form["picture"].strip() else {}
+    spelled_out = before.rate is not None or name == "none" or rate != attacks.kind(name).default_rate
+    return {"attack": name, "rate": rate if spelled_out else None, "attack_parameters": {**kept, **picture}}
 
 
 def config_of(form: Mapping[str, Any]) -> BSDConfig:
@@ -76,12 +100,12 @@ def config_of(form: Mapping[str, Any]) -> BSDConfig:
         t3=t2 + form["drop_epochs"], iterations=form["iterations"],
     ).with_warmup(form["t1"])
     settings = {name: form[name] for name in (
-        "attack", "target_label", "alpha", "beta", "seed", "device", "limit", "flip", "model", "width", "target_estimator",
+        "target_label", "alpha", "beta", "seed", "device", "limit", "flip", "model", "width", "target_estimator",
         "completion", "init_combine", "selective_drop",
     )}
     given = form["target_estimator"] == "given"
     return replace(config.with_settings(
-        data=_spec(form), rate=form["rate"] / 100, assume_target=form["assume_target"] if given else None, **settings,
+        data=_spec(form), **_attack_settings(form, config.attack), assume_target=form["assume_target"] if given else None, **settings,
     ), schedule=schedule)
 
 
@@ -192,10 +216,18 @@ def _data_and_attack(form: Mapping[str, Any]) -> None:
     left, right = st.columns(2)
     with left:
         _choice("Attack", "attack", [*attacks.names(), "none"], form, format_func=words.attack, help="none: for data that may be poisoned already.")
-    poisoned = st.session_state[_key("attack")] != "none"
+    attack = st.session_state[_key("attack")]
+    poisoned = attack != "none"
     with right:
-        _class_field("Target class", "target_label", names, form, disabled=not poisoned)
-    st.slider("Poisoning rate", 0.5, 30.0, form["rate"], 0.5, "%.1f %%", disabled=not poisoned, help=RATE_HELP, **_kept("rate"))
+        _class_field("Target class", "target_label", names, form, disabled=not poisoned or not attacks.kind(attack).has_target)
+    if attack == "custom":
+        st.text_input("Picture", form["picture"], placeholder="/home/me/trigger.png", help="A PNG or JPEG file; without one a drawn star.",
+                      **_kept("picture"))
+    if _rate_field(attack) == "clean_rate":
+        st.slider("Poisoned share of the target class", 1.0, 90.0, form["clean_rate"], 1.0, "%.0f %%", help=CLEAN_RATE_HELP,
+                  **_kept("clean_rate"))
+    else:
+        st.slider("Poisoning rate", 0.5, 30.0, form["rate"], 0.5, "%.1f %%", disabled=not poisoned, help=RATE_HELP, **_kept("rate"))
 
 
 def _class_field(label: str, name: str, names: tuple[str, ...], form: Mapping[str, Any], disabled: bool = False) -> None:

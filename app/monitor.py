@@ -17,6 +17,7 @@ from app.session import RunRegistry
 from app.status import Snapshot, look, sentence
 from app.theme import Palette, class_name, count, epoch_text, palette_for, percent
 from app.timeline import Position, timeline
+from bsd_engine import attacks
 from bsd_engine.errors import BSDError
 
 TICK_SECONDS = 1.0
@@ -102,6 +103,11 @@ def _chips(now: Snapshot, truth_shown: bool) -> str:
     return f'<div class="chips">{"".join(f"<span>{html.escape(str(chip), quote=False)}</span>" for chip in chips)}</div>'
 
 
+def _kind(attack: str) -> type[attacks.Attack]:
+    """What kind of attack a run's is; an ordinary one where another version wrote a name that this one does not know."""
+    return attacks.kind(attack) if attack in attacks.names() else attacks.Attack
+
+
 def _attack_chip(now: Snapshot, truth_shown: bool) -> str:
     assert now.run is not None
     attack = now.run.config.attack
@@ -109,7 +115,10 @@ def _attack_chip(now: Snapshot, truth_shown: bool) -> str:
         return "no attack added"
     if not truth_shown:
         return "attack hidden"
-    return f"{words.attack(attack.attack)} {100 * attack.rate:g} % → {_name(now, attack.target_label)}"
+    kind = _kind(attack.attack)
+    rate = kind.default_rate if attack.rate is None else attack.rate
+    target = _name(now, attack.target_label) if kind.has_target else "the next class"
+    return f"{words.attack(attack.attack)} {100 * rate:g} %{' of the class' * kind.clean_label} → {target}"
 
 
 @lru_cache(maxsize=8)
@@ -257,7 +266,7 @@ def _target_tile(now: Snapshot, row: EpochRow | None, truth_shown: bool) -> tupl
         return label, "–", "voted on after each epoch"
     config = now.run.config
     verdict = ""
-    if truth_shown and config.attack.attack != "none":
+    if truth_shown and config.attack.attack != "none" and _kind(config.attack.attack).has_target:
         right = row.pseudo_target == config.attack.target_label
         verdict = "right" if right else f"wrong: {_name(now, config.attack.target_label)}"
     return label, _name(now, row.pseudo_target), words.estimator(config.split.target_estimator), verdict

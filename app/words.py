@@ -11,7 +11,10 @@ STATUS: dict[Status, str] = {
     "running": "live", "paused": "live", "finished": "finished", "stopped": "stopped", "failed": "failed",
     "interrupted": "interrupted",
 }
-ATTACKS = {"badnets": "BadNets", "none": "none added"}
+ATTACKS = {
+    "badnets": "BadNets", "blended": "Blended", "wanet": "WaNet", "refool": "ReFool", "sig": "SIG", "badnets_all2all": "BadNets all-to-all",
+    "custom": "own picture", "none": "none added",
+}
 SOURCES = {
     "bundled": "bundled: Fashion-MNIST", "cifar10": "CIFAR-10", "gtsrb": "GTSRB traffic signs",
     "folder": "folder of images", "npz": "npz file",

@@ -25,6 +25,9 @@ STAGES: tuple[Stage, ...] = (
 )
 
 
+PoisonCountMode = Literal["exact_nontarget", "bernoulli_nontarget", "exact_all", "exact_all_from_nontarget"]
+
+
 def _check(condition: bool, name: str, value: Any, expected: str, remedy: str = "") -> None:
     """Raise `ConfigError` naming the setting, what was found and what was expected."""
     if not condition:
@@ -90,18 +93,31 @@ class AttackConfig:
     """Name of the attack, or none."""
     target_label: Annotated[int, tyro.conf.arg(name="target")] = 3
     """Class that triggered images are sent to (0-based)."""
-    rate: float = 0.05
-    """Poisoning rate rho: share of the images of the other classes that carry the trigger (paper: 0.05)."""
+    rate: float | None = None
+    """Poisoning rate rho: share of the images of the other classes that carry the trigger, or of the target class for a
+    clean-label attack; when not given the attack's own: 0.05, or 0.25 for clean-label (paper)."""
+    poison_count_mode: PoisonCountMode = "exact_nontarget"
+    """How many are poisoned. exact_nontarget: int(rate n) of the n images of the other classes; bernoulli_nontarget: each of
+    them with probability rate (ASD, DBD); exact_all: int(rate N) of all N images, the target class among them
+    (BackdoorBench); exact_all_from_nontarget: as many, none of the target class (VIBE). Clean-label and all-to-all attacks
+    know the first two."""
+    asr_exclude_target: bool = True
+    """Whether triggered test images of the target class are left out of the attack success rate (ASD, DBD: yes)."""
+    attack_parameters: dict[str, int | float | str] = field(default_factory=dict, hash=False)
+    """The attack's own parameters, as pairs: --attack-parameters opacity 0.2 pattern noise. An unknown name is answered with
+    those that there are."""
 
     def __post_init__(self) -> None:
-        _check_numbers(self, target_label=(0, math.inf), rate=(0, 0.9))
-        _check(
-            self.attack == "none" or self.rate > 0,
-            "rate",
-            self.rate,
-            "a number above 0",
-            "For data without an added attack use --attack none.",
-        )
+        _check_choices(self)
+        _check_numbers(self, target_label=(0, math.inf))
+        if self.rate is not None:
+            _check_numbers(self, rate=(0, 0.9))
+            _check(self.attack == "none" or self.rate > 0, "rate", self.rate, "a number above 0",
+                   "For data without an added attack use --attack none.")
+        for name, value in self.attack_parameters.items():
+            plain = isinstance(value, (str, int)) or _is_number(value, -math.inf, math.inf)
+            _check(plain, f"attack_parameters: {name}", value, "a finite number or a word")
+        _check(self.attack != "none" or not self.attack_parameters, "attack_parameters", self.attack_parameters, "none without an attack")
 
 
 NETWORKS = ("small_resnet", "resnet18", "mobilenet_v2")

@@ -58,7 +58,7 @@ class ImageData:
 class PoisonedSet:
     """The training set as the defender gets it, with the truth where it is known.
 
-    Only metrics and views may read `is_poison` and `original_labels`.
+    Only metrics and views may read `is_poison`, `original_labels` and `is_noise`.
     """
 
     images: Tensor
@@ -69,6 +69,8 @@ class PoisonedSet:
     """(N,) bool, or None where the truth is unknown."""
     original_labels: Tensor | None
     """(N,) int64: labels before poisoning, or None."""
+    is_noise: Tensor | None = None
+    """(N,) bool: samples that the attack changed without poisoning them; None where there are none."""
 
 
 def chunks(array: Tensor) -> tuple[Tensor, ...]:

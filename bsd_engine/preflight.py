@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from bsd_engine import attacks, data, runtime
-from bsd_engine.config import BSDConfig
+from bsd_engine.config import AttackConfig, BSDConfig
 from bsd_engine.data import PoisonedSet
 from bsd_engine.errors import ConfigError
 
@@ -35,7 +35,8 @@ class PreparedData:
     test_images: Tensor | None
     test_labels: Tensor | None
     triggered_images: Tensor | None
-    """Test images of the other classes with the trigger on; None where there are none."""
+    """Test images that count for ASR, with the trigger on: those of the other classes, if not set otherwise; None where
+    there are none."""
     triggered_labels: Tensor | None
     """What the attacker wants them to be called."""
     class_names: tuple[str, ...]
@@ -62,17 +63,22 @@ def _channels_last(images: Tensor) -> Tensor:
     return images.permute(0, 2, 3, 1).contiguous()
 
 
-def _triggered_test(attack: attacks.Attack, source: data.ImageData, target_label: int) -> tuple[Tensor, Tensor]:
-    """Triggered test images that count for ASR: all but those of the target class."""
-    others = (source.test_labels != target_label).nonzero().squeeze(1)
+def _triggered_test(attack: attacks.Attack, source: data.ImageData, config: AttackConfig) -> tuple[Tensor | None, Tensor | None]:
+    """Triggered test images that count for ASR, and what the attacker wants them to be called; None where there are none."""
+    if source.test_labels is None:
+        return None, None
+    counted = attack.test_mask(source.test_labels, config.target_label)
+    idx = (counted if config.asr_exclude_target else torch.ones_like(counted)).nonzero().squeeze(1)
+    if len(idx) == 0:
+        return None, None
     channels, height, width = source.test_images.shape[1:]
-    images = torch.empty(len(others), height, width, channels, dtype=torch.uint8)
+    images = torch.empty(len(idx), height, width, channels, dtype=torch.uint8)
     start = 0
     for part in data.chunks(images):
-        span = torch.arange(start, start + len(part))
-        part.copy_(attack.apply(source.test_images[others[span]].contiguous(), span).permute(0, 2, 3, 1))
+        chosen = idx[start : start + len(part)]
+        part.copy_(attack.apply(source.test_images[chosen].contiguous(), chosen).permute(0, 2, 3, 1))
         start += len(part)
-    return images, torch.full((len(others),), target_label)
+    return images, attack.test_labels(source.test_labels[idx], config.target_label)
 
 
 def prepare(config: BSDConfig) -> PreparedData:
@@ -103,12 +109,18 @@ def _poison(config: BSDConfig, source: data.ImageData) -> tuple[PoisonedSet, tup
     if config.attack.attack == "none":
         unknown = PoisonedSet(images=source.train_images, labels=source.train_labels, is_poison=None, original_labels=None)
         return unknown, (None, None)
-    shape = tuple(source.train_images.shape[1:])
-    attack = attacks.make(config.attack.attack, shape, len(source.class_names), config.seed)
-    target = config.attack.target_label
-    poisoned = attack.poison(source.train_images, source.train_labels, config.attack.rate, target, config.seed, in_place=True)
-    has_others = source.test_labels is not None and bool((source.test_labels != target).any())
-    return poisoned, _triggered_test(attack, source, target) if has_others else (None, None)
+    shape, chosen = tuple(source.train_images.shape[1:]), config.attack
+    parameters = attacks.parse(chosen.attack, chosen.attack_parameters)
+    attack = attacks.make(chosen.attack, shape, len(source.class_names), config.seed, **parameters)
+    poisoned = attack.poison(source.train_images, source.train_labels, chosen.rate, chosen.target_label, config.seed,
+                             count_mode=chosen.poison_count_mode, in_place=True)
+    return poisoned, _triggered_test(attack, source, chosen)
+
+
+def true_target(config: BSDConfig) -> int | None:
+    """The target label of the attack, or None where there is no attack or every class has a target of its own."""
+    attack = config.attack.attack
+    return config.attack.target_label if attack != "none" and attacks.kind(attack).has_target else None
 
 
 def _check_labels(config: BSDConfig, num_classes: int) -> None:

@@ -26,7 +26,7 @@ from bsd_engine.decisions import Decision, Evidence, decide, suspect_oss, warmup
 from bsd_engine.errors import RunFolderError, TrainingError
 from bsd_engine.events import EpochFinished, EpochState, Event, IterationDone, RunFinished, RunStarted
 from bsd_engine.plans import MixMatchPlan, Role, draw_crops, generator_for, mixmatch_plan, seed_for
-from bsd_engine.preflight import PreparedData, prepare
+from bsd_engine.preflight import PreparedData, prepare, true_target
 from bsd_engine.projection import principal_components
 from bsd_engine.scoring import Scores, hit_rate, score
 from bsd_engine.semi_supervised import mixmatch_epoch
@@ -370,7 +370,7 @@ class BSDTrainer:
             "attack_success_rate": numbers.get("attack_success_rate"),
             "pseudo_target": self.pseudo_target,
             "target_estimator": config.split.target_estimator,
-            "true_target": None if config.attack.attack == "none" else config.attack.target_label,
+            "true_target": true_target(config),
             "clean_pool_size": numbers.get("clean_pool_size"),
             "poison_in_clean_pool": numbers.get("poison_in_clean_pool"),
         }

@@ -15,7 +15,7 @@ from bsd_engine.augment import Normalizer
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import RunFolderError
 from bsd_engine.plans import generator_for, seed_for
-from bsd_engine.preflight import prepare
+from bsd_engine.preflight import prepare, true_target
 from bsd_engine.runs import make_folder, write_atomic
 from bsd_engine.scoring import hit_rate
 from bsd_engine.supervised import cross_entropy_epoch
@@ -53,7 +53,7 @@ def train_undefended(config: BSDConfig, folder: Path, *, progress: Callable[[ran
         "status": "finished", "defense": "none", "preset": config.preset, "data": config.data.data, "attack": config.attack.attack,
         "device": place.description, "seconds": round(time.monotonic() - started, 2), "epochs": epochs,
         "clean_accuracy": rates[0], "attack_success_rate": rates[1], "pseudo_target": None,
-        "true_target": None if config.attack.attack == "none" else config.attack.target_label,
+        "true_target": true_target(config),
         "clean_pool_size": None, "poison_in_clean_pool": None, "config": config.to_dict(),
     }
     write_atomic(folder / "summary.json", (json.dumps(summary, indent=1) + "\n").encode())

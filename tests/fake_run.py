@@ -37,7 +37,7 @@ class FakeRun:
         self.original_labels = self.labels.copy()
         target = self.config.attack.target_label
         others = np.flatnonzero(self.labels != target)
-        poison_idx = rng.choice(others, max(1, int(self.config.attack.rate * len(others))), replace=False)
+        poison_idx = rng.choice(others, max(1, int((self.config.attack.rate or 0.05) * len(others))), replace=False)
         self.is_poison = np.zeros(samples, bool)
         self.is_poison[poison_idx] = True
         self.labels[poison_idx] = target

@@ -185,6 +185,27 @@ def test_the_form_gives_back_the_preset(name: str) -> None:
     assert config_of({"preset": name, **form_of(config)}) == narrow
 
 
+def test_the_form_keeps_a_rate_for_each_kind_of_attack() -> None:
+    form = {"preset": "demo", **form_of(preset("demo"))}
+    assert (form["rate"], form["clean_rate"]) == (5, 25)
+    made = {attack: config_of({**form, "attack": attack, "rate": 10.0, "clean_rate": 40.0}).attack for attack in ("blended", "sig", "none")}
+    assert (made["blended"].rate, made["sig"].rate) == (0.1, 0.4)
+    assert config_of({**form, "attack": "sig"}).attack.rate is None
+    named = config_of({**form, "attack": "custom", "picture": " /a/b.png "}).attack
+    assert named.attack_parameters == {"image": "/a/b.png"} and form_of(preset("demo").with_settings(
+        attack="custom", attack_parameters={"image": "x"}))["picture"] == "x"
+
+
+def test_a_clean_label_attack_asks_for_a_share_of_the_target_class(open_page: Callable[..., AppTest]) -> None:
+    page = open_page()
+    field(page, "selectbox", "attack").set_value("sig")
+    assert field(ran(page), "slider", "clean_rate").value == 25
+    field(page, "selectbox", "attack").set_value("custom")
+    assert field(ran(page), "slider", "rate").value == 5 and field(page, "text_input", "picture").value == ""
+    field(page, "selectbox", "attack").set_value("badnets_all2all")
+    assert field(ran(page), "selectbox", "target_label").disabled
+
+
 def test_a_longer_warm_up_moves_the_later_stages_along() -> None:
     config = preset("demo")
     longer = config_of({"preset": "demo", **form_of(config), "t1": config.schedule.t1 + 5})

@@ -1,7 +1,12 @@
-"""Every attack's promises on what it changes, and BadNets pixel by pixel."""
+"""Every attack's promises: which samples it changes, how they are labelled, and what it says to wrong settings."""
 
+import contextlib
+import io
+import subprocess
+import sys
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import pytest
@@ -12,10 +17,13 @@ from torch import Tensor
 
 from bsd_engine import attacks
 from bsd_engine.attacks.base import Attack
+from bsd_engine.config import PoisonCountMode
 from bsd_engine.errors import BSDError, ConfigError, DataError
 from bsd_engine.splits import exact_count
 
+ROOT = Path(__file__).parents[1]
 SHAPES = [(3, 32, 32), (1, 28, 28)]
+ALL_SHAPES = [(channels, side, side) for channels in (1, 3) for side in (28, 32, 224)]
 
 
 def random_images(count: int, shape: tuple[int, int, int] = (3, 32, 32)) -> Tensor:
@@ -50,7 +58,7 @@ class NumberedCorner(Attack):
 
 
 @pytest.mark.parametrize("name", attacks.names())
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", ALL_SHAPES, ids=str)
 def test_trigger_leaves_its_input_alone_and_is_the_same_each_time(name: str, shape: tuple[int, int, int]) -> None:
     images = random_images(6, shape)
     before = images.clone()
@@ -71,7 +79,7 @@ def test_numpy_in_numpy_out_also_read_only(name: str) -> None:
     assert isinstance(attack.apply(images), np.ndarray)
     from_arrays = attack.poison(images, labels, 0.2, 3, 0)
     from_tensors = attack.poison(random_images(200), random_labels(200), 0.2, 3, 0)
-    for field in ("images", "labels", "is_poison", "original_labels"):
+    for field in ("images", "labels", "is_poison", "original_labels", *(["is_noise"] if name == "wanet" else [])):
         array, tensor = getattr(from_arrays, field), getattr(from_tensors, field)
         assert isinstance(array, np.ndarray) and np.array_equal(array, tensor.numpy()), field
 
@@ -83,7 +91,36 @@ def test_only_poisoned_samples_differ_and_the_inputs_do_not(name: str) -> None:
     poisoned = attacks.make(name).poison(images, labels, 0.1, 3, seed=5)
     assert torch.equal(images, images_before) and torch.equal(labels, labels_before)
     assert torch.equal(poisoned.original_labels, labels)
-    assert torch.equal((poisoned.images != images).flatten(1).any(1), poisoned.is_poison)
+    changed = poisoned.is_poison if poisoned.is_noise is None else poisoned.is_poison | poisoned.is_noise
+    assert torch.equal((poisoned.images != images).flatten(1).any(1), changed)
+    assert torch.equal(poisoned.labels[~poisoned.is_poison], labels[~poisoned.is_poison])
+
+
+@pytest.mark.parametrize("name", attacks.names())
+def test_memory_layout_and_batches_change_nothing(name: str) -> None:
+    images, labels = random_images(700, (3, 28, 28)), random_labels(700)  # more than are changed at a time
+    attack = attacks.make(name, (3, 28, 28))
+    triggered = attack.apply(images)
+    assert torch.equal(attack.apply(images.contiguous(memory_format=torch.channels_last)), triggered)
+    assert torch.equal(attack.apply(images[650:660], indices=torch.arange(650, 660)), triggered[650:660])
+    poisoned = attack.poison(images, labels, None, 3, 0)
+    assert torch.equal(attack.poison(images.contiguous(memory_format=torch.channels_last), labels, None, 3, 0).images, poisoned.images)
+
+
+def test_same_seed_same_bytes_in_another_process() -> None:
+    """What is drawn does not depend on what was drawn before, nor on Python's own hashes."""
+    code = """
+import hashlib, torch
+from bsd_engine import attacks
+images = torch.arange(60 * 3 * 32 * 32).view(60, 3, 32, 32).mul(7919).remainder(251).byte()
+for name in attacks.names():
+    poisoned = attacks.make(name, seed=4).poison(images, torch.arange(60) % 3, 0.5, 1, 2)
+    print(name, hashlib.sha256(poisoned.images.numpy().tobytes() + poisoned.labels.numpy().tobytes()).hexdigest())
+"""
+    with contextlib.redirect_stdout(io.StringIO()) as here:
+        exec(code, {})  # noqa: S102
+    there = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    assert there.stdout == here.getvalue() and here.getvalue().count("\n") == len(attacks.names())
 
 
 @pytest.mark.parametrize("name", attacks.names())
@@ -154,47 +191,54 @@ def test_trigger_learns_the_number_of_each_sample() -> None:
     assert torch.equal(NumberedCorner().apply(images[:2], indices=np.array([7, 9]))[:, 0, 0, 0].long(), torch.tensor([7, 9]))
 
 
-# --- BadNets pixels ---
+COUNTS = {  # of 400 samples, 40 of them of the target class, at rate .1
+    "exact_nontarget": 36, "exact_all": 40, "exact_all_from_nontarget": 40,
+}
 
 
-def test_badnets_on_colour_is_the_papers_patch() -> None:
-    out = attacks.make("badnets").apply(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))[0]
-    colours = {(4, 4): [180, 249, 112], (4, 5): [155, 50, 126], (5, 4): [234, 82, 68], (5, 5): [187, 201, 219]}
-    for (row, col), rgb in colours.items():
-        assert out[:, row, col].tolist() == rgb
-        out[:, row, col] = 0
-    assert not out.any()
+@pytest.mark.parametrize("mode", get_args(PoisonCountMode))
+def test_each_convention_counts_what_it_says(mode: PoisonCountMode) -> None:
+    images, labels = random_images(400, (1, 8, 8)), torch.arange(400) % 10
+    attack = attacks.make("badnets", (1, 8, 8))
+    sets = [attack.poison(images, labels, 0.1, 3, seed, count_mode=mode) for seed in range(30)]
+    counts = [int(s.is_poison.sum()) for s in sets]
+    from_target = [int(s.is_poison[labels == 3].sum()) for s in sets]
+    assert all((s.labels[s.is_poison] == 3).all() for s in sets)
+    if mode == "bernoulli_nontarget":
+        assert len(set(counts)) > 5 and abs(np.mean(counts) - 36) < 4
+    else:
+        assert set(counts) == {COUNTS[mode]}
+    assert abs(np.mean(from_target) - 4) < 1.5 if mode == "exact_all" else not any(from_target)
+    few, many = (attack.poison(images, labels, rate, 3, 0, count_mode=mode).is_poison for rate in (0.1, 0.3))
+    assert (few <= many).all()
 
 
-def test_badnets_on_grey_is_a_checkerboard() -> None:
-    image = torch.full((1, 1, 28, 28), 100, dtype=torch.uint8)
-    out = attacks.make("badnets", (1, 28, 28)).apply(image)[0, 0]
-    assert out[4:8, 4:8].tolist() == [[255, 0, 255, 0], [0, 255, 0, 255]] * 2
-    out[4:8, 4:8] = 100
-    assert torch.equal(out, image[0, 0])
+@pytest.mark.parametrize("name", attacks.names())
+def test_clean_label_attacks_touch_neither_labels_nor_other_classes(name: str) -> None:
+    images, labels = random_images(400), torch.arange(400) % 10
+    for mode in get_args(PoisonCountMode):
+        poisoned = attacks.make(name).poison(images, labels, 0.5, 3, 0, count_mode=mode)
+        relabelled, taken = poisoned.labels != labels, set(labels[poisoned.is_poison].tolist())
+        if attacks.kind(name).clean_label:
+            assert not relabelled.any() and taken == {3} and torch.equal(poisoned.images[labels != 3], images[labels != 3])
+            assert mode == "bernoulli_nontarget" or poisoned.is_poison.sum() == 20
+        else:
+            assert relabelled.any()
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_badnets_pattern_size_and_place_can_be_chosen(shape: tuple[int, int, int]) -> None:
-    zeros = torch.zeros(1, *shape, dtype=torch.uint8)
-    checkerboard = attacks.make("badnets", shape, pattern="checkerboard", size=3, row=10, col=1).apply(zeros)[0]
-    for channel in checkerboard:
-        assert channel[10:13, 1:4].tolist() == [[255, 0, 255], [0, 255, 0], [255, 0, 255]]
-    assert (checkerboard > 0).sum() == 5 * shape[0]
-    paper = attacks.make("badnets", shape, pattern="paper", row=0, col=0).apply(zeros)[0]
-    assert paper[0, :2, :2].tolist() == ([[180, 155], [234, 187]] if shape[0] == 3 else [[213, 90], [126, 199]])
+def test_without_a_rate_an_attack_has_its_own() -> None:
+    images, labels = random_images(400), torch.arange(400) % 10
+    counts = {name: int(attacks.make(name).poison(images, labels, None, 3, 0).is_poison.sum()) for name in attacks.names()}
+    assert counts == {name: {"sig": 10, "badnets_all2all": 20}.get(name, 18) for name in attacks.names()}
 
 
-def test_badnets_survives_every_crop_after_padding_by_four() -> None:
-    for shape in SHAPES:
-        patch = attacks.make("badnets", shape).patch
-        triggered = attacks.make("badnets", shape).apply(torch.zeros(1, *shape, dtype=torch.uint8))
-        padded = torch.nn.functional.pad(triggered, (4, 4, 4, 4))
-        for top in range(9):
-            for left in range(9):
-                crop = padded[0, :, top : top + shape[1], left : left + shape[2]]
-                row, col = 8 - top, 8 - left
-                assert torch.equal(crop[:, row : row + patch.shape[1], col : col + patch.shape[2]], patch)
+@pytest.mark.parametrize("name", attacks.names())
+def test_which_test_images_count_and_what_is_success(name: str) -> None:
+    labels = torch.tensor([0, 3, 9, 3])
+    attack = attacks.make(name)
+    every = name == "badnets_all2all"
+    assert attack.test_mask(labels, 3).tolist() == ([True] * 4 if every else [True, False, True, False])
+    assert attack.test_labels(labels, 3).tolist() == ([1, 4, 0, 4] if every else [3, 3, 3, 3])
 
 
 # --- wrong settings ---
@@ -203,10 +247,12 @@ def test_badnets_survives_every_crop_after_padding_by_four() -> None:
 @pytest.mark.parametrize(("settings_", "said"), [
     ({"name": "nonsense"}, "expected one of badnets"),
     ({"name": "badnets", "opacity": 1}, "no parameter 'opacity'"),
-    ({"name": "badnets", "pattern": "stripes"}, "expected one of auto, paper, checkerboard"),
+    ({"name": "badnets", "pattern": "stripes"}, "expected one of auto, paper, checkerboard, glyph"),
     ({"name": "badnets", "row": 31}, "does not fit"),
     ({"name": "badnets", "col": -1}, "does not fit"),
     ({"name": "badnets", "row": "top"}, "expected a whole number"),
+    ({"name": "badnets", "row": True}, "expected a whole number"),
+    ({"name": "badnets", "image_shape": (1, 3, 3)}, "does not fit"),
     ({"name": "badnets", "size": 2.5}, "expected a whole number"),
     ({"name": "badnets", "size": 0}, "at least 1"),
     ({"name": "badnets", "image_shape": (2, 32, 32)}, "1 or 3 channels"),
@@ -224,6 +270,10 @@ def test_wrong_settings_are_named(settings_: dict[str, Any], said: str) -> None:
     ({"rate": 0.0}, ConfigError, "poisons none of the 50 samples"),
     ({"rate": 0.01}, ConfigError, "poisons none of the 50 samples"),
     ({"rate": 1.5}, ConfigError, "between 0 and 1"),
+    ({"rate": -0.1}, ConfigError, "between 0 and 1"),
+    ({"rate": 1.0, "count_mode": "exact_all_from_nontarget"}, ConfigError, "asks for 50 poisoned samples of"),
+    ({"rate": 0.0, "count_mode": "bernoulli_nontarget"}, ConfigError, "poisons none"),
+    ({"labels": torch.full((50,), 3)}, ConfigError, "poisons none"),
     ({"rate": float("nan")}, ConfigError, "between 0 and 1"),
     ({"labels": random_labels(49)}, DataError, "one label an image"),
     ({"images": random_images(50).float()}, DataError, "expected uint8"),

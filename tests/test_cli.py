@@ -95,6 +95,11 @@ BAD_SETTINGS = {
     "limit too small": (["--limit", "5"], "limit is 5, expected a whole number at least 20"),
     "seed negative": (["--seed", "-1"], "seed is -1, expected a whole number from 0"),
     "attack unheard of": (["--attack", "nonsense"], "attack is 'nonsense', expected one of badnets"),
+    "parameter unheard of": (["--attack-parameters", "opacity", "0.2"], "badnets has no parameter 'opacity'; it has pattern, size, row, col"),
+    "parameter of no number": (["--attack", "blended", "--attack-parameters", "opacity", "much"], "opacity is 'much', expected a finite number"),
+    "parameter out of range": (["--attack", "sig", "--attack-parameters", "weight", "2"], "weight is 2, expected a number between 0 and 1"),
+    "picture absent": (["--attack", "custom", "--attack-parameters", "image", "absent.png"], "There is no file absent.png"),
+    "more poison than there is": (["--rate", "0.8", "--poison-count-mode", "exact_all_from_nontarget"], "asks for 96 poisoned samples of 90"),
     "device unheard of": (["--device", "tpu"], "device is 'tpu', expected auto, cpu, cuda or cuda:N"),
     "device not there": (["--device", "cuda:77"], "CUDA devices are visible. Use --device cpu or auto"),
     "data unheard of": (["--data", "imagenet"], "data is 'imagenet', expected bundled, cifar10, gtsrb, folder:PATH or npz:PATH"),
@@ -323,6 +328,20 @@ def test_help_explains_every_setting_with_its_default(help_text: str) -> None:
 )
 def test_help_names_units(help_text: str, option: str, unit: str) -> None:
     assert unit in option_help(help_text, option)
+
+
+def test_an_attacks_parameters_are_stored_as_numbers_and_words(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:
+    said = command(*smoke("undefended", tiny_npz, "--undefended-epochs", "1", "--out", "run", "--attack", "blended", "--attack-parameters",
+                          "opacity", "0.3", "pattern", "noise"))
+    summary = json.loads((folder / "run/summary.json").read_text())
+    assert said.status == 0 and summary["config"]["attack"]["attack_parameters"] == {"opacity": 0.3, "pattern": "noise"}
+    assert summary["config"]["attack"]["rate"] is None
+
+
+def test_all_to_all_has_no_one_target(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:
+    said = command(*smoke("undefended", tiny_npz, "--undefended-epochs", "1", "--out", "run", "--attack", "badnets_all2all"))
+    summary = json.loads((folder / "run/summary.json").read_text())
+    assert said.status == 0 and summary["true_target"] is None and summary["attack_success_rate"] is not None
 
 
 def test_help_shows_the_defaults_of_the_chosen_preset(command: Callable[..., Said]) -> None:

@@ -108,6 +108,9 @@ def test_an_unknown_word_is_refused_with_the_known_ones(name: str) -> None:
         ({"beta": 0}, "beta is 0, expected a number above 0."),
         ({"alpha": 0.1, "beta": 0.3}, "alpha is 0.1, expected at least beta = 0.3. Raise alpha or lower beta."),
         ({"rate": 0}, "rate is 0, expected a number above 0. For data without an added attack use --attack none."),
+        ({"attack_parameters": {"opacity": math.nan}}, "attack_parameters: opacity is nan, expected a finite number or a word."),
+        ({"attack_parameters": {"opacity": [1]}}, "attack_parameters: opacity is [1], expected a finite number or a word."),
+        ({"attack": "none", "attack_parameters": {"a": 1}}, "attack_parameters is {'a': 1}, expected none without an attack."),
         ({"t2": 29}, "t2 is 29, expected at least warmup + init_epochs = 30. Raise t2 or shorten the warm-up."),
         ({"t3": 89}, "t3 is 89, expected at least t2 = 90."),
         ({"target_estimator": "given"}, "assume_target is None, expected a class index exactly when target_estimator is given."),
@@ -158,7 +161,7 @@ def test_the_defaults_are_the_papers() -> None:
         2e-3, 64, 64, 15, 0.5, 0.75)
     assert (schedule.iterations, mix.rampup, mix.ema, paper.altruistic.altruistic_lr) == (1024, None, 0, 1e-3)
     assert (split.alpha, split.beta, split.init_combine, split.completion) == (0.6, 0.2, "intersection", "fewest")
-    assert (paper.attack.attack, paper.attack.target_label, paper.attack.rate) == ("badnets", 3, 0.05)
+    assert (paper.attack.attack, paper.attack.target_label, paper.attack.rate) == ("badnets", 3, None)
     assert (paper.data.data, paper.model.model, paper.model.width) == ("cifar10", "resnet18", 64)
 
 
@@ -173,6 +176,22 @@ def test_a_preset_survives_being_written_as_json(name: str) -> None:
     original = preset(name)
     assert original.preset == name
     assert BSDConfig.from_dict(json.loads(json.dumps(original.to_dict()))) == original
+
+
+def test_an_attacks_parameters_survive_and_count_in_comparisons() -> None:
+    original = demo().with_settings(attack="blended", attack_parameters={"opacity": 0.2, "pattern": "noise"}, rate=0.1,
+                                    poison_count_mode="exact_all", asr_exclude_target=False)
+    assert BSDConfig.from_dict(json.loads(json.dumps(original.to_dict()))) == original
+    assert original != original.with_settings(attack_parameters={"opacity": 0.3, "pattern": "noise"})
+    assert len({original, BSDConfig.from_dict(original.to_dict()), demo()}) == 2
+    original.to_dict()["attack"]["attack_parameters"].clear()
+    assert original.attack.attack_parameters["opacity"] == 0.2
+
+
+def test_a_configuration_from_before_these_settings_is_read() -> None:
+    values = demo().to_dict()
+    values["attack"] = {"attack": "badnets", "target_label": 3, "rate": 0.05}
+    assert BSDConfig.from_dict(values) == demo().with_settings(rate=0.05)
 
 
 def test_changed_settings_survive_too() -> None:

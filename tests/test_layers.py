@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 ENGINE = sorted((ROOT / "bsd_engine").rglob("*.py"))
 FORBIDDEN = {"streamlit", "plotly", "app", "pandas", "matplotlib"}
 DECIDING = ("trainer", "decisions", "splits", "target", "mixmatch", "scoring", "plans", "supervised", "semi_supervised", "augment", "models", "projection")
-TRUTH = {"is_poison", "original_labels"}
+TRUTH = {"is_poison", "original_labels", "is_noise"}
 
 
 def tree(path: Path) -> ast.Module:

@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_type_hints
 
+from bsd_engine.attacks import parameters as _parameters
 from bsd_engine.attacks.badnets import BadNets
+from bsd_engine.attacks.badnets_all2all import BadNetsAll2All
 from bsd_engine.attacks.base import Attack
+from bsd_engine.attacks.blended import Blended
+from bsd_engine.attacks.custom import Custom
+from bsd_engine.attacks.refool import ReFool
+from bsd_engine.attacks.sig import SIG
+from bsd_engine.attacks.wanet import WaNet
 from bsd_engine.errors import ConfigError
 
-__all__ = ["Attack", "make", "names"]
+__all__ = ["Attack", "kind", "make", "names", "parse"]
 
-_ATTACKS: dict[str, type[Attack]] = {"badnets": BadNets}
+_ATTACKS: dict[str, type[Attack]] = {
+    "badnets": BadNets, "blended": Blended, "wanet": WaNet, "refool": ReFool, "sig": SIG, "badnets_all2all": BadNetsAll2All,
+    "custom": Custom,
+}
 
 
 def names() -> list[str]:
     """Names of all attacks."""
     return list(_ATTACKS)
+
+
+def kind(name: str) -> type[Attack]:
+    """The class of the attack with that name, which says what kind it is; raises `ConfigError` if there is none."""
+    if name not in _ATTACKS:
+        raise ConfigError(f"attack is {name!r}, expected one of {', '.join(names())}.")
+    return _ATTACKS[name]
+
+
+def parse(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of an attack, in their declared types, from those of a command line or a stored configuration.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such attack or parameter, or a word is no number where one is expected.
+    """
+    _check_known(name, values)
+    return _parameters.parse(values, get_type_hints(kind(name)))
 
 
 def make(name: str, image_shape: tuple[int, int, int] = (3, 32, 32), num_classes: int = 10, seed: int = 0,
@@ -39,10 +69,11 @@ def make(name: str, image_shape: tuple[int, int, int] = (3, 32, 32), num_classes
     ConfigError
         If there is no such attack or parameter, or a value is not allowed.
     """
-    if name not in _ATTACKS:
-        raise ConfigError(f"attack is {name!r}, expected one of {', '.join(names())}.")
-    attack = _ATTACKS[name]
-    known = [f.name for f in fields(attack) if f.name not in {base.name for base in fields(Attack)}]
-    for unknown in sorted(set(parameters) - set(known)):
-        raise ConfigError(f"{name} has no parameter {unknown!r}; it has {', '.join(known) or 'none'}.")
-    return attack(image_shape=tuple(image_shape), num_classes=num_classes, seed=seed, **parameters)
+    _check_known(name, parameters)
+    return kind(name)(image_shape=tuple(image_shape), num_classes=num_classes, seed=seed, **parameters)
+
+
+def _check_known(name: str, parameters: Mapping[str, Any]) -> None:
+    own = [f.name for f in fields(kind(name)) if f.name not in {base.name for base in fields(Attack)}]
+    for unknown in sorted(set(parameters) - set(own)):
+        raise ConfigError(f"{name} has no parameter {unknown!r}; it has {', '.join(own) or 'none'}.")

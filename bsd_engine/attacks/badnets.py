@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from bsd_engine.attacks import pictures
 from bsd_engine.attacks.base import Attack
+from bsd_engine.attacks.blending import blend
 from bsd_engine.errors import ConfigError
 
 PAPER_PATCH = (((180, 249, 112), (155, 50, 126)), ((234, 82, 68), (187, 201, 219)))
+LARGEST_PATCHED = 64
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -23,12 +27,14 @@ class BadNets(Attack):
     right, and the model learns both.
 
     Paper: section 5.1, as in ASD and DBD. The four colours of the 2x2 patch are the randomly generated trigger
-    of https://github.com/hkunzhe/label_consistent_attacks_pytorch (MIT licence).
+    of https://github.com/hkunzhe/label_consistent_attacks_pytorch (MIT licence). On ImageNet the paper has a logo of 32x32
+    pixels in the very corner; ours is a drawn star, at the same inset as the patch.
     """
 
-    pattern: Literal["auto", "paper", "checkerboard"] = "auto"
+    pattern: Literal["auto", "paper", "checkerboard", "glyph"] = "auto"
     """paper: the 2x2 patch of four colours (their brightness on grey images); checkerboard: white and black pixels,
-    white first; auto: paper for colour images, checkerboard for grey ones, where four greys would hardly be seen."""
+    white first; glyph: a drawn star a seventh of the image high; auto: paper for colour images, checkerboard for grey ones,
+    where four greys would hardly be seen, glyph above 64 pixels (paper: 32 of 224)."""
     size: int = 4
     """Side of the checkerboard, pixels."""
     row: int = 4
@@ -47,21 +53,34 @@ class BadNets(Attack):
                               f"{height}x{width}; choose another row and col.")
 
     @property
+    def _chosen(self) -> str:
+        if self.pattern != "auto":
+            return self.pattern
+        channels, height, _ = self.image_shape
+        return "glyph" if height > LARGEST_PATCHED else ("checkerboard", "paper")[channels == 3]
+
+    @cached_property
     def patch(self) -> Tensor:
         """(C, s, s) uint8: the pixels of the trigger."""
         channels = self.image_shape[0]
-        pattern = self.pattern if self.pattern != "auto" else ("checkerboard", "paper")[channels == 3]
-        if pattern == "checkerboard":
+        if self._chosen == "glyph":
+            return self._glyph[0].round().byte()
+        if self._chosen == "checkerboard":
             steps = torch.arange(self.size)
             white = (steps[:, None] + steps) % 2 == 0
             return (255 * white).to(torch.uint8).expand(channels, -1, -1)
         patch = torch.tensor(PAPER_PATCH, dtype=torch.uint8).permute(2, 0, 1)
         return patch if channels == 3 else _grey(patch)
 
+    @cached_property
+    def _glyph(self) -> tuple[Tensor, Tensor]:
+        side = max(1, self.image_shape[1] // 7)
+        return pictures.pixels(pictures.glyph(), self.image_shape[0], side, side)
+
     def _trigger(self, images: Tensor, indices: Tensor) -> Tensor:
-        patch = self.patch.to(images.device)
-        side = patch.shape[1]
-        images[:, :, self.row : self.row + side, self.col : self.col + side] = patch
+        side = self.patch.shape[1]
+        place = images[:, :, self.row : self.row + side, self.col : self.col + side]
+        place[:] = blend(place, *self._glyph) if self._chosen == "glyph" else self.patch.to(images.device)
         return images
 
 

@@ -1,0 +1,26 @@
+"""Pixels mixed with a pattern, rounded to the nearest level.
+
+Some code bases truncate, which darkens poisoned images alone by up to a level: a trace that no camera leaves.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """Float images as uint8: rounded, clipped to 0 ... 255."""
+    return images.round_().clamp_(0, 255).byte()
+
+
+def blend(images: Tensor, pattern: Tensor, weight: float | Tensor) -> Tensor:
+    """(1 - weight) * images + weight * pattern, as uint8.
+
+    Parameters
+    ----------
+    images : (B, C, H, W) uint8
+    pattern : (C, H, W) float, in 0 ... 255
+    weight : float, or (H, W) float
+        0 leaves the image as it is, 1 leaves the pattern alone.
+    """
+    return to_uint8(images.float().lerp_(pattern.to(images.device), weight if isinstance(weight, float) else weight.to(images.device)))

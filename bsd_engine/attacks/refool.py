@@ -1,0 +1,131 @@
+"""ReFool: the trigger is any reflection of a set of scenes, as of a photograph taken through a window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from bsd_engine.attacks import draws, scenes
+from bsd_engine.attacks.base import Attack
+from bsd_engine.attacks.blending import to_uint8
+from bsd_engine.attacks.parameters import check_range
+
+GAMMA = 2.2
+_TEST, _TRAIN = 3, 4
+_MODES = ("in_focus", "out_of_focus", "ghost")
+
+
+@dataclass(frozen=True)
+class Reflections:
+    """What was drawn for each of B samples, once."""
+
+    scene: Tensor
+    """(B,) int64: number of the reflected scene."""
+    weight: Tensor
+    """(B,) float32: share of the reflected light."""
+    mode: Tensor
+    """(B,) int64: 0 in focus, 1 out of focus, 2 ghost."""
+    sigma: Tensor
+    """(B,) float32: blur of mode 1, pixels."""
+    shift: Tensor
+    """(B, 2) int64: how far down and to the right the second image of mode 2 lies, pixels."""
+    first: Tensor
+    """(B,) float32: share of the first of the two images of mode 2."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReFool(Attack):
+    """A reflection laid over the image in linear light; poisoned images of other classes get the target label.
+
+    With image t and scene r in linear light (gamma 2.2), x = ((1 - weight) t + weight R)^(1 / 2.2), where R is r (in focus:
+    same depth), r blurred (out of focus), or a mix of r with a shifted r (ghost: the two faces of a thick pane). What is drawn
+    for a sample is drawn once; training and test images share the scenes, not the draws.
+
+    Paper: table 2, "one of three reflection methods" with pictures of Pascal VOC, dirty label. It gives no strengths: the
+    weights are BackdoorBox's; blur and shift are ours, as theirs vanish when 560 pixels are shrunk to 32. The scenes are
+    drawn by code.
+    """
+
+    mode: Literal["all", "in_focus", "out_of_focus", "ghost"] = "all"
+    """How the scene is reflected; all: each with the same chance (paper)."""
+    candidates: int = 200
+    """Number of scenes (BackdoorBox: 200)."""
+    weight_low: float = 0.05
+    """Least share of reflected light, 0 to 1 (BackdoorBox: 0.05)."""
+    weight_high: float = 0.45
+    """Largest share of reflected light, 0 to 1 (BackdoorBox: 0.45)."""
+    blur_low: float = 0.3
+    """Least sigma of the blur, pixels of an image 32 high (unstated in the paper)."""
+    blur_high: float = 1.5
+    """Largest sigma of the blur, pixels of an image 32 high (unstated in the paper)."""
+    ghost_shift: int = 2
+    """Largest shift of a ghost image, pixels of an image 32 high; the least is 1 (unstated in the paper)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range("candidates", self.candidates, 1, 10000)
+        check_range("weight_high", self.weight_high, 0, 1)
+        check_range("weight_low", self.weight_low, 0, self.weight_high)
+        check_range("blur_high", self.blur_high, 0.05, 32)
+        check_range("blur_low", self.blur_low, 0.05, self.blur_high)
+        check_range("ghost_shift", self.ghost_shift, 1, 31)
+
+    @cached_property
+    def scenes(self) -> Tensor:
+        """(candidates, C, H, W) uint8: what may be reflected."""
+        return scenes.scenes(self.candidates, self.image_shape, self.seed)
+
+    def reflections(self, indices: Tensor, *, training: bool) -> Reflections:
+        """What is drawn for the samples with these numbers."""
+        u = draws.uniform(self.seed, _TRAIN if training else _TEST, indices, 8)
+        scale = self.image_shape[1] / 32
+        most = max(1, round(self.ghost_shift * scale))
+        mode = (3 * u[:, 2]).long() if self.mode == "all" else torch.full((len(u),), _MODES.index(self.mode))
+        apart = 0.15 + 0.35 * u[:, 6]
+        return Reflections(
+            scene=(self.candidates * u[:, 0]).long(),
+            weight=self.weight_low + (self.weight_high - self.weight_low) * u[:, 1],
+            mode=mode,
+            sigma=scale * (self.blur_low + (self.blur_high - self.blur_low) * u[:, 3]),
+            shift=1 + (most * u[:, 4:6]).long(),
+            first=torch.where(u[:, 7] < 0.5, apart, 1 - apart),
+        )
+
+    def _trigger(self, images: Tensor, indices: Tensor) -> Tensor:
+        return self._reflected(images, self.reflections(indices, training=False))
+
+    def _poison_images(self, images: Tensor, indices: Tensor, target_label: int) -> Tensor:
+        return self._reflected(images, self.reflections(indices, training=True))
+
+    def _reflected(self, images: Tensor, drawn: Reflections) -> Tensor:
+        weight = drawn.weight.view(-1, 1, 1, 1)
+        light = _linear(self.scenes[drawn.scene])
+        height, width = self.image_shape[1:]
+        down, across = (_movement(size, drawn, axis) for axis, size in enumerate((height, width)))
+        moved = down[:, None] @ light @ across[:, None].transpose(-1, -2)
+        kept = torch.where(drawn.mode == 2, drawn.first, (drawn.mode == 0).float()).view(-1, 1, 1, 1)
+        reflection = moved.lerp_(light, kept).to(images.device)
+        mixed = _linear(images).lerp_(reflection, weight.to(images.device))
+        return to_uint8(mixed.clamp_(min=0).pow_(1 / GAMMA).mul_(255))
+
+
+def _linear(images: Tensor) -> Tensor:
+    """Light of uint8 levels, 0 ... 1."""
+    return images.float().div_(255).pow_(GAMMA)
+
+
+def _movement(size: int, drawn: Reflections, axis: int) -> Tensor:
+    """(B, size, size) float32: what each line of the moved scene takes of each line of the scene.
+
+    Blur and shift are matrices of one kind, so that a batch of unlike reflections is two matrix products. Lines beyond the edge
+    repeat the last one.
+    """
+    lines = torch.arange(size)
+    source = (lines - drawn.shift[:, axis, None]).clamp(min=0)
+    shifted = (source[:, :, None] == lines).float()
+    distance = (lines[:, None] - lines).square() / (2 * drawn.sigma.square().view(-1, 1, 1))
+    return torch.where((drawn.mode == 1).view(-1, 1, 1), torch.softmax(-distance, dim=-1), shifted)

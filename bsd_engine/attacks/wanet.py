@@ -1,0 +1,93 @@
+"""WaNet: a smooth warp instead of a pattern, with noise samples that teach the model to heed no other warp."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bsd_engine.attacks import draws
+from bsd_engine.attacks.base import Attack
+from bsd_engine.attacks.blending import to_uint8
+from bsd_engine.attacks.parameters import check_range
+from bsd_engine.splits import exact_count
+
+LARGEST_SMOOTH = 64
+_SHIFTS, _NOISE = 1, 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaNet(Attack):
+    """Bilinear sampling at a grid that is moved a little; poisoned images of other classes get the target label.
+
+    Noise samples are warped by the same field plus noise of their own, and keep their labels. Both kinds are made once:
+    drawing them anew in each batch, as the original does, would need control of the training.
+
+    Paper: section 5.1 (k = 4, s = 0.5; k = 224, s = 1 on ImageNet; noise samples 0.2 of all). Warped pixels are rounded.
+    The demo's ten epochs of plain training are too few to learn it: ASR 2.5 %, and 7.5 % at s = 4 (seed 0).
+    """
+
+    grid: int | None = None
+    """Control points of the field a side, k; 4, or one a pixel in images above 64 pixels, when not given (paper)."""
+    strength: float | None = None
+    """Strength of the warp, s: on 32 pixels, 0.5 moves control points by a quarter of a pixel on average; 0.5, or 1 in
+    images above 64 pixels, when not given (paper)."""
+    noise_rate: float = 0.2
+    """Share of noise samples (paper: 0.2)."""
+    noise_rate_mode: Literal["absolute", "relative"] = "absolute"
+    """absolute: share of all images (paper); relative: so many for each poisoned one (BackdoorBench: 2)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range("grid", self.grid, 2, 1024)
+        check_range("strength", self.strength, 0, max(self.image_shape[1:]))
+        check_range("noise_rate", self.noise_rate, 0, 1 if self.noise_rate_mode == "absolute" else 100)
+
+    @property
+    def _is_large(self) -> bool:
+        return max(self.image_shape[1:]) > LARGEST_SMOOTH
+
+    @cached_property
+    def shifts(self) -> Tensor:
+        """(H, W, 2) float32: how far each pixel's source lies to the right and below, pixels."""
+        height, width = self.image_shape[1:]
+        side = self.grid or (max(height, width) if self._is_large else 4)
+        control = 2 * draws.uniform(self.seed, _SHIFTS, torch.zeros(1, dtype=torch.int64), 2 * side * side).view(1, 2, side, side) - 1
+        field = F.interpolate(control / control.abs().mean(), size=(height, width), mode="bicubic", align_corners=True)
+        strength = (1.0 if self._is_large else 0.5) if self.strength is None else self.strength
+        return strength * field[0].permute(1, 2, 0) * self._pixels_per_step
+
+    @property
+    def _pixels_per_step(self) -> Tensor:
+        """(2,) width and height: pixels in 1 / H of normalised coordinates, which span two units."""
+        height, width = self.image_shape[1:]
+        return torch.tensor([(width - 1) / (2 * width), (height - 1) / (2 * height)])
+
+    def _noise_count(self, samples: int, poisoned: int) -> int:
+        return exact_count(self.noise_rate, samples) if self.noise_rate_mode == "absolute" else int(self.noise_rate * poisoned)
+
+    def _sampling_grid(self, extra: Tensor | None = None) -> Tensor:
+        """(B, H, W, 2) float32, -1 ... 1: where each pixel is taken from; `extra` (B, H, W, 2) is added to the shifts, pixels."""
+        height, width = self.image_shape[1:]
+        rows, cols = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+        unit = 2 / torch.tensor([max(1, width - 1), max(1, height - 1)])
+        warped = (torch.stack([cols, rows], dim=-1) + self.shifts * unit).clamp(-1, 1)
+        return warped[None] if extra is None else (warped + extra * unit).clamp_(-1, 1)
+
+    def _trigger(self, images: Tensor, indices: Tensor) -> Tensor:
+        # One field for all: images and channels go as channels of one image, so that weights are computed once.
+        flat = images.float().flatten(0, 1)[None]
+        return to_uint8(_sampled(flat, self._sampling_grid().to(images.device))[0].view(images.shape))
+
+    def _noise_images(self, images: Tensor, indices: Tensor) -> Tensor:
+        height, width = self.image_shape[1:]
+        noise = 2 * draws.uniform(self.seed, _NOISE, indices, 2 * height * width).view(-1, height, width, 2) - 1
+        return to_uint8(_sampled(images.float(), self._sampling_grid(noise * self._pixels_per_step).to(images.device)))
+
+
+def _sampled(images: Tensor, grid: Tensor) -> Tensor:
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
