@@ -247,7 +247,7 @@ def _split(form: Mapping[str, Any]) -> None:
 def _more(form: Mapping[str, Any]) -> None:
     _number("Seed", "seed", 0, 2**31 - 1, form, help="The same seed gives the same pools.")
     _choice("Device", "device", ["auto", "cpu", "cuda"], form, help="auto takes the GPU if there is one.")
-    _number("Training images", "limit", 20, None, form, placeholder="all", help="Drawn with an equal share for each class.")
+    _number("Training images", "limit", 20, None, form, placeholder="all", help="Drawn so that the classes keep their shares.")
     _choice("Target guessed", "target_estimator", ESTIMATORS, form, format_func=words.estimator, help=ESTIMATOR_HELP)
     if st.session_state[_key("target_estimator")] == "given":
         _class_field("Assumed target", "assume_target", class_names(_spec(_form())), form)

@@ -63,7 +63,7 @@ class DataConfig:
     data: str = "bundled"
     """Source of the images: bundled, cifar10, gtsrb, folder:PATH or npz:PATH."""
     limit: int | None = None
-    """Largest number of training images, drawn with equal share per class; all when not given or there are fewer."""
+    """Largest number of training images, drawn so that classes keep their shares; all when not given or there are fewer."""
     epoch_tests: int | None = None
     """Test images, and as many triggered ones, that every epoch but the last is measured on; all when not given."""
     crop_padding: int = 4

@@ -78,16 +78,18 @@ def chunks(array: Tensor) -> tuple[Tensor, ...]:
     return array.split(max(1, _CHUNK_BYTES * len(array) // max(1, array.nbytes)))
 
 
-def stratified_idx(labels: Tensor, limit: int, seed: int) -> Tensor:
-    """Sorted indices of `limit` samples, with an equal share for each class as far as the classes allow.
+def stratified_idx(labels: Tensor, limit: int, seed: int, *, equal: bool = False) -> Tensor:
+    """Sorted indices of `limit` samples in which the classes have the shares that they have in the whole set.
 
     Parameters
     ----------
     labels : (N,) int64
     limit : int
-        Number of samples to choose. What a small class cannot give is spread over the others.
+        Number of samples to choose. The first `MIN_PER_CLASS` of each class come before all others.
     seed : int
         A lower limit chooses a subset of what a higher one does under the same seed.
+    equal : bool
+        Give every class an equal share instead; what a small class cannot give is spread over the others.
 
     Returns
     -------
@@ -103,13 +105,14 @@ def stratified_idx(labels: Tensor, limit: int, seed: int) -> Tensor:
     shuffled = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
     order = shuffled[torch.argsort(labels[shuffled], stable=True)]
     _, sizes = torch.unique(labels, return_counts=True)
-    rank_in_class = torch.cat([torch.arange(n) for n in sizes.tolist()])
-    return order[torch.argsort(rank_in_class, stable=True)[:limit]].sort().values
+    rank = torch.cat([torch.arange(n) for n in sizes.tolist()])
+    turn = rank if equal else torch.where(rank < MIN_PER_CLASS, -1.0, (rank + 0.5) / sizes.repeat_interleave(sizes))
+    return order[torch.argsort(turn, stable=True)[:limit]].sort().values
 
 
 def landmark_idx(labels: Tensor, count: int, seed: int) -> Tensor:
     """Sorted indices of the fixed subset that maps show: at most `count` samples, with an equal share for each class."""
-    return stratified_idx(labels, min(count, len(labels)), seed)
+    return stratified_idx(labels, min(count, len(labels)), seed, equal=True)
 
 
 def load(spec: str, limit: int | None = None, seed: int = 0, image_size: int | None = None) -> ImageData:

@@ -91,17 +91,26 @@ def test_missing_bundle_names_the_script(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 @settings(max_examples=60, deadline=None)
 @given(labels=st.lists(st.integers(0, 4), min_size=1, max_size=60), share=st.floats(0, 1), seed=st.integers(0, 2**31 - 1))
-def test_stratified_choice_is_exact_sorted_and_as_equal_as_possible(labels: list[int], share: float, seed: int) -> None:
+def test_stratified_choice_is_exact_sorted_and_nested(labels: list[int], share: float, seed: int) -> None:
     y = torch.tensor(labels)
     limit = max(1, int(share * len(y)))
-    idx = data.stratified_idx(y, limit, seed)
-    assert len(idx) == limit and torch.equal(idx, idx.unique())
-    sizes, chosen = y.bincount(), y[idx].bincount(minlength=5)[: int(y.max()) + 1]
-    unfilled = sizes > chosen
-    if unfilled.any():
-        assert chosen.max() - chosen[unfilled].min() <= 1
-    assert torch.equal(idx, data.stratified_idx(y, limit, seed))
-    assert set(data.stratified_idx(y, max(1, limit // 2), seed).tolist()) <= set(idx.tolist())
+    sizes = y.bincount()
+    for equal in (False, True):
+        idx = data.stratified_idx(y, limit, seed, equal=equal)
+        assert len(idx) == limit and torch.equal(idx, idx.unique())
+        assert torch.equal(idx, data.stratified_idx(y, limit, seed, equal=equal))
+        assert set(data.stratified_idx(y, max(1, limit // 2), seed, equal=equal).tolist()) <= set(idx.tolist())
+        chosen = y[idx].bincount(minlength=len(sizes))
+        unfilled = sizes > chosen
+        if equal and unfilled.any():
+            assert chosen.max() - chosen[unfilled].min() <= 1
+
+
+def test_classes_keep_their_shares_but_the_smallest_have_two() -> None:
+    labels = torch.repeat_interleave(torch.arange(4), torch.tensor([1000, 500, 100, 2]))
+    assert labels[data.stratified_idx(labels, 160, 0)].bincount().tolist() == pytest.approx([99, 49, 10, 2], abs=1)
+    assert labels[data.stratified_idx(labels, 8, 0)].bincount().tolist() == [2, 2, 2, 2]
+    assert labels[data.stratified_idx(labels, 160, 0, equal=True)].bincount().tolist() == [53, 53, 52, 2]
 
 
 def test_stratified_choice_depends_on_the_seed() -> None:
