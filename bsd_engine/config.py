@@ -310,9 +310,10 @@ class SplitConfig:
     No class is dropped, so set t3 = t2 or switch selective_drop off."""
     oss_warmup_unlabeled: Literal["target", "nontarget", "none"] = "target"
     """Unlabelled images of the OSS warm-up: samples of the suspected class (Algorithm 1), the others, or none."""
-    completion: Literal["fewest", "balanced", "capped", "off"] = "fewest"
+    completion: Literal["fewest", "balanced", "balanced_others", "off"] = "fewest"
     """Class completion. fewest: lifts only the fewest class (Eq. 8); balanced: every class keeps the top alpha_T share
-    of its own samples (extension); capped: the same, of the median class's size at most (extension); off: none."""
+    of its own samples (extension); balanced_others: the same, but the suspected class keeps what the cut over all classes
+    gives it at most (extension); off: none."""
     count_by: Literal["pool_label", "pool_pred", "all_pred"] = "pool_label"
     """What makes a class the fewest: given labels in the selection, or predictions of f for the selection or for all."""
     selective_drop: bool = True

@@ -110,7 +110,7 @@ def _discrepancy_pool(config: BSDConfig, t: int, seen: Evidence) -> tuple[Tensor
                                t2=schedule.t2)
     discrepancy = splits.loss_discrepancy(seen.altruistic.loss, seen.main.loss)
     mask = splits.discrepancy_clean_mask(discrepancy, seen.labels, ratio, split.completion, count_by=split.count_by,
-                                         predictions=seen.main.prediction)
+                                         predictions=seen.main.prediction, target_label=seen.pseudo_target)
     if t >= config.drop_start and split.selective_drop and seen.pseudo_target is not None:
         mask = splits.selective_drop(mask, seen.main.prediction, seen.altruistic.prediction, seen.pseudo_target)
     return mask, ratio

@@ -17,7 +17,7 @@ from torch import Tensor
 
 Array = np.ndarray | Tensor
 Distance = Literal["min", "mean", "max"]
-Completion = Literal["fewest", "balanced", "capped", "off"]
+Completion = Literal["fewest", "balanced", "balanced_others", "off"]
 InitCombine = Literal["intersection", "union", "als_only", "oss_only", "random"]
 FeatureNorm = Literal["none", "l2", "zscore"]
 CountBy = Literal["pool_label", "pool_pred", "all_pred"]
@@ -200,7 +200,8 @@ def loss_discrepancy(altruistic_losses: Array, main_losses: Array) -> Array:
 
 
 def discrepancy_clean_mask(discrepancy: Array, labels: Array, ratio: float, completion: Completion = "fewest", *,
-                           count_by: CountBy = "pool_label", predictions: Array | None = None) -> Array:
+                           count_by: CountBy = "pool_label", predictions: Array | None = None,
+                           target_label: int | None = None) -> Array:
     """(N,) bool: the top share of samples by loss discrepancy, with class completion.
 
     Parameters
@@ -217,20 +218,26 @@ def discrepancy_clean_mask(discrepancy: Array, labels: Array, ratio: float, comp
         the second-fewest class).
         "balanced" (extension, not in the paper): every class keeps exactly the top int(ratio * N_i) of its own, so the
         pool has the class shares of the given labels.
-        "capped" (extension): the same, but no class counts as larger than the median class, so that a target class
-        swollen by poison gets no more than the others. For data whose classes are of about one size.
+        "balanced_others" (extension): the same, but the suspected target keeps no more than the cut over all classes
+        gives it: where poison outnumbers its own samples, its top int(ratio * N_i) must hold poison.
         "off": none.
+    target_label : int, the suspected one, which "balanced_others" reads
 
     Paper: Eq. 8. n_i there is undefined; it must be the class size N_i, since with the selected count the rule would
     add nothing. Counting the selection by given label, only the fewest class can grow, whatever i ranges over, and a tie for the fewest
     changes nothing.
     """
     d, y, predicted = _tensors(discrepancy, labels, labels if predictions is None else predictions)
-    mask = torch.zeros_like(y, dtype=torch.bool) if completion in ("balanced", "capped") else _top_mask(d, exact_count(ratio, len(d)))
+    mask = _top_mask(d, exact_count(ratio, len(d)))
     sizes = torch.bincount(y.long())
     counted = {"pool_label": y[mask], "pool_pred": predicted[mask], "all_pred": predicted}[count_by]
     counts = torch.bincount(counted.long(), minlength=len(sizes))
-    for label, quota in _completion_quotas(counts.tolist(), sizes.tolist(), ratio, completion).items():
+    quotas = _completion_quotas(counts.tolist(), sizes.tolist(), ratio, completion)
+    if completion == "balanced_others" and target_label in quotas:
+        quotas[target_label] = min(quotas[target_label], int((y[mask] == target_label).sum()))
+    if completion in ("balanced", "balanced_others"):
+        mask.zero_()
+    for label, quota in quotas.items():
         class_idx = (y == label).nonzero().squeeze(1)
         mask[class_idx] |= _top_mask(d[class_idx], quota)
     return _like(mask, discrepancy)
@@ -239,9 +246,8 @@ def discrepancy_clean_mask(discrepancy: Array, labels: Array, ratio: float, comp
 def _completion_quotas(counts: list[int], sizes: list[int], ratio: float, completion: Completion) -> dict[int, int]:
     """How many of its best samples each class in need of completion must have."""
     present = [c for c, size in enumerate(sizes) if size > 0]
-    if completion in ("balanced", "capped"):
-        cap = sorted(sizes[c] for c in present)[len(present) // 2] if completion == "capped" else math.inf
-        return {c: exact_count(ratio, min(sizes[c], cap)) for c in present}
+    if completion in ("balanced", "balanced_others"):
+        return {c: exact_count(ratio, sizes[c]) for c in present}
     if completion == "off" or len(present) < 2:
         return {}
     fewest, second = sorted(present, key=lambda c: counts[c])[:2]

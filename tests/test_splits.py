@@ -372,9 +372,11 @@ def test_the_second_fewest_count_limits_a_class_that_poison_has_swollen() -> Non
 def slow_pool(discrepancy: np.ndarray, labels: np.ndarray, ratio: float, completion: str) -> set[int]:
     pool = top(discrepancy, share_of(ratio, len(labels)))
     best = {c: [i for i in sorted(range(len(labels)), key=lambda i: (-discrepancy[i], i)) if labels[i] == c] for c in sorted(set(labels.tolist()))}
-    if completion in ("balanced", "capped"):
-        cap = sorted(map(len, best.values()))[len(best) // 2] if completion == "capped" else len(labels)
-        return {i for c in best for i in best[c][: share_of(ratio, min(cap, len(best[c])))]}
+    if completion in ("balanced", "balanced_others"):
+        quotas = {c: share_of(ratio, len(best[c])) for c in best}
+        if completion == "balanced_others" and 2 in best:
+            quotas[2] = min(quotas[2], sum(labels[i] == 2 for i in pool))
+        return {i for c in best for i in best[c][: quotas[c]]}
     if completion == "off" or len(best) < 2:
         return pool
     selected = Counter(labels[sorted(pool)].tolist())
@@ -383,10 +385,10 @@ def slow_pool(discrepancy: np.ndarray, labels: np.ndarray, ratio: float, complet
 
 
 @settings(deadline=None, max_examples=100)
-@given(sample=scored_labels(), percent=st.integers(0, 100), completion=st.sampled_from(["fewest", "balanced", "capped", "off"]))
+@given(sample=scored_labels(), percent=st.integers(0, 100), completion=st.sampled_from(["fewest", "balanced", "balanced_others", "off"]))
 def test_completion_is_the_rule_as_read(sample, percent: int, completion: str) -> None:
     discrepancy, labels = sample
-    mask = splits.discrepancy_clean_mask(discrepancy, labels, percent / 100, completion)
+    mask = splits.discrepancy_clean_mask(discrepancy, labels, percent / 100, completion, target_label=2)
     assert members(mask) == slow_pool(discrepancy, labels, percent / 100, completion)
 
 
