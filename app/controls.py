@@ -22,7 +22,7 @@ from bsd_engine.presets import PRESETS, preset
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FIRST_PRESET = "demo"
 ESTIMATORS = get_args(get_type_hints(SplitConfig)["target_estimator"])
-COMPLETIONS = {"fewest": "fewest class (paper)", "balanced": "every class (ours)", "off": "off"}
+COMPLETIONS = {"fewest": "fewest class (paper)", "balanced": "every class (ours)", "balanced_others": "all but the suspected (ours)", "off": "off"}
 FIRST_POOLS = {
     "intersection": "kept by both (Eq. 3)", "union": "kept by either", "als_only": "by loss alone", "oss_only": "by distance alone",
     "random": "at random",

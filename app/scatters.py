@@ -106,8 +106,9 @@ def _add_stage_cut(sketch: Sketch, state: EpochState, facts: Facts, palette: Pal
         label = f"ALS {share(ratio)}: keeps above {measure(cut.value or 0.0)}{fixed}"
     elif state.stage in ("class_completion", "selective_drop"):
         gap = loss_discrepancy(state.altruistic_loss, state.main_loss)
-        by_class = facts.config.split.completion.startswith("balanced") and state.pseudo_target is not None
-        kept = discrepancy_clean_mask(own(gap), own(facts.labels), ratio, "balanced" if by_class else "off")
+        completion = facts.config.split.completion
+        by_class = completion.startswith("balanced") and state.pseudo_target is not None
+        kept = discrepancy_clean_mask(own(gap), own(facts.labels), ratio, completion if by_class else "off", target_label=state.pseudo_target)
         kept &= (facts.labels == state.pseudo_target) if by_class else True
         cut = Cut("", ratio, gap, kept)
         curve = grid + (np.nan if cut.value is None else cut.value)
