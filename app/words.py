@@ -20,10 +20,12 @@ SOURCES = {
     "folder": "folder of images", "npz": "npz file",
 }
 PRESETS = {
-    "demo": "demo: minutes on a CPU", "paper-cifar10": "paper: CIFAR-10 on a GPU", "smoke": "smoke: a test of some seconds",
+    "demo": "demo: minutes on a CPU", "demo-gtsrb": "demo: traffic signs, on a CPU", "paper-cifar10": "paper: CIFAR-10 on a GPU",
+    "paper-gtsrb": "paper: GTSRB on a GPU", "paper-imagenet30": "paper: 30 classes of ImageNet", "smoke": "smoke: a test of some seconds",
 }
 ESTIMATORS = {
     "probability_floor": "by probability floor (ours)", "second_logit_mode": "by the paper's vote", "given": "given in the settings",
+    "low_loss_mode": "by the lowest losses", "label_count": "by the most frequent label",
 }
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")

@@ -109,7 +109,7 @@ BAD_SETTINGS = {
     "network unheard of": (["--model", "vgg"], "model is 'vgg', expected one of small_resnet, resnet18, mobilenet_v2 or torchvision:NAME"),
     "network not in torchvision": (["--model", "torchvision:vgg", "--width", "64"], "torchvision has no classification network of that name"),
     "network too large": (["--model", "torchvision:alexnet", "--width", "64"], "cannot take images of 8x8 pixels"),
-    "preset unheard of": (["--preset", "fast"], "preset is 'fast', expected one of demo, paper-cifar10, paper-gtsrb, paper-imagenet30, smoke"),
+    "preset unheard of": (["--preset", "fast"], "preset is 'fast', expected one of demo, demo-gtsrb, paper-cifar10, paper-gtsrb, paper-imagenet30, smoke"),
     "nothing to resume": (["--resume", "absent"], "absent is not a run folder"),
 }
 
