@@ -262,9 +262,11 @@ def _poison_tile(now: Snapshot, row: EpochRow | None, later: str, truth_shown: b
 def _target_tile(now: Snapshot, row: EpochRow | None, truth_shown: bool) -> tuple[str, ...]:
     label = "Suspected target class"
     assert now.run is not None
+    config = now.run.config
+    if config.split.all_to_all != "off":
+        return label, "every class", "all-to-all: no single target"
     if row is None or row.pseudo_target is None:
         return label, "–", "voted on after each epoch"
-    config = now.run.config
     verdict = ""
     if truth_shown and config.attack.attack != "none" and _kind(config.attack.attack).has_target:
         right = row.pseudo_target == config.attack.target_label

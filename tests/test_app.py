@@ -22,9 +22,12 @@ from app.status import look, sentence
 from app.theme import DARK, LIGHT
 from bsd_engine.config import ScheduleConfig
 from bsd_engine.errors import ConfigError, RunFolderError, TrainingError
+from bsd_engine.preflight import PreparedData
 from bsd_engine.presets import PRESETS, preset
-from bsd_engine.runs import RunWriter, send_command
+from bsd_engine.recorder import record_run
+from bsd_engine.runs import RunReader, RunWriter, send_command
 from tests.fake_run import CONFIG, FakeRun, LiveFakeRun, fake_run
+from tests.short_runs import short
 
 SCRIPT = Path(__file__).resolve().parents[1] / "streamlit_app.py"
 
@@ -242,6 +245,18 @@ def test_every_panel_draws_every_epoch_in_both_themes(tmp_path: Path) -> None:
             view = View(path=path, version=version, epoch=epoch, palette=palette, truth_shown=truth)
             for draw in PANELS.values():
                 assert draw(view).layout.meta["summary"]
+
+
+def test_a_run_without_a_single_target_is_shown_whole(
+    open_page: Callable[..., AppTest], root: Path, small_images: PreparedData, one_thread: None,
+) -> None:
+    record_run(short(all_to_all="shared", selective_drop=False), root / "all-to-all", prepared=small_images)
+    run = RunReader(root / "all-to-all")
+    for epoch in run.epochs:
+        view = View(path=run.path, version=run.version, epoch=epoch, palette=LIGHT, truth_shown=True)
+        assert all(draw(view).layout.meta["summary"] for draw in PANELS.values())
+    text = main_text(open_page(run="all-to-all"))
+    assert "every class" in text and "all-to-all: no single target" in text
 
 
 def test_the_registry_refuses_names_that_leave_its_folder(tmp_path: Path) -> None:
