@@ -22,6 +22,7 @@ from bsd_engine import preflight, recorder
 from bsd_engine.__main__ import main
 from bsd_engine.config import GROUPS
 from bsd_engine.runs import RunReader
+from tests.short_runs import differences
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -392,3 +393,37 @@ def test_resuming_a_finished_run_is_one_sentence(command: Callable[..., Said], f
     command(*smoke("train", tiny_npz, "--t3", "5", "--out", "run"))
     said = command("train", "--resume", "run")
     assert said.status == 2 and said.err == "error: run is finished; there is nothing to resume. Start a new run instead.\n"
+
+
+# --- a run's settings again ---
+
+
+def test_a_runs_config_repeats_it(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:
+    assert command(*smoke("train", tiny_npz, "--seed", "4", "--target", "2", "--out", "first")).status == 0
+    assert command("train", "--config", "first/config.json", "--out", "second").status == 0
+    first, second = RunReader(folder / "first"), RunReader(folder / "second")
+    assert first.config == second.config and first.fingerprint == second.fingerprint
+    assert differences([first.epoch(e) for e in first.epochs], [second.epoch(e) for e in second.epochs]) == []
+
+
+def test_an_option_changes_one_setting_of_a_runs_config(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:
+    command(*smoke("train", tiny_npz, "--target", "2", "--out", "first"))
+    assert command("train", "--config", "first", "--alpha", "0.5", "--out", "second").status == 0
+    first, second = RunReader(folder / "first").config, RunReader(folder / "second").config
+    assert second == first.with_settings(alpha=0.5)
+
+
+def test_a_branch_starts_from_a_runs_settings_and_epochs(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:
+    command(*smoke("train", tiny_npz, "--target", "2", "--out", "first"))
+    assert command("train", "--branch", "first", "--from-epoch", "3", "--alpha", "0.5", "--out", "second").status == 0
+    first, second = RunReader(folder / "first"), RunReader(folder / "second")
+    assert second.branched_from == {"run": "first", "epoch": 3} and second.config == first.config.with_settings(alpha=0.5)
+    assert differences([first.epoch(e) for e in range(4)], [second.epoch(e) for e in range(4)]) == []
+
+
+@pytest.mark.parametrize(("words", "expected"), [
+    (["--config", "absent"], "absent is not a run folder"),
+    (["--branch", "absent"], "absent is not a run folder"),
+])
+def test_settings_of_no_run_are_refused(command: Callable[..., Said], folder: Path, words: list[str], expected: str) -> None:
+    assert_one_sentence(command("train", *words, "--out", "run"), folder, expected)
