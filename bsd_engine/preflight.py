@@ -111,7 +111,8 @@ def _poison(config: BSDConfig, source: data.ImageData) -> tuple[PoisonedSet, tup
         return unknown, (None, None)
     shape, chosen = tuple(source.train_images.shape[1:]), config.attack
     parameters = attacks.parse(chosen.attack, chosen.attack_parameters)
-    attack = attacks.make(chosen.attack, shape, len(source.class_names), config.seed, **parameters)
+    placed = {"device": config.device} if hasattr(attacks.kind(chosen.attack), "device") else {}
+    attack = attacks.make(chosen.attack, shape, len(source.class_names), config.seed, **{**placed, **parameters})
     poisoned = attack.poison(source.train_images, source.train_labels, chosen.rate, chosen.target_label, config.seed,
                              count_mode=chosen.poison_count_mode, in_place=True)
     return poisoned, _triggered_test(attack, source, chosen)
