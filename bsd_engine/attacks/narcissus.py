@@ -25,12 +25,13 @@ _LEVELS = 127.5  # grey levels in a unit of the original's pixels, -1 ... 1
 class Narcissus(CraftedNoise):
     """One noise for all images, added to images of the target class, whose labels stay; at test time it comes amplified.
 
-    The attacker knows the target class alone: the network is trained to tell it from other pictures, then shown it alone, and
-    the noise is optimised by RAdam to make it still surer, with the network's weights frozen and its batch norms in training
-    mode, as in the original.
+    The attacker knows the target class alone: the network is trained to tell it from other pictures, and the noise is optimised
+    by RAdam to make it still surer, with the network's weights frozen and its batch norms in training mode, as in the original.
 
     Paper: table 2, whose attack has 200 classes of Tiny-ImageNet as other pictures, a surrogate ResNet-18 of 200 epochs and
-    up to 1,000 rounds. Ours has drawn scenes, a small network and fewer rounds, which a CPU can do.
+    up to 1,000 rounds. Ours has drawn scenes, a small network and fewer rounds, which a CPU can do. In the demo's ten epochs of
+    plain training that reaches an ASR of 15 %, 61 % at rate 0.9, and 94 % at rate 0.9 and eps 32; one of 82 % at rate 0.9 with
+    the other classes in place of scenes (seed 0).
     """
 
     clean_label: ClassVar[bool] = True
@@ -44,8 +45,12 @@ class Narcissus(CraftedNoise):
     """Passes over the target class in which the noise is optimised (original: up to 1,000)."""
     noise_lr: float = 0.01
     """Learning rate of the noise, for pixels in -1 ... 1 (original: 0.01)."""
-    warmup_epochs: int = 5
-    """Epochs in which the network is shown the target class alone (original: 5)."""
+    warmup_epochs: int = 0
+    """Epochs in which the network is shown the target class alone before (original: 5). In the small network they leave no
+    gradient: the noise stays at 3 grey levels instead of 14 on average, and the demo's ASR at 1 % instead of 15 %."""
+    batch_norm: Literal["batch", "running"] = "batch"
+    """What normalises while the noise is optimised: statistics of the batch (original) or those of the training. The demo's ASR
+    is 15 % with the former, 6 % with the latter."""
     others: Literal["scenes", "classes"] = "scenes"
     """What the target class is told from. scenes: pictures drawn by code, in eight classes; classes: the other classes of the
     data, for an attacker who knows them all."""
@@ -93,7 +98,7 @@ class Narcissus(CraftedNoise):
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
-        net.requires_grad_(False)
+        net.train(self.batch_norm == "batch").requires_grad_(False)
 
     def _optimised(self, network: Surrogate, images: Tensor, label: int, generator: torch.Generator) -> Tensor:
         """(1, C, H, W) float32, grey levels."""
