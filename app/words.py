@@ -13,7 +13,8 @@ STATUS: dict[Status, str] = {
 }
 ATTACKS = {
     "badnets": "BadNets", "blended": "Blended", "wanet": "WaNet", "refool": "ReFool", "sig": "SIG", "badnets_all2all": "BadNets all-to-all",
-    "label_consistent": "Label-consistent", "narcissus": "Narcissus", "adaptive": "adaptive noise", "custom": "own picture", "none": "none added",
+    "label_consistent": "Label-consistent", "narcissus": "Narcissus", "adaptive": "adaptive noise",
+    "custom": "own picture", "none": "none added",
 }
 SOURCES = {
     "bundled": "bundled: Fashion-MNIST", "cifar10": "CIFAR-10", "gtsrb": "GTSRB traffic signs",

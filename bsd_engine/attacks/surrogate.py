@@ -80,8 +80,8 @@ class SurrogateAttack(Attack):
         super().__post_init__()
         height, width = self.image_shape[1:]
         if min(height, width) < MIN_PIXELS:
-            raise ConfigError(f"The images are {height}x{width} pixels, expected at least {MIN_PIXELS} each way for the attacker's network; "
-                              "choose an attack without one.")
+            raise ConfigError(f"The images are {height}x{width} pixels, expected at least {MIN_PIXELS} each way for the attacker's "
+                              "network; choose an attack without one.")
         check_range("surrogate_epochs", self.surrogate_epochs, 1, 1000)
         _ = self._model
 
