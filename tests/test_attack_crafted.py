@@ -316,7 +316,7 @@ def test_a_network_that_cannot_take_the_images_is_refused() -> None:
 
 @pytest.mark.parametrize(("name", "count", "said"), [
     ("adaptive", 0, "No image has the target label 1, towards which the noise is to lead"),
-    ("narcissus", 1, "1 images have the target label 1, expected at least 2"),
+    ("narcissus", 1, "The number of images with the target label 1 is 1, expected at least 2"),
 ])
 def test_a_target_without_images_is_refused(name: str, count: int, said: str) -> None:
     images, labels = faint_stripes()
