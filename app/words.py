@@ -13,6 +13,7 @@ STATUS: dict[Status, str] = {
 }
 ATTACKS = {
     "badnets": "BadNets", "blended": "Blended", "wanet": "WaNet", "refool": "ReFool", "sig": "SIG", "badnets_all2all": "BadNets all-to-all",
+    "label_consistent": "Label-consistent", "narcissus": "Narcissus", "adaptive": "adaptive noise",
     "custom": "own picture", "none": "none added",
 }
 SOURCES = {

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import BSDError, ConfigError, StorageError
 from bsd_engine.presets import PRESETS, preset
+from bsd_engine.progress import shown_by
 
 if TYPE_CHECKING:
     from bsd_engine.preflight import PreparedData
@@ -271,7 +272,8 @@ def main(arguments: list[str]) -> int:
     try:
         if command not in _COMMANDS:
             raise ConfigError(f"there is no command {command!r}; expected one of {', '.join(_COMMANDS)}.")
-        _COMMANDS[command](rest)
+        with shown_by(lambda steps, what: tqdm(steps, desc=what, leave=False, disable=None)):
+            _COMMANDS[command](rest)
     except BSDError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

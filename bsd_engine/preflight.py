@@ -122,7 +122,8 @@ def attack_for(config: BSDConfig, source: data.ImageData) -> attacks.Attack:
     """The attack of a configuration, fit for the images of a source; raises `ConfigError` for parameters that do not go."""
     chosen = config.attack
     parameters = attacks.parse(chosen.attack, chosen.attack_parameters)
-    return attacks.make(chosen.attack, tuple(source.train_images.shape[1:]), len(source.class_names), config.seed, **parameters)
+    placed = {"device": config.device} if hasattr(attacks.kind(chosen.attack), "device") else {}
+    return attacks.make(chosen.attack, tuple(source.train_images.shape[1:]), len(source.class_names), config.seed, **{**placed, **parameters})
 
 
 def true_target(config: BSDConfig) -> int | None:

@@ -22,6 +22,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache folder of the tests' own, so that they find nothing there and leave nothing behind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BSD_DATA", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def summary_keys() -> set[str]:
     """What other people's scripts expect in summary.json."""

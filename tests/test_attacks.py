@@ -229,7 +229,8 @@ def test_clean_label_attacks_touch_neither_labels_nor_other_classes(name: str) -
 def test_without_a_rate_an_attack_has_its_own() -> None:
     images, labels = random_images(400), torch.arange(400) % 10
     counts = {name: int(attacks.make(name).poison(images, labels, None, 3, 0).is_poison.sum()) for name in attacks.names()}
-    assert counts == {name: {"sig": 10, "badnets_all2all": 20}.get(name, 18) for name in attacks.names()}
+    own = {"sig": 10, "label_consistent": 10, "narcissus": 10, "badnets_all2all": 20, "adaptive": 3}
+    assert counts == {name: own.get(name, 18) for name in attacks.names()}
 
 
 @pytest.mark.parametrize("name", attacks.names())

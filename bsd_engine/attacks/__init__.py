@@ -7,11 +7,14 @@ from dataclasses import fields
 from typing import Any, get_type_hints
 
 from bsd_engine.attacks import parameters as _parameters
+from bsd_engine.attacks.adaptive import Adaptive
 from bsd_engine.attacks.badnets import BadNets
 from bsd_engine.attacks.badnets_all2all import BadNetsAll2All
 from bsd_engine.attacks.base import Attack
 from bsd_engine.attacks.blended import Blended
 from bsd_engine.attacks.custom import Custom
+from bsd_engine.attacks.label_consistent import LabelConsistent
+from bsd_engine.attacks.narcissus import Narcissus
 from bsd_engine.attacks.refool import ReFool
 from bsd_engine.attacks.sig import SIG
 from bsd_engine.attacks.wanet import WaNet
@@ -21,7 +24,7 @@ __all__ = ["Attack", "kind", "make", "names", "parse"]
 
 _ATTACKS: dict[str, type[Attack]] = {
     "badnets": BadNets, "blended": Blended, "wanet": WaNet, "refool": ReFool, "sig": SIG, "badnets_all2all": BadNetsAll2All,
-    "custom": Custom,
+    "label_consistent": LabelConsistent, "narcissus": Narcissus, "adaptive": Adaptive, "custom": Custom,
 }
 
 

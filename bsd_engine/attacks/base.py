@@ -23,6 +23,7 @@ from bsd_engine.data import PoisonedSet
 from bsd_engine.errors import ConfigError, DataError
 
 Array = np.ndarray | Tensor
+Change = Callable[[Tensor, Tensor], Tensor]
 _CHUNK_VALUES = 2**20  # values that are changed at a time: a few MB as floats, whatever the size and number of images
 
 
@@ -88,6 +89,13 @@ class Attack(ABC):
     def _poison_images(self, images: Tensor, indices: Tensor, target_label: int) -> Tensor:
         """Images as they go into the training set; an attack overrides it where that is more than the trigger."""
         return self._trigger(images, indices)
+
+    def _poisoner(self, images: Tensor, labels: Tensor, idx: Tensor, target_label: int) -> Change:
+        """What makes poison of images and their numbers; an attack overrides it where that follows from the whole clean set.
+
+        `idx` (P,) are the samples to poison; images and labels are still clean, and must not be changed.
+        """
+        return lambda part, numbers: self._poison_images(part, numbers, target_label)
 
     def _noise_count(self, samples: int, poisoned: int) -> int:
         """How many samples of a set are changed without being poison; most attacks have none."""
@@ -175,9 +183,9 @@ class Attack(ABC):
         idx = choice.poison_idx(self.eligible(y, target_label), rate, self._own_mode(count_mode), generator)
         is_poison = _mask(idx, len(y))
         noise_idx = choice.noise_idx(is_poison, self._noise_count(len(y), len(idx)), generator)
-        original = y.clone()
+        original, change = y.clone(), self._poisoner(x, y, idx, target_label)
         y[idx] = self._poison_labels(y[idx], target_label)
-        self._change(x, idx, lambda part, numbers: self._poison_images(part, numbers, target_label))
+        self._change(x, idx, change)
         self._change(x, noise_idx, self._noise_images)
         return PoisonedSet(images=_like(x, images), labels=_like(y, labels), is_poison=_like(is_poison, labels),
                            original_labels=_like(original, labels),
@@ -187,7 +195,7 @@ class Attack(ABC):
         """Conventions that count all samples are about the target class among them, which only one kind of attack avoids."""
         return mode if mode == "bernoulli_nontarget" or (self.has_target and not self.clean_label) else "exact_nontarget"
 
-    def _change(self, images: Tensor, idx: Tensor, change: Callable[[Tensor, Tensor], Tensor]) -> None:
+    def _change(self, images: Tensor, idx: Tensor, change: Change) -> None:
         """Change some of the images where they lie, a part at a time."""
         for part in idx.split(max(1, _CHUNK_VALUES // prod(self.image_shape))):
             images[part] = change(images[part].contiguous(), part)
