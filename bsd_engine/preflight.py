@@ -46,6 +46,8 @@ class PreparedData:
     """(L,) int64: the samples that the maps show."""
     train_files: tuple[str, ...] | None = None
     """(N,) file of each training image below the folder it was read from; None for sources without files."""
+    is_noise: Tensor | None = None
+    """(N,) bool: samples that the attack changed without poisoning them; None where there are none. Truth, like `is_poison`."""
 
     @property
     def num_classes(self) -> int:
@@ -101,6 +103,7 @@ def prepare(config: BSDConfig) -> PreparedData:
         fingerprint=replace(source, train_images=poisoned.images, train_labels=poisoned.labels).fingerprint,
         landmark_idx=data.landmark_idx(poisoned.labels, min(LANDMARKS, len(poisoned.labels)), config.seed),
         train_files=source.train_files,
+        is_noise=poisoned.is_noise,
     )
 
 
@@ -109,12 +112,17 @@ def _poison(config: BSDConfig, source: data.ImageData) -> tuple[PoisonedSet, tup
     if config.attack.attack == "none":
         unknown = PoisonedSet(images=source.train_images, labels=source.train_labels, is_poison=None, original_labels=None)
         return unknown, (None, None)
-    shape, chosen = tuple(source.train_images.shape[1:]), config.attack
-    parameters = attacks.parse(chosen.attack, chosen.attack_parameters)
-    attack = attacks.make(chosen.attack, shape, len(source.class_names), config.seed, **parameters)
+    chosen, attack = config.attack, attack_for(config, source)
     poisoned = attack.poison(source.train_images, source.train_labels, chosen.rate, chosen.target_label, config.seed,
                              count_mode=chosen.poison_count_mode, in_place=True)
     return poisoned, _triggered_test(attack, source, chosen)
+
+
+def attack_for(config: BSDConfig, source: data.ImageData) -> attacks.Attack:
+    """The attack of a configuration, fit for the images of a source; raises `ConfigError` for parameters that do not go."""
+    chosen = config.attack
+    parameters = attacks.parse(chosen.attack, chosen.attack_parameters)
+    return attacks.make(chosen.attack, tuple(source.train_images.shape[1:]), len(source.class_names), config.seed, **parameters)
 
 
 def true_target(config: BSDConfig) -> int | None:

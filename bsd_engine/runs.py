@@ -57,8 +57,8 @@ def new_run_id() -> str:
 
 
 @contextlib.contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk or a folder without permission into one sentence."""
+def storage_errors(path: Path, advice: str = "Finished epochs are kept; resume the run afterwards.") -> Iterator[None]:
+    """Turn a full disk or a folder without permission into one sentence, and say what to do afterwards."""
     try:
         yield
     except OSError as error:
@@ -67,15 +67,15 @@ def _storage_errors(path: Path) -> Iterator[None]:
             errno.EDQUOT: "the disk quota is used up; free some space",
             errno.EACCES: "permission is missing; make the folder writable",
             errno.EROFS: "the file system is read-only; choose another folder",
-            errno.ENOENT: "the folder is gone; it must not be moved or deleted while a run writes to it",
+            errno.ENOENT: "the folder is gone; it must not be moved or deleted while it is written to",
         }.get(error.errno, f"{error.strerror or error}")
-        raise StorageError(f"Cannot write {path}: {cause}. Finished epochs are kept; resume the run afterwards.") from error
+        raise StorageError(f"Cannot write {path}: {cause}. {advice}") from error
 
 
 def write_atomic(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Write a file so that readers see the old content or the new one, never a part; large content comes in parts."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(3)}.tmp")
-    with _storage_errors(path):
+    with storage_errors(path):
         try:
             if isinstance(content, bytes):
                 temporary.write_bytes(content)
@@ -90,7 +90,7 @@ def write_atomic(path: Path, content: bytes | Iterable[bytes]) -> None:
 
 def make_folder(path: Path) -> None:
     """Make a folder for a run; one with files in it raises `RunFolderError`."""
-    with _storage_errors(path):
+    with storage_errors(path):
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise RunFolderError(f"{path} is not an empty folder; give a new one, or resume the run in it with --resume {path}.")
         path.mkdir(parents=True, exist_ok=True)
@@ -150,7 +150,7 @@ class RunWriter:
         """
         path = Path(path)
         make_folder(path)
-        with _storage_errors(path):
+        with storage_errors(path):
             for name in ("epochs", "maps", "checkpoints"):
                 (path / name).mkdir()
         writer = cls(path)
@@ -175,7 +175,7 @@ class RunWriter:
         return writer
 
     def _take_lock(self) -> int:
-        with _storage_errors(self.path):
+        with storage_errors(self.path):
             lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         for _ in range(20):  # a viewer's probe (`is_locked`) holds the lock for some microseconds
             with contextlib.suppress(OSError):
@@ -224,7 +224,7 @@ class RunWriter:
 
     def clear_summary(self) -> None:
         """Remove the summary of a stopped run that goes on."""
-        with _storage_errors(self.path):
+        with storage_errors(self.path):
             (self.path / "summary.json").unlink(missing_ok=True)
 
     def new_commands(self) -> list[Command]:
@@ -259,7 +259,7 @@ def send_command(path: Path, command: Command) -> None:
     """Ask the writer of a run folder to pause, resume or stop; it obeys within an iteration."""
     # The newline in front ends a line that a dying viewer left torn.
     line = "\n" + json.dumps({"command": command, "time": time.time()}) + "\n"
-    with _storage_errors(path), open(path / "commands.jsonl", "a") as file:
+    with storage_errors(path), open(path / "commands.jsonl", "a") as file:
         file.write(line)
 
 

@@ -58,7 +58,14 @@ def open_source(spec: str, image_size: int | None = None) -> Source:
 
 def bundled() -> Source:
     """10,000 training and 2,000 test images of Fashion-MNIST, 28x28 grey."""
-    return _xz(BUNDLED)
+    kept = _xz(BUNDLED)
+
+    def read(idx: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        # Copies: an attack writes over what it is given, and the next run of the server reads the kept arrays again.
+        images, test_images = kept.read(idx)
+        return images.copy(), None if test_images is None else test_images.copy()
+
+    return kept._replace(read=read)
 
 
 @cache

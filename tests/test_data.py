@@ -70,6 +70,13 @@ def test_bundled_set_is_balanced_fashion_mnist() -> None:
     assert loaded.fingerprint == "3d37f1244b638ce2"
 
 
+def test_what_is_done_to_the_bundled_set_is_gone_the_next_time() -> None:
+    loaded = data.load("bundled")
+    for images in (loaded.train_images, loaded.test_images):
+        images.zero_()
+    assert data.load("bundled").fingerprint == "3d37f1244b638ce2"
+
+
 def test_bundled_file_is_small_and_rebuilt_byte_for_byte() -> None:
     assert sources.BUNDLED.stat().st_size < 5_000_000
     folder = SHARED_DATA / "fashion_mnist"

@@ -471,7 +471,7 @@ def test_an_old_epoch_survives_a_rewrite_that_fails(writer: RunWriter, reader: R
 
 def test_a_folder_deleted_during_the_run_is_told(writer: RunWriter) -> None:
     shutil.rmtree(writer.path)
-    with pytest.raises(StorageError, match="the folder is gone; it must not be moved or deleted while a run writes to it"):
+    with pytest.raises(StorageError, match="the folder is gone; it must not be moved or deleted while it is written to"):
         writer.epoch(warmup_state(3))
 
 
