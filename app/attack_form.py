@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import streamlit as st
@@ -20,6 +21,11 @@ RATE_HELP = "Share of the images of the other classes that get the trigger. Abov
 CLEAN_RATE_HELP = "Share of the target class that gets the trigger; this attack changes no label. Above 0, at most 90 %."
 PICTURE_HELP = "Small PNG or JPEG; transparent parts stay invisible. Without one a drawn star is taken."
 HIGHEST_RATE = 90.0
+_LABELS = {"col": "Column"}
+_UNITS = (
+    (r", pixels\b|^(Row|Column) of", "pixels"), (r", grey levels\b", "grey levels"), (r", 0 to 1\b|^Share of", "0 to 1"), (r"^Periods", "periods"),
+    (r"^Control points", "points a side"), (r"^Number of scenes", "scenes"), (r"^(Number of e|E)pochs|, epochs\b", "epochs"),
+)
 
 
 def attack_form() -> BSDConfig:
@@ -89,9 +95,16 @@ def _parameters(name: str, kind: type[attacks.Attack]) -> dict[str, Any]:
     return {p.name: given[p.name] for p in wanted if given[p.name] != p.default and given[p.name] is not None}
 
 
+def label_of(parameter: Parameter) -> str:
+    """Name of a parameter with its unit, where the text that explains it names one."""
+    name = _LABELS.get(parameter.name, parameter.name.replace("_", " ").capitalize())
+    unit = next((unit for pattern, unit in _UNITS if re.search(pattern, parameter.help)), None)
+    return f"{name}, {unit}" if unit and parameter.kind in ("number", "whole number") else name
+
+
 def _field(key: str, parameter: Parameter) -> Any:
     """The widget that fits a parameter; an empty number means that the attack chooses."""
-    label = parameter.name.replace("_", " ").capitalize()
+    label = label_of(parameter)
     more = {"help": words.unformatted(parameter.help), **_kept(key)}
     if parameter.kind == "choice":
         return st.selectbox(label, parameter.choices, parameter.choices.index(parameter.default), format_func=_plain, **more)

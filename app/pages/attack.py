@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,7 @@ A_PAGE = 24
 LARGEST_DOWNLOAD = 200_000_000
 KINDS: dict[Kind, str] = {"poisoned": "poisoned", "noise": "noise", "unchanged": "unchanged", "all": "all"}
 TRUTH = {
-    "poisoned": ("◆", "poisoned: trigger added"), "noise": ("○", "noise: changed, label kept"), "unchanged": ("○", "clean: not changed"),
+    "poisoned": ("◆", "is poisoned"), "noise": ("○", "is a noise image: changed, label kept"), "unchanged": ("○", "is clean: not changed"),
 }
 
 
@@ -57,9 +58,11 @@ def render(run_page: st.Page) -> None:
 
 
 def _without_path(sentence: str) -> str:
-    """An uploaded picture has a name of ours, which says nothing to anyone."""
+    """An uploaded picture has a name of ours, which says nothing to anyone, and neither does Pillow's word on it."""
     path = st.session_state.get("seen_picture")
-    return sentence if path is None else sentence.replace(str(path), "The picture")
+    if path is None or str(path) not in sentence:
+        return sentence
+    return re.sub(r" \(cannot identify image file .*?\)", "", sentence).replace(str(path), "The picture")
 
 
 def _view(config: BSDConfig) -> PoisonedView:
@@ -86,9 +89,9 @@ def _poisoned(key: str, _config: BSDConfig) -> PoisonedView:
 
 
 def _head(config: BSDConfig, view: PoisonedView, run_page: st.Page) -> None:
-    left, right = st.columns([5, 4], vertical_alignment="center")
+    left, right = st.columns(2, vertical_alignment="center")
     with left:
-        st.html(f'<div class="now">{html.escape(_sentence(config, view), quote=False)}</div>')
+        st.html(f'<div class="now three">{html.escape(_sentence(config, view), quote=False)}</div>')
     with right, st.container(horizontal=True, horizontal_alignment="right"):
         _save(config, view)
         if st.button("Train with this attack", key="train_with", type="primary", icon=":material/play_arrow:",
@@ -101,9 +104,10 @@ def _sentence(config: BSDConfig, view: PoisonedView) -> str:
     chosen, kind, prepared = config.attack, attacks.kind(config.attack.attack), view.prepared
     poison, noise = int(view.poison_mask.sum()), int(view.noise_mask.sum())
     target = html.unescape(class_name(prepared.class_names, chosen.target_label))
-    labels = f"keep their label {target}" if kind.clean_label else f"get the label {target}" if kind.has_target else "get the label of the next class"
-    extra = f" {count(noise)} more are noise images: changed, label kept." if noise else ""
-    return (f"{words.attack(chosen.attack)} on {words.source(config.data.data)}: {count(poison)} of {count(view.size)} training images "
+    labels = f"keep the label {target}" if kind.clean_label else f"the label {target}" if kind.has_target else "the label of the next class"
+    extra = f" {count(noise)} noise images are changed, too, and keep their label." if noise else ""
+    name = words.attack(chosen.attack)
+    return (f"{name[0].upper()}{name[1:]} on {words.source(config.data.data)}: {count(poison)} of {count(view.size)} training images "
             f"({percent(100 * poison / view.size)}) get the trigger and {labels}.{extra}")
 
 
@@ -142,7 +146,7 @@ def _one_image(config: BSDConfig, view: PoisonedView) -> None:
     """Everything below the head. A fragment, so that the next image does not ask for the form again."""
     palette = palette_for(st.context.theme.type)
     numbers = _choose(view)
-    number = int(st.session_state["seen_number"])
+    number = int(st.session_state["seen_number"] or 0)
     st.html(_panes(view, number, palette))
     left, right = st.columns(2)
     trigger = view.trigger
@@ -159,17 +163,19 @@ def _choose(view: PoisonedView) -> np.ndarray:
     with st.container(horizontal=True, vertical_alignment="bottom", key="image_choice"):
         kinds = [kind for kind in KINDS if kind != "noise" or view.noise_mask.any()]
         kind = st.segmented_control("Show", kinds, key="seen_kind", default="poisoned", required=True, format_func=KINDS.get)
-        classes = [None, *range(view.prepared.num_classes)]
-        label = st.selectbox("Original class", classes, key="seen_class", width=190,
-                             format_func=lambda c: "all classes" if c is None else html.unescape(class_name(view.prepared.class_names, c)))
-        numbers = view.numbers(kind if kind in kinds else "poisoned", label)
+        names = [html.unescape(class_name(view.prepared.class_names, c)) for c in range(view.prepared.num_classes)]
+        # The names are part of the key: another data set has another list of classes.
+        label = st.selectbox("Original class", range(-1, len(names)), key=f"seen_class_{hash(tuple(names))}", width=190,
+                             format_func=lambda c: "all classes" if c < 0 else names[c])
+        numbers = view.numbers(kind if kind in kinds else "poisoned", None if label < 0 else label)
         _keep_number(view, numbers, (kind, label))
         st.button("Previous", icon=":material/chevron_left:", key="previous", on_click=_step, args=(numbers, -1), disabled=len(numbers) < 2)
         st.button("Next", icon=":material/chevron_right:", icon_position="right", key="next", on_click=_step, args=(numbers, 1),
                   disabled=len(numbers) < 2)
-        st.number_input("Image number", 0, view.size - 1, step=1, key="seen_number", width=130, required=True)
-        place = np.searchsorted(numbers, st.session_state["seen_number"])
-        among = place < len(numbers) and numbers[place] == st.session_state["seen_number"]
+        st.number_input("Image number", 0, view.size - 1, step=1, key="seen_number", width=130)
+        number = st.session_state["seen_number"] or 0
+        place = np.searchsorted(numbers, number)
+        among = place < len(numbers) and numbers[place] == number
         st.caption(f"{count(place + 1)} of {count(len(numbers))}" if among else f"{count(len(numbers))} such images")
     return numbers
 
@@ -210,7 +216,7 @@ def _panes(view: PoisonedView, number: int, palette: Palette) -> str:
          f"on {trigger.ground}" + ("; each image has its own" if trigger.varies else "")),
     ]
     figures = "".join(_figure(title, pixels, note) for title, pixels, note in panes)
-    truth = f'<div class="truth"><b style="color:{palette.poison if kind == "poisoned" else colour}">{sign}</b> Image {number}: {said}</div>'
+    truth = f'<div class="truth"><b style="color:{colour}">{sign}</b> Image {number} {said}</div>'
     return f'{truth}<div class="panes">{figures}</div>'
 
 
