@@ -26,7 +26,7 @@ from bsd_engine.config import BSDConfig
 from bsd_engine.errors import BSDError
 from bsd_engine.spectrum import spectrum
 
-SIDE, SMALL_SIDE = 224, 72
+SIDE = 224
 FIGURE_HEIGHT = 300
 A_PAGE = 24
 LARGEST_DOWNLOAD = 200_000_000
@@ -54,7 +54,7 @@ def render(run_page: st.Page) -> None:
         st.error(words.unformatted(_without_path(refusal or "")), icon=":material/error:")
         return
     _head(config, view, run_page)
-    _one_image(config, view)
+    _images(view)
 
 
 def _without_path(sentence: str) -> str:
@@ -142,20 +142,19 @@ def _carry_over(config: BSDConfig, run_page: st.Page) -> None:
 
 
 @st.fragment
-def _one_image(config: BSDConfig, view: PoisonedView) -> None:
+def _images(view: PoisonedView) -> None:
     """Everything below the head. A fragment, so that the next image does not ask for the form again."""
     palette = palette_for(st.context.theme.type)
     numbers = _choose(view)
     number = int(st.session_state["seen_number"] or 0)
     st.html(_panes(view, number, palette))
     left, right = st.columns(2)
-    trigger = view.trigger
-    with left, st.container(key="trigger_pane"):
-        live_plot(spectrum_figure(spectrum(trigger.difference), palette), key="attack_spectrum", height=FIGURE_HEIGHT)
+    with left:
+        live_plot(spectrum_figure(spectrum(view.trigger.difference), palette), key="attack_spectrum", height=FIGURE_HEIGHT)
     with right:
         bars = class_bars(view.counts(view.poison_mask), view.counts(view.noise_mask), view.prepared.class_names, palette)
         live_plot(bars, key="attack_classes", height=FIGURE_HEIGHT)
-    _strip(view, numbers, palette)
+    _strip(view, numbers, number, palette)
 
 
 def _choose(view: PoisonedView) -> np.ndarray:
@@ -229,8 +228,8 @@ def _figure(title: str, pixels: np.ndarray, note: str) -> str:
 # -- many images -----------------------------------------------------------------------------------------------------------
 
 
-def _strip(view: PoisonedView, numbers: np.ndarray, palette: Palette) -> None:
-    """The images of the choice, a page at a time."""
+def _strip(view: PoisonedView, numbers: np.ndarray, number: int, palette: Palette) -> None:
+    """The images of the choice, a page at a time; the one that is shown large has a ring."""
     pages = max(1, -(-len(numbers) // A_PAGE))
     page = min(st.session_state.setdefault("seen_page", 0), pages - 1)
     shown = numbers[page * A_PAGE : (page + 1) * A_PAGE]
@@ -240,14 +239,15 @@ def _strip(view: PoisonedView, numbers: np.ndarray, palette: Palette) -> None:
         turn: Callable[[int], None] = lambda by: st.session_state.update(seen_page=page + by)
         st.button("Earlier images", key="earlier", on_click=turn, args=(-1,), disabled=page == 0)
         st.button("Later images", key="later", on_click=turn, args=(1,), disabled=page >= pages - 1)
-    st.html(f'<div class="strip">{"".join(_small(view, int(i), palette) for i in shown)}</div>')
+    st.html(f'<div class="strip">{"".join(_small(view, int(i), palette, int(i) == number) for i in shown)}</div>')
 
 
-def _small(view: PoisonedView, number: int, palette: Palette) -> str:
+def _small(view: PoisonedView, number: int, palette: Palette, chosen: bool) -> str:
     prepared = view.prepared
     given, own = (class_name(prepared.class_names, int(y[number])) for y in (prepared.labels, prepared.original_labels))
     poisoned = view.kind(number) == "poisoned"
     labels = f"{own} → {given}" if given != own else f"{own}, kept"
     colour, sign = (palette.poison, "◆") if poisoned else (palette.clean, "○")
-    return (f'<figure><img src="{data_uri(thumbnail(view.poisoned(number)))}" alt="image {number}">'
+    ring = ' class="chosen"' if chosen else ""
+    return (f'<figure{ring}><img src="{data_uri(thumbnail(view.poisoned(number)))}" alt="image {number}">'
             f'<figcaption><b style="color:{colour}">{sign}</b> {number}<br>{labels}</figcaption></figure>')

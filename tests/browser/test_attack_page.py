@@ -106,7 +106,8 @@ def train_with_it(page: Any, runs: Path) -> None:
     """The form of the run has the attack; the run goes on while the other page is open, and is there afterwards."""
     page.get_by_role("button", name="Train with this attack").click()
     page.get_by_text("Watch a network learn").wait_for()
-    assert re.search(r"\.triggers/[0-9a-f]{32}\.png", page.get_by_role("textbox", name="Picture").input_value())
+    picture = page.get_by_role("textbox", name="Picture", exact=True)
+    until(lambda: re.search(r"\.triggers/[0-9a-f]{32}\.png", picture.input_value()), "the picture in the form")
     page.get_by_text("More settings").click()
     for name, value in {"Selective drop": "900", "Iterations in an epoch": "40"}.items():  # the smoke preset would end at once
         page.get_by_role("spinbutton", name=name).fill(value)
@@ -118,7 +119,7 @@ def train_with_it(page: Any, runs: Path) -> None:
     before = epochs(runs)
     until(lambda: epochs(runs) > before + 1, "epochs while the other page is open")
     page.get_by_role("link", name="Run").click()
-    page.get_by_role("button", name="Stop").click()
+    page.locator("[data-testid=stMain]").get_by_role("button", name="Stop").click()  # the header has another while a script runs
     until(lambda: re.search("Stopped after epoch", page.locator(SENTENCE).inner_text()), "the end of the run")
     attack = RunReader(next(runs.glob("*/config.json")).parent).config.attack
     assert attack.attack == "custom" and Path(attack.attack_parameters["image"]).parent == runs / ".triggers"
