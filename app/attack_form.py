@@ -23,8 +23,8 @@ PICTURE_HELP = "Small PNG or JPEG; transparent parts stay invisible. Without one
 HIGHEST_RATE = 90.0
 _LABELS = {"col": "Column"}
 _UNITS = (
-    (r", pixels\b|^(Row|Column) of", "pixels"), (r", grey levels\b", "grey levels"), (r", 0 to 1\b|^Share of", "0 to 1"), (r"^Periods", "periods"),
-    (r"^Control points", "points a side"), (r"^Number of scenes", "scenes"), (r"^(Number of e|E)pochs|, epochs\b", "epochs"),
+    (r", pixels\b|^(Row|Column) of", "pixels"), (r", grey levels\b", "grey levels"), (r", 0 to 1\b|^Share of", "0 to 1"),
+    (r"^Periods", "periods"), (r"^Control points", "points a side"), (r"^Number of scenes", "scenes"), (r"^(Number of e|E)pochs|, epochs\b", "epochs"),
 )
 
 
@@ -76,8 +76,8 @@ def _target(names: tuple[str, ...], start: int, has_target: bool) -> int:
     """The target by its name, or by its number where the names are not known; all-to-all has none."""
     why = None if has_target else "Every class is sent to the next one."
     if not names:
-        number = st.number_input("Target class", 0, 9999, start, step=1, disabled=not has_target, help=why or "Number of the class, from 0.",
-                                 **_kept("target_number"))
+        number = st.number_input("Target class", 0, 9999, start, step=1, disabled=not has_target,
+                                 help=why or "Number of the class, from 0.", **_kept("target_number"))
         return start if number is None else number
     first = start if start < len(names) else 0
     # The names are part of the key: another data set has another list of classes.

@@ -71,10 +71,12 @@ def test_images_are_enlarged_without_new_colours() -> None:
 def test_bars_count_what_was_poisoned_in_the_colour_of_poison(palette: Any) -> None:
     figure = class_bars(np.array([3, 0, 5]), np.zeros(3, int), ("a", "<b>", "c"), palette)
     (bars,) = figure.data
-    assert bars.x.tolist() == [3, 0, 5] and bars.marker.color == palette.poison and "8 poisoned images of 2 classes" in figure.layout.meta["summary"]
+    assert bars.x.tolist() == [3, 0, 5] and bars.marker.color == palette.poison
+    assert "8 poisoned images of 2 classes" in figure.layout.meta["summary"]
     assert "&lt;b&gt;" in figure.layout.yaxis.ticktext
     many = class_bars(np.arange(43), np.ones(43, int), (), palette)
-    assert len(many.data) == 2 and len(many.data[0].x) == MOST_BARS and many.data[0].x.max() == 42 and "of 43 classes" in many.layout.title.text
+    assert len(many.data) == 2 and len(many.data[0].x) == MOST_BARS and many.data[0].x.max() == 42
+    assert "of 43 classes" in many.layout.title.text
 
 
 def test_the_spectrum_has_units_and_says_when_there_is_none() -> None:
@@ -219,8 +221,10 @@ def test_every_attack_has_fields_for_its_parameters(attack_page: AppTest, name: 
 BAD = {
     "rate of nothing": ("seen_rate_badnets", 0.0, "rate is 0 %"), "all of them": ("seen_rate_badnets", 100.0, "rate is 100 %"),
     "less than none": ("seen_rate_badnets", -3.0, "rate is -3 %"),
-    "too few to poison one": ("seen_rate_badnets", 0.1, "poisons none of the 200"), "no place": ("seen_badnets_row", 26, "does not fit into images"),
-    "patch larger than the image": ("seen_badnets_size", 40, "does not fit into images"), "no patch": ("seen_badnets_size", 0, "at least 1 pixel"),
+    "too few to poison one": ("seen_rate_badnets", 0.1, "poisons none of the 200"),
+    "no place": ("seen_badnets_row", 26, "does not fit into images"),
+    "patch larger than the image": ("seen_badnets_size", 40, "does not fit into images"),
+    "no patch": ("seen_badnets_size", 0, "at least 1 pixel"),
 }
 
 

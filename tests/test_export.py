@@ -95,7 +95,8 @@ def test_large_grey_images_survive_with_the_options_that_are_named(tmp_path: Pat
 
 def test_folders_sort_in_the_order_of_the_classes() -> None:
     assert export.folder_names(("ant", "bee", "wasp")) == ("ant", "bee", "wasp")
-    for names in (NAMES, ("b", "a"), ("a", "a"), (".hidden", "x"), ("", " "), tuple(f"{i}" for i in range(12)), ("a/b", "c"), ("x" * 300, "y")):
+    twelve = tuple(f"{i}" for i in range(12))
+    for names in (NAMES, ("b", "a"), ("a", "a"), (".hidden", "x"), ("", " "), twelve, ("a/b", "c"), ("x" * 300, "y")):
         folders = export.folder_names(names)
         assert list(folders) == sorted(set(folders)) and len(folders) == len(names)
         assert all(name[0] not in ". " and "/" not in name and len(name) < 120 for name in folders)
@@ -115,7 +116,9 @@ def test_nothing_is_written_over(prepared: PreparedData, tmp_path: Path, form: A
 
 
 @pytest.mark.parametrize("form", ["npz", "folder"])
-def test_a_full_disk_is_one_sentence_and_leaves_nothing(prepared: PreparedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: Any) -> None:
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(
+    prepared: PreparedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: Any
+) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -149,7 +152,9 @@ def said(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest
     return lambda *words: (command_line.main(list(words)), *capsys.readouterr())
 
 
-def test_the_command_saves_what_the_configuration_describes(config: BSDConfig, prepared: PreparedData, said: Callable, tmp_path: Path) -> None:
+def test_the_command_saves_what_the_configuration_describes(
+    config: BSDConfig, prepared: PreparedData, said: Callable, tmp_path: Path
+) -> None:
     status, out, _ = said(*shlex.split(export.command(config))[3:])
     assert status == 0 and f"{int(prepared.is_poison.sum())} poisoned and 16 noise images of 80 training images" in out
     assert again(config, f"npz:{tmp_path / 'poisoned.npz'}").fingerprint == prepared.fingerprint

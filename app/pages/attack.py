@@ -32,7 +32,8 @@ A_PAGE = 24
 LARGEST_DOWNLOAD = 200_000_000
 KINDS: dict[Kind, str] = {"poisoned": "poisoned", "noise": "noise", "unchanged": "unchanged", "all": "all"}
 TRUTH = {
-    "poisoned": ("◆", "is poisoned"), "noise": ("○", "is a noise image: changed, label kept"), "unchanged": ("○", "is clean: not changed"),
+    "poisoned": ("◆", "is poisoned"), "noise": ("○", "is a noise image: changed, label kept"),
+    "unchanged": ("○", "is clean: not changed"),
 }
 
 
@@ -222,7 +223,8 @@ def _panes(view: PoisonedView, number: int, palette: Palette) -> str:
 def _figure(title: str, pixels: np.ndarray, note: str) -> str:
     """A picture with a title and a note; both are safe text."""
     alt = html.escape(f"{title}, {html.unescape(note)}", quote=True)
-    return f'<figure><figcaption><b>{title}</b></figcaption><img src="{data_uri(enlarged(pixels, SIDE))}" alt="{alt}"><figcaption>{note}</figcaption></figure>'
+    picture = f'<img src="{data_uri(enlarged(pixels, SIDE))}" alt="{alt}">'
+    return f"<figure><figcaption><b>{title}</b></figcaption>{picture}<figcaption>{note}</figcaption></figure>"
 
 
 # -- many images -----------------------------------------------------------------------------------------------------------
@@ -234,7 +236,8 @@ def _strip(view: PoisonedView, numbers: np.ndarray, number: int, palette: Palett
     page = min(st.session_state.setdefault("seen_page", 0), pages - 1)
     shown = numbers[page * A_PAGE : (page + 1) * A_PAGE]
     with st.container(horizontal=True, vertical_alignment="center"):
-        what = f"Images {count(page * A_PAGE + 1)} to {count(page * A_PAGE + len(shown))} of {count(len(numbers))}" if len(shown) else "No such images"
+        first, last = count(page * A_PAGE + 1), count(page * A_PAGE + len(shown))
+        what = f"Images {first} to {last} of {count(len(numbers))}" if len(shown) else "No such images"
         st.markdown(f"**{what}**, as trained on: number, original label → given label")
         turn: Callable[[int], None] = lambda by: st.session_state.update(seen_page=page + by)
         st.button("Earlier images", key="earlier", on_click=turn, args=(-1,), disabled=page == 0)
