@@ -208,6 +208,24 @@ def test_the_next_image_is_the_next_poisoned_one(attack_page: AppTest) -> None:
     assert "is clean: not changed" in shown(ran(attack_page))
 
 
+def test_another_visit_shows_a_poisoned_image_again(attack_page: AppTest) -> None:
+    attack_page.selectbox(key="seen_attack").set_value("blended")
+    ran(attack_page)._page_hash = ""
+    assert "Press **Start**" in ran(attack_page).main.markdown[0].value
+    to_attacks(attack_page)
+    assert "Blended on Fashion-MNIST" in shown(attack_page) and "is poisoned" in shown(attack_page)
+
+
+def test_the_rest_of_the_poisoned_images_is_on_later_pages(attack_page: AppTest) -> None:
+    attack_page.number_input(key="seen_rate_badnets").set_value(30.0)
+    assert "Images 1 to 24 of 54" in "".join(text.value for text in ran(attack_page).main.markdown)
+    for _ in range(2):
+        attack_page.button(key="later").click()
+        ran(attack_page)
+    assert "Images 49 to 54 of 54" in "".join(text.value for text in attack_page.main.markdown)
+    assert attack_page.button(key="later").disabled and shown(attack_page).count("<img") == 4 + 6
+
+
 @pytest.mark.parametrize("name", attacks.names())
 def test_every_attack_has_fields_for_its_parameters(attack_page: AppTest, name: str) -> None:
     attack_page.selectbox(key="seen_attack").set_value(name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -162,12 +161,13 @@ def _choose(view: PoisonedView) -> np.ndarray:
     """Which images to step through; the numbers of these. The number shown is in the session."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="image_choice"):
         kinds = [kind for kind in KINDS if kind != "noise" or view.noise_mask.any()]
-        kind = st.segmented_control("Show", kinds, key="seen_kind", default="poisoned", required=True, format_func=KINDS.get)
+        # Another list of kinds is another widget: a choice that the new attack lacks cannot stay.
+        kind = st.segmented_control("Show", kinds, key=f"seen_kind_{len(kinds)}", default="poisoned", required=True, format_func=KINDS.get)
         names = [html.unescape(class_name(view.prepared.class_names, c)) for c in range(view.prepared.num_classes)]
         # The names are part of the key: another data set has another list of classes.
         label = st.selectbox("Original class", range(-1, len(names)), key=f"seen_class_{hash(tuple(names))}", width=190,
                              format_func=lambda c: "all classes" if c < 0 else names[c])
-        numbers = view.numbers(kind if kind in kinds else "poisoned", None if label < 0 else label)
+        numbers = view.numbers(kind, None if label < 0 else label)
         _keep_number(view, numbers, (kind, label))
         st.button("Previous", icon=":material/chevron_left:", key="previous", on_click=_step, args=(numbers, -1), disabled=len(numbers) < 2)
         st.button("Next", icon=":material/chevron_right:", icon_position="right", key="next", on_click=_step, args=(numbers, 1),
@@ -183,10 +183,10 @@ def _choose(view: PoisonedView) -> np.ndarray:
 def _keep_number(view: PoisonedView, numbers: np.ndarray, choice: tuple[object, object]) -> None:
     """Another choice starts at its first image; a number that the set does not have becomes one that it has."""
     state = st.session_state
-    if state.get("seen_choice") != (choice, id(view)) and len(numbers):
-        number = state.get("seen_number")
-        if number is None or number not in numbers:
-            state["seen_number"] = int(numbers[0])
+    number, is_new = state.get("seen_number"), state.get("seen_choice") != (choice, id(view))
+    if len(numbers) and (number is None or (is_new and number not in numbers)):
+        state["seen_number"] = int(numbers[0])
+    if is_new:
         state["seen_page"] = 0
     state["seen_choice"] = (choice, id(view))
     state["seen_number"] = int(min(max(0, state.get("seen_number") or 0), view.size - 1))
@@ -239,10 +239,13 @@ def _strip(view: PoisonedView, numbers: np.ndarray, number: int, palette: Palett
         first, last = count(page * A_PAGE + 1), count(page * A_PAGE + len(shown))
         what = f"Images {first} to {last} of {count(len(numbers))}" if len(shown) else "No such images"
         st.markdown(f"**{what}**, as trained on: number, original label → given label")
-        turn: Callable[[int], None] = lambda by: st.session_state.update(seen_page=page + by)
-        st.button("Earlier images", key="earlier", on_click=turn, args=(-1,), disabled=page == 0)
-        st.button("Later images", key="later", on_click=turn, args=(1,), disabled=page >= pages - 1)
+        st.button("Earlier images", key="earlier", on_click=_turn_to, args=(page - 1,), disabled=page == 0)
+        st.button("Later images", key="later", on_click=_turn_to, args=(page + 1,), disabled=page >= pages - 1)
     st.html(f'<div class="strip">{"".join(_small(view, int(i), palette, int(i) == number) for i in shown)}</div>')
+
+
+def _turn_to(page: int) -> None:
+    st.session_state["seen_page"] = page
 
 
 def _small(view: PoisonedView, number: int, palette: Palette, chosen: bool) -> str:
