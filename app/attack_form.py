@@ -113,8 +113,13 @@ def _field(key: str, parameter: Parameter) -> Any:
     if parameter.kind == "text":
         return st.text_input(label, parameter.default, **more)
     whole = parameter.kind == "whole number"
-    step, form = (1, "%d") if whole else (_step(parameter.default), "%.3g")
-    return st.number_input(label, value=parameter.default, step=step, format=form, placeholder="chosen by the attack", **more)
+    step, form, default = (1, "%d", parameter.default) if whole else (_step(parameter.default), "%.6g", _float(parameter.default))
+    return st.number_input(label, value=default, step=step, format=form, placeholder="chosen by the attack", **more)
+
+
+def _float(value: float | None) -> float | None:
+    """Streamlit wants value and step of one type, and a default may be written without a point."""
+    return None if value is None else float(value)
 
 
 def _plain(word: str) -> str:

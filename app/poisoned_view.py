@@ -12,7 +12,7 @@ import torch
 from bsd_engine import data
 from bsd_engine.attacks import Attack
 from bsd_engine.config import BSDConfig
-from bsd_engine.preflight import PreparedData, attack_for, prepare
+from bsd_engine.preflight import PreparedData, prepare_with_attack
 
 MEAN_OF = 2000
 Kind = Literal["poisoned", "noise", "unchanged", "all"]
@@ -83,15 +83,15 @@ class PoisonedView:
 
 
 def poisoned_view(config: BSDConfig) -> PoisonedView:
-    """Poison the data of a configuration as a run would, and keep what the changed images were.
+    """Poison the data of a configuration, which has an attack, as a run would, and keep what the changed images were.
 
     The source is read twice, since poisoning writes over what it is given; large folders are mapped, not read.
     """
-    prepared = prepare(config)
+    prepared, attack = prepare_with_attack(config)
     source = data.load(config.data.data, config.data.limit, config.seed, config.data.image_size)
     changed = prepared.is_poison if prepared.is_noise is None else prepared.is_poison | prepared.is_noise
     originals = {i: source.train_images[i].permute(1, 2, 0).contiguous().numpy() for i in changed.nonzero().squeeze(1).tolist()}
-    return PoisonedView(prepared=prepared, originals=originals, trigger=trigger_of(attack_for(config, source), source.train_images))
+    return PoisonedView(prepared=prepared, originals=originals, trigger=trigger_of(attack, source.train_images))
 
 
 def trigger_of(attack: Attack, images: torch.Tensor) -> Trigger:

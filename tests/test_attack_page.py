@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -107,6 +109,28 @@ def test_every_attack_is_seen_as_a_run_would_have_it(name: str) -> None:
     assert view.counts(view.poison_mask).sum() == len(kinds[0])
     label = int(view.prepared.original_labels[kinds[0][0]])
     assert len(view.numbers("poisoned", label)) == view.counts(view.poison_mask)[label]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Late(attacks.Attack):
+    """An attack that knows its trigger when it has seen the data, as crafted ones do."""
+
+    @cached_property
+    def _found(self) -> dict[str, int]:
+        return {}
+
+    def _poison_images(self, images: torch.Tensor, indices: torch.Tensor, target_label: int) -> torch.Tensor:
+        self._found["level"] = 77
+        return self._trigger(images, indices)
+
+    def _trigger(self, images: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
+        images[:] = self._found.get("level", 128)
+        return images
+
+
+def test_the_trigger_shown_is_the_one_that_poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(attacks._ATTACKS, "late", Late)
+    assert (poisoned_view(config("late")).trigger.difference == 77 - 128).all()
 
 
 def test_a_trigger_without_change_is_told_as_none() -> None:
