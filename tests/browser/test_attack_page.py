@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bsd_engine.presets import smoke
 from bsd_engine.runs import RunReader
 
 PICTURES = ".panes img"
@@ -57,6 +58,7 @@ def choose(page: Any, field: str, option: str) -> None:
 def test_an_attack_is_looked_at_saved_and_trained_with(server: Any, runs: Path, visit: Callable, tmp_path: Path) -> None:
     page = visit(server.url, width=1440, height=900)
     choose(page, "Preset", "smoke")
+    until(lambda: page.get_by_role("slider", name="T1").input_value() == str(smoke().schedule.t1), "the preset's warm-up in the form")
     page.get_by_role("link", name="Attacks").click()
     page.get_by_text("9 of 200 training images (4.5 %) get the trigger and the label dress").wait_for()
     assert page.url.endswith("/attacks")
