@@ -4,11 +4,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.pages import run
+from app.pages import attack, run
 
 ROOT = Path(__file__).parent
 
 st.set_page_config(page_title="BSD: bi-perspective splitting defense", page_icon=ROOT / "app" / "icon.svg", layout="wide", initial_sidebar_state=300)
 st.logo(ROOT / "app" / "logo.svg", size="large")
 st.html(ROOT / "app" / "page.css")
-st.navigation([st.Page(run.render, title="Run", url_path="run", default=True)], position="top").run()
+run_page = st.Page(run.render, title="Run", url_path="run", default=True)
+attack_page = st.Page(lambda: attack.render(run_page), title="Attacks", url_path="attacks")
+st.navigation([run_page, attack_page], position="top").run()

@@ -55,6 +55,7 @@ def form_of(config: BSDConfig) -> dict[str, Any]:
     return {
         "source": kind, "path": path, "attack": config.attack.attack, "target_label": config.attack.target_label,
         **_rates_of(config.attack), "picture": config.attack.attack_parameters.get("image", ""),
+        "parameters": {config.attack.attack: config.attack.attack_parameters},
         "alpha": split.alpha, "beta": split.beta, "t1": schedule.t1,
         "seed": config.seed, "device": config.device, "limit": config.data.limit, "flip": config.data.flip,
         "model": config.model.model, "width": config.model.width, "altruistic_epochs": schedule.altruistic_epochs,
@@ -78,13 +79,18 @@ def _rate_field(attack: str) -> str:
 
 
 def _attack_settings(form: Mapping[str, Any], before: AttackConfig) -> dict[str, Any]:
-    """Attack, rate and parameters; parameters of the preset stay with its attack, and the attack's own rate is not spelled out."""
+    """Attack, rate and parameters; parameters stay with the attack that they are of, and the attack's own rate is not spelled out."""
     name = form["attack"]
     rate = form[_rate_field(name)] / 100
-    kept = before.attack_parameters if name == before.attack else {}
+    kept = {key: value for key, value in _own_parameters(form).items() if (name, key) != ("custom", "image")}
     picture = {"image": form["picture"].strip()} if name == "custom" and form["picture"].strip() else {}
     spelled_out = before.rate is not None or name == "none" or rate != attacks.kind(name).default_rate
     return {"attack": name, "rate": rate if spelled_out else None, "attack_parameters": {**kept, **picture}}
+
+
+def _own_parameters(form: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Parameters of the chosen attack that have no field here: the page Attacks or the preset set them."""
+    return form["parameters"].get(form["attack"], {})
 
 
 def config_of(form: Mapping[str, Any]) -> BSDConfig:
@@ -135,18 +141,35 @@ def _key(name: str) -> str:
 
 def _on_preset() -> None:
     st.session_state["new_form"] = st.session_state.get("new_form", 0) + 1
+    st.session_state.pop("new_values", None)
 
 
-def _form() -> dict[str, Any]:
-    """The form as it stands; fields that are not on the page have the preset's value."""
+def _values() -> tuple[str, dict[str, Any]]:
+    """The preset, and what the fields start from: its values, or what another page filled in."""
     name = st.session_state.get("new_preset", FIRST_PRESET)
-    values = form_of(preset(name))
+    return name, {**form_of(preset(name)), **st.session_state.get("new_values", {})}
+
+
+def current_form() -> dict[str, Any]:
+    """The form as it stands; fields that are not on the page have the value that they start from."""
+    name, values = _values()
     return {"preset": name, **{field: st.session_state.get(_key(field), value) for field, value in values.items()}}
+
+
+def fill_in(config: BSDConfig) -> None:
+    """Put data, attack and seed of a configuration into the form, under new fields; the others keep what they have."""
+    form, chosen = form_of(config), config.attack
+    rate = attacks.kind(chosen.attack).default_rate if chosen.rate is None else chosen.rate
+    taken = {name: form[name] for name in ("source", "path", "attack", "target_label", "picture", "parameters", "seed", "limit")}
+    values = {**current_form(), **taken, _rate_field(chosen.attack): 100 * rate}
+    del values["preset"]
+    _on_preset()
+    st.session_state["new_values"] = values
 
 
 def _start() -> None:
     """Start a run with the form's settings, or keep the sentence that says why not."""
-    form = _form()
+    form = current_form()
     st.session_state["refusal"] = None
     try:
         st.session_state["started_run"] = registry().start(config_of(form))
@@ -160,7 +183,7 @@ def launch_panel() -> None:
     _head()
     st.selectbox("Preset", list(PRESETS), list(PRESETS).index(FIRST_PRESET), format_func=lambda p: words.PRESETS.get(p, p), key="new_preset",
                  on_change=_on_preset, persist_state="session", help="Sets every field below; change what you like afterwards.")
-    form = _form()
+    form = current_form()
     _data_and_attack(form)
     _split(form)
     with st.expander("More settings"):
@@ -177,7 +200,7 @@ def _head() -> None:
         st.button("Start", key="start", type="primary", on_click=_start, width="stretch")
     with left:
         st.markdown("**New run**")
-    form = _form()
+    form = current_form()
     refused, sentence = st.session_state.get("refusal") or (None, "")
     if refused == form:
         st.error(words.unformatted(sentence), icon=":material/error:")
@@ -212,7 +235,7 @@ def _data_and_attack(form: Mapping[str, Any]) -> None:
     if source in ("folder", "npz"):
         st.text_input("Path", form["path"], placeholder="/home/me/images" if source == "folder" else "/home/me/images.npz",
                       help="A folder with train/CLASS/*.png and, if there is one, test/CLASS/*.png; or an .npz file.", **_kept("path"))
-    names = class_names(_spec(_form()))
+    names = class_names(_spec(current_form()))
     left, right = st.columns(2)
     with left:
         _choice("Attack", "attack", [*attacks.names(), "none"], form, format_func=words.attack, help="none: for data that may be poisoned already.")
@@ -224,10 +247,25 @@ def _data_and_attack(form: Mapping[str, Any]) -> None:
         st.text_input("Picture", form["picture"], placeholder="/home/me/trigger.png", help="A PNG or JPEG file; without one a drawn star.",
                       **_kept("picture"))
     if _rate_field(attack) == "clean_rate":
-        st.slider("Poisoned share of the target class", 1.0, 90.0, form["clean_rate"], 1.0, "%.0f %%", help=CLEAN_RATE_HELP,
-                  **_kept("clean_rate"))
+        _rate("Poisoned share of the target class", "clean_rate", (1.0, 90.0, 1.0), "%.0f %%", form, help=CLEAN_RATE_HELP)
     else:
-        st.slider("Poisoning rate", 0.5, 30.0, form["rate"], 0.5, "%.1f %%", disabled=not poisoned, help=RATE_HELP, **_kept("rate"))
+        _rate("Poisoning rate", "rate", (0.5, 30.0, 0.5), "%.1f %%", form, disabled=not poisoned, help=RATE_HELP)
+    _other_parameters(attack)
+
+
+def _rate(label: str, name: str, usual: tuple[float, float, float], unit: str, form: Mapping[str, Any], **more: Any) -> None:
+    """A slider over the usual rates and the one that another page filled in."""
+    low, high, step = usual
+    start = _values()[1][name]
+    st.slider(label, min(low, start), max(high, start), form[name], step, unit, **_kept(name), **more)
+
+
+def _other_parameters(attack: str) -> None:
+    """Parameters that the attack has besides, in words."""
+    own = {name: value for name, value in _own_parameters({**current_form(), "attack": attack}).items() if name != "image"}
+    if own:
+        said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in own.items())
+        st.caption(f"{words.unformatted(said)}: set on the page Attacks")
 
 
 def _class_field(label: str, name: str, names: tuple[str, ...], form: Mapping[str, Any], disabled: bool = False) -> None:
@@ -250,7 +288,7 @@ def _more(form: Mapping[str, Any]) -> None:
     _number("Training images", "limit", 20, None, form, placeholder="all", help="Drawn so that the classes keep their shares.")
     _choice("Target guessed", "target_estimator", ESTIMATORS, form, format_func=words.estimator, help=ESTIMATOR_HELP)
     if st.session_state[_key("target_estimator")] == "given":
-        _class_field("Assumed target", "assume_target", class_names(_spec(_form())), form)
+        _class_field("Assumed target", "assume_target", class_names(_spec(current_form())), form)
     _choice("Class completion", "completion", COMPLETIONS, form, format_func=COMPLETIONS.get,
             help="Which classes are kept from starving while the pool grows.")
     _choice("First pool", "init_combine", FIRST_POOLS, form, format_func=FIRST_POOLS.get)

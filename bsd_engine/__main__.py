@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import tyro
 from tqdm import tqdm
@@ -22,6 +22,7 @@ from bsd_engine.progress import shown_by
 if TYPE_CHECKING:
     from bsd_engine.preflight import PreparedData
 
+Options = TypeVar("Options")
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 
 
@@ -41,6 +42,20 @@ class RunOptions:
     from_epoch: int | None = None
     """Epoch (0-based, altruistic warm-up included) to branch after: the end of a stage or one of the last two, which is
     where checkpoints are kept; the newest when not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoisonOptions:
+    """Settings start from --preset (demo when not given); each option below changes one. Only data, attack and seed count."""
+
+    config: BSDConfig = field(default_factory=BSDConfig)
+    out: Path | None = None
+    """Folder, new or empty, or .npz file to write; nothing is written over."""
+    format: Literal["auto", "folder", "npz"] = "auto"
+    """folder: PNG files in train/CLASS, test/CLASS and triggered/CLASS with a poison.csv; npz: arrays in one file, poison.csv
+    beside it; auto: npz where --out ends so."""
+    config_file: Annotated[Path | None, tyro.conf.arg(name="config")] = None
+    """Run folder, or its config.json, whose settings to start from instead of a preset: the set that it trained on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,9 +128,13 @@ def _defaults(arguments: list[str]) -> BSDConfig:
 
 
 def _run_options(command: str, arguments: list[str]) -> RunOptions:
-    default = RunOptions(config=_defaults(arguments))
+    return _options(RunOptions, command, arguments)
+
+
+def _options(kind: type[Options], command: str, arguments: list[str]) -> Options:
+    """Options of a command that starts from a configuration."""
     description = f"{_COMMANDS[command].__doc__} Presets: {', '.join(PRESETS)}."
-    return tyro.cli(RunOptions, args=arguments, default=default, prog=f"python -m bsd_engine {command}",
+    return tyro.cli(kind, args=arguments, default=kind(config=_defaults(arguments)), prog=f"python -m bsd_engine {command}",
                     description=description, config=(tyro.conf.OmitArgPrefixes,))
 
 
@@ -229,6 +248,25 @@ def undefended(arguments: list[str]) -> None:
     _print_summary(train_undefended(options.config, folder, progress=lambda epochs: tqdm(epochs, unit="epoch")), folder)
 
 
+def poison(arguments: list[str]) -> None:
+    """Save the poisoned set that training with the same options would work on."""
+    options = _options(PoisonOptions, "poison", arguments)
+    if options.out is None:
+        raise ConfigError("poison needs --out: a new folder, or a file that ends in .npz.")
+    if options.config.attack.attack == "none":
+        raise ConfigError("attack is none, so nothing would be poisoned; choose an attack.")
+    from bsd_engine import export
+    from bsd_engine.preflight import prepare
+
+    form = export.format_of(options.out, options.format)
+    prepared = prepare(options.config)
+    written = export.save(prepared, options.out, form, lambda numbers: tqdm(numbers, unit="image", leave=False, mininterval=0.5))
+    noise = "" if prepared.is_noise is None else f" and {int(prepared.is_noise.sum()):,} noise images"
+    print(f"{int(prepared.is_poison.sum()):,} poisoned{noise} of {len(prepared.labels):,} training images")
+    print(f"written: {', '.join(str(path) for path in written)}")
+    print(f"train on it with: {export.load_words(prepared, options.out, form)}")
+
+
 def map_run(arguments: list[str]) -> None:
     """Make the 2-D UMAP maps of a run folder."""
     options = tyro.cli(MapOptions, args=arguments, prog="python -m bsd_engine map", config=(tyro.conf.OmitArgPrefixes,))
@@ -255,7 +293,9 @@ def bench(arguments: list[str]) -> None:
             raise StorageError(f"Cannot write {options.out}: {error.strerror}. Choose another place.") from None
 
 
-_COMMANDS: dict[str, Callable[[list[str]], None]] = {"train": train, "undefended": undefended, "check": check, "bench": bench, "map": map_run}
+_COMMANDS: dict[str, Callable[[list[str]], None]] = {
+    "train": train, "undefended": undefended, "check": check, "poison": poison, "bench": bench, "map": map_run,
+}
 
 
 def _usage() -> str:

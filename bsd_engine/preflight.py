@@ -85,12 +85,18 @@ def _triggered_test(attack: attacks.Attack, source: data.ImageData, config: Atta
 
 def prepare(config: BSDConfig) -> PreparedData:
     """Load, check and poison the data of a run; raises `ConfigError` or `DataError` with one sentence."""
+    return prepare_with_attack(config)[0]
+
+
+def prepare_with_attack(config: BSDConfig) -> tuple[PreparedData, attacks.Attack | None]:
+    """The same, and the attack that did it, or None: one that crafts its trigger from the data knows it from then on."""
     runtime.choose(config.device)
     source = data.load(config.data.data, config.data.limit, config.seed, config.data.image_size)
     _check_labels(config, len(source.class_names))
-    poisoned, triggered = _poison(config, source)
+    attack = _attack_of(config, source)
+    poisoned, triggered = _poison(config, attack, source)
     has_test = source.test_images is not None
-    return PreparedData(
+    prepared = PreparedData(
         images=_channels_last(poisoned.images),
         labels=poisoned.labels,
         is_poison=poisoned.is_poison,
@@ -105,22 +111,26 @@ def prepare(config: BSDConfig) -> PreparedData:
         train_files=source.train_files,
         is_noise=poisoned.is_noise,
     )
+    return prepared, attack
 
 
-def _poison(config: BSDConfig, source: data.ImageData) -> tuple[PoisonedSet, tuple[Tensor | None, Tensor | None]]:
+def _poison(config: BSDConfig, attack: attacks.Attack | None,
+            source: data.ImageData) -> tuple[PoisonedSet, tuple[Tensor | None, Tensor | None]]:
     """The training set with the attack added, and the triggered test images."""
-    if config.attack.attack == "none":
+    if attack is None:
         unknown = PoisonedSet(images=source.train_images, labels=source.train_labels, is_poison=None, original_labels=None)
         return unknown, (None, None)
-    chosen, attack = config.attack, attack_for(config, source)
+    chosen = config.attack
     poisoned = attack.poison(source.train_images, source.train_labels, chosen.rate, chosen.target_label, config.seed,
                              count_mode=chosen.poison_count_mode, in_place=True)
     return poisoned, _triggered_test(attack, source, chosen)
 
 
-def attack_for(config: BSDConfig, source: data.ImageData) -> attacks.Attack:
-    """The attack of a configuration, fit for the images of a source; raises `ConfigError` for parameters that do not go."""
+def _attack_of(config: BSDConfig, source: data.ImageData) -> attacks.Attack | None:
+    """The attack of a configuration, fit for the images of a source."""
     chosen = config.attack
+    if chosen.attack == "none":
+        return None
     parameters = attacks.parse(chosen.attack, chosen.attack_parameters)
     placed = {"device": config.device} if hasattr(attacks.kind(chosen.attack), "device") else {}
     return attacks.make(chosen.attack, tuple(source.train_images.shape[1:]), len(source.class_names), config.seed, **{**placed, **parameters})

@@ -1,0 +1,69 @@
+"""Pictures that came through the browser: bounded, under names of our own, in a folder that only this user can read."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import os
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from bsd_engine.attacks.custom import MAX_BYTES
+from bsd_engine.errors import ConfigError
+from bsd_engine.runs import storage_errors
+
+MOST_FILES = 100
+
+
+@cache
+def folder() -> Path:
+    """A new folder with the rights of its owner alone, removed when the server ends."""
+    path = Path(tempfile.mkdtemp(prefix="bsd-triggers-"))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
+def stored(content: bytes) -> Path:
+    """A file with that content, whose name is a digest of it: what the user called it is never part of a path.
+
+    Raises
+    ------
+    ConfigError
+        If it is too large to be decoded.
+    StorageError
+        If it cannot be written.
+    """
+    if not 0 < len(content) <= MAX_BYTES:
+        raise ConfigError(f"The picture has {len(content) / 1e6:,.0f} MB, expected at most {MAX_BYTES // 10**6}; make it smaller.")
+    return _written(content, folder())
+
+
+def kept(path: Path, place: Path) -> Path:
+    """A picture of the temporary folder, copied to where it outlives the server, since a resumed run reads it again.
+
+    Pictures from elsewhere stay where they are.
+    """
+    if path.parent != folder():
+        return path
+    with storage_errors(place, "The run was not started."):
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return _written(path.read_bytes(), place)
+
+
+def _written(content: bytes, place: Path) -> Path:
+    path = place / (hashlib.blake2b(content, digest_size=16).hexdigest() + (".png" if content.startswith(b"\x89PNG") else ".jpg"))
+    with storage_errors(path, "The picture was not taken."):
+        if not path.exists():
+            if place == folder():
+                _forget_oldest(place)
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(content)
+    return path
+
+
+def _forget_oldest(place: Path) -> None:
+    files = sorted(place.iterdir(), key=lambda p: p.stat().st_mtime)
+    for old in files[: max(0, len(files) - MOST_FILES + 1)]:
+        old.unlink(missing_ok=True)
