@@ -360,13 +360,15 @@ def test_without_a_command_the_usage_is_shown(command: Callable[..., Said]) -> N
 
 
 def test_ctrl_c_stops_with_the_words_that_resume_and_they_do(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:
-    words = [sys.executable, "-m", "bsd_engine", *smoke("train", tiny_npz, "--iterations", "30", "--out", str(folder / "my run"))]
+    words = [sys.executable, "-m", "bsd_engine", *smoke("train", tiny_npz, "--iterations", "15", "--out", str(folder / "my run"))]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `command &` ignores it, and children would inherit that
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as training:
         deadline = time.monotonic() + 120
         while not (folder / "my run/epochs/00002.npz").exists() and training.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         training.send_signal(signal.SIGINT)
         out, err = training.communicate(timeout=120)
+    signal.signal(signal.SIGINT, before)
     assert training.returncode == 130 and out == "" and "Traceback" not in err
     hint = re.search(r"\nStopped\. Go on with: python -m bsd_engine (.*)\n$", err)
     assert hint, err
