@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 from bsd_engine import preflight, recorder
-from bsd_engine.__main__ import main
-from bsd_engine.config import GROUPS
+from bsd_engine.__main__ import _run_options, main
+from bsd_engine.config import GROUPS, AttackConfig
 from bsd_engine.runs import RunReader
 from tests.short_runs import differences
 
@@ -337,6 +337,15 @@ def test_an_attacks_parameters_are_stored_as_numbers_and_words(command: Callable
     summary = json.loads((folder / "run/summary.json").read_text())
     assert said.status == 0 and summary["config"]["attack"]["attack_parameters"] == {"opacity": 0.3, "pattern": "noise"}
     assert summary["config"]["attack"]["rate"] is None
+
+
+def test_another_attack_does_not_inherit_the_presets_parameters() -> None:
+    def attack(*words: str) -> AttackConfig:
+        return _run_options("train", ["--preset", "demo-gtsrb", *words]).config.attack
+
+    assert attack().attack_parameters == attack("--attack", "badnets").attack_parameters == {"pattern": "checkerboard"}
+    assert attack("--attack", "blended").attack_parameters == {} and attack("--attack=blended").attack == "blended"
+    assert attack("--attack", "sig", "--attack-parameters", "weight", "0.3").attack_parameters == {"weight": 0.3}
 
 
 def test_all_to_all_has_no_one_target(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:
