@@ -21,7 +21,7 @@ RATE_HELP = "Share of the images of the other classes that get the trigger. Abov
 CLEAN_RATE_HELP = "Share of the target class that gets the trigger; this attack changes no label. Above 0, at most 90 %."
 PICTURE_HELP = "Small PNG or JPEG; transparent parts stay invisible. Without one a drawn star is taken."
 HIGHEST_RATE = 90.0
-_LABELS = {"col": "Column"}
+_LABELS = {"col": "Column", "eps": "Epsilon (largest change)"}
 _UNITS = (
     (r", pixels\b|^(Row|Column) of", "pixels"), (r", grey levels\b", "grey levels"), (r", 0 to 1\b|^Share of", "0 to 1"),
     (r"^Periods", "periods"), (r"^Control points", "points a side"), (r"^Number of scenes", "scenes"), (r"^(Number of e|E)pochs|, epochs\b", "epochs"),
@@ -33,13 +33,10 @@ def attack_form() -> BSDConfig:
     start = current_form()
     source, path = _data(start)
     spec = f"{source}:{path.strip()}" if source in ("folder", "npz") else source
-    left, right = st.columns(2)
-    with left:
-        first = start["attack"] if start["attack"] in attacks.names() else attacks.names()[0]
-        name = st.selectbox("Attack", attacks.names(), attacks.names().index(first), format_func=words.attack, **_kept("attack"))
+    first = start["attack"] if start["attack"] in attacks.names() else attacks.names()[0]
+    name = st.selectbox("Attack", attacks.names(), attacks.names().index(first), format_func=words.attack, **_kept("attack"))
     kind = attacks.kind(name)
-    with right:
-        target = _target(class_names(spec), start["target_label"], kind.has_target)
+    target = _target(class_names(spec), start["target_label"], kind.has_target)
     label, text = ("Poisoned share of the target class, %", CLEAN_RATE_HELP) if kind.clean_label else ("Poisoning rate, %", RATE_HELP)
     rate = st.number_input(label, value=100 * kind.default_rate, step=0.5, format="%.2f", help=text, **_kept(f"rate_{name}"))
     given = _picture() if name == "custom" else {}
@@ -99,7 +96,8 @@ def label_of(parameter: Parameter) -> str:
     """Name of a parameter with its unit, where the text that explains it names one."""
     name = _LABELS.get(parameter.name, parameter.name.replace("_", " ").capitalize())
     unit = next((unit for pattern, unit in _UNITS if re.search(pattern, parameter.help)), None)
-    return f"{name}, {unit}" if unit and parameter.kind in ("number", "whole number") else name
+    wants_unit = unit and unit not in name and parameter.kind in ("number", "whole number")
+    return f"{name}, {unit}" if wants_unit else name
 
 
 def _field(key: str, parameter: Parameter) -> Any:

@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import streamlit as st
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.events import EpochFinished, Event, RunStarted
+from bsd_engine.progress import shown_by
 from bsd_engine.runs import Command, is_locked, list_runs, new_run_id, send_command
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,6 +51,7 @@ class RunRegistry:
         self._active: str | None = None
         self._thread: threading.Thread | None = None
         self._preparing = threading.Event()
+        self._crafting: str | None = None
         self._errors: dict[str, str] = {}
         self._maps: tuple[str, subprocess.Popen[bytes]] | None = None
         before_shutdown(self.close)
@@ -62,6 +64,11 @@ class RunRegistry:
     def preparing(self, run_id: str) -> bool:
         """Whether a run is on its way here, but has not begun to train."""
         return self._active == run_id and self._preparing.is_set()
+
+    @property
+    def crafting(self) -> str | None:
+        """What of its trigger the run that is being prepared crafts, and how far it has come."""
+        return self._crafting
 
     def error(self, run_id: str) -> str | None:
         """Why the last training of a run ended early, as one sentence."""
@@ -101,7 +108,8 @@ class RunRegistry:
         run_id, ready = new_run_id(), threading.Event()
 
         def job(on_event: OnEvent) -> None:
-            prepared = preflight.prepare(config)
+            with shown_by(self._note_steps):
+                prepared = preflight.prepare(config)
             ready.set()
             recorder.record_run(config, self.root / run_id, prepared=prepared, on_event=on_event)
 
@@ -149,6 +157,12 @@ class RunRegistry:
         self._thread = threading.Thread(target=self._work, args=(run_id, job, over), name=f"run {run_id}", daemon=True)
         self._thread.start()
 
+    def _note_steps(self, steps: range, what: str) -> Iterator[int]:
+        for i in steps:
+            self._crafting = f"{what}, step {i + 1} of {len(steps)}"
+            yield i
+        self._crafting = None
+
     def _work(self, run_id: str, job: Callable[[OnEvent], Any], over: threading.Event) -> None:
         epochs = 0
 
@@ -170,7 +184,7 @@ class RunRegistry:
             self._errors[run_id] = (f"The run ended on an unexpected error ({type(error).__name__}: {error}). Finished epochs "
                                     "are kept; the terminal shows the details.")
         finally:
-            self._active = None
+            self._active = self._crafting = None
             over.set()
 
     def _start_maps(self, run_id: str) -> None:

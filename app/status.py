@@ -85,7 +85,8 @@ def look(registry: RunRegistry, run_id: str) -> Snapshot:
 def sentence(now: Snapshot, registry: RunRegistry, *, truth_shown: bool) -> str:
     """What the run is doing, or how it ended."""
     if now.run is None or now.status == "preparing":
-        return now.error or "Loading the images and building both models; the first epoch follows."
+        crafting = f"The attack crafts its trigger: {registry.crafting}. It is kept for the next time." if registry.crafting else None
+        return now.error or crafting or "Loading the images and building both models; the first epoch follows."
     done = f"after {epoch_text(len(now.rows) - 1, now.total)}" if now.rows else "before the first epoch was whole"
     if now.status == "finished":
         return f"Finished{_in_seconds(now)}. {_result(now, truth_shown)}"

@@ -1,9 +1,10 @@
 """The table of docs/attacks.md: each attack against plain training and against BSD, CA, ASR and DER.
 
-    python benchmarks/attack_table.py PRESET [ATTACK ...] [--seeds 0 1 2]
+    python benchmarks/attack_table.py PRESET [ATTACK ...] [--seeds 0 1 2] [--only-print]
 
-PRESET is demo (bundled images) or demo-gtsrb. Two to five minutes an attack and seed on two cores. Rows are printed as they
-are ready; an attack may carry parameters and a rate: "sig:weight=0.4", "badnets_all2all@0.2".
+PRESET is demo (bundled images) or demo-gtsrb. An attack may carry parameters and a rate: "sig:weight=0.4",
+"badnets_all2all@0.2"; without any, those of ATTACKS are run. Three to ten minutes an attack and seed on two cores. Each
+result is one line of benchmarks/results/attack_table.jsonl, and what stands there is not run again: to measure anew, remove its line.
 """
 
 from __future__ import annotations
@@ -14,16 +15,26 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks/results/attack_table.jsonl"
 sys.path.insert(0, str(ROOT))
 
 from bsd_engine import attacks  # noqa: E402
 from bsd_engine.metrics import defense_effectiveness_rating  # noqa: E402
 
+ATTACKS = {
+    "demo": ["badnets"],
+    "demo-gtsrb": ["badnets"],
+}
+"""The paper's rate and strength where plain training falls for them, else the smallest tried that works."""
 VARIANTS = {"badnets_all2all": ("--all-to-all", "shared", "--no-selective-drop")}
 """What BSD needs to be told about an attack: with all-to-all there is no single target."""
+KEPT = ("clean_accuracy", "attack_success_rate", "pseudo_target", "true_target", "poison_in_clean_pool", "clean_pool_size", "seconds")
+Result = dict[str, Any]
 
 
 def options(spec: str) -> tuple[str, list[str]]:
@@ -36,41 +47,73 @@ def options(spec: str) -> tuple[str, list[str]]:
     return name, words + (["--rate", rate] if rate else [])
 
 
-def run(command: str, words: list[str]) -> dict:
-    """The summary of one command's run."""
+def run(command: str, words: list[str]) -> Result:
+    """What is kept of the summary of one command's run."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-m", "bsd_engine", command, *words, "--out", f"{folder}/run"], cwd=ROOT, check=True,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        return json.loads((Path(folder) / "run/summary.json").read_text())
+        summary = json.loads((Path(folder) / "run/summary.json").read_text())
+        return {key: summary[key] for key in KEPT}
 
 
-def row(preset: str, spec: str, seeds: list[int]) -> str:
-    """One line of the table, medians over the seeds."""
+def known() -> dict[tuple[str, str, int], Result]:
+    """Results so far, by preset, attack and seed."""
+    lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
+    return {(r["preset"], r["attack"], r["seed"]): r for r in map(json.loads, lines)}
+
+
+def measure(preset: str, spec: str, seed: int) -> Result:
+    """Plain training and BSD on the same poisoned set; also appended to the results."""
     name, words = options(spec)
-    plain, defended, ratings = [], [], []
-    for seed in seeds:
-        shared = ["--preset", preset, "--seed", str(seed), *words]
-        plain.append(run("undefended", shared))
-        defended.append(run("train", [*shared, *VARIANTS.get(name, ())]))
-        ratings.append(defense_effectiveness_rating(
-            defended[-1]["clean_accuracy"], defended[-1]["attack_success_rate"],
-            baseline_clean_accuracy=plain[-1]["clean_accuracy"], baseline_attack_success_rate=plain[-1]["attack_success_rate"]))
-    rates = [statistics.median(r[key] for r in runs) for runs in (plain, defended) for key in ("clean_accuracy", "attack_success_rate")]
-    right = sum(r["pseudo_target"] == r["true_target"] for r in defended)
-    target = f"{right} of {len(seeds)}" if attacks.kind(name).has_target else "none"
-    return f"| `{spec}` | {' | '.join(f'{rate:.1f}' for rate in [*rates, statistics.median(ratings)])} | {target} |"
+    shared = ["--preset", preset, "--seed", str(seed), *words]
+    found = {"preset": preset, "attack": spec, "seed": seed, "plain": run("undefended", shared),
+             "bsd": run("train", [*shared, *VARIANTS.get(name, ())])}
+    RESULTS.parent.mkdir(exist_ok=True)
+    with RESULTS.open("a") as results:
+        results.write(json.dumps(found) + "\n")
+    return found
+
+
+def rating(found: Result) -> float:
+    """DER, percent."""
+    plain, defended = found["plain"], found["bsd"]
+    return defense_effectiveness_rating(
+        defended["clean_accuracy"], defended["attack_success_rate"],
+        baseline_clean_accuracy=plain["clean_accuracy"], baseline_attack_success_rate=plain["attack_success_rate"])
+
+
+def rows(preset: str, results: list[Result]) -> Iterator[str]:
+    """The table: medians over the seeds, and the least and the largest where they are a point or more apart."""
+    yield f"| {preset} | plain CA % | plain ASR % | BSD CA % | BSD ASR % | DER % | poison in pool | target right | seeds |"
+    yield "|---" * 9 + "|"
+    for spec in dict.fromkeys(r["attack"] for r in results if r["preset"] == preset):
+        found = [r for r in results if r["preset"] == preset and r["attack"] == spec]
+        rates = [[r[kind][key] for r in found] for kind in ("plain", "bsd") for key in ("clean_accuracy", "attack_success_rate")]
+        right = sum(r["bsd"]["pseudo_target"] == r["bsd"]["true_target"] for r in found)
+        target = str(right) if attacks.kind(options(spec)[0]).has_target else "none"
+        cells = [*map(spread, [*rates, [rating(r) for r in found]]), spread([r["bsd"]["poison_in_clean_pool"] for r in found], 0), target]
+        yield f"| `{spec}` | {' | '.join(cells)} | {len(found)} |"
+
+
+def spread(values: list[float], digits: int = 1) -> str:
+    """Median, and the range where it is a point or more."""
+    middle, low, high = (f"{x:.{digits}f}" for x in (statistics.median(values), min(values), max(values)))
+    return f"{middle} ({low}-{high})" if max(values) - min(values) >= 1 else middle
 
 
 def main() -> None:
-    """Print the table."""
+    """Run what is missing, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("preset")
-    parser.add_argument("attacks", nargs="*", default=attacks.names())
+    parser.add_argument("preset", choices=list(ATTACKS))
+    parser.add_argument("attacks", nargs="*")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--only-print", action="store_true")
     given = parser.parse_args()
-    print("| attack | plain CA % | plain ASR % | BSD CA % | BSD ASR % | DER % | target right |\n|---|---|---|---|---|---|---|", flush=True)
-    for spec in given.attacks:
-        print(row(given.preset, spec, given.seeds), flush=True)
+    for seed in [] if given.only_print else given.seeds:
+        for spec in given.attacks or ATTACKS[given.preset]:
+            if (given.preset, spec, seed) not in known():
+                print(json.dumps(measure(given.preset, spec, seed)), file=sys.stderr, flush=True)
+    print("\n".join(rows(given.preset, list(known().values()))))
 
 
 if __name__ == "__main__":

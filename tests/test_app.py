@@ -292,6 +292,26 @@ def test_one_training_at_a_time_and_its_error_is_kept(tmp_path: Path, monkeypatc
     assert now.status == "failed" and "lower its learning rate" in sentence(now, runs, truth_shown=True)
 
 
+def test_a_run_that_crafts_its_trigger_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bsd_engine import preflight, progress
+
+    go_on = threading.Event()
+
+    def crafting(config: Any) -> None:
+        for _ in progress.steps(10, "surrogate"):
+            go_on.wait(10)
+        raise TrainingError("No run is wanted.")
+
+    monkeypatch.setattr(preflight, "prepare", crafting)
+    monkeypatch.setattr(session, "START_PATIENCE", 0.1)
+    runs = RunRegistry(tmp_path)
+    run_id = runs.start(preset("smoke"))
+    assert "crafts its trigger: surrogate, step 1 of 10." in sentence(look(runs, run_id), runs, truth_shown=True)
+    go_on.set()
+    wait_for(lambda: runs.active is None)
+    assert runs.crafting is None
+
+
 def test_commands_go_to_living_runs_only(tmp_path: Path) -> None:
     runs = RunRegistry(tmp_path)
     path = fake_run(tmp_path, epochs=2, status=None)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
 from app import attack_form, pixels, session, uploads
@@ -218,6 +219,14 @@ def test_it_says_what_was_poisoned_and_shows_it(attack_page: AppTest) -> None:
     assert "BadNets on Fashion-MNIST: 9 of 200 training images (4.5 %) get the trigger and the label dress." in shown(attack_page)
     assert shown(attack_page).count("<img") == 4 + 9 and "Image " in shown(attack_page) and "is poisoned" in shown(attack_page)
     assert attack_page.button(key="train_with").label == "Train with this attack"
+
+
+def test_a_crafted_trigger_has_a_bar(attack_page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(DeltaGenerator, "progress", lambda self, share, text: said.append(text))
+    attack_page.selectbox(key="seen_attack").set_value("adaptive")
+    ran(attack_page)
+    assert any(text.startswith("Crafting the trigger: average noise, step 1 of ") for text in said)
 
 
 def test_the_next_image_is_the_next_poisoned_one(attack_page: AppTest) -> None:

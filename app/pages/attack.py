@@ -5,11 +5,13 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import uploads, words
 from app.attack_figures import class_bars, spectrum_figure
@@ -23,12 +25,14 @@ from app.theme import Palette, class_name, count, palette_for, percent
 from bsd_engine import attacks, export
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import BSDError
+from bsd_engine.progress import Bar, shown_by
 from bsd_engine.spectrum import spectrum
 
 SIDE = 224
 FIGURE_HEIGHT = 300
 A_PAGE = 24
 LARGEST_DOWNLOAD = 200_000_000
+MOST_VIEWS = 2
 KINDS: dict[Kind, str] = {"poisoned": "poisoned", "noise": "noise", "unchanged": "unchanged", "all": "all"}
 TRUTH = {
     "poisoned": ("◆", "is poisoned"), "noise": ("○", "is a noise image: changed, label kept"),
@@ -66,9 +70,33 @@ def _without_path(sentence: str) -> str:
 
 
 def _view(config: BSDConfig) -> PoisonedView:
-    name, size = words.attack(config.attack.attack), config.data.limit
-    with st.spinner(f"Poisoning {f'up to {count(size)}' if size else 'all'} images with {name}"):
-        return _poisoned(_key(config), config)
+    """The poisoned set, kept for the next click; a bar shows how far an attack that trains a network of its own has come."""
+    views, key = _views(), _key(config)
+    if (view := views.get(key)) is None:
+        name, size = words.attack(config.attack.attack), config.data.limit
+        with st.spinner(f"Poisoning {f'up to {count(size)}' if size else 'all'} images with {name}"), shown_by(_bar(st.empty())):
+            view = poisoned_view(config)
+        while len(views) >= MOST_VIEWS:
+            views.pop(next(iter(views)), None)
+        views[key] = view
+    return view
+
+
+# Not `cache_data`, which would copy a set of 150 MB at every click; nobody writes to a view. A function with `cache_resource`
+# of its own could not move a bar that was drawn outside it.
+@st.cache_resource(show_spinner=False)
+def _views() -> dict[str, PoisonedView]:
+    return {}
+
+
+def _bar(place: DeltaGenerator) -> Bar:
+    def steps(numbers: range, what: str) -> Iterator[int]:
+        for i in numbers:
+            place.progress(i / len(numbers), f"Crafting the trigger: {what}, step {i + 1} of {len(numbers)}. Kept for the next time.")
+            yield i
+        place.empty()
+
+    return steps
 
 
 def _key(config: BSDConfig) -> str:
@@ -77,12 +105,6 @@ def _key(config: BSDConfig) -> str:
     file = Path(config.data.data.partition(":")[2] or "/").expanduser()
     stamp = file.stat().st_mtime_ns if file.exists() else 0
     return json.dumps([config.seed, parts["data"], parts["attack"], stamp], sort_keys=True)
-
-
-# Not `cache_data`, which would copy a set of 150 MB at every click; nobody writes to the view.
-@st.cache_resource(max_entries=2, show_spinner=False)
-def _poisoned(key: str, _config: BSDConfig) -> PoisonedView:
-    return poisoned_view(_config)
 
 
 # -- head: what was done, and what to do with it ---------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from bsd_engine.attacks import draws, scenes
@@ -101,15 +102,16 @@ class ReFool(Attack):
     def _poison_images(self, images: Tensor, indices: Tensor, target_label: int) -> Tensor:
         return self._reflected(images, self.reflections(indices, training=True))
 
+    @cached_property
+    def _scenes_light(self) -> Tensor:
+        return _linear(self.scenes)
+
     def _reflected(self, images: Tensor, drawn: Reflections) -> Tensor:
-        weight = drawn.weight.view(-1, 1, 1, 1)
-        light = _linear(self.scenes[drawn.scene])
-        height, width = self.image_shape[1:]
-        down, across = (_movement(size, drawn, axis) for axis, size in enumerate((height, width)))
-        moved = down[:, None] @ light @ across[:, None].transpose(-1, -2)
-        kept = torch.where(drawn.mode == 2, drawn.first, (drawn.mode == 0).float()).view(-1, 1, 1, 1)
-        reflection = moved.lerp_(light, kept).to(images.device)
-        mixed = _linear(images).lerp_(reflection, weight.to(images.device))
+        reflection = self._scenes_light[drawn.scene]
+        for mode, changed in ((1, _blurred), (2, _ghosts)):
+            of_mode = (drawn.mode == mode).nonzero()[:, 0]
+            reflection[of_mode] = changed(reflection[of_mode], drawn, of_mode)
+        mixed = _linear(images).lerp_(reflection.to(images.device), drawn.weight.view(-1, 1, 1, 1).to(images.device))
         return to_uint8(mixed.clamp_(min=0).pow_(1 / GAMMA).mul_(255))
 
 
@@ -118,14 +120,22 @@ def _linear(images: Tensor) -> Tensor:
     return images.float().div_(255).pow_(GAMMA)
 
 
-def _movement(size: int, drawn: Reflections, axis: int) -> Tensor:
-    """(B, size, size) float32: what each line of the moved scene takes of each line of the scene.
+def _blurred(light: Tensor, drawn: Reflections, which: Tensor) -> Tensor:
+    """Gaussian blur with a width of its own for each scene: one matrix a scene and axis, and what lies outside left out."""
+    down, across = (_blur(size, drawn.sigma[which])[:, None] for size in light.shape[2:])
+    return down @ light @ across.transpose(-1, -2)
 
-    Blur and shift are matrices of one kind, so that a batch of unlike reflections is two matrix products. Lines beyond the edge
-    repeat the last one.
-    """
+
+def _blur(size: int, sigma: Tensor) -> Tensor:
     lines = torch.arange(size)
-    source = (lines - drawn.shift[:, axis, None]).clamp(min=0)
-    shifted = (source[:, :, None] == lines).float()
-    distance = (lines[:, None] - lines).square() / (2 * drawn.sigma.square().view(-1, 1, 1))
-    return torch.where((drawn.mode == 1).view(-1, 1, 1), torch.softmax(-distance, dim=-1), shifted)
+    return torch.softmax((lines[:, None] - lines).square() / (-2 * sigma.square().view(-1, 1, 1)), dim=-1)
+
+
+def _ghosts(light: Tensor, drawn: Reflections, which: Tensor) -> Tensor:
+    """Each scene mixed with itself moved down and to the right; the first line and column are repeated."""
+    height, width = light.shape[2:]
+    shifts, moved = drawn.shift[which], torch.empty_like(light)
+    for down, across in shifts.unique(dim=0).tolist():
+        alike = ((shifts[:, 0] == down) & (shifts[:, 1] == across)).nonzero()[:, 0]
+        moved[alike] = F.pad(light[alike], (across, 0, down, 0), mode="replicate")[..., :height, :width]
+    return moved.lerp_(light, drawn.first[which].view(-1, 1, 1, 1))

@@ -192,6 +192,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", **options
         )
+        context.set_default_timeout(60_000)  # milliseconds; two cores may be busy with other tests
         page = context.new_page()
         page.complaints = complaints = Complaints()  # type: ignore[attr-defined]
         complaints.watch(page)
