@@ -33,6 +33,8 @@ class Verdict:
     """How far the likeliest class stands out from the others, see `standing_out`."""
     why: str
     """One sentence, without the names of classes."""
+    needed: float = STANDS_OUT
+    """The z that an attack would have had to reach."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as stored with an epoch."""
