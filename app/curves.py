@@ -309,10 +309,14 @@ def vote_bars(state: EpochState, facts: Facts, palette: Palette) -> go.Figure:
             "line_width": 0,
         },
     )
+    needed = (state.verdict or {}).get("needed") if facts.config.split.target_estimator == "auto" else None
+    if needed is not None:
+        sketch.shape("line", x0=needed, x1=needed, y0=0, y1=1, yref="paper", line={"color": palette.muted, "width": 1.2, "dash": "dot"})
+        sketch.note(f"needed: {needed:g}", x=needed, y=1, yref="paper", yanchor="bottom", font={"size": 11, "color": palette.muted})
     names = [f"<b>{facts.name(c)}</b>" if c == state.pseudo_target else facts.name(c) for c in shown]
     width = max((len(facts.name(c)) for c in shown), default=0)
     sketch.layout(
-        xaxis={"title.text": _vote_unit(facts, state.verdict is not None), "range": [0, 1.15 * max(1e-9, float(scores.max(initial=0)))], "nticks": 5},
+        xaxis={"title.text": _vote_unit(facts, state.verdict is not None), "range": [0, 1.15 * max(1e-9, needed or 0.0, float(scores.max(initial=0)))], "nticks": 5},
         yaxis={
             "tickvals": rows,
             "ticktext": names,

@@ -16,7 +16,7 @@ NAMES = {
     "residual_transplant": "residual transplant", "second_logit_mode": "paper's vote", "low_loss_mode": "lowest losses",
     "label_count": "most frequent label", "median_probability": "median probability", "probability_floor": "probability floor",
 }
-MOST_NAMED_EPOCHS, NAME_LENGTH = 8, 9
+MOST_NAMED_EPOCHS, NAME_LENGTH = 8, 11
 MOST_ROWS = 12
 
 
