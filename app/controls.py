@@ -38,7 +38,7 @@ BETA_HELP = (
 )
 T1_HELP = (
     "Epochs in which the main model trains without the suspected class, before the first split. The later stages move along "
-    "and keep their lengths. The paper uses 20; the demo 8."
+    "and keep their lengths. The paper uses 20, the demo 5."
 )
 RATE_HELP = "Share of the images of the other classes that get the trigger and the target's label. The paper uses 5 %."
 CLEAN_RATE_HELP = "Share of the target class that gets the trigger; this attack changes no label. The paper uses 25 %."

@@ -21,9 +21,9 @@ COUNT_ROW, POISON_ROW = (0.3, 1.0), (0.0, 0.22)
 def altruistic_loss_histogram(
     state: EpochState, facts: Facts, truth: Truth | None, palette: Palette, *, alpha: float | None = None
 ) -> go.Figure:
-    """Distribution of the altruistic model's loss with the cut that ALS would make; alpha is the run's if not given."""
+    """Distribution of the altruistic model's loss with the cut that ALS would make; its share is the run's if not given."""
     loss = state.altruistic_loss
-    alpha = facts.config.split.alpha if alpha is None else alpha
+    alpha = facts.config.split.als_ratio if alpha is None else alpha
     is_poison = None if truth is None else truth.is_poison
     cut = Cut("alpha", alpha, loss, als_clean_mask(own(loss), alpha))
     edges = np.geomspace(LOSS_LOW, LOSS_HIGH, LOSS_BINS + 1)
@@ -76,6 +76,8 @@ def _no_oss_message(state: EpochState, facts: Facts) -> str:
     first, decided = (epoch_number(schedule.altruistic_epochs + t) for t in (0, schedule.t1))
     if state.main_epoch < 0:
         return f"measured once the main model trains:<br>from epoch {first} ({facts.epoch_text(state)})"
+    if state.pseudo_target is None:
+        return f"no single class is suspected,<br>so there is no distance to draw<br>({facts.epoch_text(state)})"
     return (
         f"OSS was decided at T1 = {schedule.t1} (epoch {decided})<br>and is not measured after it<br>({facts.epoch_text(state)})"
     )

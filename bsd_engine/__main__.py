@@ -133,7 +133,7 @@ def _defaults(arguments: list[str]) -> BSDConfig:
     """Where the settings start: another attack does not take over a preset's parameters, and another warm-up moves T2 and
     T3 along, so that the later stages keep their length."""
     config = _base(arguments)
-    if _given(arguments, "--attack") not in (None, config.attack.attack):
+    if "--attack-parameters" in arguments or _given(arguments, "--attack") not in (None, config.attack.attack):
         config = config.with_settings(attack_parameters={})
     warmup = _given(arguments, "--warmup", "--t1")
     if warmup is None or not warmup.isdecimal():

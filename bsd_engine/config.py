@@ -95,7 +95,7 @@ class AttackConfig:
     """Class that triggered images are sent to (0-based)."""
     rate: float | None = None
     """Poisoning rate rho: share of the images of the other classes that carry the trigger, or of the target class for a
-    clean-label attack; when not given the attack's own: 0.05, or 0.25 for clean-label (paper)."""
+    clean-label attack; when not given the attack's own: 0.05, 0.25 for clean-label (paper), 0.01 for adaptive."""
     poison_count_mode: PoisonCountMode = "exact_nontarget"
     """How many are poisoned. exact_nontarget: int(rate n) of the n images of the other classes; bernoulli_nontarget: each of
     them with probability rate (ASD, DBD); exact_all: int(rate N) of all N images, the target class among them
@@ -388,9 +388,15 @@ class UndefendedConfig:
     """Epochs (paper: 200)."""
     undefended_lr: float = 0.1
     """Learning rate of SGD (paper: 0.1)."""
+    undefended_drops: tuple[float, float] = (0.5, 0.75)
+    """Shares of the epochs after which the learning rate falls to a tenth (paper: 100 and 150 of 200; ImageNet 30 and 60 of 90)."""
 
     def __post_init__(self) -> None:
         _check_numbers(self, undefended_epochs=(1, 10000), undefended_lr=(1e-9, 10))
+        drops = self.undefended_drops
+        sound = isinstance(drops, (tuple, list)) and len(drops) == 2 and all(_is_number(v, 0, 1) for v in drops)
+        _check(sound and drops[0] <= drops[1], "undefended_drops", drops, "two ascending numbers between 0 and 1")
+        object.__setattr__(self, "undefended_drops", tuple(map(float, drops)))  # a list, where it was read from JSON
 
 
 GROUPS: dict[str, type] = {

@@ -105,7 +105,8 @@ def estimate(config: BSDConfig, prepared: PreparedData | None = None) -> Estimat
     prepared = prepared or prepare(config)
     parts = measure_parts(config, prepared)
     place = runtime.choose(config.device, config.precision).description
-    tests = sum(len(x) for x in (prepared.test_images, prepared.triggered_images) if x is not None)
+    # What an ordinary epoch tests; the last one tests all, which one pass more hardly shows.
+    tests = sum(min(len(x), config.data.epoch_tests or len(x)) for x in (prepared.test_images, prepared.triggered_images) if x is not None)
     samples, batch = len(prepared.labels), config.altruistic.altruistic_batch
     batches = samples // batch + (samples % batch > 1)
     counts = Counts(

@@ -76,9 +76,8 @@ def command(config: BSDConfig, out: str = "poisoned.npz") -> str:
     attack, source = config.attack, config.data
     words = ["--preset", config.preset, "--data", source.data, "--limit", source.limit, "--image-size", source.image_size,
              "--seed", config.seed, "--attack", attack.attack, "--target", attack.target_label, "--rate", attack.rate,
-             "--poison-count-mode", attack.poison_count_mode]
-    if attack.attack_parameters:
-        words += ["--attack-parameters", *(word for pair in attack.attack_parameters.items() for word in pair)]
+             "--poison-count-mode", attack.poison_count_mode,
+             "--attack-parameters", *(word for pair in attack.attack_parameters.items() for word in pair)]  # the preset may have others
     return "python -m bsd_engine poison " + shlex.join(str(word) for word in [*words, "--out", out])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import torch
@@ -182,12 +183,15 @@ def build(name: str, *, channels_in: int, num_classes: int, width: int) -> nn.Mo
     return ResNet(channels_in=channels_in, num_classes=num_classes, width=width, **shape)
 
 
+_SEEDING = threading.Lock()  # the global generator is the process's: two threads that build would draw from each other's seed
+
+
 def seeded(config: ModelConfig, image_shape: Sequence[int], num_classes: int, seed: int) -> nn.Module:
     """A new network for (..., H, W, C) images whose weights are a function of the seed; the global generator stays as it is.
 
     Raises `ConfigError` if the network cannot be built or cannot take images of that size.
     """
-    with torch.random.fork_rng(devices=[]):
+    with _SEEDING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build(config.model, channels_in=image_shape[-1], num_classes=num_classes, width=config.width)
     _check_size(network, config.model, image_shape)

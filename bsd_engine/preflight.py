@@ -17,6 +17,7 @@ from bsd_engine import attacks, data, runtime
 from bsd_engine.config import AttackConfig, BSDConfig
 from bsd_engine.data import PoisonedSet
 from bsd_engine.errors import ConfigError
+from bsd_engine.plans import seed_for
 
 LANDMARKS = 2000
 NAMED_DUPLICATES = 3  # in the text of a report
@@ -107,7 +108,7 @@ def prepare_with_attack(config: BSDConfig) -> tuple[PreparedData, attacks.Attack
         triggered_labels=triggered[1],
         class_names=source.class_names,
         fingerprint=replace(source, train_images=poisoned.images, train_labels=poisoned.labels).fingerprint,
-        landmark_idx=data.landmark_idx(poisoned.labels, min(LANDMARKS, len(poisoned.labels)), config.seed),
+        landmark_idx=data.landmark_idx(poisoned.labels, LANDMARKS, seed_for(config.seed, "landmarks", -1)),
         train_files=source.train_files,
         is_noise=poisoned.is_noise,
     )
@@ -145,7 +146,7 @@ def true_target(config: BSDConfig) -> int | None:
 def _check_labels(config: BSDConfig, num_classes: int) -> None:
     """Target labels must name a class of the data."""
     for name, label in (("target", config.attack.target_label), ("assume_target", config.split.assume_target)):
-        used = label is not None and (name != "target" or config.attack.attack != "none")
+        used = label is not None and (name != "target" or (config.attack.attack != "none" and attacks.kind(config.attack.attack).has_target))
         if used and not 0 <= label < num_classes:
             raise ConfigError(f"{name} is {label}, but the data have classes 0 to {num_classes - 1}. Choose one of them.")
     shares = config.split.class_shares

@@ -27,7 +27,7 @@ def paper_imagenet30() -> BSDConfig:
     Appendix B.3 trains the undefended model for 90 epochs there.
     """
     return BSDConfig(preset="paper-imagenet30").with_settings(
-        data="folder:imagenet30", image_size=224, model="torchvision:resnet18", undefended_epochs=90,
+        data="folder:imagenet30", image_size=224, model="torchvision:resnet18", undefended_epochs=90, undefended_drops=(1 / 3, 2 / 3),
     )
 
 

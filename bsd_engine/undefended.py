@@ -13,7 +13,7 @@ import torch
 from bsd_engine import models, runtime
 from bsd_engine.augment import Normalizer
 from bsd_engine.config import BSDConfig
-from bsd_engine.errors import RunFolderError
+from bsd_engine.errors import RunFolderError, TrainingError
 from bsd_engine.plans import generator_for, seed_for
 from bsd_engine.preflight import prepare, true_target
 from bsd_engine.runs import make_folder, write_atomic
@@ -24,20 +24,19 @@ from bsd_engine.supervised import cross_entropy_epoch
 def train_undefended(config: BSDConfig, folder: Path, *, progress: Callable[[range], Iterable[int]] = iter) -> dict[str, Any]:
     """Train without a defence, write `summary.json` into the folder and return it.
 
-    Paper: appendix B.3, SGD with momentum 0.9, weight decay 5e-4 and steps of 0.1 at a half and three quarters of the
-    epochs; batch size as the altruistic model's.
+    Paper: appendix B.3, SGD with momentum 0.9, weight decay 5e-4 and two steps of 0.1; batch size as the altruistic model's.
     """
     if (folder / "summary.json").exists():
         raise RunFolderError(f"{folder} holds a run already; give a new folder.")
     prepared = prepare(config)
     model = models.seeded(config.model, prepared.images.shape, prepared.num_classes, seed_for(config.seed, "main", -1))
     make_folder(folder)
-    place, started = runtime.choose(config.device), time.monotonic()
+    place, started = runtime.choose(config.device, config.precision), time.monotonic()
     model = model.to(place.device, memory_format=torch.channels_last)
     plain = config.undefended
     optimizer = torch.optim.SGD(model.parameters(), lr=plain.undefended_lr, momentum=0.9, weight_decay=5e-4)
     epochs = plain.undefended_epochs
-    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [epochs // 2, epochs * 3 // 4])
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [int(share * epochs) for share in plain.undefended_drops])
     normalize = Normalizer.fit(prepared.images).to(place.device)
     images, labels = prepared.images.to(place.device), prepared.labels.to(place.device)
     with runtime.intra_op_threads(place.threads):
@@ -47,6 +46,8 @@ def train_undefended(config: BSDConfig, folder: Path, *, progress: Callable[[ran
                                          generator=generator_for(config.seed, "main", epoch)):
                 pass
             schedule.step()
+        if not all(weights.isfinite().all() for weights in model.parameters()):
+            raise TrainingError(f"Plain training diverged at undefended_lr {plain.undefended_lr:g}; lower it.")
         tests = ((prepared.test_images, prepared.test_labels), (prepared.triggered_images, prepared.triggered_labels))
         rates = [None if x is None else hit_rate(model, x.to(place.device), y.to(place.device), normalize, place) for x, y in tests]
     summary = {

@@ -20,7 +20,7 @@ from bsd_engine import export
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import ConfigError, StorageError
 from bsd_engine.preflight import PreparedData, prepare
-from bsd_engine.presets import smoke
+from bsd_engine.presets import preset, smoke
 
 NAMES = ("zebra", "ant", "../bee/..", "wasp")
 
@@ -161,6 +161,13 @@ def test_the_command_saves_what_the_configuration_describes(
     words = out.splitlines()[-1].removeprefix("train on it with: ")
     assert words == "--data npz:poisoned.npz --attack none --limit None"
     assert said(*shlex.split(export.command(config, "as_folder"))[3:])[0] == 0 and (tmp_path / "as_folder/poison.csv").is_file()
+
+
+@pytest.mark.parametrize("parameters", [{}, {"pattern": "patch"}])
+def test_the_command_does_not_fall_back_on_the_presets_parameters(parameters: dict[str, str]) -> None:
+    config = preset("demo-gtsrb").with_settings(attack_parameters=parameters)
+    words = shlex.split(export.command(config))[4:-2]
+    assert command_line._run_options("train", words).config.attack == config.attack
 
 
 @pytest.mark.parametrize(("words", "expected"), [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import nn
@@ -173,3 +175,13 @@ def test_what_cannot_be_built_is_one_sentence(name: str, size: int, sentence: st
 def test_our_networks_take_the_smallest_images_that_data_may_have(name: str) -> None:
     model = network(name, size=8)
     assert model(images(8)).shape == (4, 10)
+
+
+def test_networks_built_in_two_threads_have_the_weights_of_their_own_seeds() -> None:
+    def weights(seed: int) -> list[torch.Tensor]:
+        return [network("small_resnet", width=8, size=8, seed=seed).head.weight for _ in range(20)]
+
+    alone = [weights(seed)[0] for seed in (1, 2)]
+    with ThreadPoolExecutor(2) as both:
+        for expected, found in zip(alone, both.map(weights, (1, 2)), strict=True):
+            assert all(torch.equal(expected, w) for w in found)

@@ -54,3 +54,15 @@ def test_the_number_of_a_test_image_picks_its_reflection(config: BSDConfig) -> N
 def test_an_attack_without_a_name_has_no_target(config: BSDConfig) -> None:
     assert true_target(config) == 3 and true_target(config.with_settings(attack="none", attack_parameters={})) is None
     assert attacks.kind("sig").clean_label
+
+
+def test_landmarks_are_no_better_poisoned_than_the_rest() -> None:
+    """Drawn from one permutation, all poisoned samples of an all-to-all attack were landmarks."""
+    found = prepare(preset("demo").with_settings(attack="badnets_all2all"))
+    share = found.is_poison[found.landmark_idx].float().mean().item()
+    assert 0.03 < share < 0.07, "5 % of all samples are poisoned"
+
+
+def test_all_to_all_needs_no_target() -> None:
+    two_classes = preset("smoke").with_settings(attack="badnets_all2all", target_label=999)
+    assert prepare(two_classes).is_poison.any()

@@ -77,7 +77,7 @@ def _view(config: BSDConfig) -> PoisonedView:
         with st.spinner(f"Poisoning {f'up to {count(size)}' if size else 'all'} images with {name}"), shown_by(_bar(st.empty())):
             view = poisoned_view(config)
         while len(views) >= MOST_VIEWS:
-            views.pop(next(iter(views)), None)
+            views.pop(next(iter(list(views))), None)  # a list, since another session may change the dict meanwhile
         views[key] = view
     return view
 

@@ -209,7 +209,7 @@ class Attack(ABC):
         self._check_images(images)
         if labels.shape != images.shape[:1]:
             raise DataError(f"There are {len(images)} images and labels of shape {tuple(labels.shape)}; expected one label an image.")
-        if not 0 <= target_label < self.num_classes:
+        if self.has_target and not 0 <= target_label < self.num_classes:
             raise ConfigError(f"The target is {target_label}, expected a class from 0 to {self.num_classes - 1}.")
         if not 0 <= rate <= 1:
             raise ConfigError(f"rate is {rate:g}, expected a number between 0 and 1.")

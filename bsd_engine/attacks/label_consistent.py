@@ -25,8 +25,8 @@ class LabelConsistent(SurrogateAttack, BadNets):
     alone.
 
     Paper: table 2, as in ASD: 30 steps of 1.5/255 within 16/255, of a network that was trained by PGD against the same bound;
-    ours is trained by fast-AT, single steps from random starts, which costs a quarter. In the demo's ten epochs of plain training it
-    reaches an ASR of 3 % at rate 0.25 (150 images), 53 % at 0.7 and 87 % at 0.9; the patch alone 3 % at 0.25 (seed 0).
+    ours is trained by fast-AT, single steps from random starts, which costs a quarter. Twenty epochs of plain training
+    on the demo's images reach an ASR of 49 % at rate 0.7, 76 % at 0.9 and 85 % at 0.9 with eps 32 and step 3 (seed 0).
     """
 
     clean_label: ClassVar[bool] = True

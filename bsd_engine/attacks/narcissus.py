@@ -29,9 +29,9 @@ class Narcissus(CraftedNoise):
     by RAdam to make it still surer, with the network's weights frozen and its batch norms in training mode, as in the original.
 
     Paper: table 2, whose attack has 200 classes of Tiny-ImageNet as other pictures, a surrogate ResNet-18 of 200 epochs and
-    up to 1,000 rounds. Ours has drawn scenes, a small network and fewer rounds, which a CPU can do. In the demo's ten epochs of
-    plain training that reaches an ASR of 15 %, 61 % at rate 0.9, and 94 % at rate 0.9 and eps 32; one of 82 % at rate 0.9 with
-    the other classes in place of scenes (seed 0).
+    up to 1,000 rounds. Ours has drawn scenes, a small network and fewer rounds, which a CPU can do. In ten epochs of plain
+    training on the demo's images that reaches an ASR of 15 %, 61 % at rate 0.9, and 94 % at rate 0.9 and eps 32; one of 82 % at
+    rate 0.9 with the other classes in place of scenes (seed 0).
     """
 
     clean_label: ClassVar[bool] = True

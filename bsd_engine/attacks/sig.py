@@ -20,8 +20,8 @@ class SIG(Attack):
     """A sinusoidal signal, constant down each column; clean-label.
 
     Paper: table 2, cited from ABL, whose stripes are int(20 sin(0.8 column)) stored as uint8, so that -1 ... -20 became
-    255 ... 236: nearly a square wave, mixed in with weight 0.2. BackdoorBench adds 40 sin(2 pi 6 column / width). In the demo's ten epochs
-    of plain training weight 0.2 reaches an ASR of 19 %, weight 0.4 one of 93 % (seed 0).
+    255 ... 236: nearly a square wave, mixed in with weight 0.2. BackdoorBench adds 40 sin(2 pi 6 column / width). In twenty epochs
+    of plain training on the demo's images weight 0.3 reaches an ASR of 54 %, weight 0.4 one of 96 % (seed 0).
     """
 
     clean_label: ClassVar[bool] = True

@@ -28,7 +28,8 @@ class WaNet(Attack):
     drawing them anew in each batch, as the original does, would need control of the training.
 
     Paper: section 5.1 (k = 4, s = 0.5; k = 224, s = 1 on ImageNet; noise samples 0.2 of all). Warped pixels are rounded.
-    The demo's ten epochs of plain training are too few to learn it: ASR 2.5 %, and 7.5 % at s = 4 (seed 0).
+    The demo's network learns it from more images only: ASR 12 % at rate 0.1 and 88 % at 0.2 with s = 1, 95 % with half as many
+    noise samples (20 epochs of plain training, seed 0).
     """
 
     grid: int | None = None
