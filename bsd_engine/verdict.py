@@ -20,6 +20,8 @@ LEAST_DISPERSAL_SPREAD = 0.5
 """The same for the number of classes that a residual's withdrawal leads to."""
 FEWEST_FLIPS, FEWEST_CLASSES = 0.25, 2.0
 """Share of the probed images that must follow, and classes that a withdrawal must lead to, however still the others are."""
+WITHDRAWAL_FLIPS = 0.4
+"""Share that must follow one of the residuals for a withdrawal to count: samples that are merely odd lead to many classes, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +67,16 @@ def standing_out(scores: Tensor, least_spread: float = 0.0) -> Tensor:
 
 def transplant_scores(found: Transplant) -> Tensor:
     """(C,) float32: how far each class stands out under the transplant, the largest z of its four numbers."""
-    numbers = [(shares, LEAST_SPREAD, FEWEST_FLIPS) for shares in found.shares.values()]
-    numbers.append((found.withdrawn, LEAST_DISPERSAL_SPREAD, FEWEST_CLASSES))
-    return torch.stack([_capped(standing_out(x, spread), x, fewest) for x, spread, fewest in numbers]).amax(0)
+    follows = torch.stack(list(found.shares.values()))
+    moved = standing_out(found.withdrawn, LEAST_DISPERSAL_SPREAD)
+    counts = (found.withdrawn >= FEWEST_CLASSES) & (follows.amax(0) >= WITHDRAWAL_FLIPS)
+    z = [_capped(standing_out(x, LEAST_SPREAD), x >= FEWEST_FLIPS) for x in follows]
+    return torch.stack([*z, _capped(moved, counts)]).amax(0)
 
 
-def _capped(z: Tensor, numbers: Tensor, fewest: float) -> Tensor:
-    """z, below `STANDS_OUT` where the number itself is small."""
-    return torch.where(numbers >= fewest, z, z.clamp_max(STANDS_OUT - 1))
+def _capped(z: Tensor, counts: Tensor) -> Tensor:
+    """z, below `STANDS_OUT` where the number behind it does not count."""
+    return torch.where(counts, z, z.clamp_max(STANDS_OUT - 3))
 
 
 def decide_target(found: Transplant) -> Verdict:

@@ -164,11 +164,17 @@ def test_a_small_share_is_no_attack_however_still_the_others_are() -> None:
     assert decide_target(result([0.0, 0.0, 0.0, 0.31, 0.0, 0.0])).kind == "target"
 
 
-def test_any_one_of_the_numbers_is_enough() -> None:
+def test_any_one_of_the_shares_is_enough() -> None:
     still = [0.0] * 6
     for name in ("foreign", "full"):
         assert decide_target(result(still, **{name: torch.tensor([0, 0, 0.8, 0, 0, 0])})).classes == (2,)
-    assert decide_target(result(still, withdrawn=torch.tensor([0.5, 0.4, 5.0, 0.3, 0.4, 0.6]))).classes == (2,)
+
+
+def test_a_withdrawal_counts_where_images_follow_as_well() -> None:
+    withdrawn = torch.tensor([0.5, 0.4, 5.0, 0.3, 0.4, 0.6])
+    follow = result([0.5, 0.5, 0.5, 0.5, 0.5, 0.5], withdrawn=withdrawn)
+    assert (decide_target(follow).kind, decide_target(follow).classes) == ("target", (2,))
+    assert decide_target(result([0.3] * 6, withdrawn=withdrawn)).kind == "no_attack"
 
 
 def test_evidence_is_the_largest_of_the_distances() -> None:
