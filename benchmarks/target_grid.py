@@ -65,7 +65,8 @@ def cells() -> Iterator[Cell]:
 
 
 def _cell(data: str, attack: str, target: int, seed: int, rate: float | None = None) -> Cell:
-    return {"data": data, "attack": attack, "parameters": ATTACKS.get(attack, {}).get(data, {}), "target": target, "rate": rate, "seed": seed}
+    return {"data": data, "attack": attack, "parameters": ATTACKS.get(attack, {}).get(data, {}), "target": target, "rate": rate,
+            "seed": seed}
 
 
 def config_of(cell: Cell) -> BSDConfig:
@@ -108,7 +109,8 @@ def judged(cell: Cell) -> Cell:
     found = Transplant(**numbers, destinations=torch.tensor(cell["destinations"]), by_source=nothing, residuals=nothing)
     verdict = decide_target(found)
     answer = verdict.classes[0] if verdict.kind == "target" else None
-    return {**cell, "verdict": verdict.kind, "z": round(verdict.z, 2), "suspect": verdict.classes[0], "answers": {**cell["answers"], "auto": answer}}
+    answers = {**cell["answers"], "auto": answer}
+    return {**cell, "verdict": verdict.kind, "z": round(verdict.z, 2), "suspect": verdict.classes[0], "answers": answers}
 
 
 def key(cell: Cell) -> tuple[Any, ...]:

@@ -65,11 +65,16 @@ def grid(cells: list[Cell]) -> str:
             groups.setdefault((cell["data"], cell["attack"]), []).append(cell)
     rows = []
     for (data, attack), group in sorted(groups.items()):
-        rates = [c["attack_success_rate"] for c in group]
         counted = [c for c in group if learned(c)]
-        rows.append((data, attack + _parameters(group[0]), len(group), f"{min(rates):.0f}-{max(rates):.0f}", len(counted),
+        rows.append((data, attack + _parameters(group[0]), len(group), _range(group), len(counted),
                      *(sum(right(c, name) for c in counted) for name in ESTIMATORS), sum(right(c) for c in group)))
     return markdown(("data", "attack", "cells", "ASR %", "counted", *HEADS, "auto, all cells"), rows)
+
+
+def _range(group: list[Cell]) -> str:
+    """Lowest and highest attack success."""
+    rates = [c["attack_success_rate"] for c in group]
+    return f"{min(rates):.0f}-{max(rates):.0f}"
 
 
 def _parameters(cell: Cell) -> str:
@@ -95,8 +100,7 @@ def rates(cells: list[Cell]) -> str:
     for cell in chosen:
         groups.setdefault(cell["rate"] or 0.05, []).append(cell)
     return markdown(("rate", "cells", "ASR %", *HEADS), (
-        (f"{100 * rate:g} %", len(group), f"{min(c['attack_success_rate'] for c in group):.0f}-{max(c['attack_success_rate'] for c in group):.0f}",
-         *(sum(right(c, name) for c in group) for name in ESTIMATORS))
+        (f"{100 * rate:g} %", len(group), _range(group), *(sum(right(c, name) for c in group) for name in ESTIMATORS))
         for rate, group in sorted(groups.items())
     ))
 
@@ -109,7 +113,8 @@ def misses(cells: list[Cell]) -> str:
     if not wrong:
         return "None so far."
     return markdown(("data", "attack", "rate", "target", "seed", "ASR %", "auto", "z of the likeliest, its class"), (
-        (c["data"], c["attack"] + _parameters(c), "-" if c["rate"] is None else c["rate"], "-" if c["attack"] == "none" else c["target"], c["seed"],
+        (c["data"], c["attack"] + _parameters(c), "-" if c["rate"] is None else c["rate"],
+         "-" if c["attack"] == "none" else c["target"], c["seed"],
          "-" if c["attack_success_rate"] is None else f"{c['attack_success_rate']:.0f}",
          c["verdict"].replace("_", " "), f"{c['z']:.1f}, {c['suspect']}") for c in wrong
     ))
@@ -119,8 +124,8 @@ def all_tables(cells: list[Cell], planned: int) -> str:
     """What stands between the markers of docs/target.md."""
     several = [c for c in cells if c["attack"] == "badnets_all2all"]
     return "\n\n".join((
-        f"{len(cells)} of {planned} cells.", bars(cells), "Right answers of the cells that count, by estimator:", grid(cells), "Unpoisoned sets:",
-        unpoisoned(cells), "BadNets on the bundled images, right answers by poisoning rate:", rates(cells),
+        f"{len(cells)} of {planned} cells.", bars(cells), "Right answers of the cells that count, by estimator:", grid(cells),
+        "Unpoisoned sets:", unpoisoned(cells), "BadNets on the bundled images, right answers by poisoning rate:", rates(cells),
         f"BadNets all-to-all on the bundled images at 30 %, several targets found: {share(several, lambda c: c['verdict'] == 'several')}.",
         "Answers of auto that are wrong, of the cells that count:", misses(cells),
     ))

@@ -149,7 +149,8 @@ def test_what_is_no_number_is_no_suspect() -> None:
 
 def result(lowest: list[float], **more: Tensor) -> Transplant:
     shares, none = torch.tensor(lowest), torch.zeros(len(lowest))
-    values = {"lowest": shares, "foreign": none, "full": none, "withdrawn": none, "by_source": none, "destinations": none.long(), "residuals": none}
+    values = {"lowest": shares, "foreign": none, "full": none, "withdrawn": none, "by_source": none, "residuals": none,
+              "destinations": none.long()}
     return Transplant(**{**values, **more})
 
 
