@@ -13,15 +13,16 @@ from bsd_engine.transplant import Transplant
 Kind = Literal["target", "no_attack", "several"]
 
 STANDS_OUT = 6.0
-"""z from which a class is called the target; the largest of any class in 13 unpoisoned sets was 4.9 (docs/target.md)."""
+"""z of a share from which a class is called the target (docs/target.md)."""
 LEAST_SPREAD = 0.05
 """Smallest standard deviation that the z of a share divides by: about the error of 100 probed images."""
 LEAST_DISPERSAL_SPREAD = 0.5
 """The same for the number of classes that a residual's withdrawal leads to."""
 FEWEST_FLIPS, FEWEST_CLASSES = 0.25, 2.0
 """Share of the probed images that must follow, and classes that a withdrawal must lead to, however still the others are."""
-WITHDRAWAL_FLIPS = 0.4
-"""Share that must follow one of the residuals for a withdrawal to count: samples that are merely odd lead to many classes, too."""
+RETURNED_STANDS_OUT = 9.0
+"""z of share times withdrawal that is worth as much as `STANDS_OUT` of a share: over 43 traffic signs its tail is longer. The
+largest of a class in four unpoisoned sets was 6.9, the smallest of a target 11.6."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +67,15 @@ def standing_out(scores: Tensor, least_spread: float = 0.0) -> Tensor:
 
 
 def transplant_scores(found: Transplant) -> Tensor:
-    """(C,) float32: how far each class stands out under the transplant, the largest z of its four numbers."""
+    """(C,) float32: how far each class stands out under the transplant.
+
+    The largest z of its three shares, and of the share that follows times the classes that a withdrawal leads to: a trigger
+    does both, a natural template the first, and samples that are merely odd the second.
+    """
     follows = torch.stack(list(found.shares.values()))
-    moved = standing_out(found.withdrawn, LEAST_DISPERSAL_SPREAD)
-    counts = (found.withdrawn >= FEWEST_CLASSES) & (follows.amax(0) >= WITHDRAWAL_FLIPS)
     z = [_capped(standing_out(x, LEAST_SPREAD), x >= FEWEST_FLIPS) for x in follows]
-    return torch.stack([*z, _capped(moved, counts)]).amax(0)
+    returned = standing_out(follows.amax(0) * found.withdrawn, LEAST_DISPERSAL_SPREAD) * STANDS_OUT / RETURNED_STANDS_OUT
+    return torch.stack([*z, _capped(returned, found.withdrawn >= FEWEST_CLASSES)]).amax(0)
 
 
 def _capped(z: Tensor, counts: Tensor) -> Tensor:

@@ -171,11 +171,12 @@ def test_any_one_of_the_shares_is_enough() -> None:
         assert decide_target(result(still, **{name: torch.tensor([0, 0, 0.8, 0, 0, 0])})).classes == (2,)
 
 
-def test_a_withdrawal_counts_where_images_follow_as_well() -> None:
-    withdrawn = torch.tensor([0.5, 0.4, 5.0, 0.3, 0.4, 0.6])
-    follow = result([0.5, 0.5, 0.5, 0.5, 0.5, 0.5], withdrawn=withdrawn)
-    assert (decide_target(follow).kind, decide_target(follow).classes) == ("target", (2,))
-    assert decide_target(result([0.3] * 6, withdrawn=withdrawn)).kind == "no_attack"
+def test_a_withdrawal_counts_as_far_as_images_follow() -> None:
+    withdrawn = torch.tensor([0.5, 0.4, 10.0, 0.3, 0.4, 0.6])
+    follow = decide_target(result([0.5] * 6, withdrawn=withdrawn))
+    assert (follow.kind, follow.classes) == ("target", (2,)) and follow.z == pytest.approx((5 - 0.2) / 0.5 * 6 / 9)
+    assert decide_target(result([0.2] * 6, withdrawn=withdrawn)).kind == "no_attack"
+    assert decide_target(result([1.0] * 6, withdrawn=torch.tensor([0.0, 0.0, 1.9, 0.0, 0.0, 0.0]))).kind == "no_attack"
 
 
 def test_evidence_is_the_largest_of_the_distances() -> None:
