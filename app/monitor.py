@@ -271,7 +271,8 @@ def _target_tile(now: Snapshot, row: EpochRow | None, truth_shown: bool) -> tupl
     judged = end_of_warm_up(now) if config.split.target_estimator == "auto" else None
     found = judged.verdict["kind"] if judged is not None and judged.verdict and row.epoch >= judged.epoch else None
     if row.pseudo_target is None:
-        return label, {"several": "several", "no_attack": "none"}.get(found or "", "–"), words.estimator(config.split.target_estimator)
+        said = {"several": "several", "no_attack": "none"}.get(found or "", "–")
+        return label, said, words.estimator(config.split.target_estimator)
     if found == "no_attack":
         return label, _name(now, row.pseudo_target), "no attack found; the likeliest class"
     verdict = ""

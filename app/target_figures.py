@@ -69,7 +69,8 @@ def vote_strip(history: Sequence[Said], facts: Facts, palette: Palette) -> go.Fi
     )
     sketch.layout(
         xaxis={"title.text": "epoch of the altruistic warm-up", "tickformat": "d", "showgrid": False, "ticks": "", "nticks": 10},
-        yaxis={"tickvals": np.arange(len(rows), dtype=np.int32), "ticktext": [f"<b>{row}</b>" if row == "in use" else NAMES[row] for row in rows],
+        yaxis={"tickvals": np.arange(len(rows), dtype=np.int32),
+               "ticktext": [f"<b>{row}</b>" if row == "in use" else NAMES[row] for row in rows],
                "range": [len(rows) - 0.5, -0.5], "showgrid": False, "ticks": "", "tickfont.color": palette.text},
         margin={"l": 136, "r": 12}, showlegend=False, dragmode=False,
     )
@@ -107,15 +108,16 @@ def transplant_map(state: EpochState | None, facts: Facts, palette: Palette) -> 
         colorscale=[[0, faded(palette.unknown, 0.06)], [1, faded(palette.text, 0.85)]], xgap=1, ygap=1, hoverongaps=False,
         customdata=[[[facts.name(int(r)), facts.name(c)] for c in range(classes)] for r in shown],
         hovertemplate="residual of %{customdata[0]}<br>on images of %{customdata[1]}: %{z:.0%}<extra></extra>",
-        colorbar={"title": {"text": "follow", "side": "right", "font": {"size": 11, "color": palette.muted}}, "thickness": 10, "outlinewidth": 0,
-                  "tickformat": ".0%", "nticks": 3, "tickfont": {"size": 11, "color": palette.muted}},
+        colorbar={"title": {"text": "follow", "side": "right", "font": {"size": 11, "color": palette.muted}}, "thickness": 10,
+                  "outlinewidth": 0, "tickformat": ".0%", "nticks": 3, "tickfont": {"size": 11, "color": palette.muted}},
     )
     step = max(1, -(-classes // 12))
     ticks = np.arange(0, classes, step, dtype=np.int32)
     sketch.layout(
         xaxis={"title.text": "images of", "tickvals": ticks, "ticktext": [columns[c] for c in ticks], "showgrid": False, "ticks": "",
                "tickangle": -40 if named else 0},
-        yaxis={"tickvals": np.arange(len(shown), dtype=np.int32), "ticktext": [f"<b>{name}</b>" if c == first else name for c, name in zip(shown, rows)],
+        yaxis={"tickvals": np.arange(len(shown), dtype=np.int32),
+               "ticktext": [f"<b>{name}</b>" if c == first else name for c, name in zip(shown, rows)],
                "range": [len(shown) - 0.5, -0.5], "showgrid": False, "ticks": "", "title": {"text": "residual of", "standoff": 2}},
         margin={"l": 112, "r": 12, "b": 78 if named else 44}, showlegend=False, dragmode=False,
     )

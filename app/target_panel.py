@@ -23,6 +23,7 @@ from bsd_engine.events import EpochState
 
 HEIGHT = 320
 PICTURE_SIDE = 112
+DRILL_HELP = "A wrong target on purpose: what OSS and the drop do then, and what becomes of the attack (Fig. 10 of the paper)."
 
 
 def target_panel(runs: RunRegistry, now: Snapshot, view: View | None, palette: Palette, truth_shown: bool) -> None:
@@ -56,7 +57,8 @@ def end_of_warm_up(now: Snapshot) -> EpochRow | None:
 def verdict_text(row: EpochRow | None, class_names: tuple[str, ...]) -> str:
     """What `auto` makes of the evidence, in a sentence or two of markdown."""
     if row is None:
-        return "The verdict comes at the end of the altruistic warm-up; until then the suspect is the class with the highest probability floor."
+        return ("The verdict comes at the end of the altruistic warm-up; until then the suspect is the class with the highest "
+                "probability floor.")
     verdict: dict[str, Any] | None = row.verdict
     if verdict is None:
         return "This run was recorded before residuals were transplanted; only the votes are known."
@@ -78,7 +80,8 @@ def _residuals(state: EpochState | None, now: Snapshot) -> None:
         return
     scores = state.estimator_scores[state.estimators.index("residual_transplant")]
     figures = "".join(
-        f'<figure style="margin:0 14px 0 0"><img src="{data_uri(residual_picture(residual))}" width="{PICTURE_SIDE}" alt="Residual of '
+        f'<figure style="margin:0 14px 0 0"><img src="{data_uri(residual_picture(residual))}" width="{PICTURE_SIDE}" '
+        f'alt="Residual of '
         f'{html.escape(html.unescape(class_name(now.run.class_names, int(c))), quote=True)}" style="image-rendering:pixelated;border-radius:3px">'
         f'<figcaption style="font-size:12px">{class_name(now.run.class_names, int(c))}<br>z = {scores[c]:.1f}</figcaption></figure>'
         for c, residual in zip(state.residual_classes, state.residuals)
@@ -97,8 +100,8 @@ def residual_picture(residual: np.ndarray) -> np.ndarray:
 
 def forced(config: BSDConfig, target: int | None) -> BSDConfig:
     """The settings of a run with a target of the user's choosing, or with `auto` again where None."""
-    chosen = {"target_estimator": "auto", "assume_target": None} if target is None else {"target_estimator": "given", "assume_target": target}
-    return config.with_settings(all_to_all="off", **chosen)
+    estimator = "auto" if target is None else "given"
+    return config.with_settings(all_to_all="off", target_estimator=estimator, assume_target=target)
 
 
 def _overrule(runs: RunRegistry, now: Snapshot, truth_shown: bool) -> None:
@@ -107,7 +110,8 @@ def _overrule(runs: RunRegistry, now: Snapshot, truth_shown: bool) -> None:
     names, busy = now.run.class_names, runs.active is not None
     ready = has_checkpoint(now.path, last)
     why = "Another run is training; stop it first." if busy else None if ready else "It takes the end of the altruistic warm-up."
-    st.markdown("**Overrule the target.** A new run takes over the altruistic model after its warm-up and defends against the class that you choose.")
+    st.markdown("**Overrule the target.** A new run takes over the altruistic model after its warm-up and defends against the class "
+                "that you choose.")
     left, middle, right = st.columns([3, 2, 3], vertical_alignment="bottom")
     with left:
         options = range(len(names))
@@ -117,9 +121,8 @@ def _overrule(runs: RunRegistry, now: Snapshot, truth_shown: bool) -> None:
                   on_click=_branch, args=(runs, now, last, chosen))
     with right:
         wrong = wrong_target(now, truth_shown)
-        st.button(f"Drill: force {html.unescape(class_name(names, wrong))}", key="drill_target", disabled=why is not None, icon=":material/school:",
-                  help=why or "A wrong target on purpose: what OSS and the drop do then, and what becomes of the attack (Fig. 10 of the paper).",
-                  on_click=_branch, args=(runs, now, last, wrong))
+        st.button(f"Drill: force {words.unformatted(html.unescape(class_name(names, wrong)))}", key="drill_target",
+                  disabled=why is not None, icon=":material/school:", on_click=_branch, args=(runs, now, last, wrong), help=why or DRILL_HELP)
 
 
 def _suspect(now: Snapshot) -> int | None:

@@ -19,15 +19,18 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import torch
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bsd_engine import runtime  # noqa: E402
+from bsd_engine import runtime, trainer  # noqa: E402
 from bsd_engine.config import BSDConfig  # noqa: E402
 from bsd_engine.errors import DataError  # noqa: E402
 from bsd_engine.find_target import find_target  # noqa: E402
 from bsd_engine.presets import demo  # noqa: E402
-from bsd_engine.trainer import BSDTrainer  # noqa: E402
+from bsd_engine.transplant import Transplant, transplant  # noqa: E402
+from bsd_engine.verdict import decide_target  # noqa: E402
 
 DATA: dict[str, dict[str, Any]] = {
     "bundled": {"data": "bundled", "limit": 6000, "altruistic_epochs": 6},
@@ -62,7 +65,8 @@ def cells() -> Iterator[Cell]:
 
 
 def _cell(data: str, attack: str, target: int, seed: int, rate: float | None = None) -> Cell:
-    return {"data": data, "attack": attack, "parameters": ATTACKS.get(attack, {}).get(data, {}), "target": target, "rate": rate, "seed": seed}
+    return {"data": data, "attack": attack, "parameters": ATTACKS.get(attack, {}).get(data, {}), "target": target, "rate": rate,
+            "seed": seed}
 
 
 def config_of(cell: Cell) -> BSDConfig:
@@ -74,27 +78,39 @@ def config_of(cell: Cell) -> BSDConfig:
 
 
 def measure(cell: Cell) -> Cell:
-    """The cell with its results."""
+    """The cell with its results, the numbers behind the verdict among them, so that another rule can be tried on them."""
     spent: list[float] = []
-    test_transplant = BSDTrainer._test_transplant
+    seen: list[Transplant] = []
 
-    def timed(*args: Any) -> Any:
+    def observed(*args: Any) -> Transplant:
         begin = time.perf_counter()
-        try:
-            return test_transplant(*args)
-        finally:
-            spent.append(time.perf_counter() - begin)
+        seen.append(transplant(*args))
+        spent.append(time.perf_counter() - begin)
+        return seen[-1]
 
     begin = time.perf_counter()
-    with mock.patch.object(BSDTrainer, "_test_transplant", timed):
+    with mock.patch.object(trainer, "transplant", observed):
         found = find_target(config_of(cell))
+    numbers = {**seen[0].shares, "withdrawn": seen[0].withdrawn}
     return {
         **cell, "epochs": found.epochs, "clean_accuracy": found.metrics["altruistic_clean_accuracy"],
-        "attack_success_rate": found.metrics["altruistic_attack_success_rate"], "verdict": found.verdict["kind"],
-        "z": round(found.verdict["z"], 2), "suspect": found.verdict["classes"][0],
+        "attack_success_rate": found.metrics["altruistic_attack_success_rate"],
         "answers": {a.estimator: a.label for a in found.answers}, "seconds": round(time.perf_counter() - begin, 1),
         "transplant_seconds": round(sum(spent), 2),
+        "numbers": {name: [round(v, 3) for v in values.tolist()] for name, values in numbers.items()},
+        "destinations": seen[0].destinations.tolist(),
     }
+
+
+def judged(cell: Cell) -> Cell:
+    """The cell with the verdict of the rule as it is now."""
+    numbers = {name: torch.tensor(values) for name, values in cell["numbers"].items()}
+    nothing = torch.zeros(0)
+    found = Transplant(**numbers, destinations=torch.tensor(cell["destinations"]), by_source=nothing, residuals=nothing)
+    verdict = decide_target(found)
+    answer = verdict.classes[0] if verdict.kind == "target" else None
+    answers = {**cell["answers"], "auto": answer}
+    return {**cell, "verdict": verdict.kind, "z": round(verdict.z, 2), "suspect": verdict.classes[0], "answers": answers}
 
 
 def key(cell: Cell) -> tuple[Any, ...]:
@@ -103,11 +119,11 @@ def key(cell: Cell) -> tuple[Any, ...]:
 
 
 def read(path: Path) -> list[Cell]:
-    """Cells in a results file; a last line that a killed run left torn is skipped."""
+    """Cells in a results file, judged; a last line that a killed run left torn is skipped."""
     results = []
     for line in path.read_text().splitlines() if path.exists() else ():
         try:
-            results.append(json.loads(line))
+            results.append(judged(json.loads(line)))
         except ValueError:
             continue
     return results
@@ -128,7 +144,7 @@ def run(path: Path, only: str | None) -> None:
             continue
         with path.open("a") as file:
             file.write("\n" * (path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")) + json.dumps(result) + "\n")
-        asr = result["attack_success_rate"]
+        result, asr = judged(result), result["attack_success_rate"]
         print(f"{i + 1}/{len(missing)} {cell['data']} {cell['attack']} {cell['target']} seed {cell['seed']}: ASR "
               f"{'-' if asr is None else round(asr)} %, {result['verdict']} {result['suspect']} z {result['z']}, {result['seconds']} s",
               flush=True)
@@ -145,7 +161,7 @@ if __name__ == "__main__":
     if options.table:
         from target_tables import write_tables
 
-        write_tables(read(options.results), ROOT / "docs/target.md")
+        write_tables(read(options.results), sum(1 for _ in cells()), ROOT / "docs/target.md")
     else:
         if options.threads:
             runtime.available_threads = lambda: options.threads

@@ -97,7 +97,8 @@ READ_FROM_LOGITS = ("second_logit_mode", "low_loss_mode", "label_count", "median
 """Estimators that every warm-up epoch has an answer of."""
 
 
-def estimate(estimator: str, clues: Mapping[str, Tensor], assumed: int | None = None, class_shares: Sequence[float] | None = None) -> Tensor:
+def estimate(estimator: str, clues: Mapping[str, Tensor], assumed: int | None = None,
+             class_shares: Sequence[float] | None = None) -> Tensor:
     """(C,) float32: how suspect each class is as the target, by the estimator of that name (see `SplitConfig`).
 
     Parameters

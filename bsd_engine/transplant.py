@@ -171,7 +171,8 @@ class _References:
         idx = harder.nonzero().squeeze(1)
         self.idx = idx[torch.randperm(len(idx), generator=generator).to(idx.device)[:REFERENCES]]
         thumbnails = [self._thumbnails(part) for part in self.idx.split(256)]
-        self.nearest = torch.cat([self._nearest(part, torch.cat(thumbnails)) for part in torch.arange(len(labels), device=labels.device).split(256)])
+        everything, known = torch.arange(len(labels), device=labels.device), torch.cat(thumbnails)
+        self.nearest = torch.cat([self._nearest(part, known) for part in everything.split(256)])
         self.likeness = (labels[self.nearest] == labels[:, None]).float().mean(1)
 
     def _thumbnails(self, idx: Tensor) -> Tensor:

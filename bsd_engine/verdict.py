@@ -13,13 +13,16 @@ from bsd_engine.transplant import Transplant
 Kind = Literal["target", "no_attack", "several"]
 
 STANDS_OUT = 6.0
-"""z from which a class is called the target; the largest of any class in 13 unpoisoned sets was 4.9 (docs/target.md)."""
+"""z of a share from which a class is called the target (docs/target.md)."""
 LEAST_SPREAD = 0.05
 """Smallest standard deviation that the z of a share divides by: about the error of 100 probed images."""
 LEAST_DISPERSAL_SPREAD = 0.5
 """The same for the number of classes that a residual's withdrawal leads to."""
 FEWEST_FLIPS, FEWEST_CLASSES = 0.25, 2.0
 """Share of the probed images that must follow, and classes that a withdrawal must lead to, however still the others are."""
+RETURNED_STANDS_OUT = 9.0
+"""z of share times withdrawal that is worth as much as `STANDS_OUT` of a share: over 43 traffic signs its tail is longer. The
+largest of a class in four unpoisoned sets was 6.9, the smallest of a target 11.6."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,15 +67,20 @@ def standing_out(scores: Tensor, least_spread: float = 0.0) -> Tensor:
 
 
 def transplant_scores(found: Transplant) -> Tensor:
-    """(C,) float32: how far each class stands out under the transplant, the largest z of its four numbers."""
-    numbers = [(shares, LEAST_SPREAD, FEWEST_FLIPS) for shares in found.shares.values()]
-    numbers.append((found.withdrawn, LEAST_DISPERSAL_SPREAD, FEWEST_CLASSES))
-    return torch.stack([_capped(standing_out(x, spread), x, fewest) for x, spread, fewest in numbers]).amax(0)
+    """(C,) float32: how far each class stands out under the transplant.
+
+    The largest z of its three shares, and of the share that follows times the classes that a withdrawal leads to: a trigger
+    does both, a natural template the first, and samples that are merely odd the second.
+    """
+    follows = torch.stack(list(found.shares.values()))
+    z = [_capped(standing_out(x, LEAST_SPREAD), x >= FEWEST_FLIPS) for x in follows]
+    returned = standing_out(follows.amax(0) * found.withdrawn, LEAST_DISPERSAL_SPREAD) * STANDS_OUT / RETURNED_STANDS_OUT
+    return torch.stack([*z, _capped(returned, found.withdrawn >= FEWEST_CLASSES)]).amax(0)
 
 
-def _capped(z: Tensor, numbers: Tensor, fewest: float) -> Tensor:
-    """z, below `STANDS_OUT` where the number itself is small."""
-    return torch.where(numbers >= fewest, z, z.clamp_max(STANDS_OUT - 1))
+def _capped(z: Tensor, counts: Tensor) -> Tensor:
+    """z, below `STANDS_OUT` where the number behind it does not count."""
+    return torch.where(counts, z, z.clamp_max(STANDS_OUT - 3))
 
 
 def decide_target(found: Transplant) -> Verdict:

@@ -256,7 +256,8 @@ def test_a_given_target_is_used(small_images: PreparedData) -> None:
     np.testing.assert_array_equal(states[1].clean_mask, small_images.labels.numpy() != 7)
 
 
-@pytest.mark.parametrize("estimator", ["auto", "second_logit_mode", "probability_floor", "median_probability", "low_loss_mode", "label_count"])
+@pytest.mark.parametrize("estimator", ["auto", "second_logit_mode", "probability_floor", "median_probability", "low_loss_mode",
+                                       "label_count"])
 def test_an_estimator_that_can_be_chosen_decides(small_images: PreparedData, estimator: str) -> None:
     states = run(short(target_estimator=estimator), small_images)
     assert states[-1].pseudo_target == int(states[0].vote_scores.argmax())

@@ -149,7 +149,8 @@ def test_what_is_no_number_is_no_suspect() -> None:
 
 def result(lowest: list[float], **more: Tensor) -> Transplant:
     shares, none = torch.tensor(lowest), torch.zeros(len(lowest))
-    values = {"lowest": shares, "foreign": none, "full": none, "withdrawn": none, "by_source": none, "destinations": none.long(), "residuals": none}
+    values = {"lowest": shares, "foreign": none, "full": none, "withdrawn": none, "by_source": none, "residuals": none,
+              "destinations": none.long()}
     return Transplant(**{**values, **more})
 
 
@@ -164,11 +165,18 @@ def test_a_small_share_is_no_attack_however_still_the_others_are() -> None:
     assert decide_target(result([0.0, 0.0, 0.0, 0.31, 0.0, 0.0])).kind == "target"
 
 
-def test_any_one_of_the_numbers_is_enough() -> None:
+def test_any_one_of_the_shares_is_enough() -> None:
     still = [0.0] * 6
     for name in ("foreign", "full"):
         assert decide_target(result(still, **{name: torch.tensor([0, 0, 0.8, 0, 0, 0])})).classes == (2,)
-    assert decide_target(result(still, withdrawn=torch.tensor([0.5, 0.4, 5.0, 0.3, 0.4, 0.6]))).classes == (2,)
+
+
+def test_a_withdrawal_counts_as_far_as_images_follow() -> None:
+    withdrawn = torch.tensor([0.5, 0.4, 10.0, 0.3, 0.4, 0.6])
+    follow = decide_target(result([0.5] * 6, withdrawn=withdrawn))
+    assert (follow.kind, follow.classes) == ("target", (2,)) and follow.z == pytest.approx((5 - 0.2) / 0.5 * 6 / 9)
+    assert decide_target(result([0.2] * 6, withdrawn=withdrawn)).kind == "no_attack"
+    assert decide_target(result([1.0] * 6, withdrawn=torch.tensor([0.0, 0.0, 1.9, 0.0, 0.0, 0.0]))).kind == "no_attack"
 
 
 def test_evidence_is_the_largest_of_the_distances() -> None:
