@@ -67,6 +67,8 @@ def _show(runs: RunRegistry, now: Snapshot) -> None:
     _header(runs, now, truth_shown)
     if now.run is None and not now.live:
         return
+    if now.damage:
+        st.error(words.unformatted(f"{now.damage} The {count(len(now.rows))} epochs before it are shown."), icon=":material/error:")
     epoch = _epoch_to_show(now, palette)
     _tiles(now, epoch, truth_shown)
     try:

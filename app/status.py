@@ -34,6 +34,8 @@ class Snapshot:
     can_resume: bool = False
     error: str | None = None
     """Why the run ended early."""
+    damage: str | None = None
+    """What of the record cannot be read; `rows` end before it."""
 
     @property
     def live(self) -> bool:
@@ -52,12 +54,12 @@ class Snapshot:
         progress, done = self.progress or {}, len(self.rows)
         if progress.get("epoch") != done:
             return min(done, self.total - 1), 0.0
-        return done, min(1.0, progress.get("iteration", 0) / max(1, progress.get("iterations", 1)))
+        return done, min(1.0, max(0, progress.get("iteration") or 0) / max(1, progress.get("iterations") or 1))
 
     @property
     def silent_seconds(self) -> float | None:
         """Seconds since the writer's last word, where that is longer than it should be."""
-        since = time.time() - (self.progress or {}).get("time", time.time())
+        since = time.time() - ((self.progress or {}).get("time") or time.time())
         return since if self.status == "running" and since > eta.silence_limit(recorded.durations(self.rows)) else None
 
 
@@ -76,9 +78,9 @@ def look(registry: RunRegistry, run_id: str) -> Snapshot:
     progress, summary = run.progress, run.summary
     return Snapshot(
         run_id=run_id, path=path, status=status, run=run, rows=recorded.rows(path), progress=progress, summary=summary,
-        waiting=recorded.waiting_command(path, (progress or {}).get("commands_obeyed", 0)) if status in ("running", "paused") else None,
+        waiting=recorded.waiting_command(path, (progress or {}).get("commands_obeyed") or 0) if status in ("running", "paused") else None,
         can_resume=status not in ("preparing", "running", "paused") and run.can_resume,
-        error=error or (summary or {}).get("error"),
+        error=error or (summary or {}).get("error"), damage=recorded.damage(path),
     )
 
 
@@ -113,7 +115,7 @@ def _live_sentence(now: Snapshot, registry: RunRegistry) -> str:
     if len(now.rows) >= now.total:
         return f"{where} · writing the summary"
     progress = now.progress or {}
-    inside = f" · iteration {progress['iteration']} of {progress['iterations']}" if progress.get("epoch") == epoch else ""
+    inside = f" · iteration {progress.get('iteration')} of {progress.get('iterations')}" if progress.get("epoch") == epoch else ""
     prior = recorded.prior_seconds(registry.root, now.run.config)
     left = eta.remaining_seconds(schedule, recorded.durations(now.rows), fraction, prior)
     if left is None:
