@@ -93,7 +93,10 @@ class RunRegistry:
         if not run_id or run_id in (".", "..") or any(c in run_id for c in "/\\\0"):
             return False
         path = self.root / run_id
-        return path.is_dir() and path.resolve() == self.root.resolve() / run_id
+        try:
+            return path.is_dir() and path.resolve() == self.root.resolve() / run_id
+        except (OSError, ValueError):  # a name that no file system takes
+            return False
 
     def start(self, config: BSDConfig) -> str:
         """Begin a run and return its id.
