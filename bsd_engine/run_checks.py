@@ -39,7 +39,8 @@ def check_kinds(name: str, content: Mapping[str, Any]) -> None:
 
 def check_config(content: Mapping[str, Any]) -> None:
     """config.json has all that a reader needs; the settings in it check themselves."""
-    _check_values(content, {}, required=("config", "class_names", "num_samples", "fingerprint", "created", "truth_known"))
+    _check_values(content, _KINDS["config.json"], required=("format_version", "config", "class_names", "num_samples", "fingerprint", "created",
+                                                            "truth_known"))
     names, samples = content["class_names"], content["num_samples"]
     if not names or not all(isinstance(name, str) for name in names):
         raise ValueError(f"it has the class names {_shortened(names)}, expected a list of texts")

@@ -301,11 +301,11 @@ class RunReader:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        info = self._read_json("config.json")
+        info = self._read_json("config.json", checked=False)  # a newer version may hold other kinds of values
         if info is None:
             raise RunFolderError(f"{self.path} is not a run folder (no config.json); choose a folder that a run has written.")
-        version = info.get("format_version") or 0
-        if version > FORMAT_VERSION:
+        version = info.get("format_version")
+        if isinstance(version, int) and version > FORMAT_VERSION:
             raise RunFolderError(
                 f"{self.path} has format {version}, this program reads up to {FORMAT_VERSION}; update the program."
             )
@@ -333,13 +333,14 @@ class RunReader:
         except (OSError, ValueError) as error:
             raise RunFolderError(f"{self.path / name} cannot be read: {error}. The folder is broken.") from None
 
-    def _read_json(self, name: str) -> dict[str, Any] | None:
+    def _read_json(self, name: str, *, checked: bool = True) -> dict[str, Any] | None:
         with self._naming(name):
             try:
                 content = bounded.read_object(self.path / name)
             except FileNotFoundError:
                 return None
-            run_checks.check_kinds(name, content)
+            if checked:
+                run_checks.check_kinds(name, content)
         return content
 
     @property
