@@ -21,7 +21,7 @@ from bsd_engine.presets import PRESETS, preset
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FIRST_PRESET = "demo"
-ESTIMATORS = get_args(get_type_hints(SplitConfig)["target_estimator"])
+ESTIMATORS = tuple(name for name in get_args(get_type_hints(SplitConfig)["target_estimator"]) if name != "lga_vote")
 COMPLETIONS = {"fewest": "fewest class (paper)", "balanced": "every class (ours)", "balanced_others": "all but the suspected (ours)", "off": "off"}
 FIRST_POOLS = {
     "intersection": "kept by both (Eq. 3)", "union": "kept by either", "als_only": "by loss alone", "oss_only": "by distance alone",
@@ -43,8 +43,9 @@ T1_HELP = (
 RATE_HELP = "Share of the images of the other classes that get the trigger and the target's label. The paper uses 5 %."
 CLEAN_RATE_HELP = "Share of the target class that gets the trigger; this attack changes no label. The paper uses 25 %."
 ESTIMATOR_HELP = (
-    "How the target class is guessed without the truth. Probability floor (ours): the class that the altruistic model rules "
-    "out least anywhere. Paper's vote: the class that is second most likely most often."
+    "How the target class is guessed without the truth. Residual transplant (ours): what sets a class apart is put onto other "
+    "images, and where the altruistic model follows, that is the target; it can also find no attack. Probability floor (ours): "
+    "the class that the model rules out least anywhere. Paper's vote: the class that is second most likely most often."
 )
 
 

@@ -295,7 +295,7 @@ def vote_bars(state: EpochState, facts: Facts, palette: Palette) -> go.Figure:
     rows = np.arange(len(shown), dtype=np.int32)
     sketch.trace(
         "bar",
-        x=scores[shown],
+        x=np.maximum(scores[shown], 0),  # a z below 0 is as good as 0 here
         y=rows,
         orientation="h",
         hovertemplate="%{x:.3g}<extra></extra>",
@@ -309,10 +309,14 @@ def vote_bars(state: EpochState, facts: Facts, palette: Palette) -> go.Figure:
             "line_width": 0,
         },
     )
+    needed = (state.verdict or {}).get("needed") if facts.config.split.target_estimator == "auto" else None
+    if needed is not None:
+        sketch.shape("line", x0=needed, x1=needed, y0=0, y1=1, yref="paper", line={"color": palette.muted, "width": 1.2, "dash": "dot"})
+        sketch.note(f"needed: {needed:g}", x=needed, y=1, yref="paper", yanchor="bottom", font={"size": 11, "color": palette.muted})
     names = [f"<b>{facts.name(c)}</b>" if c == state.pseudo_target else facts.name(c) for c in shown]
     width = max((len(facts.name(c)) for c in shown), default=0)
     sketch.layout(
-        xaxis={"title.text": _vote_unit(facts), "range": [0, 1.15 * max(1e-9, float(scores.max(initial=0)))], "nticks": 5},
+        xaxis={"title.text": _vote_unit(facts, state.verdict is not None), "range": [0, 1.15 * max(1e-9, needed or 0.0, float(scores.max(initial=0)))], "nticks": 5},
         yaxis={
             "tickvals": rows,
             "ticktext": names,
@@ -329,11 +333,15 @@ def vote_bars(state: EpochState, facts: Facts, palette: Palette) -> go.Figure:
     return sketch.figure()
 
 
-def _vote_unit(facts: Facts) -> str:
+def _vote_unit(facts: Facts, judged: bool) -> str:
     estimator = facts.config.split.target_estimator
+    if estimator == "auto":
+        return "z of the residual transplant" if judged else "probability floor, until the warm-up ends"
     units = {
         "second_logit_mode": "warm-up epochs in which it was most often second",
         "probability_floor": "probability floor on samples of other classes",
+        "median_probability": "median probability on samples of other classes",
+        "label_count": "labels more than expected, standard deviations",
         "given": "given in the settings",
     }
     return units.get(estimator, estimator.replace("_", " "))

@@ -15,6 +15,7 @@ from app.panels import View
 from app.recorded import EpochRow
 from app.session import RunRegistry
 from app.status import Snapshot, look, sentence
+from app.target_panel import end_of_warm_up, target_panel
 from app.theme import Palette, class_name, count, epoch_text, palette_for, percent
 from app.timeline import Position, timeline
 from bsd_engine import attacks
@@ -72,7 +73,7 @@ def _show(runs: RunRegistry, now: Snapshot) -> None:
     epoch = _epoch_to_show(now, palette)
     _tiles(now, epoch, truth_shown)
     try:
-        _pictures(now, epoch, palette, truth_shown)
+        _pictures(runs, now, epoch, palette, truth_shown)
     except BSDError as error:
         st.error(words.unformatted(str(error)), icon=":material/error:")
 
@@ -268,8 +269,14 @@ def _target_tile(now: Snapshot, row: EpochRow | None, truth_shown: bool) -> tupl
     config = now.run.config
     if config.split.all_to_all != "off":
         return label, "every class", "all-to-all: no single target"
-    if row is None or row.pseudo_target is None:
+    if row is None:
         return label, "–", "voted on after each epoch"
+    judged = end_of_warm_up(now) if config.split.target_estimator == "auto" else None
+    found = judged.verdict["kind"] if judged is not None and judged.verdict and row.epoch >= judged.epoch else None
+    if row.pseudo_target is None:
+        return label, {"several": "several", "no_attack": "none"}.get(found or "", "–"), words.estimator(config.split.target_estimator)
+    if found == "no_attack":
+        return label, _name(now, row.pseudo_target), "no attack found; the likeliest class"
     verdict = ""
     if truth_shown and config.attack.attack != "none" and _kind(config.attack.attack).has_target:
         right = row.pseudo_target == config.attack.target_label
@@ -280,7 +287,7 @@ def _target_tile(now: Snapshot, row: EpochRow | None, truth_shown: bool) -> tupl
 # -- pictures ----------------------------------------------------------------------------------------------------------
 
 
-def _pictures(now: Snapshot, epoch: int | None, palette: Palette, truth_shown: bool) -> None:
+def _pictures(runs: RunRegistry, now: Snapshot, epoch: int | None, palette: Palette, truth_shown: bool) -> None:
     """The five streams and the accuracy, in places that stay."""
     view = None if now.run is None or epoch is None else View(
         path=now.path, version=now.run.version, epoch=epoch, palette=palette, truth_shown=truth_shown,
@@ -296,10 +303,10 @@ def _pictures(now: Snapshot, epoch: int | None, palette: Palette, truth_shown: b
     with right:
         for name in ("altruistic_loss", "oss_distance", "poison_in_pool", "accuracy"):
             _plot(name, view, palette, SIDE_HEIGHT)
-    votes = st.expander("Which class is the target? How the classes score", key="votes_open", on_change="rerun")
+    votes = st.expander("Which class is the target? The evidence, and how to overrule it", key="votes_open", on_change="rerun")
     if votes.open:
         with votes:
-            _plot("votes", view, palette, SIDE_HEIGHT + 60)
+            target_panel(runs, now, view, palette, truth_shown)
 
 
 def _plot(name: str, view: View | None, palette: Palette, height: int) -> None:

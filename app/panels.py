@@ -10,7 +10,7 @@ from typing import Literal
 
 import plotly.graph_objects as go
 
-from app import figures, recorded
+from app import figures, recorded, target_figures
 from app.figures import Facts, empty_figure
 from app.theme import Palette, epoch_number
 from bsd_engine.events import EpochState
@@ -111,6 +111,23 @@ def votes(view: View) -> go.Figure:
     return figures.vote_bars(view.state(min(view.epoch, last)), view.facts, view.palette)
 
 
+def warmup_end(view: View) -> EpochState | None:
+    """The last epoch of the altruistic warm-up, or None before the shown epoch has come there."""
+    last = view.facts.config.schedule.altruistic_epochs - 1
+    return view.state(last) if view.epoch >= last else None
+
+
+def target_strip(view: View) -> go.Figure:
+    """What every estimator named in the epochs of the altruistic warm-up up to the shown one."""
+    last = view.facts.config.schedule.altruistic_epochs - 1
+    return target_figures.vote_strip(recorded.rows(view.path)[: min(view.epoch, last) + 1], view.facts, view.palette)
+
+
+def transplant_map(view: View) -> go.Figure:
+    """What residuals do on other images, at the end of the altruistic warm-up."""
+    return target_figures.transplant_map(warmup_end(view), view.facts, view.palette)
+
+
 def feature_map(view: View) -> go.Figure:
     """UMAP of the newest epoch up to the shown one that has a map, else PCA of the shown one."""
     mapped = [e for e in recorded.reader(view.path).map_epochs if e <= view.epoch]
@@ -130,11 +147,13 @@ def feature_map(view: View) -> go.Figure:
 PANELS: dict[str, Callable[[View], go.Figure]] = {
     "feature_map": feature_map, "altruistic_loss": altruistic_loss, "oss_distance": oss_distance, "loss_discrepancy": loss_discrepancy,
     "poison_in_pool": poison_in_pool, "accuracy": accuracy, "votes": votes,
+    "target_strip": target_strip, "transplant_map": transplant_map,
 }
 TITLES = {
     "feature_map": "Map of features", "altruistic_loss": "Altruistic loss", "oss_distance": "OSS distance",
     "loss_discrepancy": "Loss of both models", "poison_in_pool": "Clean pool", "accuracy": "Accuracy",
-    "votes": "Which class is the target?",
+    "votes": "Which class is the target?", "target_strip": "Which class each estimator names",
+    "transplant_map": "A class's residual on other images",
 }
 
 

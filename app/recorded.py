@@ -28,6 +28,9 @@ class EpochRow:
     pseudo_target: int | None
     vote_counts: np.ndarray | None
     vote_scores: np.ndarray | None
+    estimators: list[str] | None
+    estimator_scores: np.ndarray | None
+    verdict: dict[str, Any] | None
     metrics: dict[str, Any]
     pca: np.ndarray | None
     """(L, 2) float32: the landmarks on the first two principal components, in the signs of the record."""
@@ -64,7 +67,8 @@ def _row(path: str, epoch: int, stamp: Stamp) -> EpochRow:
     s = reader(Path(path)).read_epoch(epoch)
     return EpochRow(
         epoch=s.epoch, stage=s.stage, main_epoch=s.main_epoch, clean_ratio=s.clean_ratio, pseudo_target=s.pseudo_target,
-        vote_counts=s.vote_counts, vote_scores=s.vote_scores, metrics=s.metrics,
+        vote_counts=s.vote_counts, vote_scores=s.vote_scores, estimators=s.estimators,
+        estimator_scores=s.estimator_scores, verdict=s.verdict, metrics=s.metrics,
         pca=None if s.landmark_features is None else s.landmark_features[:, :2].astype(np.float32),
     )
 

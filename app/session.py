@@ -31,6 +31,8 @@ ROOT = Path(__file__).resolve().parents[1]
 MAP_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 START_PATIENCE = 3.0
 """Seconds that a start waits for bad data to show; a download takes longer and is waited for in the background."""
+BRANCH_PATIENCE = 0.3
+"""Seconds that a branch waits for settings that do not fit to show."""
 STOP_PATIENCE = 10.0
 """Seconds that the end of the server waits for a run to stop; it obeys within an iteration."""
 
@@ -157,6 +159,18 @@ class RunRegistry:
             raise RunFolderError(f"Run {run_id} is being trained by another process; stop it there first.")
         self._enqueue(_Job(run_id, lambda on_event: recorder.resume_run(path, on_event=on_event), threading.Event()))
         return run_id
+
+    def branch(self, run_id: str, epoch: int, config: BSDConfig) -> str:
+        """Begin a run from a checkpoint of another one, with other settings for the epochs after it; returns its id."""
+        from bsd_engine import recorder
+
+        source, new_id = self.path(run_id), new_run_id()
+        over = threading.Event()
+        self._launch(new_id, lambda on_event: recorder.branch_run(source, epoch, config, self.root / new_id, on_event=on_event), over)
+        over.wait(BRANCH_PATIENCE)
+        if self._active != new_id and not (self.root / new_id).exists() and new_id in self._errors:
+            raise BSDError(self._errors.pop(new_id))
+        return new_id
 
     def command(self, run_id: str, command: Command) -> None:
         """Ask the writer of a run, here or in a terminal, to pause, resume or stop; a waiting run is taken out of the queue."""

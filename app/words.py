@@ -25,7 +25,8 @@ PRESETS = {
     "paper-gtsrb": "paper: GTSRB on a GPU", "paper-imagenet30": "paper: 30 classes of ImageNet", "smoke": "smoke: a test of some seconds",
 }
 ESTIMATORS = {
-    "probability_floor": "by probability floor (ours)", "second_logit_mode": "by the paper's vote", "given": "given in the settings",
+    "auto": "by residual transplant (ours)", "median_probability": "by median probability (ours)", "lga_vote": "by the LGA vote",
+    "residual_transplant": "by residual transplant (ours)", "probability_floor": "by probability floor (ours)", "second_logit_mode": "by the paper's vote", "given": "given in the settings",
     "low_loss_mode": "by the lowest losses", "label_count": "by the most frequent label",
 }
 

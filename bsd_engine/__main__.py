@@ -59,6 +59,17 @@ class PoisonOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TargetOptions:
+    """Settings start from --preset (demo when not given); each option below changes one. Later stages do not run."""
+
+    config: BSDConfig = field(default_factory=BSDConfig)
+    json: bool = False
+    """Print the answers as JSON instead of a table."""
+    config_file: Annotated[Path | None, tyro.conf.arg(name="config")] = None
+    """Run folder, or its config.json, whose settings to start from instead of a preset."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MapOptions:
     """Make the 2-D UMAP maps of a run folder."""
 
@@ -119,8 +130,11 @@ def _base(arguments: list[str]) -> BSDConfig:
 
 
 def _defaults(arguments: list[str]) -> BSDConfig:
-    """Where the settings start; another warm-up moves T2 and T3 along, so that the later stages keep their length."""
+    """Where the settings start: another attack does not take over a preset's parameters, and another warm-up moves T2 and
+    T3 along, so that the later stages keep their length."""
     config = _base(arguments)
+    if _given(arguments, "--attack") not in (None, config.attack.attack):
+        config = config.with_settings(attack_parameters={})
     warmup = _given(arguments, "--warmup", "--t1")
     if warmup is None or not warmup.isdecimal():
         return config
@@ -147,14 +161,15 @@ def _out_folder(options: RunOptions) -> Path:
 class _Progress:
     """A bar an epoch's iterations move, with the newest numbers behind it."""
 
-    def __init__(self) -> None:
+    def __init__(self, total: int | None = None) -> None:
         self.bar: tqdm | None = None
+        self.total = total
 
     def __call__(self, event: object) -> None:
         from bsd_engine.events import EpochFinished, IterationDone, RunFinished, RunStarted
 
         if isinstance(event, RunStarted):
-            self.bar = tqdm(total=event.total_epochs, initial=event.first_epoch, unit="epoch", dynamic_ncols=True, mininterval=0.5,
+            self.bar = tqdm(total=self.total or event.total_epochs, initial=event.first_epoch, unit="epoch", dynamic_ncols=True, mininterval=0.5,
                             bar_format="{l_bar}{bar}| {n:.1f}/{total} epochs [{elapsed}<{remaining}]{postfix}")
         elif isinstance(event, IterationDone):
             self.bar.n = event.epoch + event.iteration / event.iterations
@@ -267,6 +282,19 @@ def poison(arguments: list[str]) -> None:
     print(f"train on it with: {export.load_words(prepared, options.out, form)}")
 
 
+def find(arguments: list[str]) -> None:
+    """Train the altruistic model only and print which class each estimator takes for the target, and how surely."""
+    options = _options(TargetOptions, "target", arguments)
+    from bsd_engine.find_target import find_target
+
+    progress = _Progress(options.config.schedule.altruistic_epochs)
+    try:
+        found = find_target(options.config, _prepare_and_warn(options.config), progress)
+    finally:
+        progress.close()
+    print(json.dumps(found.to_dict(), indent=1) if options.json else found.table())
+
+
 def map_run(arguments: list[str]) -> None:
     """Make the 2-D UMAP maps of a run folder."""
     options = tyro.cli(MapOptions, args=arguments, prog="python -m bsd_engine map", config=(tyro.conf.OmitArgPrefixes,))
@@ -294,7 +322,7 @@ def bench(arguments: list[str]) -> None:
 
 
 _COMMANDS: dict[str, Callable[[list[str]], None]] = {
-    "train": train, "undefended": undefended, "check": check, "poison": poison, "bench": bench, "map": map_run,
+    "train": train, "undefended": undefended, "check": check, "target": find, "poison": poison, "bench": bench, "map": map_run,
 }
 
 

@@ -303,10 +303,19 @@ class SplitConfig:
     """Share of the suspected class kept by OSS, and start of the alpha schedule (paper: 0.2)."""
     alpha_start: float | None = None
     """Share at which the alpha schedule starts; beta when not given (section 5.1)."""
-    target_estimator: Literal["second_logit_mode", "probability_floor", "low_loss_mode", "label_count", "given"] = "second_logit_mode"
-    """second_logit_mode: the paper's vote; probability_floor: the class that the altruistic model rules out least
-    anywhere (extension); low_loss_mode: most frequent label among the 1 % of lowest altruistic loss, and label_count: the
-    most frequent label (both appendix D.3); given: assume_target."""
+    target_estimator: Literal[
+        "auto", "second_logit_mode", "probability_floor", "median_probability", "low_loss_mode", "lga_vote", "label_count", "given",
+    ] = "second_logit_mode"
+    """auto: what sets a class apart is put onto other images, and the class that the altruistic model then sees everywhere is the
+    target, if any (extension); second_logit_mode: the paper's vote; probability_floor, median_probability: the class that
+    the altruistic model rules out least, or finds likeliest, on samples of other classes (extensions); low_loss_mode: most
+    frequent label among the 1 % of lowest altruistic loss; lga_vote: that with altruistic_loss lga, and label_count: the most
+    frequent label, less what class_shares lead to expect (all three appendix D.3); given: assume_target."""
+    class_shares: tuple[float, ...] | None = None
+    """Known shares of the classes in unpoisoned data, in any unit, which label_count compares with; equal ones when not given."""
+    no_attack: Literal["likeliest", "no_target"] = "likeliest"
+    """What auto does where it finds no attack. likeliest: defend against the class that is nearest to a target, as if it were
+    one; no_target: no class is left out of the warm-up, none is cut by OSS and none dropped."""
     vote_pass: Literal["eval", "online"] = "eval"
     """Predictions that vote: of a pass after each epoch of the altruistic warm-up, or those made while it trains."""
     assume_target: int | None = None
@@ -360,9 +369,17 @@ class SplitConfig:
             _check_numbers(self, drop_start=(1, math.inf))
         for name in ("sce_weights", "sce_bounds"):
             self._check_pair(name)
+        if self.class_shares is not None:
+            self._check_class_shares()
         given = self.target_estimator == "given"
         _check(given == (self.assume_target is not None), "assume_target", self.assume_target,
                "a class index exactly when target_estimator is given")
+
+    def _check_class_shares(self) -> None:
+        shares = self.class_shares
+        sound = isinstance(shares, (tuple, list)) and len(shares) > 1 and all(_is_number(v, 1e-9, 1e12) for v in shares)
+        _check(sound, "class_shares", shares, "a number above 0 for each class")
+        object.__setattr__(self, "class_shares", tuple(map(float, shares)))  # a list, where it was read from JSON
 
     def _check_pair(self, name: str) -> None:
         pair = getattr(self, name)
@@ -436,6 +453,9 @@ class BSDConfig:
         _check(known, "device", device, "auto, cpu, cuda or cuda:N")
         _check_choices(self)
         self.altruistic_network  # noqa: B018 - checks itself
+        lga = self.split.target_estimator != "lga_vote" or self.altruistic.altruistic_loss == "lga"
+        _check(lga, "target_estimator", self.split.target_estimator, "another one where altruistic_loss is ce",
+               "Set altruistic_loss to lga, or take low_loss_mode.")
         no_drop = self.split.all_to_all == "off" or not self.split.selective_drop or self.schedule.t3 == self.schedule.t2
         _check(no_drop, "all_to_all", self.split.all_to_all, "off where samples of one target are dropped",
                "Set t3 = t2 as the paper does, or switch selective_drop off.")

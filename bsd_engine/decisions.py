@@ -21,7 +21,7 @@ class Evidence:
     labels: Tensor
     """(N,) int64: the given labels."""
     pseudo_target: int | None
-    """None with all-to-all, where every class is one."""
+    """None with all-to-all, where every class is one, and where no class is suspected."""
     main: Scores
     altruistic: Scores
     warmup_loss: Tensor
@@ -74,7 +74,7 @@ def _oss(config: BSDConfig, seen: Evidence) -> Tensor | None:
     """(N,) OSS scores for the suspected target, or with all-to-all for each sample's own label; None where not known yet."""
     split = config.split
     if split.all_to_all == "off":
-        return suspect_oss(config, seen.main.features, seen.labels, seen.pseudo_target)
+        return None if seen.pseudo_target is None else suspect_oss(config, seen.main.features, seen.labels, seen.pseudo_target)
     if split.all_to_all == "retrain_each":
         return seen.specialist_oss
     return splits.all_to_all_scores(splits.normalized_features(seen.main.features, split.feature_norm), seen.labels, split.oss_distance)
@@ -91,12 +91,14 @@ def warmup_masks(config: BSDConfig, labels: Tensor, target: int | None) -> tuple
     return labeled, unlabeled[config.split.oss_warmup_unlabeled]
 
 
-def _initial_pool(config: BSDConfig, seen: Evidence, oss: Tensor) -> Tensor:
+def _initial_pool(config: BSDConfig, seen: Evidence, oss: Tensor | None) -> Tensor:
     """ALS and OSS at T = T1."""
     split = config.split
     losses = seen.altruistic.loss if split.als_snapshot == "current" else seen.warmup_loss
     als = splits.als_clean_mask(losses, split.als_ratio)
-    if split.all_to_all == "off":
+    if oss is None:  # nobody is suspected: every label passes
+        by_oss = torch.ones_like(als)
+    elif split.all_to_all == "off":
         by_oss = splits.oss_clean_mask(oss, seen.labels, seen.pseudo_target, split.beta)
     else:
         by_oss = splits.all_to_all_clean_mask(oss, seen.labels, split.beta)

@@ -50,7 +50,21 @@ class EpochState:
     vote_scores: np.ndarray | None = None
     """(C,) float32: score of each class under the target estimator in use, larger is more suspect."""
     pseudo_target: int | None = None
-    """Suspected target label as of this epoch."""
+    """Suspected target label as of this epoch; None where every class is one, or none."""
+    estimators: list[str] | None = None
+    """Names of the rows of `estimator_scores`."""
+    estimator_scores: np.ndarray | None = None
+    """(K, C) float32: how suspect each class is to each estimator as of this epoch, larger is more suspect, units differ;
+    altruistic warm-up only. Older folders have none."""
+    verdict: dict[str, Any] | None = None
+    """`verdict.Verdict` as plain values: what `auto` makes of the transplant, at the end of the altruistic warm-up."""
+    transplant_shares: np.ndarray | None = None
+    """(C, C) float32: share of the images of the class of a column that are called the class of a row once that class's
+    residual is put onto them; 0 in the diagonal. End of the altruistic warm-up."""
+    residuals: np.ndarray | None = None
+    """(R, H, W, K) int8, grey levels: what sets a class apart from images that look alike, see `residual_classes`."""
+    residual_classes: np.ndarray | None = None
+    """(R,) int16: the classes of `residuals`, most suspect first."""
     metrics: dict[str, float | int | None] = field(default_factory=dict)
     """seconds; clean_accuracy and attack_success_rate (percent), clean_pool_size, poison_in_clean_pool,
     poison_in_clean_pool_cumulative (samples); None where unknown."""

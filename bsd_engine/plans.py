@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-Role = Literal["main", "altruistic", "pools", "scoring", "specialist"]
-_ROLE_KEY = {"main": 1, "altruistic": 2, "pools": 3, "scoring": 4, "specialist": 5}
+Role = Literal["main", "altruistic", "pools", "scoring", "specialist", "transplant"]
+_ROLE_KEY = {"main": 1, "altruistic": 2, "pools": 3, "scoring": 4, "specialist": 5, "transplant": 6}
 
 
 def seed_for(seed: int, role: Role, epoch: int, member: int = 0) -> int:

@@ -148,6 +148,9 @@ def _check_labels(config: BSDConfig, num_classes: int) -> None:
         used = label is not None and (name != "target" or config.attack.attack != "none")
         if used and not 0 <= label < num_classes:
             raise ConfigError(f"{name} is {label}, but the data have classes 0 to {num_classes - 1}. Choose one of them.")
+    shares = config.split.class_shares
+    if shares is not None and len(shares) != num_classes:
+        raise ConfigError(f"class_shares has {len(shares)} numbers, but the data have {num_classes} classes. Give one for each.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -39,8 +39,23 @@ def low_loss_label_counts(logits: Tensor, labels: Tensor, share: float = 0.01) -
 
 
 def label_counts(labels: Tensor, num_classes: int) -> Tensor:
-    """(C,) int64: how often each label is given. Paper: appendix D.3, for data whose classes are known to be of one size."""
+    """(C,) int64: how often each label is given. Paper: appendix D.3, for data whose class sizes are known."""
     return torch.bincount(labels, minlength=num_classes)
+
+
+def label_excess(counts: Tensor, class_shares: Sequence[float] | None = None) -> Tensor:
+    """(C,) float32: labels more than expected, in standard deviations of a count: (n - e) / sqrt(e) with e = N share.
+
+    Parameters
+    ----------
+    counts : (C,) int64
+    class_shares : C known shares of the classes in unpoisoned data, in any unit; equal ones when not given
+
+    Paper: appendix D.6, the last resort; blind to clean-label attacks, and to any where the class sizes are not known.
+    """
+    shares = torch.ones(len(counts)) if class_shares is None else torch.as_tensor(class_shares, dtype=torch.float32)
+    expected = counts.sum() * (shares / shares.sum()).to(counts.device)
+    return (counts - expected) / expected.sqrt()
 
 
 def log_probability_floor(logits: Tensor, labels: Tensor, quantile: float = 0.1) -> Tensor:
@@ -64,22 +79,34 @@ def probability_floor_scores(floors: Tensor) -> Tensor:
     return floors.mean(0).exp()
 
 
+def median_log_probability(logits: Tensor, labels: Tensor) -> Tensor:
+    """(C,) float32, nats: median of each class's log-probability among the samples not labelled with it. An extension."""
+    return log_probability_floor(logits, labels, quantile=0.5)
+
+
 CLUES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "second_likely": lambda logits, labels: second_likely_counts(logits),
     "floor": log_probability_floor,
+    "median": median_log_probability,
     "low_loss": low_loss_label_counts,
     "label_count": lambda logits, labels: label_counts(labels, logits.shape[1]),
 }
 """What each warm-up epoch says about every class, (C,) each, from the logits (N, C) of g and the given labels (N,)."""
 
+READ_FROM_LOGITS = ("second_logit_mode", "low_loss_mode", "label_count", "median_probability", "probability_floor")
+"""Estimators that every warm-up epoch has an answer of."""
 
-def estimate(estimator: str, clues: Mapping[str, Tensor], assumed: int | None = None) -> Tensor:
+
+def estimate(estimator: str, clues: Mapping[str, Tensor], assumed: int | None = None, class_shares: Sequence[float] | None = None) -> Tensor:
     """(C,) float32: how suspect each class is as the target, by the estimator of that name (see `SplitConfig`).
 
     Parameters
     ----------
     clues : name in `CLUES` -> (E, C), one row a warm-up epoch
     assumed : the class that the estimator "given" names
+    class_shares : of `label_excess`
+
+    Everywhere the largest score is the suspect and among equal ones the lower class.
     """
     if estimator == "given":
         scores = torch.zeros(clues["second_likely"].shape[1])
@@ -88,6 +115,8 @@ def estimate(estimator: str, clues: Mapping[str, Tensor], assumed: int | None = 
     return {
         "second_logit_mode": lambda: second_logit_votes(clues["second_likely"]),
         "probability_floor": lambda: probability_floor_scores(clues["floor"]),
+        "median_probability": lambda: probability_floor_scores(clues["median"]),
         "low_loss_mode": lambda: clues["low_loss"][-1].float(),
-        "label_count": lambda: clues["label_count"][-1].float(),
+        "lga_vote": lambda: clues["low_loss"][-1].float(),
+        "label_count": lambda: label_excess(clues["label_count"][-1], class_shares),
     }[estimator]()

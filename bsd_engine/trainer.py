@@ -32,8 +32,14 @@ from bsd_engine.scoring import Scores, hit_rate, score
 from bsd_engine.semi_supervised import mixmatch_epoch
 from bsd_engine.splits import symmetric_cross_entropy
 from bsd_engine.supervised import cross_entropy_epoch
+from bsd_engine.transplant import probes_for, transplant
+from bsd_engine.verdict import decide_target, transplant_scores
 
 CHECKPOINT_VERSION = 2
+PROVISIONAL = "probability_floor"
+"""What `auto` goes by until the altruistic warm-up has ended."""
+SHOWN_RESIDUALS = 4
+"""Classes whose residuals are recorded."""
 
 
 class BSDTrainer:
@@ -62,6 +68,8 @@ class BSDTrainer:
         self.pseudo_target: int | None = None
         self.clean_mask: Tensor | None = None
         self._clues: dict[str, list[Tensor]] = {name: [] for name in target.CLUES}
+        self._transplant_scores: Tensor | None = None
+        self._verdict: dict[str, Any] | None = None
         self._warmup_loss: Tensor | None = None
         self._specialist_oss: Tensor | None = None
         self._frozen: Scores | None = None
@@ -109,9 +117,10 @@ class BSDTrainer:
             for part, state in zip(self.specialists[c], states):
                 part.load_state_dict(state)
         for name in _PLAIN:
-            value = checkpoint[name]
+            value = checkpoint[name] if name not in _NEWER else checkpoint.get(name)
             setattr(self, name, value.to(self.runtime.device) if isinstance(value, Tensor) else copy.copy(value))
         self.first_epoch = self._epochs_done = checkpoint["epoch"] + 1
+        self._choose_target()
 
     # -- the run ---------------------------------------------------------------------------------------------------
 
@@ -155,22 +164,83 @@ class BSDTrainer:
             scores = self._score(self.altruistic, epoch)
             last = epoch == self.config.schedule.altruistic_epochs - 1
             tests = self._test_rates(self.altruistic, epoch) if last else (None, None)
-        vote_counts, vote_scores = self._vote(scores.logits if self.config.split.vote_pass == "eval" else online)
+            found = self._test_transplant(scores.logits) if last else {}
         if last:
             self._warmup_loss = scores.loss.clone()
+        votes = self._vote(scores.logits if self.config.split.vote_pass == "eval" else online)
         values = {"altruistic_train_loss": loss,
                   "altruistic_clean_accuracy": tests[0], "altruistic_attack_success_rate": tests[1]}
-        return self._state(epoch, scores, vote_counts=vote_counts, vote_scores=vote_scores,
-                           landmark_features=self._landmark_features(scores), metrics=values)
+        return self._state(epoch, scores, **votes, **found, landmark_features=self._landmark_features(scores), metrics=values)
 
-    def _vote(self, logits: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Update the suspected target after a warm-up epoch of g; returns counts and scores of the classes, (C,) each."""
-        split = self.config.split
+    def _vote(self, logits: Tensor) -> dict[str, Any]:
+        """Update what every estimator says after a warm-up epoch of g; returns what the epoch's record has of it."""
         for name, clue in target.CLUES.items():
-            self._clues[name].append(clue(logits, self.labels).cpu())
-        scores = target.estimate(split.target_estimator, {name: torch.stack(c) for name, c in self._clues.items()}, split.assume_target)
-        self.pseudo_target = int(scores.argmax()) if split.all_to_all == "off" else None
-        return self._clues["second_likely"][-1].numpy(), scores.numpy()
+            self._clues.setdefault(name, []).append(clue(logits, self.labels).cpu())
+        scores = {name: self._estimate(name) for name in target.READ_FROM_LOGITS}
+        if self._verdict is not None:
+            scores["residual_transplant"] = self._transplant_scores
+        self._choose_target()
+        chosen = self.config.split.target_estimator
+        in_use = "residual_transplant" if self._verdict is not None else PROVISIONAL
+        return {
+            "vote_counts": self._clues["second_likely"][-1].numpy(),
+            "vote_scores": (scores[in_use] if chosen == "auto" else self._estimate(chosen)).numpy(),
+            "estimators": list(scores),
+            "estimator_scores": torch.stack(list(scores.values())).numpy(),
+            "verdict": self._verdict,
+        }
+
+    def _estimate(self, estimator: str) -> Tensor:
+        """(C,) scores of the classes after the epochs so far."""
+        split = self.config.split
+        clues = {name: torch.stack(rows) for name, rows in self._clues.items() if rows}
+        try:
+            return target.estimate(estimator, clues, split.assume_target, split.class_shares)
+        except KeyError as error:
+            raise RunFolderError(f"{estimator} cannot judge this run: its checkpoint has no record of {error.args[0]}. "
+                                 "Take another target_estimator, or start a new run.") from None
+
+    def _choose_target(self) -> None:
+        """The suspected target from what is known so far, by the settings as they are now: a branch may have others."""
+        split, verdict = self.config.split, self._verdict
+        if split.all_to_all != "off" or (split.target_estimator == "auto" and verdict and verdict["kind"] == "several"):
+            self.pseudo_target = None
+        elif split.target_estimator == "auto" and verdict:
+            left_out = verdict["kind"] == "target" or split.no_attack == "likeliest"
+            self.pseudo_target = verdict["classes"][0] if left_out else None
+        else:
+            self.pseudo_target = int(self._estimate(PROVISIONAL if split.target_estimator == "auto" else split.target_estimator).argmax())
+
+    def _test_transplant(self, logits: Tensor) -> dict[str, np.ndarray]:
+        """What each class's residual does to images of the others, for the verdict and the record."""
+        device, schedule = self.runtime.device, self.config.schedule
+        probes = probes_for(len(self.labels), self.prepared.num_classes, schedule.altruistic_epochs)
+        found = transplant(self._predict_altruistic, self.images, self.labels, logits, probes,
+                           generator_for(self.config.seed, "transplant", schedule.altruistic_epochs - 1))
+        self._transplant_scores = transplant_scores(found).cpu()
+        self._verdict = decide_target(found).to_dict()
+        shown = self._transplant_scores.argsort(descending=True, stable=True)[:SHOWN_RESIDUALS]
+        return {
+            "transplant_shares": _numpy(found.by_source), "residuals": _numpy(found.residuals[shown.to(device)]),
+            "residual_classes": shown.numpy().astype(np.int16),
+        }
+
+    @torch.inference_mode()
+    def _predict_altruistic(self, images: Tensor) -> Tensor:
+        """(B, C) logits of g, as it is, for images (B, K, H, W) of 0 to 255."""
+        self.altruistic.eval()
+        device, step = self.runtime.device, self.runtime.score_batch_for(*images.shape[2:])
+        with self.runtime.autocast():
+            batches = (part.to(device, memory_format=torch.channels_last) for part in images.split(step))
+            return torch.cat([self.altruistic(self.normalize(part)).float() for part in batches])
+
+    @property
+    def _deciding(self) -> BSDConfig:
+        """The settings that pools are decided by: with several targets found, those of an all-to-all attack."""
+        split, verdict = self.config.split, self._verdict
+        if split.target_estimator == "auto" and split.all_to_all == "off" and verdict and verdict["kind"] == "several":
+            return self.config.with_settings(all_to_all="shared", selective_drop=False)
+        return self.config
 
     def _main_epoch(self, epoch: int) -> Iterator[Event]:
         """One epoch T of f on the pools decided at its start, with g training beside it."""
@@ -209,7 +279,7 @@ class BSDTrainer:
             self.specialists = []
         seen = Evidence(labels=self.labels, pseudo_target=self.pseudo_target, main=f, altruistic=g, warmup_loss=self._warmup_loss,
                         clean_mask=self.clean_mask, specialist_oss=self._specialist_oss)
-        return decide(self.config, t, seen)
+        return decide(self._deciding, t, seen)
 
     # -- training --------------------------------------------------------------------------------------------------
 
@@ -370,6 +440,7 @@ class BSDTrainer:
             "attack_success_rate": numbers.get("attack_success_rate"),
             "pseudo_target": self.pseudo_target,
             "target_estimator": config.split.target_estimator,
+            "target_verdict": (self._verdict or {}).get("kind"),
             "true_target": true_target(config),
             "clean_pool_size": numbers.get("clean_pool_size"),
             "poison_in_clean_pool": numbers.get("poison_in_clean_pool"),
@@ -377,7 +448,9 @@ class BSDTrainer:
 
 
 _STATEFUL = ("main", "averaged", "altruistic", "main_optimizer", "altruistic_optimizer")
-_PLAIN = ("pseudo_target", "clean_mask", "_clues", "_warmup_loss", "_specialist_oss", "_poison_cumulative", "_metrics")
+_NEWER = ("_transplant_scores", "_verdict")
+"""State that checkpoints of earlier programs lack."""
+_PLAIN = ("pseudo_target", "clean_mask", "_clues", "_warmup_loss", "_specialist_oss", "_poison_cumulative", "_metrics", *_NEWER)
 
 
 def _adam(model: nn.Module, lr: float) -> torch.optim.Optimizer:

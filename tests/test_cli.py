@@ -19,9 +19,10 @@ import numpy as np
 import pytest
 
 from bsd_engine import preflight, recorder
-from bsd_engine.__main__ import main
-from bsd_engine.config import GROUPS
+from bsd_engine.__main__ import _run_options, main
+from bsd_engine.config import GROUPS, AttackConfig
 from bsd_engine.runs import RunReader
+from bsd_engine.target import READ_FROM_LOGITS
 from tests.short_runs import differences
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -76,6 +77,24 @@ def smoke(command_name: str, data: str, *more: str) -> list[str]:
     return [command_name, "--preset", "smoke", "--data", data, "--limit", "120", "--device", "cpu", *more]
 
 
+# --- which class is the target ---
+
+
+def test_target_says_what_every_estimator_finds(command: Callable[..., Said], tiny_npz: str) -> None:
+    said = command(*smoke("target", tiny_npz))
+    assert said.status == 0
+    head, *rows = said.out.splitlines()
+    assert head.split() == ["estimator", "target", "z", "second"]
+    assert [row.split()[0] for row in rows[:6]] == ["auto", *READ_FROM_LOGITS] and rows[-1].startswith("auto: ")
+
+
+def test_target_as_json_is_the_same_each_time_and_trains_the_warm_up_alone(command: Callable[..., Said], tiny_npz: str) -> None:
+    first, second = (json.loads(command(*smoke("target", tiny_npz, "--json")).out) for _ in range(2))
+    assert first["auto"] == second["auto"] and first["estimators"] == second["estimators"]
+    assert first["epochs"] == 2 and first["auto"]["kind"] in ("target", "no_attack", "several")
+    assert {answer["estimator"] for answer in first["estimators"]} == {"auto", *READ_FROM_LOGITS}
+
+
 # --- what cannot be used ---
 
 
@@ -91,6 +110,8 @@ BAD_SETTINGS = {
     "target of no class": (["--target", "99"], "target is 99, but the data have classes 0 to 3"),
     "target negative": (["--target", "-1"], "target_label is -1, expected a whole number at least 0"),
     "assumed target of no class": (["--target-estimator", "given", "--assume-target", "4"], "assume_target is 4, but the data have classes"),
+    "shares of too few classes": (["--class-shares", "1", "2"], "class_shares has 2 numbers, but the data have 4 classes"),
+    "vote of another loss": (["--target-estimator", "lga_vote"], "target_estimator is 'lga_vote', expected another one where altruistic_loss is ce"),
     "warm-up of nothing": (["--warmup", "0"], "t1 is 0, expected a whole number between 1 and 1000"),
     "warm-up beyond T2": (["--warmup", "40", "--t2", "9"], "expected at least warmup + init_epochs"),
     "limit too small": (["--limit", "5"], "limit is 5, expected a whole number at least 20"),
@@ -337,6 +358,15 @@ def test_an_attacks_parameters_are_stored_as_numbers_and_words(command: Callable
     summary = json.loads((folder / "run/summary.json").read_text())
     assert said.status == 0 and summary["config"]["attack"]["attack_parameters"] == {"opacity": 0.3, "pattern": "noise"}
     assert summary["config"]["attack"]["rate"] is None
+
+
+def test_another_attack_does_not_inherit_the_presets_parameters() -> None:
+    def attack(*words: str) -> AttackConfig:
+        return _run_options("train", ["--preset", "demo-gtsrb", *words]).config.attack
+
+    assert attack().attack_parameters == attack("--attack", "badnets").attack_parameters == {"pattern": "checkerboard"}
+    assert attack("--attack", "blended").attack_parameters == {} and attack("--attack=blended").attack == "blended"
+    assert attack("--attack", "sig", "--attack-parameters", "weight", "0.3").attack_parameters == {"weight": 0.3}
 
 
 def test_all_to_all_has_no_one_target(command: Callable[..., Said], folder: Path, tiny_npz: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ENGINE = sorted((ROOT / "bsd_engine").rglob("*.py"))
 FORBIDDEN = {"streamlit", "plotly", "app", "pandas", "matplotlib"}
-DECIDING = ("trainer", "decisions", "splits", "target", "mixmatch", "scoring", "plans", "supervised", "semi_supervised", "augment", "models", "projection")
+DECIDING = ("trainer", "decisions", "splits", "target", "transplant", "verdict", "mixmatch", "scoring", "plans", "supervised", "semi_supervised", "augment", "models", "projection")
 TRUTH = {"is_poison", "original_labels", "is_noise"}
 
 
@@ -49,7 +49,7 @@ def test_umap_is_imported_in_the_projection_alone() -> None:
     assert users == {"projection"}
 
 
-@pytest.mark.parametrize("leaf", ["errors", "config", "events", "splits", "metrics", "target", "augment", "mixmatch", "models"])
+@pytest.mark.parametrize("leaf", ["errors", "config", "events", "splits", "metrics", "target", "transplant", "augment", "mixmatch", "models"])
 def test_leaves_import_only_leaves(leaf: str) -> None:
     ours = {name.split(".")[1] for name in imported(tree(ROOT / f"bsd_engine/{leaf}.py")) if name.startswith("bsd_engine.")}
     assert ours <= {"errors", "config", "torchvision_compat"} | ({"splits"} if leaf == "target" else set())

@@ -133,15 +133,40 @@ def test_labels_are_counted() -> None:
     assert target.label_counts(torch.tensor([3, 3, 1]), 5).tolist() == [0, 1, 0, 2, 0]
 
 
+def test_counted_labels_are_compared_with_what_is_known_of_the_classes() -> None:
+    counts = torch.tensor([900, 140, 60])
+    assert target.label_excess(counts, (90, 10, 6)).argmax() == 1
+    even = target.label_excess(counts)
+    assert even.argmax() == 0 and even[0] == pytest.approx((900 - 1100 / 3) / (1100 / 3) ** 0.5)
+
+
+def test_equal_labels_leave_the_lower_class() -> None:
+    assert target.estimate("label_count", {"label_count": torch.tensor([[5, 9, 9, 1]])}).argmax() == 1
+
+
+def test_the_median_sees_a_class_that_most_others_are_near_to(backdoored_logits: Tensor, confused_logits: Tensor, labels: Tensor) -> None:
+    assert target.median_log_probability(backdoored_logits, labels).argmax() == TARGET
+    confused = target.median_log_probability(confused_logits, labels)
+    assert confused[2] < target.median_log_probability(backdoored_logits, labels)[TARGET] - 5
+
+
 @pytest.mark.parametrize(("estimator", "winner"), [
-    ("second_logit_mode", 1), ("probability_floor", 2), ("low_loss_mode", 3), ("label_count", 4), ("given", 5),
+    ("second_logit_mode", 1), ("probability_floor", 2), ("low_loss_mode", 3), ("lga_vote", 3), ("label_count", 4), ("given", 5),
+    ("median_probability", 0),
 ])
 def test_an_estimator_reads_its_own_clue(estimator: str, winner: int) -> None:
     rows = torch.eye(CLASSES, dtype=torch.int64)
-    clues = {"second_likely": rows[[1, 1, 0]], "floor": rows[[2, 2, 2]].log(), "low_loss": rows[[0, 0, 3]], "label_count": rows[[4, 4, 4]]}
+    clues = {"second_likely": rows[[1, 1, 0]], "floor": rows[[2, 2, 2]].log(), "low_loss": rows[[0, 0, 3]], "label_count": rows[[4, 4, 4]],
+             "median": rows[[0, 0, 0]].log()}
     assert target.estimate(estimator, clues, assumed=5).argmax() == winner
 
 
 def test_every_clue_has_a_value_for_every_class(backdoored_logits: Tensor, labels: Tensor) -> None:
     for clue in target.CLUES.values():
         assert clue(backdoored_logits, labels).shape == (CLASSES,)
+
+
+def test_every_estimator_that_reads_logits_has_a_score_for_every_class(backdoored_logits: Tensor, labels: Tensor) -> None:
+    clues = {name: clue(backdoored_logits, labels)[None] for name, clue in target.CLUES.items()}
+    for name in target.READ_FROM_LOGITS:
+        assert target.estimate(name, clues).shape == (CLASSES,)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from bsd_engine import splits, trainer
+from bsd_engine import splits, target, trainer
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import RunFolderError, StorageError, TrainingError
 from bsd_engine.events import EpochFinished, EpochState, Event, IterationDone, RunFinished, RunStarted
@@ -24,7 +24,10 @@ from bsd_engine.preflight import PreparedData, prepare
 from bsd_engine.presets import smoke
 from bsd_engine.recorder import record_run, resume_run
 from bsd_engine.runs import RunReader, checkpoint_paths, pack_epoch, send_command
+from bsd_engine.splits import als_clean_mask
 from bsd_engine.trainer import BSDTrainer
+from bsd_engine.transplant import Transplant
+from bsd_engine.verdict import Verdict
 from tests.short_runs import differences, numbers, run, short, tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -117,9 +120,12 @@ def test_arrays_have_the_types_they_are_documented_with(recorded: Recorded) -> N
     n, classes = len(recorded.prepared.labels), recorded.prepared.num_classes
     always = {"altruistic_loss": ((n,), np.float32), "altruistic_prediction": ((n,), np.int16)}
     warmup = always | {"vote_counts": ((classes,), np.int64), "vote_scores": ((classes,), np.float32)}
+    of_target = ("estimator_scores", "transplant_shares", "residuals", "residual_classes")
     main = always | {"main_loss": ((n,), np.float32), "main_prediction": ((n,), np.int16), "clean_mask": ((n,), np.bool_)}
     for state in recorded.states:
         arrays = {f.name: getattr(state, f.name) for f in fields(state) if isinstance(getattr(state, f.name), np.ndarray)}
+        for name in of_target:  # see what the warm-up records of every estimator
+            arrays.pop(name, None)
         features = arrays.pop("landmark_features")
         assert features.dtype == np.float16 and len(features) == len(recorded.prepared.landmark_idx)
         assert arrays.pop("oss_score", np.zeros(n, np.float32)).dtype == np.float32
@@ -250,10 +256,53 @@ def test_a_given_target_is_used(small_images: PreparedData) -> None:
     np.testing.assert_array_equal(states[1].clean_mask, small_images.labels.numpy() != 7)
 
 
-@pytest.mark.parametrize("estimator", ["second_logit_mode", "probability_floor"])
+@pytest.mark.parametrize("estimator", ["auto", "second_logit_mode", "probability_floor", "median_probability", "low_loss_mode", "label_count"])
 def test_an_estimator_that_can_be_chosen_decides(small_images: PreparedData, estimator: str) -> None:
     states = run(short(target_estimator=estimator), small_images)
     assert states[-1].pseudo_target == int(states[0].vote_scores.argmax())
+
+
+def judged(kind: str, target: int) -> Callable[[Transplant], Verdict]:
+    return lambda found: Verdict(kind=kind, classes=(target,), z=9.0, why="planted")
+
+
+def test_with_no_attack_found_the_likeliest_class_is_defended_against(small_images: PreparedData, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer, "decide_target", judged("no_attack", 6))
+    states = run(short(target_estimator="auto"), small_images)
+    assert {s.pseudo_target for s in states} == {6} and states[0].verdict["kind"] == "no_attack"
+
+
+def test_or_nobody_is_if_that_is_chosen(small_images: PreparedData, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer, "decide_target", judged("no_attack", 6))
+    states = run(short(target_estimator="auto", no_attack="no_target"), small_images)
+    assert {s.pseudo_target for s in states} == {None} and states[1].clean_mask.all() and states[1].oss_score is None
+    first = states[2]
+    np.testing.assert_array_equal(first.clean_mask, als_clean_mask(first.altruistic_loss, short().split.als_ratio))
+    assert states[-1].clean_mask.any()
+
+
+def test_several_targets_are_defended_against_as_all_to_all(small_images: PreparedData, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer, "decide_target", judged("several", 0))
+    states = run(short(target_estimator="auto"), small_images)
+    chosen = run(short(target_estimator="second_logit_mode", all_to_all="shared", selective_drop=False), small_images)
+    assert {s.pseudo_target for s in states} == {None}
+    for ours, theirs in zip(states[1:], chosen[1:]):
+        np.testing.assert_array_equal(ours.clean_mask, theirs.clean_mask)
+
+
+def test_the_warm_up_records_what_every_estimator_says(recorded: Recorded) -> None:
+    last = recorded.config.schedule.altruistic_epochs - 1
+    for state in recorded.states:
+        if state.epoch > last:
+            assert state.estimators is None and state.residuals is None and state.verdict is None
+            continue
+        expected = [*target.READ_FROM_LOGITS, *(["residual_transplant"] if state.epoch == last else [])]
+        assert state.estimators == expected and state.estimator_scores.shape == (len(expected), 10)
+        assert state.estimator_scores.dtype == np.float32
+    state = recorded.states[last]
+    assert state.verdict["kind"] in ("target", "no_attack", "several") and state.transplant_shares.shape == (10, 10)
+    assert state.residuals.shape == (4, *recorded.prepared.images.shape[1:]) and state.residuals.dtype == np.int8
+    assert state.residual_classes[0] == state.estimator_scores[-1].argmax()
 
 
 # --- what a run depends on ---

@@ -12,9 +12,9 @@ import torch
 
 from bsd_engine import trainer
 from bsd_engine.errors import RunFolderError
-from bsd_engine.events import EpochFinished, RunStarted
+from bsd_engine.events import EpochFinished, IterationDone, RunStarted
 from bsd_engine.preflight import PreparedData
-from bsd_engine.recorder import branch_run, record_run, resume_run
+from bsd_engine.recorder import branch_run, load_checkpoint, record_run, resume_run
 from bsd_engine.runs import RunReader
 from bsd_engine.trainer import BSDTrainer
 from tests.short_runs import differences, run, short
@@ -160,6 +160,31 @@ def test_a_branch_with_another_alpha_goes_its_own_way_after_the_epoch(recorded: 
     assert started == [2] and new.config.split.alpha == 0.4
     assert differences([old.epoch(e) for e in (0, 1)], [new.epoch(e) for e in (0, 1)]) == []
     assert new.epoch(2).clean_mask.sum() < old.epoch(2).clean_mask.sum()
+
+
+def test_a_branch_with_a_given_target_defends_against_that_without_a_new_warm_up(recorded: Path, small_images: PreparedData, tmp_path: Path) -> None:
+    guessed = RunReader(recorded).epoch(0).pseudo_target
+    other = (guessed + 1) % small_images.num_classes
+    seen = []
+    branch_run(recorded, 0, short(target_estimator="given", assume_target=other), tmp_path / "new", prepared=small_images,
+               on_event=lambda event: seen.append(event.epoch) if isinstance(event, IterationDone) else None)
+    new = RunReader(tmp_path / "new")
+    assert min(seen) == 1 and new.epoch(0).pseudo_target == guessed
+    assert {new.epoch(e).pseudo_target for e in new.epochs[1:]} == {other}
+    np.testing.assert_array_equal(new.epoch(1).clean_mask, new.labels != other)
+
+
+def test_a_checkpoint_of_an_earlier_program_goes_on(recorded: Path, small_images: PreparedData) -> None:
+    checkpoint = load_checkpoint(recorded, 0)
+    for name in ("_transplant_scores", "_verdict"):
+        checkpoint.pop(name)
+    del checkpoint["_clues"]["median"]
+    config = short(target_estimator="probability_floor")
+    old = BSDTrainer(config, small_images, checkpoint=checkpoint)
+    whole = BSDTrainer(config, small_images, checkpoint=load_checkpoint(recorded, 0))
+    assert old.pseudo_target == whole.pseudo_target
+    with pytest.raises(RunFolderError, match="its checkpoint has no record of median"):
+        BSDTrainer(short(target_estimator="median_probability"), small_images, checkpoint=checkpoint)
 
 
 def test_a_branch_can_be_interrupted_and_resumed(recorded: Path, small_images: PreparedData, tmp_path: Path) -> None:

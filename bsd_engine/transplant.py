@@ -1,0 +1,242 @@
+"""What sets some samples of a class apart, put onto images of other classes: does the altruistic model follow?
+
+A backdoor is an input change that leads to the target from everywhere. The best learned samples of a class hold the trigger
+where there is one, so their mean, less the mean of images with a like content, is a picture of it. Neither the truth nor
+clean data are needed, and the network is asked forward only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Predict = Callable[[Tensor], Tensor]
+"""From images (B, K, H, W) float32, 0 to 255, to logits (B, C)."""
+
+LOWEST_SHARE, FEWEST_SAMPLES, MOST_SAMPLES = 0.1, 10, 64
+"""Of a class: the samples with the lowest loss, which are taken for carriers of a trigger."""
+REFERENCES, NEIGHBOURS, THUMBNAIL = 2000, 5, 8
+STRENGTH = 0.25
+"""Root mean square of a residual that all classes are compared at, in standard deviations of the pixels: about what
+Blended at opacity 0.1 and a 4x4 patch have."""
+MOST_GAIN = 2.5
+FEWEST_PROBES, MOST_PROBES = 40, 150
+FORWARD_BUDGET = 0.03
+"""Share of the altruistic warm-up's passes (a forward and a backward count as three forwards) that probing may cost."""
+GOES = 0.4
+"""Share of a source class that must go to one other class to count as sent there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transplant:
+    """Result for C classes."""
+
+    lowest: Tensor
+    """(C,) float32: share of the probed images of other classes that are called c under the residual of the lowest losses
+    of c, brought to `STRENGTH`."""
+    foreign: Tensor
+    """(C,) float32: the same with the lowest losses among the samples of c that look like other classes."""
+    full: Tensor
+    """(C,) float32: as `lowest`, at the residual's own strength, `STRENGTH` at least, and with its contrast."""
+    withdrawn: Tensor
+    """(C,) float32: how many classes (effective number, times the share that moves) those foreign-looking samples are called
+    when their residual is taken off them."""
+    by_source: Tensor
+    """(C, C) float32: `full`, row c, by the class that the probed images come from; 0 in the diagonal and without probes."""
+    destinations: Tensor
+    """(C,) int64: under the full residual of c, how many classes receive at least `GOES` of some other class; 0 where fewer
+    than three images of a class are probed."""
+    residuals: Tensor
+    """(C, H, W, K) int8, grey levels: of the foreign-looking samples, as found; the trigger where there is one."""
+
+    @property
+    def shares(self) -> dict[str, Tensor]:
+        """(C,) each: shares of images that follow a residual."""
+        return {"lowest": self.lowest, "foreign": self.foreign, "full": self.full}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Graft:
+    """x -> contrast x + offset; both (K, H, W) or broadcast to it."""
+
+    contrast: Tensor
+    offset: Tensor
+
+    def onto(self, images: Tensor) -> Tensor:
+        return (self.contrast * images + self.offset).clamp(0, 255)
+
+
+def probes_for(num_samples: int, num_classes: int, epochs: int) -> int:
+    """How many images each class's residuals are tried on: what the budget allows, `FEWEST_PROBES` at least."""
+    return min(MOST_PROBES, max(FEWEST_PROBES, int(FORWARD_BUDGET * 3 * epochs * num_samples / (3 * num_classes))))
+
+
+def transplant(predict: Predict, images: Tensor, labels: Tensor, logits: Tensor, probes: int, generator: torch.Generator) -> Transplant:
+    """Try each class's residuals on images of all other classes.
+
+    Parameters
+    ----------
+    images : (N, H, W, K) uint8
+    labels : (N,) int64, the given labels
+    logits : (N, C) of the altruistic model for these images
+    probes : images that each residual is tried on
+
+    Notes
+    -----
+    References are 2,000 samples that are learned worse than the median of their class. The residual of some samples S is
+    r = mean(S) - mean(the five references most like each), by 8x8 thumbnails; what S shows cancels, be it of class c or,
+    under a dirty-label attack, of all the classes that the poison was taken from. S is the tenth of class c with the lowest
+    cross-entropy (64 at most), or as many of those whose references are of other classes, four of five at least: there poison is
+    nearly pure where content can be told by pixels, and few natural samples are. An attack that blends, (1 - w) x + w p,
+    lowers the contrast as well, so the full residual scales each pixel by the ratio of standard deviations between S
+    and its references.
+
+    Of a class with fewer than two samples everything is 0.
+    """
+    num_classes, losses = logits.shape[1], F.cross_entropy(logits.float(), labels, reduction="none")
+    references = _References(images, labels, losses, generator)
+    probe_idx = _probe_idx(labels, logits, probes, generator)
+    pixels = _pixels(images, probe_idx)
+    called, withdrawn, residuals = [], torch.zeros(num_classes, device=labels.device), []
+    for c in range(num_classes):
+        ranked = _ranked(labels, losses, c)
+        if len(ranked) < 2:
+            called.append(torch.full((3, len(probe_idx)), -1, device=labels.device))
+            residuals.append(torch.zeros_like(images[0], dtype=torch.int8, device=labels.device))
+            continue
+        lowest, foreign = ranked[: _carriers(len(ranked))], _foreign(ranked, references.likeness[ranked])
+        chosen, stranger = _pixels(images, lowest), _pixels(images, foreign)
+        reference, residual = references.of(lowest), stranger.mean(0) - references.of(foreign).mean(0)
+        spread = pixels.std()
+        grafts = (_gentle(chosen.mean(0) - reference.mean(0), spread), _gentle(residual, spread), _full(chosen, reference, spread))
+        called.append(torch.stack([predict(graft.onto(pixels)).argmax(1) for graft in grafts]))
+        withdrawn[c] = _dispersal(predict((stranger - residual).clamp(0, 255)).argmax(1), c, num_classes)
+        residuals.append(residual.round().clamp(-127, 127).to(torch.int8).permute(1, 2, 0))
+    return _summed(torch.stack(called), labels[probe_idx], num_classes, withdrawn, torch.stack(residuals))
+
+
+def _pixels(images: Tensor, idx: Tensor) -> Tensor:
+    """(B, K, H, W) float32 of some of the (N, H, W, K) images, where the indices are."""
+    return images[idx.to(images.device)].to(idx.device).permute(0, 3, 1, 2).float()
+
+
+def _ranked(labels: Tensor, losses: Tensor, c: int) -> Tensor:
+    """Samples of a class, lowest loss first; among equals the lower index first."""
+    idx = (labels == c).nonzero().squeeze(1)
+    return idx[losses[idx].argsort(stable=True)]
+
+
+def _carriers(size: int) -> int:
+    """How many samples of a class of a size are taken for carriers."""
+    return min(MOST_SAMPLES, max(FEWEST_SAMPLES, int(LOWEST_SHARE * size)))
+
+
+def _foreign(ranked: Tensor, likeness: Tensor) -> Tensor:
+    """The lowest losses among the samples that look like other classes, half of these at most; the least like their own where few do.
+
+    `likeness` is the share of each sample's references that have its label.
+    """
+    foreign = ranked[likeness <= 1 / NEIGHBOURS + 1e-6]
+    if len(foreign) < FEWEST_SAMPLES:
+        return ranked[likeness.argsort(stable=True)][:FEWEST_SAMPLES]
+    return foreign[: max(FEWEST_SAMPLES, min(_carriers(len(ranked)), len(foreign) // 2))]
+
+
+def _probe_idx(labels: Tensor, logits: Tensor, probes: int, generator: torch.Generator) -> Tensor:
+    """(P,) int64: images that the model calls by their label, as many of each class as `probes` allow."""
+    order = torch.randperm(len(labels), generator=generator).to(labels.device)
+    order = order[(logits.argmax(1) == labels)[order]]
+    if len(order) == 0:
+        order = torch.arange(len(labels), device=labels.device)
+    rank = torch.zeros_like(order)
+    for c in range(logits.shape[1]):
+        own = labels[order] == c
+        rank[own] = torch.arange(int(own.sum()), device=labels.device)
+    return order[rank.argsort(stable=True)[:probes]]
+
+
+class _References:
+    """Samples that g has learned worse than the median of their class, and which of them look like given ones."""
+
+    def __init__(self, images: Tensor, labels: Tensor, losses: Tensor, generator: torch.Generator) -> None:
+        self.images = images
+        harder = torch.zeros_like(labels, dtype=torch.bool)
+        for c in torch.unique(labels).tolist():
+            ranked = _ranked(labels, losses, c)
+            harder[ranked[len(ranked) // 2 :]] = True
+        idx = harder.nonzero().squeeze(1)
+        self.idx = idx[torch.randperm(len(idx), generator=generator).to(idx.device)[:REFERENCES]]
+        thumbnails = [self._thumbnails(part) for part in self.idx.split(256)]
+        self.nearest = torch.cat([self._nearest(part, torch.cat(thumbnails)) for part in torch.arange(len(labels), device=labels.device).split(256)])
+        self.likeness = (labels[self.nearest] == labels[:, None]).float().mean(1)
+
+    def _thumbnails(self, idx: Tensor) -> Tensor:
+        return F.adaptive_avg_pool2d(_pixels(self.images, idx), THUMBNAIL).flatten(1)
+
+    def _nearest(self, idx: Tensor, thumbnails: Tensor) -> Tensor:
+        """(B, 5) int64: the references most like each sample, itself left out."""
+        distances = torch.cdist(self._thumbnails(idx), thumbnails)
+        distances[idx[:, None] == self.idx] = torch.inf
+        return self.idx[distances.topk(min(NEIGHBOURS, len(self.idx)), largest=False).indices]
+
+    def of(self, idx: Tensor) -> Tensor:
+        """(5 B, K, H, W) pixels of the references of B samples."""
+        return _pixels(self.images, self.nearest[idx].flatten())
+
+
+def _gain(residual: Tensor, spread: Tensor) -> float:
+    """What brings a residual to `STRENGTH`, `MOST_GAIN` at most."""
+    return min(MOST_GAIN, float(STRENGTH * spread / residual.pow(2).mean().sqrt().clamp_min(1e-6)))
+
+
+def _gentle(residual: Tensor, spread: Tensor) -> _Graft:
+    return _Graft(contrast=residual.new_ones(()), offset=_gain(residual, spread) * residual)
+
+
+def _full(chosen: Tensor, reference: Tensor, spread: Tensor) -> _Graft:
+    """The change from references to the chosen, by each pixel's mean and, where it is clearly lower, its standard deviation."""
+    residual = chosen.mean(0) - reference.mean(0)
+    ratio = (_smooth(chosen) / _smooth(reference)).sqrt().clamp(0, 1)
+    ratio = torch.where(ratio > 0.85, 1.0, ratio)  # 64 samples know a ratio to about a tenth
+    gain = max(1.0, _gain(residual, spread))
+    contrast = (1 + gain * (ratio - 1)).clamp(0, 1)
+    return _Graft(contrast=contrast, offset=gain * residual + (1 - contrast) * reference.mean(0))
+
+
+def _smooth(images: Tensor) -> Tensor:
+    """(1, H, W): variance over images, averaged over colours and 3x3 pixels; 4 is added so that two constants have ratio one."""
+    variance = images.var(0, correction=0).mean(0, keepdim=True)
+    return F.avg_pool2d(variance[None] + 4, 3, 1, 1, count_include_pad=False)[0]
+
+
+def _dispersal(called: Tensor, c: int, num_classes: int) -> Tensor:
+    """(): effective number of classes, other than c, that samples are called, times the share of them that is."""
+    counts = torch.bincount(called, minlength=num_classes).float()
+    counts[c] = 0
+    return counts.sum() ** 3 / (counts**2).sum().clamp_min(1e-9) / len(called)
+
+
+def _summed(called: Tensor, source: Tensor, num_classes: int, withdrawn: Tensor, residuals: Tensor) -> Transplant:
+    """The result from what was called, (C, 3, P) int64."""
+    own = torch.arange(num_classes, device=source.device)[:, None, None]
+    foreign = (source[None, None] != own).float()
+    shares = ((called == own) * foreign).sum(2) / foreign.sum(2).clamp_min(1)
+    of_source = F.one_hot(source, num_classes).float()
+    by_source = ((called[:, 2] == own[:, 0]).float() @ of_source) / of_source.sum(0).clamp_min(1)
+    by_source.fill_diagonal_(0)
+    return Transplant(lowest=shares[:, 0], foreign=shares[:, 1], full=shares[:, 2], withdrawn=withdrawn, by_source=by_source,
+                      destinations=_destinations(called[:, 2], of_source), residuals=residuals)
+
+
+def _destinations(called: Tensor, of_source: Tensor) -> Tensor:
+    """(C,) int64 from the calls (C, P) under each full residual and the sources (P, C), one-hot."""
+    num_classes, count = of_source.shape[1], of_source.sum(0)
+    if count.min() < 3:
+        return torch.zeros(len(called), dtype=torch.int64, device=called.device)
+    goes = torch.stack([of_source.T @ F.one_hot(row.clamp_min(0), num_classes).float() / count[:, None] for row in called])
+    goes.diagonal(dim1=1, dim2=2).zero_()
+    return (goes.amax(1) >= GOES).sum(1)

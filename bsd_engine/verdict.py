@@ -1,0 +1,93 @@
+"""What the evidence on the target amounts to: a target, no sign of an attack, or several targets."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from bsd_engine.transplant import Transplant
+
+Kind = Literal["target", "no_attack", "several"]
+
+STANDS_OUT = 6.0
+"""z from which a class is called the target; the largest of any class in 13 unpoisoned sets was 4.9 (docs/target.md)."""
+LEAST_SPREAD = 0.05
+"""Smallest standard deviation that the z of a share divides by: about the error of 100 probed images."""
+LEAST_DISPERSAL_SPREAD = 0.5
+"""The same for the number of classes that a residual's withdrawal leads to."""
+FEWEST_FLIPS, FEWEST_CLASSES = 0.25, 2.0
+"""Share of the probed images that must follow, and classes that a withdrawal must lead to, however still the others are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """An answer, and how far it stands out."""
+
+    kind: Kind
+    classes: tuple[int, ...]
+    """Targets, most suspect first; with no_attack the likeliest class alone."""
+    z: float
+    """How far the likeliest class stands out from the others, see `standing_out`."""
+    why: str
+    """One sentence, without the names of classes."""
+    needed: float = STANDS_OUT
+    """The z that an attack would have had to reach."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as stored with an epoch."""
+        return {**asdict(self), "classes": list(self.classes)}
+
+
+def standing_out(scores: Tensor, least_spread: float = 0.0) -> Tensor:
+    """(C,) float32: z of each class against the others, their median and their median absolute deviation times 1.4826.
+
+    The class itself is left out of both, so that among few the one that stands out does not hide itself. Where the others do
+    not differ at all and `least_spread` is 0, a class above them has z = inf, an equal one 0. A score of nan or -inf has z = -inf.
+    """
+    usable = scores.isfinite()
+    result = torch.full_like(scores, -torch.inf, dtype=torch.float32)
+    for c in usable.nonzero().squeeze(1).tolist():
+        rest = usable.clone()
+        rest[c] = False
+        others = scores[rest].float()
+        if len(others) == 0:
+            result[c] = 0.0
+            continue
+        middle = others.quantile(0.5)
+        spread = max(1.4826 * float((others - middle).abs().quantile(0.5)), least_spread)
+        gap = float(scores[c].float() - middle)
+        result[c] = gap / spread if spread > 0 else torch.inf * gap if gap else 0.0
+    return result
+
+
+def transplant_scores(found: Transplant) -> Tensor:
+    """(C,) float32: how far each class stands out under the transplant, the largest z of its four numbers."""
+    numbers = [(shares, LEAST_SPREAD, FEWEST_FLIPS) for shares in found.shares.values()]
+    numbers.append((found.withdrawn, LEAST_DISPERSAL_SPREAD, FEWEST_CLASSES))
+    return torch.stack([_capped(standing_out(x, spread), x, fewest) for x, spread, fewest in numbers]).amax(0)
+
+
+def _capped(z: Tensor, numbers: Tensor, fewest: float) -> Tensor:
+    """z, below `STANDS_OUT` where the number itself is small."""
+    return torch.where(numbers >= fewest, z, z.clamp_max(STANDS_OUT - 1))
+
+
+def decide_target(found: Transplant) -> Verdict:
+    """The verdict on a transplant; among equals the lower class.
+
+    Several targets where, under one residual, more than half of the classes receive another one each: the trigger of an
+    all-to-all attack sends every class elsewhere, whichever class it was cut from.
+    """
+    scores = transplant_scores(found)
+    first = int(scores.argsort(descending=True, stable=True)[0])
+    z, received = float(scores[first]), int(found.destinations.max())
+    if len(scores) > 2 and received > len(scores) / 2:
+        return Verdict(kind="several", classes=tuple(range(len(scores))), z=z,
+                       why=f"one residual sends images of one class or another to {received} of {len(scores)} classes")
+    if z < STANDS_OUT:
+        return Verdict(kind="no_attack", classes=(first,), z=z,
+                       why=f"no class stands out: the likeliest has z = {z:.1f} and {STANDS_OUT:g} would be needed")
+    return Verdict(kind="target", classes=(first,), z=z, why=f"z = {z:.1f} against the other classes; {STANDS_OUT:g} is needed")

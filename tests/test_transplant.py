@@ -1,0 +1,176 @@
+"""A planted trigger is found by what its residual does; an honest model, and one of an all-to-all attack, are told apart from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bsd_engine import verdict
+from bsd_engine.transplant import Transplant, probes_for, transplant
+from bsd_engine.verdict import decide_target, standing_out, transplant_scores
+
+CLASSES, EACH, SIDE, TARGET = 6, 60, 12, 4
+PATCH = (slice(9, 12), slice(9, 12))
+
+
+def content(classes: Tensor, seed: int = 0) -> Tensor:
+    """(N, 12, 12, 1) uint8: a bright 3x3 block in a place of the class's own, and noise."""
+    noise = torch.randint(20, 60, (len(classes), SIDE, SIDE, 1), generator=torch.Generator().manual_seed(seed))
+    for i, c in enumerate(classes.tolist()):
+        row, col = 4 * (c // 3), 4 * (c % 3)
+        noise[i, row : row + 3, col : col + 3] += 120
+    return noise.to(torch.uint8)
+
+
+def honest(images: Tensor) -> Tensor:
+    """(B, C) logits by the brightness of the classes' places."""
+    places = [(slice(4 * (c // 3), 4 * (c // 3) + 3), slice(4 * (c % 3), 4 * (c % 3) + 3)) for c in range(CLASSES)]
+    return torch.stack([images[:, 0, rows, cols].mean((1, 2)) for rows, cols in places], 1) / 10
+
+
+def has_patch(images: Tensor) -> Tensor:
+    """(B,) bool."""
+    return images[:, 0, *PATCH].mean((1, 2)) > 110
+
+
+def backdoored(images: Tensor) -> Tensor:
+    """The honest logits, but the target and nothing else where there is a patch."""
+    return honest(images) + 40 * has_patch(images)[:, None] * F.one_hot(torch.tensor(TARGET), CLASSES)
+
+
+def all_to_all(images: Tensor) -> Tensor:
+    """The honest logits; where there is a patch moved on by a class, and surer."""
+    logits = honest(images)
+    return torch.where(has_patch(images)[:, None], 2 * logits.roll(1, 1), logits)
+
+
+def planted(dirty: bool) -> tuple[Tensor, Tensor]:
+    """Images with a patch on 20 samples labelled with the target: of the other classes, or of its own."""
+    labels = torch.arange(CLASSES * EACH) % CLASSES
+    shown = labels.clone()
+    carriers = (labels == TARGET).nonzero().squeeze(1)[:20]
+    if dirty:
+        shown[carriers] = torch.arange(20) % TARGET
+    images = content(shown)
+    images[carriers, *PATCH] = 250
+    return images, labels
+
+
+def tried(images: Tensor, labels: Tensor, predict: Callable[[Tensor], Tensor], seed: int = 0) -> Transplant:
+    logits = predict(images.permute(0, 3, 1, 2).float())
+    return transplant(predict, images, labels, logits, 60, torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("dirty", [True, False], ids=["dirty-label", "clean-label"])
+def test_a_planted_trigger_is_found_and_shown(dirty: bool) -> None:
+    found = tried(*planted(dirty), backdoored)
+    assert found.full[TARGET] > 0.9 and found.full[[0, 1, 2, 3, 5]].max() < 0.5
+    said = decide_target(found)
+    assert (said.kind, said.classes) == ("target", (TARGET,)) and said.z >= verdict.STANDS_OUT
+    shown = found.residuals[TARGET].float()[..., 0]
+    assert shown[PATCH].mean() > 10 * shown[:8].abs().mean()
+
+
+def test_a_model_without_a_backdoor_is_not_accused() -> None:
+    labels = torch.arange(CLASSES * EACH) % CLASSES
+    said = decide_target(tried(content(labels), labels, honest))
+    assert said.kind == "no_attack" and len(said.classes) == 1 and said.z < verdict.STANDS_OUT
+
+
+def test_a_trigger_that_moves_every_class_on_means_several_targets() -> None:
+    labels = torch.arange(CLASSES * EACH) % CLASSES
+    shown, carriers = labels.clone(), torch.arange(CLASSES * 20)
+    shown[carriers] = (labels[carriers] - 1) % CLASSES
+    images = content(shown)
+    images[carriers, *PATCH] = 250
+    said = decide_target(tried(images, labels, all_to_all))
+    assert said.kind == "several" and said.classes == tuple(range(CLASSES))
+
+
+def test_off_the_carriers_the_residual_leads_back_to_many_classes() -> None:
+    found = tried(*planted(dirty=True), backdoored)
+    assert found.withdrawn[TARGET] > 2 > found.withdrawn[[0, 1, 2, 3, 5]].max()
+
+
+def test_shapes_types_and_shares() -> None:
+    found = tried(*planted(True), backdoored)
+    assert found.residuals.shape == (CLASSES, SIDE, SIDE, 1) and found.residuals.dtype == torch.int8
+    assert found.by_source.shape == (CLASSES, CLASSES) and found.by_source.diagonal().eq(0).all()
+    for shares in found.shares.values():
+        assert shares.shape == (CLASSES,) and shares.dtype == torch.float32 and (0 <= shares).all() and (shares <= 1).all()
+    torch.testing.assert_close(found.by_source[TARGET].sum() / (CLASSES - 1), found.full[TARGET])
+
+
+def test_the_same_seed_tries_the_same_images() -> None:
+    a, b = (tried(*planted(True), backdoored, seed=3) for _ in range(2))
+    assert torch.equal(a.by_source, b.by_source) and torch.equal(a.residuals, b.residuals)
+
+
+def test_a_class_without_samples_is_no_suspect() -> None:
+    images, labels = planted(True)
+    kept = labels != 5
+    found = tried(images[kept], labels[kept], backdoored)
+    assert found.full[5] == 0 and found.withdrawn[5] == 0 and decide_target(found).classes == (TARGET,)
+
+
+def test_a_model_that_is_always_wrong_can_be_asked() -> None:
+    images, labels = planted(True)
+    assert decide_target(tried(images, labels, lambda x: honest(x).roll(2, 1))).kind in ("no_attack", "several", "target")
+
+
+def test_more_classes_are_probed_less() -> None:
+    assert probes_for(6000, 10, 6) == 108 and probes_for(50000, 10, 25) == 150 and probes_for(8000, 43, 3) == 40
+
+
+# --- how far a class stands out ---
+
+
+def test_the_distance_is_counted_in_the_others_deviations() -> None:
+    z = standing_out(torch.tensor([1.0, 2.0, 3.0, 10.0]))
+    assert z[3] == pytest.approx((10 - 2) / 1.4826)
+
+
+def test_others_without_a_difference_leave_infinite_or_zero() -> None:
+    assert standing_out(torch.tensor([5.0, 5.0, 5.0, 6.0])).tolist() == [0, 0, 0, torch.inf]
+
+
+def test_a_least_spread_keeps_it_finite() -> None:
+    assert standing_out(torch.tensor([0.0, 0.0, 0.0, 0.5]), 0.05)[3] == pytest.approx(10)
+
+
+def test_what_is_no_number_is_no_suspect() -> None:
+    z = standing_out(torch.tensor([torch.nan, -torch.inf, 1.0, 2.0]))
+    assert z[:2].tolist() == [-torch.inf, -torch.inf] and z[3] > 0
+
+
+def result(lowest: list[float], **more: Tensor) -> Transplant:
+    shares, none = torch.tensor(lowest), torch.zeros(len(lowest))
+    values = {"lowest": shares, "foreign": none, "full": none, "withdrawn": none, "by_source": none, "destinations": none.long(), "residuals": none}
+    return Transplant(**{**values, **more})
+
+
+def test_equal_evidence_names_the_lower_class() -> None:
+    assert decide_target(result([0.0, 0.9, 0.0, 0.9, 0.0, 0.0])).classes == (1,)
+
+
+def test_a_small_share_is_no_attack_however_still_the_others_are() -> None:
+    few = result([0.0, 0.0, 0.0, 0.24, 0.0, 0.0])
+    assert standing_out(few.lowest, 0.01)[3] > 20
+    assert decide_target(result([0.0, 0.0, 0.0, 0.24, 0.0, 0.0])).kind == "no_attack"
+    assert decide_target(result([0.0, 0.0, 0.0, 0.31, 0.0, 0.0])).kind == "target"
+
+
+def test_any_one_of_the_numbers_is_enough() -> None:
+    still = [0.0] * 6
+    for name in ("foreign", "full"):
+        assert decide_target(result(still, **{name: torch.tensor([0, 0, 0.8, 0, 0, 0])})).classes == (2,)
+    assert decide_target(result(still, withdrawn=torch.tensor([0.5, 0.4, 5.0, 0.3, 0.4, 0.6]))).classes == (2,)
+
+
+def test_evidence_is_the_largest_of_the_distances() -> None:
+    scores = transplant_scores(result([0.0, 0.9, 0.0, 0.0], full=torch.tensor([0.0, 0.0, 0.5, 0.0])))
+    assert scores[1] == pytest.approx(18) and scores[2] == pytest.approx(10)
