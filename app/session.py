@@ -143,12 +143,15 @@ class RunRegistry:
             ready.set()
             recorder.record_run(config, self.root / run_id, prepared=prepared, on_event=on_event)
 
-        if not self._enqueue(_Job(run_id, job, ready)):
-            return run_id
-        ready.wait(START_PATIENCE)
-        if self._active != run_id and not (self.root / run_id).exists() and run_id in self._errors:
-            raise BSDError(self._errors.pop(run_id))
-        return run_id
+        return self._begun(_Job(run_id, job, ready), START_PATIENCE)
+
+    def _begun(self, job: _Job, patience: float) -> str:
+        """Begin a job or have it wait; returns its run, or raises what made it fail at once."""
+        if self._enqueue(job):
+            job.ready.wait(patience)
+            if self._active != job.run_id and not (self.root / job.run_id).exists() and job.run_id in self._errors:
+                raise BSDError(self._errors.pop(job.run_id))
+        return job.run_id
 
     def resume(self, run_id: str) -> str:
         """Go on with a run after its last checkpoint, or have it wait for its turn."""
@@ -161,16 +164,12 @@ class RunRegistry:
         return run_id
 
     def branch(self, run_id: str, epoch: int, config: BSDConfig) -> str:
-        """Begin a run from a checkpoint of another one, with other settings for the epochs after it; returns its id."""
+        """Begin a run from a checkpoint of another one, with other settings for the epochs after it, or have it wait; returns its id."""
         from bsd_engine import recorder
 
         source, new_id = self.path(run_id), new_run_id()
-        over = threading.Event()
-        self._launch(new_id, lambda on_event: recorder.branch_run(source, epoch, config, self.root / new_id, on_event=on_event), over)
-        over.wait(BRANCH_PATIENCE)
-        if self._active != new_id and not (self.root / new_id).exists() and new_id in self._errors:
-            raise BSDError(self._errors.pop(new_id))
-        return new_id
+        job = _Job(new_id, lambda on_event: recorder.branch_run(source, epoch, config, self.root / new_id, on_event=on_event), threading.Event())
+        return self._begun(job, BRANCH_PATIENCE)
 
     def command(self, run_id: str, command: Command) -> None:
         """Ask the writer of a run, here or in a terminal, to pause, resume or stop; a waiting run is taken out of the queue."""

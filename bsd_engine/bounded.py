@@ -48,10 +48,10 @@ def read_bytes(path: Path, most: int) -> bytes:
         return file.read(most)
 
 
-def parse_object(text: str | bytes) -> dict[str, Any]:
-    """A JSON object; numbers that are not finite become None, which means unknown."""
+def parse_object(text: str | bytes, *, finite: bool = True) -> dict[str, Any]:
+    """A JSON object; with `finite`, numbers that are not become None, which means unknown."""
     try:
-        content = json.loads(text, parse_constant=lambda _: None, parse_float=_finite_or_none)
+        content = json.loads(text, parse_constant=lambda _: None, parse_float=_finite_or_none) if finite else json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(content, dict):

@@ -6,6 +6,7 @@ N samples, C classes, L landmarks.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -23,7 +24,9 @@ _KINDS: dict[str, dict[str, tuple[type, ...]]] = {
     "progress.json": {"state": _TEXT, "epoch": _WHOLE, "stage": _TEXT, "iteration": _WHOLE, "iterations": _WHOLE, "time": _NUMBER,
                       "commands_obeyed": _WHOLE},
 }
-_SCALARS = {"epoch": _WHOLE, "stage": _TEXT, "main_epoch": _WHOLE, "clean_ratio": _NUMBER, "pseudo_target": _WHOLE, "metrics": (dict,)}
+_SCALARS = {"epoch": _WHOLE, "stage": _TEXT, "main_epoch": _WHOLE, "clean_ratio": _NUMBER, "pseudo_target": _WHOLE, "metrics": (dict,),
+            "estimators": (list,), "verdict": (dict,)}
+_VERDICT = {"kind": _TEXT, "classes": (list,), "z": _NUMBER, "needed": _NUMBER, "why": _TEXT}
 _ARRAYS = {  # length of the one axis, and kinds of numbers; arrays that are not named here are checked by who reads them
     **dict.fromkeys(("altruistic_loss", "main_loss", "oss_score"), ("N", "f")),
     **dict.fromkeys(("altruistic_prediction", "main_prediction"), ("N", "i")),
@@ -54,12 +57,24 @@ def check_summary(content: Mapping[str, Any]) -> None:
         raise ValueError(f"it has the status {_shortened(content.get('status'))}, expected one of {', '.join(_ENDS)}")
 
 
-def check_scalars(scalars: Mapping[str, Any]) -> None:
-    """The numbers of an epoch."""
+def check_scalars(scalars: dict[str, Any]) -> None:
+    """The numbers of an epoch; metrics that are not finite become None, which means unknown."""
     _check_values(scalars, _SCALARS, required=("epoch", "stage", "main_epoch", "metrics"))
     _check_values(scalars["metrics"], dict.fromkeys(scalars["metrics"], _NUMBER))
+    scalars["metrics"] = {name: None if isinstance(value, float) and not math.isfinite(value) else value
+                          for name, value in scalars["metrics"].items()}
+    if any(not isinstance(name, str) for name in scalars.get("estimators") or ()):
+        raise ValueError(f"it has {_shortened(scalars['estimators'])} for 'estimators', expected a list of texts")
+    if scalars.get("verdict") is not None:
+        _check_verdict(scalars["verdict"])
     if scalars["stage"] not in STAGES:
         raise ValueError(f"it has the stage {_shortened(scalars['stage'])}, expected one of {', '.join(STAGES)}")
+
+
+def _check_verdict(verdict: Mapping[str, Any]) -> None:
+    _check_values(verdict, _VERDICT, required=tuple(_VERDICT))
+    if not verdict["classes"] or any(type(c) is not int or c < 0 for c in verdict["classes"]):
+        raise ValueError(f"it has {_shortened(verdict['classes'])} for the classes of the verdict, expected whole numbers from 0")
 
 
 def check_epoch(state: EpochState, epoch: int, samples: int, classes: int) -> None:
@@ -74,6 +89,20 @@ def check_epoch(state: EpochState, epoch: int, samples: int, classes: int) -> No
     features = state.landmark_features
     if features is not None and (features.ndim != 2 or features.dtype.kind != "f" or not features.shape[1]):
         raise ValueError(f"landmark_features is {features.dtype} of shape {features.shape}, expected (L, P) floats")
+    _check_evidence(state, classes)
+
+
+def _check_evidence(state: EpochState, classes: int) -> None:
+    """What the estimators of the target recorded fits together."""
+    if (scores := state.estimator_scores) is not None:
+        _check_array(scores, "estimator_scores", (len(state.estimators or ()), classes), "f")
+    if (shares := state.transplant_shares) is not None:
+        _check_array(shares, "transplant_shares", (classes, classes), "f")
+    residuals, whose = state.residuals, state.residual_classes
+    if residuals is not None:
+        if residuals.ndim != 4 or residuals.dtype != np.int8 or residuals.shape[3] not in (1, 3) or whose is None or not residuals.size:
+            raise ValueError(f"residuals is {residuals.dtype} of shape {residuals.shape}, expected int8 of shape (R, H, W, K) with their classes")
+        _check_indices(whose, "residual_classes", len(residuals), classes)
 
 
 def check_samples(arrays: Mapping[str, np.ndarray], samples: int, classes: int) -> None:
@@ -113,6 +142,8 @@ def _check_values(values: Mapping[str, Any], kinds: Mapping[str, tuple[type, ...
         value, kind = values[name], kinds[name]
         if value is not None and (not isinstance(value, kind) or (isinstance(value, bool) and bool not in kind)):
             raise ValueError(f"it has {_shortened(value)} for {_shortened(name)}, expected {' or '.join(k.__name__ for k in kind)}")
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise ValueError(f"it has {_shortened(value)} for {_shortened(name)}, expected a number of 64 bits")
 
 
 def _check_names(arrays: Mapping[str, np.ndarray], required: tuple[str, ...]) -> None:

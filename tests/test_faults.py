@@ -148,6 +148,29 @@ def test_images_cut_short_while_they_are_open_do_not_end_the_process(tmp_path: P
         RunReader(path).images  # noqa: B018 - the read is what is tested
 
 
+def test_many_images_are_mapped_and_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = fake_run(tmp_path, epochs=1, samples=60)
+    monkeypatch.setattr(runs, "_IN_MEMORY_BELOW", 100)
+    images = RunReader(path).images
+    assert isinstance(images, np.memmap) and np.array_equal(images, np.load(path / "images.npy"))
+    with pytest.raises(ValueError, match="read-only"):
+        images[0] = 0
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("verdict", {"kind": "target", "classes": [], "z": 1.0, "needed": 6.0, "why": "x"}), ("verdict", {"kind": "several"}),
+    ("verdict", {"kind": "target", "classes": [1], "z": None, "needed": 6.0, "why": "x"}), ("estimators", [1]), ("metrics", {"seconds": 10**400}),
+    ("stage", "lunch"), ("epoch", 7), ("pseudo_target", True),
+])
+def test_an_epoch_that_no_run_can_have_written_is_refused(tmp_path: Path, name: str, value: Any) -> None:
+    path = fake_run(tmp_path, epochs=1, samples=60)
+    scalars = {"epoch": 0, "stage": "altruistic_warmup", "main_epoch": -8, "metrics": {}, name: value}
+    arrays = {"altruistic_loss": np.zeros(60, np.float32), "altruistic_prediction": np.zeros(60, np.int16)}
+    np.savez(path / "epochs/00000.npz", scalars=np.frombuffer(json.dumps(scalars).encode(), np.uint8), **arrays)
+    with pytest.raises(RunFolderError, match="epochs/00000.npz cannot be read: it "):
+        RunReader(path).epoch(0)
+
+
 def test_pipes_and_links_in_a_folder_are_refused_without_waiting(tmp_path: Path) -> None:
     path = fake_run(tmp_path, epochs=2, run_id="run", samples=60)
     outside = tmp_path / "outside"
