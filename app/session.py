@@ -168,8 +168,11 @@ class RunRegistry:
         from bsd_engine import recorder
 
         source, new_id = self.path(run_id), new_run_id()
-        job = _Job(new_id, lambda on_event: recorder.branch_run(source, epoch, config, self.root / new_id, on_event=on_event), threading.Event())
-        return self._begun(job, BRANCH_PATIENCE)
+
+        def job(on_event: OnEvent) -> None:
+            recorder.branch_run(source, epoch, config, self.root / new_id, on_event=on_event)
+
+        return self._begun(_Job(new_id, job, threading.Event()), BRANCH_PATIENCE)
 
     def command(self, run_id: str, command: Command) -> None:
         """Ask the writer of a run, here or in a terminal, to pause, resume or stop; a waiting run is taken out of the queue."""
@@ -200,8 +203,8 @@ class RunRegistry:
                 self._launch(job)
                 return True
             if len(self._waiting) >= MOST_WAITING:
-                raise RunFolderError(f"Run {self._active} is still training and {MOST_WAITING} more are waiting, since this machine trains one "
-                                     "run at a time; stop one of them first.")
+                raise RunFolderError(f"Run {self._active} is still training and {MOST_WAITING} more are waiting, since this machine "
+                                     "trains one run at a time; stop one of them first.")
             self._errors.pop(job.run_id, None)
             self._waiting.append(job)
             return False

@@ -178,7 +178,8 @@ def _record(trainer: BSDTrainer, writer: RunWriter, on_event: OnEvent | None, se
 
 def _is_out_of_memory(error: Exception) -> bool:
     """Whether a device or the machine had no memory left; torch says so on a CPU in a plain RuntimeError."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    on_cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return on_cpu or isinstance(error, (MemoryError, torch.OutOfMemoryError))
 
 
 def _out_of_memory(error: Exception) -> str:

@@ -42,8 +42,8 @@ def check_kinds(name: str, content: Mapping[str, Any]) -> None:
 
 def check_config(content: Mapping[str, Any]) -> None:
     """config.json has all that a reader needs; the settings in it check themselves."""
-    _check_values(content, _KINDS["config.json"], required=("format_version", "config", "class_names", "num_samples", "fingerprint", "created",
-                                                            "truth_known"))
+    required = ("format_version", "config", "class_names", "num_samples", "fingerprint", "created", "truth_known")
+    _check_values(content, _KINDS["config.json"], required)
     names, samples = content["class_names"], content["num_samples"]
     if not names or not all(isinstance(name, str) for name in names):
         raise ValueError(f"it has the class names {_shortened(names)}, expected a list of texts")
@@ -101,7 +101,7 @@ def _check_evidence(state: EpochState, classes: int) -> None:
     residuals, whose = state.residuals, state.residual_classes
     if residuals is not None:
         if residuals.ndim != 4 or residuals.dtype != np.int8 or residuals.shape[3] not in (1, 3) or whose is None or not residuals.size:
-            raise ValueError(f"residuals is {residuals.dtype} of shape {residuals.shape}, expected int8 of shape (R, H, W, K) with their classes")
+            raise ValueError(f"residuals is {residuals.dtype} of shape {residuals.shape}, expected int8 (R, H, W, K) and its classes")
         _check_indices(whose, "residual_classes", len(residuals), classes)
 
 
