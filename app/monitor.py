@@ -68,6 +68,8 @@ def _show(runs: RunRegistry, now: Snapshot) -> None:
     _header(runs, now, truth_shown)
     if now.run is None and not now.live:
         return
+    if now.damage:
+        st.error(words.unformatted(f"{now.damage} The {count(len(now.rows))} epochs before it are shown."), icon=":material/error:")
     epoch = _epoch_to_show(now, palette)
     _tiles(now, epoch, truth_shown)
     try:
@@ -93,7 +95,8 @@ def _header(runs: RunRegistry, now: Snapshot, truth_shown: bool) -> None:
 def _chips(now: Snapshot, truth_shown: bool) -> str:
     """Data, attack, settings, device and truth, each a chip."""
     if now.run is None:
-        return '<div class="chips"><span>starting</span></div>'
+        said = {"queued": "waiting", "failed": "not started"}.get(now.status, "starting")
+        return f'<div class="chips"><span>{said}</span></div>'
     config = now.run.config
     truth = "truth unknown" if not now.run.truth_known else "truth shown" if truth_shown else "truth hidden"
     chips = [
@@ -147,13 +150,13 @@ def _buttons(runs: RunRegistry, now: Snapshot) -> None:
               disabled=position.following, on_click=_follow, help="The newest epoch is shown." if position.following else None)
     training = now.status in ("running", "paused")
     can_go_on = now.status == "paused" or now.can_resume
-    reasons = {"preparing": "The run is being prepared.", "finished": "The run has finished."}
+    reasons = {"queued": "The run waits for its turn.", "preparing": "The run is being prepared.", "finished": "The run has finished."}
     why = reasons.get(now.status, "The run is not training.")
     _button("Pause", now.status == "running" and not now.waiting, "It is paused already." if now.status == "paused" else why,
             lambda: runs.command(now.run_id, "pause"))
     resume: Callable[[], Any] = (lambda: runs.command(now.run_id, "resume")) if training else (lambda: runs.resume(now.run_id))
     _button("Resume", can_go_on and not now.waiting, "It is training." if now.status == "running" else why, resume)
-    _button("Stop", training and now.waiting != "stop", why, lambda: runs.command(now.run_id, "stop"))
+    _button("Stop", now.status == "queued" or training and now.waiting != "stop", why, lambda: runs.command(now.run_id, "stop"))
 
 
 def _button(label: str, possible: bool, why_not: str, action: Callable[[], Any]) -> None:

@@ -14,7 +14,7 @@ from app import figures, recorded, target_figures
 from app.figures import Facts, empty_figure
 from app.theme import Palette, epoch_number
 from bsd_engine.events import EpochState
-from bsd_engine.runs import Truth
+from bsd_engine.runs import RunReader, Truth
 
 MapKind = Literal["auto", "PCA", "UMAP"]
 
@@ -51,7 +51,7 @@ class View:
     @property
     def facts(self) -> Facts:
         """What stays the same all run."""
-        return _facts(str(self.path), (self.path / "config.json").stat().st_mtime_ns)
+        return _facts(recorded.reader(self.path))
 
     @property
     def truth(self) -> Truth | None:
@@ -69,8 +69,8 @@ class View:
 
 
 @lru_cache(maxsize=8)
-def _facts(path: str, stamp: int) -> Facts:
-    return Facts.of(recorded.reader(Path(path)))
+def _facts(run: RunReader) -> Facts:
+    return Facts.of(run)
 
 
 def altruistic_loss(view: View) -> go.Figure:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from app.eta import Durations, stage_seconds
+from bsd_engine.bounded import Stamp, stamp_of
 from bsd_engine.config import STAGES, BSDConfig, Stage
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.events import EpochState
-from bsd_engine.runs import Command, RunReader, list_runs, read_commands, unpack_epoch
+from bsd_engine.runs import Command, RunReader, list_runs, read_commands
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,42 +37,34 @@ class EpochRow:
 
 
 @lru_cache(maxsize=32)
-def _reader(path: str, stamp: int) -> RunReader:
+def _reader(path: str, stamp: Stamp | None) -> RunReader:
     return RunReader(path)
 
 
 def reader(path: Path) -> RunReader:
     """The reader of a run folder; raises `RunFolderError` where it is none."""
     try:
-        stamp = (path / "config.json").stat().st_mtime_ns
+        stamp = stamp_of(path / "config.json")
     except OSError:
-        stamp = 0
+        stamp = None
     return _reader(str(path), stamp)
 
 
-def _epoch_file(path: Path, epoch: int) -> tuple[str, int]:
-    file = path / f"epochs/{epoch:05d}.npz"
+def _epoch_at(path: Path, epoch: int) -> tuple[str, int, Stamp]:
     try:
-        return str(file), file.stat().st_mtime_ns
+        return str(path), epoch, stamp_of(path / f"epochs/{epoch:05d}.npz")
     except OSError:
         raise RunFolderError(f"{path} has no epoch {epoch}; the folder was changed while it was shown.") from None
 
 
-def _read(file: str) -> EpochState:
-    try:
-        return unpack_epoch(Path(file).read_bytes())
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise RunFolderError(f"{file} cannot be read: {error}. The folder is broken.") from None
-
-
 @lru_cache(maxsize=12)
-def _state(file: str, stamp: int) -> EpochState:
-    return _read(file)
+def _state(path: str, epoch: int, stamp: Stamp) -> EpochState:
+    return reader(Path(path)).read_epoch(epoch)
 
 
 @lru_cache(maxsize=1024)
-def _row(file: str, stamp: int) -> EpochRow:
-    s = _read(file)
+def _row(path: str, epoch: int, stamp: Stamp) -> EpochRow:
+    s = reader(Path(path)).read_epoch(epoch)
     return EpochRow(
         epoch=s.epoch, stage=s.stage, main_epoch=s.main_epoch, clean_ratio=s.clean_ratio, pseudo_target=s.pseudo_target,
         vote_counts=s.vote_counts, vote_scores=s.vote_scores, estimators=s.estimators,
@@ -83,12 +75,27 @@ def _row(file: str, stamp: int) -> EpochRow:
 
 def state(path: Path, epoch: int) -> EpochState:
     """One recorded epoch with its arrays; the last dozen that were asked for stay in memory."""
-    return _state(*_epoch_file(path, epoch))
+    return _state(*_epoch_at(path, epoch))
 
 
 def rows(path: Path) -> tuple[EpochRow, ...]:
-    """The numbers of all whole epochs."""
-    return tuple(_row(*_epoch_file(path, epoch)) for epoch in reader(path).epochs)
+    """The numbers of all whole epochs, up to the first that cannot be read."""
+    return _rows(path)[0]
+
+
+def damage(path: Path) -> str | None:
+    """What is wrong with the first epoch that cannot be read, as one sentence."""
+    return _rows(path)[1]
+
+
+def _rows(path: Path) -> tuple[tuple[EpochRow, ...], str | None]:
+    found: list[EpochRow] = []
+    for epoch in reader(path).epochs:
+        try:
+            found.append(_row(*_epoch_at(path, epoch)))
+        except RunFolderError as error:
+            return tuple(found), str(error)
+    return tuple(found), None
 
 
 def pca_map(path: Path, epoch: int) -> np.ndarray | None:

@@ -1,4 +1,4 @@
-"""The runs of this server: one training at a time on a background thread, shared by every browser tab.
+"""The runs of this server: one training at a time on a background thread, the rest in a queue, shared by every browser tab.
 
 Tabs come and go; a run belongs to the server process and to its folder on disk. Nothing here but `registry` touches
 Streamlit, so that the thread can never call it.
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ BRANCH_PATIENCE = 0.3
 STOP_PATIENCE = 10.0
 """Seconds that the end of the server waits for a run to stop; it obeys within an iteration."""
 
+MOST_WAITING = 8
+"""Runs in the queue. It is kept in memory: what has not begun when the server ends is not started by the next one."""
+
 OnEvent = Callable[[Event], None]
 log = logging.getLogger(__name__)
 
@@ -42,6 +46,15 @@ log = logging.getLogger(__name__)
 def runs_root() -> Path:
     """Where run folders lie: beside streamlit_app.py, unless BSD_RUNS names another folder."""
     return Path(os.environ.get("BSD_RUNS") or ROOT / "runs").resolve()
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A training that is wanted: what to do, and the event that is set when its data are ready, or at its end."""
+
+    run_id: str
+    work: Callable[[OnEvent], Any]
+    ready: threading.Event
 
 
 class RunRegistry:
@@ -52,6 +65,7 @@ class RunRegistry:
         self._lock = threading.Lock()
         self._active: str | None = None
         self._thread: threading.Thread | None = None
+        self._waiting: list[_Job] = []
         self._preparing = threading.Event()
         self._crafting: str | None = None
         self._errors: dict[str, str] = {}
@@ -66,6 +80,17 @@ class RunRegistry:
     def preparing(self, run_id: str) -> bool:
         """Whether a run is on its way here, but has not begun to train."""
         return self._active == run_id and self._preparing.is_set()
+
+    def place(self, run_id: str) -> int | None:
+        """How many trainings are over before that of a waiting run begins, 1 or more; None for a run that does not wait."""
+        with self._lock:
+            return next((i for i, job in enumerate(self._waiting, 1) if job.run_id == run_id), None)
+
+    @property
+    def waiting(self) -> list[str]:
+        """Runs in the queue, the next one first; the folders of new ones are not there yet."""
+        with self._lock:
+            return [job.run_id for job in self._waiting]
 
     @property
     def crafting(self) -> str | None:
@@ -95,15 +120,18 @@ class RunRegistry:
         if not run_id or run_id in (".", "..") or any(c in run_id for c in "/\\\0"):
             return False
         path = self.root / run_id
-        return path.is_dir() and path.resolve() == self.root.resolve() / run_id
+        try:
+            return path.is_dir() and path.resolve() == self.root.resolve() / run_id
+        except (OSError, ValueError):  # a name that no file system takes
+            return False
 
     def start(self, config: BSDConfig) -> str:
-        """Begin a run and return its id.
+        """Begin a run, or have it wait until the one that trains here is over; returns its id.
 
         Raises
         ------
         BSDError
-            If another run trains here, or the settings or the data are found unfit at once; nothing was started.
+            If the queue is full, or the settings or the data are found unfit at once; nothing was started.
         """
         from bsd_engine import preflight, recorder
 
@@ -115,36 +143,41 @@ class RunRegistry:
             ready.set()
             recorder.record_run(config, self.root / run_id, prepared=prepared, on_event=on_event)
 
-        self._launch(run_id, job, ready)
-        ready.wait(START_PATIENCE)
-        if self._active != run_id and not (self.root / run_id).exists() and run_id in self._errors:
-            raise BSDError(self._errors.pop(run_id))
-        return run_id
+        return self._begun(_Job(run_id, job, ready), START_PATIENCE)
+
+    def _begun(self, job: _Job, patience: float) -> str:
+        """Begin a job or have it wait; returns its run, or raises what made it fail at once."""
+        if self._enqueue(job):
+            job.ready.wait(patience)
+            if self._active != job.run_id and not (self.root / job.run_id).exists() and job.run_id in self._errors:
+                raise BSDError(self._errors.pop(job.run_id))
+        return job.run_id
 
     def resume(self, run_id: str) -> str:
-        """Go on with a run after its last checkpoint."""
+        """Go on with a run after its last checkpoint, or have it wait for its turn."""
         from bsd_engine import recorder
 
         path = self.path(run_id)
         if is_locked(path):
             raise RunFolderError(f"Run {run_id} is being trained by another process; stop it there first.")
-        self._launch(run_id, lambda on_event: recorder.resume_run(path, on_event=on_event), threading.Event())
+        self._enqueue(_Job(run_id, lambda on_event: recorder.resume_run(path, on_event=on_event), threading.Event()))
         return run_id
 
     def branch(self, run_id: str, epoch: int, config: BSDConfig) -> str:
-        """Begin a run from a checkpoint of another one, with other settings for the epochs after it; returns its id."""
+        """Begin a run from a checkpoint of another one, with other settings for the epochs after it, or have it wait; returns its id."""
         from bsd_engine import recorder
 
         source, new_id = self.path(run_id), new_run_id()
-        over = threading.Event()
-        self._launch(new_id, lambda on_event: recorder.branch_run(source, epoch, config, self.root / new_id, on_event=on_event), over)
-        over.wait(BRANCH_PATIENCE)
-        if self._active != new_id and not (self.root / new_id).exists() and new_id in self._errors:
-            raise BSDError(self._errors.pop(new_id))
-        return new_id
+
+        def job(on_event: OnEvent) -> None:
+            recorder.branch_run(source, epoch, config, self.root / new_id, on_event=on_event)
+
+        return self._begun(_Job(new_id, job, threading.Event()), BRANCH_PATIENCE)
 
     def command(self, run_id: str, command: Command) -> None:
-        """Ask the writer of a run, here or in a terminal, to pause, resume or stop."""
+        """Ask the writer of a run, here or in a terminal, to pause, resume or stop; a waiting run is taken out of the queue."""
+        if command == "stop" and self._forget(run_id):
+            return
         path = self.path(run_id)
         if not is_locked(path):
             raise RunFolderError(f"Nobody trains run {run_id} any more, so it cannot {command}.")
@@ -152,6 +185,8 @@ class RunRegistry:
 
     def close(self) -> None:
         """Stop what this server started, and wait a moment for the run to say so in its folder."""
+        with self._lock:
+            self._waiting.clear()
         active, thread = self._active, self._thread
         if active is not None and thread is not None and (self.root / active).is_dir():
             with contextlib.suppress(BSDError):
@@ -159,17 +194,44 @@ class RunRegistry:
             thread.join(STOP_PATIENCE)
         self._end_maps()
 
-    def _launch(self, run_id: str, job: Callable[[OnEvent], Any], over: threading.Event) -> None:
-        """Do a job on a thread of its own, unless one is being done; `over` is set at its end at the latest."""
+    def _enqueue(self, job: _Job) -> bool:
+        """Begin a job, or put it into the queue; whether it has begun."""
         with self._lock:
-            if self._active is not None:
-                raise RunFolderError(f"Run {self._active} is still training and this machine trains one run at a time; "
-                                     "stop it first or wait until it has finished.")
-            self._active = run_id
-            self._preparing.set()
-            self._errors.pop(run_id, None)
-        self._thread = threading.Thread(target=self._work, args=(run_id, job, over), name=f"run {run_id}", daemon=True)
+            if job.run_id == self._active or any(job.run_id == other.run_id for other in self._waiting):
+                raise RunFolderError(f"Run {job.run_id} is on its way already; wait for its turn.")
+            if self._active is None:
+                self._launch(job)
+                return True
+            if len(self._waiting) >= MOST_WAITING:
+                raise RunFolderError(f"Run {self._active} is still training and {MOST_WAITING} more are waiting, since this machine "
+                                     "trains one run at a time; stop one of them first.")
+            self._errors.pop(job.run_id, None)
+            self._waiting.append(job)
+            return False
+
+    def _forget(self, run_id: str) -> bool:
+        """Take a run out of the queue; whether it was in it."""
+        with self._lock:
+            kept = [job for job in self._waiting if job.run_id != run_id]
+            found, self._waiting = len(kept) < len(self._waiting), kept
+            if found and not (self.root / run_id).exists():
+                self._errors[run_id] = "It was taken out of the queue before it began."
+        return found
+
+    def _launch(self, job: _Job) -> None:
+        """Do a job on a thread of its own; the lock is held."""
+        self._active = job.run_id
+        self._preparing.set()
+        self._errors.pop(job.run_id, None)
+        self._thread = threading.Thread(target=self._work, args=(job,), name=f"run {job.run_id}", daemon=True)
         self._thread.start()
+
+    def _next(self) -> None:
+        """The turn of the first that waits."""
+        with self._lock:
+            self._active = self._crafting = None
+            if self._waiting:
+                self._launch(self._waiting.pop(0))
 
     def _note_steps(self, steps: range, what: str) -> Iterator[int]:
         for i in steps:
@@ -177,8 +239,8 @@ class RunRegistry:
             yield i
         self._crafting = None
 
-    def _work(self, run_id: str, job: Callable[[OnEvent], Any], over: threading.Event) -> None:
-        epochs = 0
+    def _work(self, job: _Job) -> None:
+        epochs, run_id = 0, job.run_id
 
         def on_event(event: Event) -> None:
             nonlocal epochs
@@ -190,7 +252,7 @@ class RunRegistry:
                     self._start_maps(run_id)
 
         try:
-            job(on_event)
+            job.work(on_event)
         except BSDError as error:
             self._errors[run_id] = str(error)
         except Exception as error:  # the boundary of the worker: a page shows this, the terminal has the traceback
@@ -198,8 +260,8 @@ class RunRegistry:
             self._errors[run_id] = (f"The run ended on an unexpected error ({type(error).__name__}: {error}). Finished epochs "
                                     "are kept; the terminal shows the details.")
         finally:
-            self._active = self._crafting = None
-            over.set()
+            self._next()
+            job.ready.set()
 
     def _start_maps(self, run_id: str) -> None:
         """Have UMAP maps made by a process of the lowest priority: numba would hold this one's interpreter lock."""

@@ -23,7 +23,7 @@ class Snapshot:
 
     run_id: str
     path: Path
-    status: Status | Literal["preparing"]
+    status: Status | Literal["preparing", "queued"]
     run: RunReader | None
     """None while the folder is not there yet, or never came to be."""
     rows: tuple[EpochRow, ...] = ()
@@ -34,11 +34,15 @@ class Snapshot:
     can_resume: bool = False
     error: str | None = None
     """Why the run ended early."""
+    before: int | None = None
+    """How many trainings are over before that of a waiting run begins."""
+    damage: str | None = None
+    """What of the record cannot be read; `rows` end before it."""
 
     @property
     def live(self) -> bool:
         """Whether news may come."""
-        return self.status in ("preparing", "running", "paused")
+        return self.status in ("queued", "preparing", "running", "paused")
 
     @property
     def total(self) -> int:
@@ -52,38 +56,43 @@ class Snapshot:
         progress, done = self.progress or {}, len(self.rows)
         if progress.get("epoch") != done:
             return min(done, self.total - 1), 0.0
-        return done, min(1.0, progress.get("iteration", 0) / max(1, progress.get("iterations", 1)))
+        return done, min(1.0, max(0, progress.get("iteration") or 0) / max(1, progress.get("iterations") or 1))
 
     @property
     def silent_seconds(self) -> float | None:
         """Seconds since the writer's last word, where that is longer than it should be."""
-        since = time.time() - (self.progress or {}).get("time", time.time())
+        since = time.time() - ((self.progress or {}).get("time") or time.time())
         return since if self.status == "running" and since > eta.silence_limit(recorded.durations(self.rows)) else None
 
 
 def look(registry: RunRegistry, run_id: str) -> Snapshot:
     """The present state of a run; raises `BSDError` for a broken folder."""
     path, error = registry.root / run_id, registry.error(run_id)
-    preparing = registry.preparing(run_id)
+    preparing, before = registry.preparing(run_id), registry.place(run_id)
     try:
         path = registry.path(run_id)
         run = recorded.reader(path)
     except BSDError:
-        if not preparing and not error:
+        if not preparing and not error and before is None:
             raise
-        return Snapshot(run_id=run_id, path=path, status="preparing" if preparing else "failed", run=None, error=error)
-    status = "preparing" if preparing else run.status
+        status = "preparing" if preparing else "failed" if before is None else "queued"
+        return Snapshot(run_id=run_id, path=path, status=status, run=None, error=error, before=before)
+    status = "preparing" if preparing else run.status if before is None else "queued"
     progress, summary = run.progress, run.summary
     return Snapshot(
         run_id=run_id, path=path, status=status, run=run, rows=recorded.rows(path), progress=progress, summary=summary,
-        waiting=recorded.waiting_command(path, (progress or {}).get("commands_obeyed", 0)) if status in ("running", "paused") else None,
-        can_resume=status not in ("preparing", "running", "paused") and run.can_resume,
-        error=error or (summary or {}).get("error"),
+        waiting=recorded.waiting_command(path, (progress or {}).get("commands_obeyed") or 0) if status in ("running", "paused") else None,
+        can_resume=status not in ("queued", "preparing", "running", "paused") and run.can_resume,
+        before=before,
+        error=error or (summary or {}).get("error"), damage=recorded.damage(path),
     )
 
 
 def sentence(now: Snapshot, registry: RunRegistry, *, truth_shown: bool) -> str:
     """What the run is doing, or how it ended."""
+    if now.before is not None:
+        runs = "the run that trains now is" if now.before == 1 else f"{now.before} other runs are"
+        return f"Waits until {runs} over, since this machine trains one run at a time. Stop takes it out of the queue."
     if now.run is None or now.status == "preparing":
         crafting = f"The attack crafts its trigger: {registry.crafting}. It is kept for the next time." if registry.crafting else None
         return now.error or crafting or "Loading the images and building both models; the first epoch follows."
@@ -113,7 +122,7 @@ def _live_sentence(now: Snapshot, registry: RunRegistry) -> str:
     if len(now.rows) >= now.total:
         return f"{where} · writing the summary"
     progress = now.progress or {}
-    inside = f" · iteration {progress['iteration']} of {progress['iterations']}" if progress.get("epoch") == epoch else ""
+    inside = f" · iteration {progress.get('iteration')} of {progress.get('iterations')}" if progress.get("epoch") == epoch else ""
     prior = recorded.prior_seconds(registry.root, now.run.config)
     left = eta.remaining_seconds(schedule, recorded.durations(now.rows), fraction, prior)
     if left is None:

@@ -64,7 +64,7 @@ def verdict_text(row: EpochRow | None, class_names: tuple[str, ...]) -> str:
         return "This run was recorded before residuals were transplanted; only the votes are known."
     name = f"**{words.unformatted(html.unescape(class_name(class_names, verdict['classes'][0])))}**"
     if verdict["kind"] == "several":
-        return f"**Several targets**: {verdict['why']}. No single class is the target; pools are decided as under an all-to-all attack."
+        return f"**Several targets**: {words.unformatted(verdict['why'])}. No single class is the target; pools are decided as under an all-to-all attack."
     z = f"z = {verdict['z']:.1f} against the other classes; {verdict['needed']:g} is needed"
     if verdict["kind"] == "no_attack":
         return f"**No attack found**: nothing that sets a class apart leads other images to it (likeliest: {name}, {z})."

@@ -35,7 +35,9 @@ def _check(condition: bool, name: str, value: Any, expected: str, remedy: str = 
 
 
 def _is_number(value: Any, low: float, high: float) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value) and low <= value <= high
+    """Whether a value is a finite number in a range; a whole one may have any number of digits, true and false are none."""
+    finite = isinstance(value, int) and not isinstance(value, bool) or isinstance(value, float) and math.isfinite(value)
+    return finite and low <= value <= high
 
 
 def _check_numbers(config: Any, **ranges: tuple[float, float]) -> None:
@@ -54,6 +56,18 @@ def _check_choices(config: Any) -> None:
         if get_origin(hint) is Literal:
             choices = get_args(hint)
             _check(getattr(config, name) in choices, name, getattr(config, name), f"one of {', '.join(choices)}")
+
+
+def _check_kinds(config: Any) -> None:
+    """Check that words are texts and switches true or false: a stored configuration may hold anything."""
+    for name, hint in get_type_hints(type(config)).items():
+        value = getattr(config, name)
+        if hint in (str, str | None):
+            _check(isinstance(value, str) or (value is None and hint is not str), name, value, "a text")
+        elif hint is bool:
+            _check(isinstance(value, bool), name, value, "true or false")
+        elif get_origin(hint) is dict:
+            _check(isinstance(value, dict), name, value, "pairs of a name and a value")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +89,7 @@ class DataConfig:
     different sizes or above 64 pixels become 32x32."""
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
         known = self.data in ("bundled", "cifar10", "gtsrb") or self.data.startswith(("folder:", "npz:"))
         _check(known, "data", self.data, "bundled, cifar10, gtsrb, folder:PATH or npz:PATH")
         _check_numbers(self, crop_padding=(0, 7))
@@ -108,6 +123,7 @@ class AttackConfig:
     those that there are."""
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
         _check_choices(self)
         _check_numbers(self, target_label=(0, math.inf))
         if self.rate is not None:
@@ -163,7 +179,7 @@ class ScheduleConfig:
     t3: int = 120
     """T3: number of main epochs in all (paper: 120)."""
     iterations: int = 1024
-    """MixMatch iterations in a main epoch (paper: 1024)."""
+    """MixMatch iterations in a main epoch (paper: 1024); the plan of an epoch is drawn at once, hence at most a million."""
 
     def __post_init__(self) -> None:
         _check_numbers(
@@ -173,7 +189,7 @@ class ScheduleConfig:
             init_epochs=(1, 1000),
             t2=(1, 10000),
             t3=(1, 10000),
-            iterations=(1, math.inf),
+            iterations=(1, 1_000_000),
         )
         start = self.t1 + self.init_epochs
         _check(self.t2 >= start, "t2", self.t2, f"at least warmup + init_epochs = {start}", "Raise t2 or shorten the warm-up.")
@@ -225,6 +241,7 @@ class AltruisticConfig:
     """Architecture of g; that of f when not given (paper: the same)."""
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
         _check_choices(self)
         _check_numbers(self, altruistic_lr=(1e-9, 10), altruistic_batch=(2, 65536), lga_gamma=(0, 100))
 
@@ -257,6 +274,7 @@ class MixMatchConfig:
     """Whether the forwards that guess labels move batch norm's running statistics, as they do in ASD."""
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
         _check_choices(self)
         _check_numbers(
             self,
@@ -337,6 +355,7 @@ class SplitConfig:
     """Lower bounds of the probabilities and of the one-hot label in reverse cross-entropy (ASD: 1e-7, 1e-4)."""
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
         _check_choices(self)
         _check_numbers(self, alpha=(0, 1), beta=(0, 1))
         _check(self.alpha > 0, "alpha", self.alpha, "a number above 0")
@@ -433,7 +452,8 @@ class BSDConfig:
     undefended: UndefendedConfig = field(default_factory=UndefendedConfig)
 
     def __post_init__(self) -> None:
-        _check(isinstance(self.seed, int) and 0 <= self.seed < 2**31, "seed", self.seed, "a whole number from 0 to 2147483647")
+        _check_kinds(self)
+        _check(_is_number(self.seed, 0, 2**31 - 1) and isinstance(self.seed, int), "seed", self.seed, "a whole number from 0 to 2147483647")
         device = self.device
         known = device in ("auto", "cpu", "cuda") or (device.startswith("cuda:") and device[5:].isdigit())
         _check(known, "device", device, "auto, cpu, cuda or cuda:N")
@@ -475,7 +495,7 @@ class BSDConfig:
         try:
             parts = {name: group(**values[name]) for name, group in GROUPS.items()}
             return cls(**{k: v for k, v in values.items() if k not in GROUPS}, **parts)
-        except (TypeError, KeyError) as error:
+        except (TypeError, KeyError, AttributeError) as error:
             raise ConfigError(f"the stored configuration does not fit this version: {error}. Start a new run.") from None
 
 

@@ -12,6 +12,7 @@ import logging
 import os
 import secrets
 import shutil
+import tokenize
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,7 +85,7 @@ def _open(path: Path, count: int) -> np.ndarray | None:
     """The cached array, paged in from disk, or None; pages that are written to become private."""
     try:
         images = np.load(path, mmap_mode="c", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError, TypeError, SyntaxError, OverflowError, MemoryError, tokenize.TokenError):
         return None
     return images if images.dtype == np.uint8 and images.ndim == 4 and len(images) == count else None
 

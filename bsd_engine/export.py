@@ -28,6 +28,7 @@ COLUMNS = ("file", "index", "given_label", "original_label", "poisoned", "noise"
 _ADVICE = "Nothing was saved; try again afterwards."
 
 Progress = Callable[[Iterable[int]], Iterable[int]]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def save(prepared: PreparedData, out: Path, form: Format, progress: Progress = iter) -> list[Path]:
@@ -188,10 +189,13 @@ def _write_png(pixels: np.ndarray, path: Path) -> None:
 
 
 def _listing(prepared: PreparedData, files: list[str]) -> str:
-    """CSV: a line for each training image, labels by name; its number counts from 0."""
+    """CSV: a line for each training image, labels by name; its number counts from 0.
+
+    A name that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
     if prepared.is_poison is None or prepared.original_labels is None:
         raise StorageError("The truth about this set is unknown, so its poison cannot be listed; poison it anew.")
-    names, text = prepared.class_names, io.StringIO()
+    names, text = [f"'{name}" if name.startswith(_FORMULA) else name for name in prepared.class_names], io.StringIO()
     noise = [False] * len(files) if prepared.is_noise is None else prepared.is_noise.tolist()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(COLUMNS)

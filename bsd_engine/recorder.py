@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 
+from bsd_engine import checkpoints
 from bsd_engine.config import BSDConfig
-from bsd_engine.errors import BSDError, RunFolderError
+from bsd_engine.errors import BSDError, RunFolderError, TrainingError
 from bsd_engine.events import EpochFinished, Event, IterationDone, RunFinished
 from bsd_engine.preflight import PreparedData, prepare
 from bsd_engine.runs import RunReader, RunWriter, checkpoint_paths
@@ -54,8 +55,8 @@ def branch_run(source: Path, epoch: int | None, config: BSDConfig, path: Path, *
     prepared = prepared or prepare(config)
     if prepared.fingerprint != reader.fingerprint:
         raise RunFolderError(f"{source} was trained on other data (fingerprints differ); branch with the data of the run.")
-    trainer = BSDTrainer(config, prepared, checkpoint=checkpoint)
-    seconds = sum(reader.epoch(e).metrics.get("seconds") or 0.0 for e in range(trainer.first_epoch))
+    trainer = _restored(config, prepared, checkpoint, source)
+    seconds = _seconds_before(reader, trainer.first_epoch)
     with _new_folder(config, prepared, path, branched_from={"run": reader.run_id, "epoch": epoch}) as writer:
         for e in range(trainer.first_epoch):
             writer.epoch(reader.epoch(e))
@@ -97,12 +98,32 @@ def resume_run(path: Path, *, prepared: PreparedData | None = None, on_event: On
     prepared = prepared or prepare(reader.config)
     if prepared.fingerprint != reader.fingerprint:
         raise RunFolderError(f"{path} was trained on other data (fingerprints differ); resume with the data of the run.")
-    trainer = BSDTrainer(reader.config, prepared, checkpoint=checkpoint)
-    seconds = sum(reader.epoch(e).metrics.get("seconds") or 0.0 for e in range(trainer.first_epoch))
+    trainer = _restored(reader.config, prepared, checkpoint, path)
+    seconds = _seconds_before(reader, trainer.first_epoch)
     with RunWriter(Path(path)) as writer:
         writer.ignore_old_commands()
         writer.clear_summary()
         return _record(trainer, writer, on_event, seconds_before=seconds)
+
+
+def _restored(config: BSDConfig, prepared: PreparedData, checkpoint: dict[str, Any] | None, path: Path) -> BSDTrainer:
+    """A trainer in the state of a checkpoint, which may be of another network or of none."""
+    try:
+        return BSDTrainer(config, prepared, checkpoint=checkpoint)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+        if checkpoint is None or _is_out_of_memory(error):
+            raise
+        what = str(error).strip().splitlines()[0]
+        raise RunFolderError(f"The checkpoint of {path} does not fit its settings ({what}); start the run again in a new folder.") from None
+
+
+def _seconds_before(reader: RunReader, epochs: int) -> float:
+    """Seconds that the epochs before took; a damaged record of one must not keep the run from going on."""
+    total = 0.0
+    for epoch in range(epochs):
+        with contextlib.suppress(RunFolderError):
+            total += reader.epoch(epoch).metrics.get("seconds") or 0.0
+    return total
 
 
 def load_checkpoint(path: Path, epoch: int | None = None) -> dict[str, Any]:
@@ -116,9 +137,9 @@ def load_checkpoint(path: Path, epoch: int | None = None) -> dict[str, Any]:
         files = chosen
     for file in reversed(files):
         try:
-            return torch.load(file, map_location="cpu", weights_only=True)
-        except Exception:  # noqa: BLE001, S112 - torch raises many kinds for a damaged file; the older one may be whole
-            continue
+            return checkpoints.read(file)
+        except (OSError, ValueError):
+            continue  # the older one may be whole
     raise RunFolderError(f"{path} has no readable checkpoint to resume from; start the run again in a new folder.")
 
 
@@ -148,8 +169,23 @@ def _record(trainer: BSDTrainer, writer: RunWriter, on_event: OnEvent | None, se
         _report_failure(trainer, writer, str(error))
         raise
     except Exception as error:
-        _report_failure(trainer, writer, f"{type(error).__name__}: {error}")
+        sentence = _out_of_memory(error) if _is_out_of_memory(error) else f"{type(error).__name__}: {error}"
+        _report_failure(trainer, writer, sentence)
+        if _is_out_of_memory(error):
+            raise TrainingError(sentence) from error
         raise
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether a device or the machine had no memory left; torch says so on a CPU in a plain RuntimeError."""
+    on_cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return on_cpu or isinstance(error, (MemoryError, torch.OutOfMemoryError))
+
+
+def _out_of_memory(error: Exception) -> str:
+    what = (str(error).strip().splitlines() or ["no details"])[0]
+    return (f"The memory of the device or of the machine is used up ({what}). Finished epochs are kept: resume when other programs have "
+            "ended, or start again with smaller batches, a smaller width, fewer images or --device cpu.")
 
 
 def _write(event: Event, writer: RunWriter, keep: tuple[int, ...]) -> None:

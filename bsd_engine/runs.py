@@ -25,7 +25,6 @@ import json
 import os
 import secrets
 import time
-import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, fields
@@ -36,6 +35,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from bsd_engine import bounded, run_checks
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import RunFolderError, StorageError
 from bsd_engine.events import EpochState
@@ -45,8 +45,7 @@ _PART_BYTES = 4_000_000  # of a large file, written at a time
 Command = Literal["pause", "resume", "stop"]
 Status = Literal["running", "paused", "finished", "stopped", "failed", "interrupted"]
 
-# What reading a damaged file raises; zipfile has RuntimeErrors for flags that it does not know.
-_UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_IN_MEMORY_BELOW = 64_000_000  # bytes of images that are read instead of mapped
 _ARRAYS = tuple(f.name for f in fields(EpochState) if "ndarray" in str(f.type))
 _SCALARS = tuple(f.name for f in fields(EpochState) if f.name not in _ARRAYS)
 
@@ -72,16 +71,19 @@ def storage_errors(path: Path, advice: str = "Finished epochs are kept; resume t
         raise StorageError(f"Cannot write {path}: {cause}. {advice}") from error
 
 
-def write_atomic(path: Path, content: bytes | Iterable[bytes]) -> None:
-    """Write a file so that readers see the old content or the new one, never a part; large content comes in parts."""
+def write_atomic(path: Path, content: bytes | Iterable[bytes], *, durable: bool = True) -> None:
+    """Write a file so that readers see the old content or the new one, never a part; large content comes in parts.
+
+    A durable one is on the disk before it gets its name: after a loss of power, too, it is whole or not there.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(3)}.tmp")
     with storage_errors(path):
         try:
-            if isinstance(content, bytes):
-                temporary.write_bytes(content)
-            else:
-                with temporary.open("xb") as file:
-                    file.writelines(content)
+            with temporary.open("xb") as file:
+                file.writelines([content] if isinstance(content, bytes) else content)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
             os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -125,10 +127,22 @@ def pack_epoch(state: EpochState) -> bytes:
 
 
 def unpack_epoch(content: bytes) -> EpochState:
-    """The epoch that `pack_epoch` wrote."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        scalars = json.loads(file["scalars"].tobytes())
-        return EpochState(**scalars, **{name: file[name] for name in file.files if name != "scalars"})
+    """The epoch that `pack_epoch` wrote; raises `ValueError` for anything else."""
+    arrays = bounded.unpack_arrays(content)
+    if "scalars" not in arrays:
+        raise ValueError("it holds no epoch")
+    scalars = bounded.parse_object(arrays.pop("scalars").tobytes(), finite=False)  # a verdict may stand out infinitely far
+    if unknown := (scalars.keys() - set(_SCALARS)) | (arrays.keys() - set(_ARRAYS)):
+        raise ValueError(f"it holds {min(unknown)!r}, which an epoch has not")
+    run_checks.check_scalars(scalars)
+    return EpochState(**{"altruistic_loss": None, "altruistic_prediction": None, "clean_ratio": None, **scalars, **arrays})
+
+
+def _refuse_linked_folders(path: Path) -> None:
+    """A folder from elsewhere must not have this program write, or delete old checkpoints, outside of it."""
+    for name in ("epochs", "maps", "checkpoints"):
+        if (path / name).is_symlink():
+            raise RunFolderError(f"{path / name} is a link to another folder; copy what it points to into its place.")
 
 
 class RunWriter:
@@ -176,7 +190,8 @@ class RunWriter:
 
     def _take_lock(self) -> int:
         with storage_errors(self.path):
-            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+            _refuse_linked_folders(self.path)
+            lock = _without_following(str(self.path / "lock"), os.O_RDWR | os.O_CREAT)
         for _ in range(20):  # a viewer's probe (`is_locked`) holds the lock for some microseconds
             with contextlib.suppress(OSError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -209,14 +224,16 @@ class RunWriter:
         self._write(f"checkpoints/{epoch:05d}.pt", content)
         for old in checkpoint_paths(self.path)[:-2]:
             if int(old.stem) not in keep:
-                old.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # one too many does no harm; a folder that cannot be written has said so
+                    old.unlink(missing_ok=True)
 
     def progress(self, *, min_interval: float = 0.0, **values: Any) -> None:
         """Publish where the run is, unless that was done less than `min_interval` seconds ago."""
         now = time.monotonic()
         if now - self._last_progress >= min_interval:
             self._last_progress = now
-            self._write("progress.json", _json({**values, "time": time.time(), "commands_obeyed": self._commands_read}))
+            content = _json({**values, "time": time.time(), "commands_obeyed": self._commands_read})
+            write_atomic(self.path / "progress.json", content, durable=False)  # twice a second, and no loss
 
     def summary(self, summary: dict[str, Any]) -> None:
         """Write the last word on the run."""
@@ -239,9 +256,10 @@ class RunWriter:
 
 
 def read_commands(path: Path) -> list[Command]:
+    """Commands given so far, oldest first; none where they cannot be read."""
     try:
-        lines = (path / "commands.jsonl").read_text(errors="replace").splitlines()
-    except FileNotFoundError:
+        lines = bounded.read_bytes(path / "commands.jsonl", bounded.MOST_JSON_BYTES).decode(errors="replace").splitlines()
+    except (OSError, ValueError):
         return []
     return [command for command in map(_command_of, lines) if command]
 
@@ -249,8 +267,8 @@ def read_commands(path: Path) -> list[Command]:
 def _command_of(line: str) -> Command | None:
     """The command in a line; None for a line that a viewer has not finished, or never will."""
     try:
-        command = json.loads(line)["command"]
-    except (ValueError, TypeError, KeyError):
+        command = bounded.parse_object(line)["command"]
+    except (ValueError, KeyError):
         return None
     return command if command in get_args(Command) else None
 
@@ -259,8 +277,13 @@ def send_command(path: Path, command: Command) -> None:
     """Ask the writer of a run folder to pause, resume or stop; it obeys within an iteration."""
     # The newline in front ends a line that a dying viewer left torn.
     line = "\n" + json.dumps({"command": command, "time": time.time()}) + "\n"
-    with storage_errors(path), open(path / "commands.jsonl", "a") as file:
+    with storage_errors(path), open(path / "commands.jsonl", "a", opener=_without_following) as file:
         file.write(line)
+
+
+def _without_following(path: str, flags: int) -> int:
+    """Open a file of a run folder, but not what a link in its place points to: the folder may come from elsewhere."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,47 +301,47 @@ class RunReader:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        info = self._read_json("config.json")
+        info = self._read_json("config.json", checked=False)  # a newer version may hold other kinds of values
         if info is None:
             raise RunFolderError(f"{self.path} is not a run folder (no config.json); choose a folder that a run has written.")
-        if info.get("format_version", 0) > FORMAT_VERSION:
+        version = info.get("format_version")
+        if isinstance(version, int) and version > FORMAT_VERSION:
             raise RunFolderError(
-                f"{self.path} has format {info['format_version']}, this program reads up to {FORMAT_VERSION}; update the program."
+                f"{self.path} has format {version}, this program reads up to {FORMAT_VERSION}; update the program."
             )
-        try:
-            self.config = BSDConfig.from_dict(info["config"])
-            self.class_names: tuple[str, ...] = tuple(info["class_names"])
-            self.num_samples: int = info["num_samples"]
-            self.fingerprint: str = info["fingerprint"]
-            self.created: str = info["created"]
-            self.truth_known: bool = info["truth_known"]
-            self.branched_from: dict[str, Any] | None = info.get("branched_from")
-        except KeyError as error:
-            raise RunFolderError(f"{self.path}/config.json lacks {error}; the folder is broken.") from None
-        self._states: dict[int, tuple[int, EpochState]] = {}
+        with self._naming("config.json"):
+            run_checks.check_config(info)
+        self.config = BSDConfig.from_dict(info["config"])
+        self.class_names: tuple[str, ...] = tuple(info["class_names"])
+        self.num_samples: int = info["num_samples"]
+        self.fingerprint: str = info["fingerprint"]
+        self.created: str = info["created"]
+        self.truth_known: bool = info["truth_known"]
+        self.branched_from: dict[str, Any] | None = info.get("branched_from")
+        self._states: dict[int, tuple[bounded.Stamp, EpochState]] = {}
 
     @property
     def run_id(self) -> str:
         """Name of the folder."""
         return self.path.name
 
-    def _read_json(self, name: str) -> dict[str, Any] | None:
+    @contextlib.contextmanager
+    def _naming(self, name: str) -> Iterator[None]:
+        """Turn what is wrong with a file into one sentence."""
         try:
-            content = json.loads((self.path / name).read_text())
-        except FileNotFoundError:
-            return None
+            yield
         except (OSError, ValueError) as error:
             raise RunFolderError(f"{self.path / name} cannot be read: {error}. The folder is broken.") from None
-        if not isinstance(content, dict):
-            raise RunFolderError(f"{self.path / name} holds no JSON object. The folder is broken.")
-        return content
 
-    def _read_npz(self, name: str) -> dict[str, np.ndarray]:
-        try:
-            with np.load(self.path / name, allow_pickle=False) as file:
-                return {key: file[key] for key in file.files}
-        except _UNREADABLE as error:
-            raise RunFolderError(f"{self.path / name} cannot be read: {error}. The folder is broken.") from None
+    def _read_json(self, name: str, *, checked: bool = True) -> dict[str, Any] | None:
+        with self._naming(name):
+            try:
+                content = bounded.read_object(self.path / name)
+            except FileNotFoundError:
+                return None
+            if checked:
+                run_checks.check_kinds(name, content)
+        return content
 
     @property
     def labels(self) -> np.ndarray:
@@ -332,25 +355,38 @@ class RunReader:
 
     @property
     def _samples(self) -> dict[str, np.ndarray]:
-        return _cached_npz(self, "samples.npz")
+        with self._naming("samples.npz"):
+            arrays = _arrays_of(self.path / "samples.npz")
+            run_checks.check_samples(arrays, self.num_samples, len(self.class_names))
+        return arrays
 
     @property
     def truth(self) -> Truth | None:
         """The truth, or None where it is unknown."""
-        return Truth(**_cached_npz(self, "truth.npz")) if self.truth_known else None
+        if not self.truth_known:
+            return None
+        with self._naming("truth.npz"):
+            arrays = _arrays_of(self.path / "truth.npz")
+            run_checks.check_truth(arrays, self.num_samples, len(self.class_names))
+        return Truth(**arrays)
 
     @property
     def images(self) -> np.ndarray:
-        """(N, C, H, W) uint8, memory-mapped: the images as trained on."""
-        try:
-            return np.load(self.path / "images.npy", mmap_mode="r", allow_pickle=False)
-        except _UNREADABLE as error:
-            raise RunFolderError(f"{self.path / 'images.npy'} cannot be read: {error}. The folder is broken.") from None
+        """(N, C, H, W) uint8, not writable: the images as trained on; many of them are memory-mapped."""
+        with self._naming("images.npy"):
+            path = self.path / "images.npy"
+            images = _images_at(str(path), bounded.stamp_of(path))
+            run_checks.check_images(images, self.num_samples)
+        return images
 
     @property
     def summary(self) -> dict[str, Any] | None:
         """Content of summary.json, or None while there is none."""
-        return self._read_json("summary.json")
+        summary = self._read_json("summary.json")
+        if summary is not None:
+            with self._naming("summary.json"):
+                run_checks.check_summary(summary)
+        return summary
 
     @property
     def progress(self) -> dict[str, Any] | None:
@@ -374,56 +410,86 @@ class RunReader:
     @property
     def epochs(self) -> list[int]:
         """Whole epochs recorded so far, from 0 without gaps."""
-        found = {int(p.stem) for p in (self.path / "epochs").glob("[0-9]*.npz")}
+        found = set(_numbers(self.path / "epochs", ".npz"))
         return list(range(next(i for i in range(len(found) + 1) if i not in found)))
 
     @property
     def version(self) -> tuple[int, int, float]:
-        """Changes when an epoch or a map is added or an epoch is written anew: compare it before redrawing."""
-        newest = max((p.stat().st_mtime for d in ("epochs", "maps") for p in (self.path / d).glob("*.npz")), default=0.0)
-        return len(self.epochs), len(self.map_epochs), newest
+        """Changes when an epoch or a map is added or written anew, whatever the clock says: compare it before redrawing."""
+        stamps = [stamp for name in ("epochs", "maps") for stamp in _stamps(self.path / name)]
+        return len(self.epochs), len(self.map_epochs), float(zlib.crc32(repr(sorted(stamps)).encode()))
 
     def epoch(self, epoch: int) -> EpochState:
-        """One recorded epoch."""
-        path = self.path / f"epochs/{epoch:05d}.npz"
+        """One recorded epoch, kept in memory."""
+        path = self.path / _epoch_name(epoch)
         try:
-            stamp = path.stat().st_mtime_ns
-            if self._states.get(epoch, (0, None))[0] != stamp:
-                self._states[epoch] = (stamp, unpack_epoch(path.read_bytes()))
-        except FileNotFoundError:
-            raise RunFolderError(f"{self.path} has no epoch {epoch}; it holds {len(self.epochs)}.") from None
-        except _UNREADABLE as error:
-            raise RunFolderError(f"{path} cannot be read: {error}. The folder is broken.") from None
+            stamp = bounded.stamp_of(path)
+        except OSError:
+            return self.read_epoch(epoch)
+        if self._states.get(epoch, (None, None))[0] != stamp:
+            self._states[epoch] = (stamp, self.read_epoch(epoch))
         return self._states[epoch][1]
+
+    def read_epoch(self, epoch: int) -> EpochState:
+        """One recorded epoch, from the disk."""
+        name = _epoch_name(epoch)
+        with self._naming(name):
+            try:
+                state = unpack_epoch(bounded.read_bytes(self.path / name, bounded.MOST_NPZ_BYTES))
+            except FileNotFoundError:
+                raise RunFolderError(f"{self.path} has no epoch {epoch}; it holds {len(self.epochs)}.") from None
+            run_checks.check_epoch(state, epoch, self.num_samples, len(self.class_names))
+        return state
 
     @property
     def map_epochs(self) -> list[int]:
         """Epochs that have a UMAP map so far."""
-        return sorted(int(p.stem) for p in (self.path / "maps").glob("[0-9]*.npz"))
+        return _numbers(self.path / "maps", ".npz")
 
     def map(self, epoch: int) -> np.ndarray:
         """(L, 2) float32: the UMAP map of one of `map_epochs`."""
-        return self._read_npz(f"maps/{epoch:05d}.npz")["xy"]
+        name = f"maps/{epoch:05d}.npz"
+        with self._naming(name):
+            xy = bounded.read_arrays(self.path / name).get("xy")
+            run_checks.check_map(xy, len(self.landmark_idx))
+        return xy
+
+
+def _epoch_name(epoch: int) -> str:
+    return f"epochs/{epoch:05d}.npz"
+
+
+def _numbers(folder: Path, suffix: str) -> list[int]:
+    """Numbers of the files in a folder that are named by five digits or more, ascending."""
+    stems = [p.stem for p in folder.glob(f"[0-9]*{suffix}")]
+    return sorted(int(stem) for stem in stems if stem.isascii() and stem.isdecimal() and stem == f"{int(stem):05d}")
+
+
+def _stamps(folder: Path) -> Iterator[tuple[str, bounded.Stamp]]:
+    """Names and stamps of the .npz files of a folder; one that is deleted meanwhile is left out."""
+    for path in folder.glob("*.npz"):
+        with contextlib.suppress(OSError):
+            yield path.name, bounded.stamp_of(path)
 
 
 @lru_cache(maxsize=32)
-def _cached_npz_at(path: str, stamp: int) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as file:
-        return {key: file[key] for key in file.files}
+def _arrays_at(path: str, stamp: bounded.Stamp) -> dict[str, np.ndarray]:
+    return bounded.read_arrays(Path(path))
 
 
-def _cached_npz(reader: RunReader, name: str) -> dict[str, np.ndarray]:
-    try:
-        path = reader.path / name
-        return _cached_npz_at(str(path), path.stat().st_mtime_ns)
-    except _UNREADABLE as error:
-        raise RunFolderError(f"{reader.path / name} cannot be read: {error}. The folder is broken.") from None
+def _arrays_of(path: Path) -> dict[str, np.ndarray]:
+    return _arrays_at(str(path), bounded.stamp_of(path))
+
+
+@lru_cache(maxsize=2)
+def _images_at(path: str, stamp: bounded.Stamp) -> np.ndarray:
+    return bounded.open_array(Path(path), in_memory_below=_IN_MEMORY_BELOW)
 
 
 def is_locked(path: Path) -> bool:
     """Whether a living writer holds the run folder."""
     try:
-        lock = os.open(path / "lock", os.O_RDONLY)
+        lock = os.open(path / "lock", os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except OSError:
         return False
     try:
@@ -437,7 +503,8 @@ def is_locked(path: Path) -> bool:
 
 def checkpoint_paths(path: Path) -> list[Path]:
     """Checkpoints of a run folder, oldest first."""
-    return sorted((Path(path) / "checkpoints").glob("[0-9]*.pt"))
+    folder = Path(path) / "checkpoints"
+    return [folder / f"{epoch:05d}.pt" for epoch in _numbers(folder, ".pt")]
 
 
 def list_runs(root: Path) -> list[Path]:

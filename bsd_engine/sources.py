@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import lzma
 import os
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -23,6 +24,9 @@ from bsd_engine.image_folder import LabelledFiles, labelled_files, name_below, s
 from bsd_engine.torchvision_compat import import_torchvision
 
 BUNDLED = Path(__file__).parents[1] / "assets/fashion_mnist.npz.xz"
+# What numpy raises for files that are none of its own; a header that is no Python literal ends in the tokenizer.
+UNREADABLE = (OSError, ValueError, EOFError, AttributeError, TypeError, KeyError, RuntimeError, OverflowError, MemoryError, SyntaxError,
+              tokenize.TokenError, zlib.error, zipfile.BadZipFile)
 _KEYS = ("train_images", "train_labels", "test_images", "test_labels", "class_names", "images", "labels")
 
 
@@ -89,9 +93,11 @@ def npz(path: Path) -> Source:
         # Opened here, since numpy leaves a file open that turns out to be no zip.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {key: file[key] for key in _KEYS if key in file.files}
+        if odd := [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]:  # numpy hands over what is no .npy file
+            raise ValueError(f"{odd[0]} is no array")
     except FileNotFoundError:
         raise DataError(f"There is no file {path}; check the path after npz:.") from None
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, zlib.error, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path} cannot be read as an .npz file of plain arrays: {error}. Save it with numpy.savez.") from None
     return _from_arrays(arrays, str(path))
 

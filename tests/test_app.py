@@ -284,12 +284,85 @@ def test_one_training_at_a_time_and_its_error_is_kept(tmp_path: Path, monkeypatc
     runs = RunRegistry(tmp_path)
     run_id = runs.start(preset("smoke"))
     assert runs.active == run_id and look(runs, run_id).status == "preparing"
-    with pytest.raises(RunFolderError, match="one run at a time"):
-        runs.start(preset("smoke"))
     go_on.set()
     wait_for(lambda: runs.active is None)
     now = look(runs, run_id)
     assert now.status == "failed" and "lower its learning rate" in sentence(now, runs, truth_shown=True)
+
+
+def test_runs_wait_for_their_turn_and_can_be_taken_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bsd_engine import preflight, recorder
+
+    go_on, trained, at_once = threading.Event(), [], []
+
+    def slow_run(config: Any, path: Path, **_: Any) -> dict[str, Any]:
+        at_once.append(path.name)
+        assert len(at_once) == 1, "two trainings at once"
+        go_on.wait(20)
+        fake_run(path.parent, epochs=2, samples=60, run_id=path.name)
+        trained.append(at_once.pop())
+        return {}
+
+    monkeypatch.setattr(recorder, "record_run", slow_run)
+    monkeypatch.setattr(preflight, "prepare", lambda config: None)
+    runs = RunRegistry(tmp_path)
+    first, second, third, fourth = (runs.start(preset("smoke")) for _ in range(4))
+    assert (runs.active, runs.waiting) == (first, [second, third, fourth]) and runs.place(third) == 2 and runs.place(first) is None
+    now = look(runs, third)
+    assert now.status == "queued" and now.live and sentence(now, runs, truth_shown=True).startswith("Waits until 2 other runs are over")
+    runs.command(second, "stop")
+    assert runs.waiting == [third, fourth] and "taken out of the queue" in sentence(look(runs, second), runs, truth_shown=True)
+    while len(runs.waiting) < session.MOST_WAITING:
+        runs.start(preset("smoke"))
+    with pytest.raises(RunFolderError, match="8 more are waiting"):
+        runs.start(preset("smoke"))
+    for run_id in runs.waiting[2:]:
+        runs.command(run_id, "stop")
+    go_on.set()
+    wait_for(lambda: runs.active is None)
+    assert trained == [first, third, fourth] and look(runs, third).status == "finished"
+
+
+def test_a_run_that_fails_lets_the_next_one_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bsd_engine import preflight
+
+    go_on = threading.Event()
+
+    def refuse(config: Any) -> None:
+        go_on.wait(10)
+        raise TrainingError("It does not work.")
+
+    monkeypatch.setattr(preflight, "prepare", refuse)
+    monkeypatch.setattr(session, "START_PATIENCE", 0.1)
+    runs = RunRegistry(tmp_path)
+    started = [runs.start(preset("smoke")) for _ in range(3)]
+    go_on.set()
+    wait_for(lambda: runs.active is None)
+    assert [runs.error(run_id) for run_id in started] == ["It does not work."] * 3 and runs.waiting == []
+
+
+def test_the_page_shows_a_run_that_waits(open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch) -> None:
+    from bsd_engine import preflight
+
+    go_on = threading.Event()
+
+    def wait(config: Any) -> None:
+        go_on.wait(30)
+        raise TrainingError("It does not work.")
+
+    monkeypatch.setattr(preflight, "prepare", wait)
+    monkeypatch.setattr(session, "START_PATIENCE", 0.1)
+    try:
+        open_page()
+        first, second = (session.registry().start(preset("smoke")) for _ in range(2))
+        page = open_page(run=second)
+        assert "Waits until the run that trains now is over" in main_text(page) and not page.button(key="stop").disabled
+        page.button(key="stop").click()
+        assert "It was taken out of the queue before it began." in main_text(ran(page))
+        assert session.registry().active == first
+    finally:
+        go_on.set()
+        wait_for(lambda: session.registry().active is None)
 
 
 def test_a_run_that_crafts_its_trigger_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "init_epochs": (1, 1000),
     "t2": (1, 10000),
     "t3": (1, 10000),
-    "iterations": (1, math.inf),
+    "iterations": (1, 1_000_000),
     "altruistic_lr": (1e-9, 10),
     "altruistic_batch": (2, 65536),
     "main_lr": (1e-9, 10),

@@ -446,7 +446,7 @@ def test_a_disk_that_fills_up_among_the_images_is_one_sentence(
 
 
 @pytest.mark.parametrize(("code", "cause"), CAUSES)
-@pytest.mark.parametrize("where", ["pathlib.Path.write_bytes", "os.replace"])
+@pytest.mark.parametrize("where", ["pathlib.Path.open", "os.fsync", "os.replace"])
 def test_an_epoch_that_cannot_be_written_is_one_sentence_and_earlier_ones_stay(
     writer: RunWriter, reader: RunReader, monkeypatch: pytest.MonkeyPatch, code: int, cause: str, where: str
 ) -> None:

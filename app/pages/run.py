@@ -41,8 +41,7 @@ def render() -> None:
 def _choose(runs: RunRegistry) -> str | None:
     """The run to show, from the page's address or the list, newest first; None where there is none."""
     ids = runs.run_ids()
-    if runs.active and runs.active not in ids:
-        ids.insert(0, runs.active)
+    ids = [run_id for run_id in (*reversed(runs.waiting), runs.active) if run_id and run_id not in ids] + ids
     asked = st.query_params.get("run")
     failed_to_start = asked is not None and runs.error(asked) is not None
     if failed_to_start and asked not in ids:
@@ -79,7 +78,7 @@ def _describe(runs: RunRegistry, run_id: str) -> str:
         run = recorded.reader(runs.path(run_id))
         status, summary = run.status, run.summary or {}
     except BSDError:
-        return f"{run_id} · {'starting' if runs.active == run_id else 'could not be started' if runs.error(run_id) else 'not readable'}"
+        return f"{run_id} · {'waiting' if runs.place(run_id) else 'starting' if runs.active == run_id else 'could not be started' if runs.error(run_id) else 'not readable'}"
     config = run.config
     parts = [words.moment(run.created), config.preset, words.source(config.data.data), words.STATUS[status] if runs.active != run_id else words.STATUS["running"]]
     if (accuracy := summary.get("clean_accuracy")) is not None:

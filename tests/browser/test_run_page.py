@@ -105,7 +105,11 @@ def test_a_run_is_started_watched_paused_found_again_and_stopped(server: Any, ru
     page.screenshot(path=tmp_path / "run.png")
 
     page.get_by_role("button", name="Start", exact=True).click()
-    page.get_by_text("trains one run at a time").wait_for()
+    wait_for_words(page, "Waits until the run that trains now is over")
+    page.get_by_role("button", name="Stop").click()
+    wait_for_words(page, "taken out of the queue")
+    page.goto(server.url)
+    wait_for_words(page, "epoch")
     page.get_by_role("button", name="Stop").click()
     wait_for_words(page, "Stopped after epoch")
     assert RunReader(max(runs.iterdir())).status == "stopped"

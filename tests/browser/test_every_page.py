@@ -1,0 +1,39 @@
+"""Every page, with names that are made to break out: no exception box, no console error, no request that leaves the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.hostile import hostile_run
+
+RUN = "20260101-000000-abcdef"
+
+
+@pytest.fixture(scope="module")
+def server(serve: Callable, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The dashboard, with one run whose every text is hostile."""
+    root: Path = tmp_path_factory.mktemp("runs")
+    hostile_run(root, RUN)
+    return serve("streamlit_app.py", env={"BSD_RUNS": str(root)})
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_no_page_breaks_on_hostile_names(server: Any, visit: Callable, dark: bool) -> None:
+    """`visit` fails the test for console errors and for requests to other machines."""
+    page = visit(f"{server.url}/?run={RUN}", width=1440, height=900, dark=dark)
+    opened: list[str] = []
+    page.on("dialog", lambda dialog: (opened.append(dialog.message), dialog.dismiss()))
+    links = page.locator("[data-testid=stTopNavLink]")
+    links.first.wait_for()
+    names = links.all_inner_texts()
+    assert len(names) >= 2
+    for name in names:
+        page.get_by_role("link", name=name, exact=True).first.click()
+        page.wait_for_timeout(4000)
+        assert page.locator("[data-testid=stException]").count() == 0, name
+        assert page.evaluate("window.broken") is None and opened == []
+        assert page.locator("img[src=x], svg[onload], a[href*='evil.test']").count() == 0

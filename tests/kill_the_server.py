@@ -1,0 +1,96 @@
+"""Kill the dashboard's server at random moments of a run that its page started, and resume it from the page of a new server.
+
+    python -m tests.kill_the_server [KILLS] [SEED]      default 20 0; about half a minute each on two cores
+
+Every epoch is compared with a run that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bsd_engine.errors import BSDError
+from bsd_engine.runs import RunReader, is_locked
+from tests.dashboard import Dashboard
+from tests.kill_and_resume import compare
+from tests.page_socket import PageSocket
+
+PATIENCE = 180.0
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something that happens on the disk."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"not within {PATIENCE:g} s: {what}")
+        time.sleep(0.02)
+
+
+def started(server: Dashboard) -> Path:
+    """The folder of a run of the smoke preset that the page starts."""
+    with PageSocket(server.port) as page:
+        page.rerun()
+        page.rerun(choose=("Preset", "smoke"))
+        page.rerun(press="Start")
+    until(lambda: any(server.runs.glob("*/config.json")), "the run's folder")
+    return next(server.runs.glob("*/config.json")).parent
+
+
+def ended(path: Path) -> bool:
+    """Whether a run has said its last word."""
+    return (path / "summary.json").exists() and not is_locked(path)
+
+
+def whole(place: Path) -> tuple[Path, float]:
+    """A run that nobody interrupts, and the seconds of its training."""
+    with Dashboard(place / "whole", place / "log") as server:
+        path = started(server)
+        until(lambda: ended(path), "the end of the run that nobody interrupts")
+    return path, RunReader(path).summary["seconds"]
+
+
+def killed(place: Path, after: float) -> tuple[Path, str]:
+    """A run whose server is killed some seconds after its folder was there, resumed from the page of another one; tells when it was hit."""
+    with Dashboard(place, place.parent / "log") as server:
+        path = started(server)
+        time.sleep(after)
+        server.kill()
+    reader = RunReader(path)
+    hit = f"{reader.status} with {len(reader.epochs)} epochs"
+    if reader.status != "finished":
+        with Dashboard(place, place.parent / "log") as server, PageSocket(server.port, f"run={path.name}") as page:
+            page.rerun()
+            if not any("Interrupted" in text for text in page.texts):
+                raise SystemExit(f"the page does not say that the run was interrupted: {page.texts}")
+            page.rerun(press="Resume")
+            until(lambda: ended(path), f"the end of the run resumed after {after:.2f} s ({hit})")
+    return path, hit
+
+
+def main(kills: int, seed: int) -> int:
+    """Print one line a kill; returns how many runs ended differently."""
+    moments, wrong = random.Random(seed), 0
+    with tempfile.TemporaryDirectory() as folder:
+        reference, seconds = whole(Path(folder))
+        for i in range(kills):
+            after = moments.uniform(0, seconds)
+            try:
+                path, hit = killed(Path(folder) / f"killed-{i}", after)
+                found = compare(reference, path)
+            except (SystemExit, BSDError) as error:
+                hit, found = "", [str(error)]
+            wrong += bool(found)
+            print(f"{i + 1:>3}: killed after {after:.2f} of {seconds:.2f} s ({hit}): {'; '.join(found[:3]) or 'identical'}", flush=True)
+    print(f"{kills - wrong} of {kills} identical")
+    return wrong
+
+
+if __name__ == "__main__":
+    given = [int(argument) for argument in sys.argv[1:]]
+    sys.exit(bool(main(*given, *(20, 0)[len(given):])))
