@@ -2,7 +2,7 @@
 
     b"BSDP", uint32 length of the header, header (JSON), then each array at a multiple of 8
 
-The header's "arrays" says name, type, offset (from the first byte of all) and length of each. A dictionary that holds bytes
+The header's "arrays" says name, type, offset (from the end of the header, aligned) and length of each. A dictionary that holds bytes
 would reach a component as one long text; bytes alone arrive as a Uint8Array.
 """
 
@@ -25,22 +25,22 @@ def _aligned(n: int) -> int:
 def pack(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
     """The bytes; arrays are flat or flattened, of one of `TYPES`, and the header is JSON without NaN."""
     flat = {name: np.ascontiguousarray(a).ravel() for name, a in arrays.items()}
-    index: list[list[Any]] = [[name, TYPES[a.dtype.name], 0, len(a)] for name, a in flat.items()]
-    for _ in range(3):  # the offsets are in the header, whose length moves them
-        head = json.dumps({**header, "arrays": index}, separators=(",", ":"), allow_nan=False).encode()
-        at = _aligned(8 + len(head) + 16)
-        for entry, a in zip(index, flat.values(), strict=True):
-            entry[2], at = at, _aligned(at + a.nbytes)
-    content = bytearray(at)
-    content[:8] = MAGIC + len(head).to_bytes(4, "little")
-    content[8 : 8 + len(head)] = head
-    for entry, a in zip(index, flat.values(), strict=True):
-        content[entry[2] : entry[2] + a.nbytes] = a.tobytes()
+    index, end = [], 0
+    for name, a in flat.items():
+        index.append([name, TYPES[a.dtype.name], end, len(a)])
+        end += _aligned(a.nbytes)
+    head = json.dumps({**header, "arrays": index}, separators=(",", ":"), allow_nan=False).encode()
+    begin = _aligned(8 + len(head))
+    content = bytearray(begin + end)
+    content[: 8 + len(head)] = MAGIC + len(head).to_bytes(4, "little") + head
+    for (_, _, offset, _), a in zip(index, flat.values(), strict=True):
+        content[begin + offset : begin + offset + a.nbytes] = a.tobytes()
     return bytes(content)
 
 
 def unpack(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Header and arrays of `pack`, as the browser reads them."""
-    header = json.loads(content[8 : 8 + int.from_bytes(content[4:8], "little")])
+    length = int.from_bytes(content[4:8], "little")
+    header, begin = json.loads(content[8 : 8 + length]), _aligned(8 + length)
     kinds = {short: name for name, short in TYPES.items()}
-    return header, {name: np.frombuffer(content, kinds[kind], length, offset) for name, kind, offset, length in header.pop("arrays")}
+    return header, {name: np.frombuffer(content, kinds[kind], count, begin + offset) for name, kind, offset, count in header.pop("arrays")}

@@ -39,12 +39,13 @@ function axes(g, plot, palette, {x, y, xName, yName}) {
   g.lineWidth = 1
   g.strokeRect(i.x + .5, i.y + .5, i.w - 1, i.h - 1)
   let free = -99
-  for (const {at, text} of x) {
+  for (const {at, text} of [...x].sort((a, b) => a.at - b.at)) {
     const px = plot.px(at)
     if (px < i.x - 1 || px > i.x + i.w + 1) continue
     g.fillStyle = palette.line
     g.fillRect(px, i.y + i.h, 1, 4)
-    if (px - free > 34) { words(g, text, px, i.y + i.h + 15, {colour: palette.muted, align: 'center'}); free = px }
+    if (px - free > 40) { const edge = px > plot.w - 22 ? 'right' : 'center'
+      words(g, text, edge === 'right' ? plot.w - 1 : px, i.y + i.h + 15, {colour: palette.muted, align: edge}); free = px }
   }
   for (const {at, text} of y) {
     const py = plot.py(at)

@@ -35,8 +35,8 @@ class Controls {
       if (+slider.value !== settings[name]) slider.value = settings[name]
       slider.setAttribute('aria-valuetext', step < 1 ? settings[name].toFixed(3) : `${settings[name]} epochs`)
     }
-    fields.t1.row.querySelector('small').textContent = `of ${own.t1} recorded`
-    fields.altruistic_epochs.row.querySelector('small').textContent = `of ${own.altruistic_epochs} recorded`
+    fields.t1.row.querySelector('small').textContent = `${own.t1} recorded`
+    fields.altruistic_epochs.row.querySelector('small').textContent = `${own.altruistic_epochs} rec.`
     for (const input of this.distance.querySelectorAll('input')) {
       input.checked = input.value === view.settings.distance
       input.disabled = !model.info.some(r => r.distances) && input.value !== own.distance

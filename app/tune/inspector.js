@@ -35,7 +35,25 @@ class Inspector {
       out.in = indices(model.n, i => masks.pool[i] && !scene.recorded[i])
       out.out = indices(model.n, i => !masks.pool[i] && scene.recorded[i])
     }
+    if (scene && scene.phase !== 'alone') out.edge = this.borderline(scene)
     return Object.fromEntries(Object.entries(out).filter(([, ids]) => ids.length))
+  }
+
+  // Samples of the suspected class by how little a share must move to flip them.
+  borderline(scene) {
+    const {model, view} = this.app, settings = model.effective(view), n = scene.n, margin = new Float32Array(n)
+    if (scene.phase === 'later') {
+      const gaps = this.app.quadrant.gaps(scene).length, whole = gaps === n, k = exactCount(model.ratio(scene, settings), gaps)
+      for (const i of scene.targetIds) margin[i] = Math.abs((whole ? scene.gapRank[i] : scene.byClass.within[i]) + .5 - k) / gaps
+    } else {
+      const k = exactCount(model.own.als_init_ratio ?? settings.alpha, n)
+      for (const i of scene.targetIds) {
+        const g = (scene.gRank[i] + .5 - k) / n, size = scene.oss ? scene.oss.sizes[model.labels[i]] : 0
+        const s = size ? (scene.oss.within[i] + .5 - exactCount(settings.beta, size)) / size : -1
+        margin[i] = g < 0 && s < 0 ? Math.min(-g, -s) : Math.max(g, s)
+      }
+    }
+    return scene.targetIds.slice().sort((a, b) => margin[a] - margin[b]).slice(0, 300)
   }
 
   // Only at rest: pages of images do not follow a drag.
@@ -60,12 +78,12 @@ class Inspector {
   }
 
   paintGrid() {
-    const {grid, tabs, app} = this, titles = {selected: 'selected', in: 'come in', out: 'go out'}
+    const {grid, tabs, app} = this, titles = {selected: 'selected', in: 'in', out: 'out', edge: 'at the cuts'}
     tabs.innerHTML = ''
     for (const [name, ids] of Object.entries(this.lists_)) {
       const tab = document.createElement('button')
       tab.type = 'button'
-      tab.textContent = `${titles[name]} ${ids.length.toLocaleString('en')}`
+      tab.textContent = name === 'edge' ? titles.edge : `${titles[name]} ${ids.length.toLocaleString('en')}`
       tab.setAttribute('aria-pressed', String(name === this.source))
       tab.addEventListener('click', () => { this.wanted = name; this.page = 0; app.draw('all'); app.request() })
       tabs.append(tab)

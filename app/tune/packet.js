@@ -4,12 +4,13 @@ function unpackPacket(bytes) {
   const text = new TextDecoder()
   if (text.decode(bytes.subarray(0, 4)) !== 'BSDP') throw new Error('The page received data it does not know; reload it.')
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const header = JSON.parse(text.decode(bytes.subarray(8, 8 + view.getUint32(4, true))))
+  const length = view.getUint32(4, true), begin = Math.ceil((8 + length) / 8) * 8
+  const header = JSON.parse(text.decode(bytes.subarray(8, 8 + length)))
   const kinds = {u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, f4: Float32Array}
   const arrays = {}
-  for (const [name, kind, offset, length] of header.arrays) {
-    const size = kinds[kind].BYTES_PER_ELEMENT * length
-    arrays[name] = new kinds[kind](bytes.slice(offset, offset + size).buffer)  // a copy is aligned, a view may not be
+  for (const [name, kind, offset, count] of header.arrays) {
+    const size = kinds[kind].BYTES_PER_ELEMENT * count
+    arrays[name] = new kinds[kind](bytes.slice(begin + offset, begin + offset + size).buffer)  // a copy is aligned, a view may not be
   }
   return {header, arrays}
 }

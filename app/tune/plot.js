@@ -92,6 +92,7 @@ class Plot {
     for (const i of last) {
       const bad = poison ? poison[i] : 2, kept = pool ? pool[i] : 1
       at(i, marks.outline)
+      at(i, marks.hole)
       at(i, marks[0][bad][kept])
       if (look.mistakes && bad === 1 && kept) at(i, marks.ring)
     }
@@ -110,7 +111,8 @@ class Plot {
       [false, true].map(solid => SPRITES.get(shape, solid, r, colour, solid ? opacity : opacity * .8, dpr)))
     return Object.assign([of(.9), of(.26)], {
       ring: SPRITES.get('ring', false, r + 4, palette.ring, .95, dpr),
-      outline: SPRITES.get('circle', true, r + 1.8, palette.ring, 1, dpr),
+      outline: SPRITES.get('circle', true, r + 2, palette.ring, 1, dpr),
+      hole: SPRITES.get('circle', true, r + .9, palette.surface, 1, dpr),
     })
   }
 

@@ -72,7 +72,8 @@ class Quadrant {
       app.change({beta: clampShare(atLeast(scene.targetScores, low + plot.uy(y) * (high - low)) / scene.targetScores.length)})
     } else if (name === 'ratio') {
       const gap = lossOf(plot.uy(y)) - lossOf(1 - plot.ux(x))
-      app.change(this.solved(atLeast(scene.gapByRank, gap) / scene.n))
+      const gaps = this.gaps(scene)
+      app.change(this.solved(atLeast(gaps, gap) / gaps.length))
     }
   }
 
@@ -112,11 +113,22 @@ class Quadrant {
     scene.ready = mode
   }
 
+  // The descending gaps that the diagonal cuts: of all samples, or where every class is cut by itself those of the suspected one.
+  gaps(scene) {
+    const {own, header} = this.app.model, byClass = own.completion.startsWith('balanced') && scene.target !== null
+    if (!byClass) return scene.gapByRank
+    if (!scene.targetGaps) {
+      scene.targetGaps = new Float32Array(scene.targetIds.length)
+      for (const i of scene.targetIds) scene.targetGaps[scene.byClass.within[i]] = scene.gapByRank[scene.gapRank[i]]
+    }
+    return scene.targetGaps
+  }
+
   cutPlaces(settings) {
     const {scene, app} = this, {n} = scene
     if (scene.phase === 'later') {
-      const k = exactCount(app.model.ratio(scene, settings), n)
-      return {gap: k > 0 ? scene.gapByRank[k - 1] : Infinity}
+      const gaps = this.gaps(scene), k = exactCount(app.model.ratio(scene, settings), gaps.length)
+      return {gap: k > 0 ? gaps[k - 1] : Infinity}
     }
     const k = exactCount(app.model.own.als_init_ratio ?? settings.alpha, n), places = {alpha: k > 0 ? lossUnit(scene.gByRank[k - 1]) : 1.02, beta: null}
     if (scene.targetScores?.length) {
@@ -199,7 +211,8 @@ class Quadrant {
     g.stroke()
     g.restore()
     const ratio = app.model.ratio(scene, app.view.settings), sign = gap < 0 ? '−' : ''
-    const text = Number.isFinite(gap) ? `alpha_T ${ratio.toFixed(3)}: altruistic − main ≥ ${sign}${Math.abs(gap).toPrecision(2)}` : 'keeps none'
+    const of = this.gaps(scene) === scene.gapByRank ? '' : ` of ${app.model.header.names[scene.target]}`
+    const text = Number.isFinite(gap) ? `alpha_T ${ratio.toFixed(3)}${of}: altruistic − main ≥ ${sign}${Math.abs(gap).toPrecision(2)}` : 'keeps none'
     words(g, text, i.x + 8, i.y + 18, {colour: palette.text, size: 13, weight: 650, veil: palette.surface})
   }
 
