@@ -65,25 +65,28 @@ class Controls {
 
   paintDifference(scene, count) {
     const box = this.root.querySelector('.tn-diff'), {model} = this.app
-    if (!count) { box.textContent = ''; return }
+    if (!count) { this.put(box, ''); return }
     const known = model.poison !== null, n = v => v.toLocaleString('en')
     const changed = scene.recorded && (count.gained || count.lost)
     const poison = count.gainedPoison + count.lostPoison
-    box.innerHTML = changed ? `<b>+${n(count.gained)}</b> in, <b>−${n(count.lost)}</b> out${known ? `, <b>${n(poison)}</b> of them poison` : ''}`
+    this.put(box, changed ? `<b>+${n(count.gained)}</b> in, <b>−${n(count.lost)}</b> out${known ? `, <b>${n(poison)}</b> of them poison` : ''}`
       + (known && poison ? `<small>${n(count.gainedPoison)} poison in, ${n(count.lostPoison)} poison out</small>` : '')
-      : `<span>${scene.recorded ? 'the pool that the run had' : scene.phase === 'alone' ? 'the cut by loss alone, so far' : 'the run has no first pool yet'}</span>`
+      : `<span>${scene.recorded ? 'the pool that the run had' : scene.phase === 'alone' ? 'the cut by loss alone, so far' : 'the run has no first pool yet'}</span>`)
   }
+
+  // Only what is new: setting the same content anew is laid out again.
+  put(box, html) { if (box.put !== html) { box.put = html; box.innerHTML = html } }
 
   paintTable(scene, count) {
     const table = this.root.querySelector('.tn-table'), {model} = this.app, known = model.poison !== null
     const n = v => v.toLocaleString('en'), bad = v => known ? `<small>${n(v)} poison</small>` : ''
-    if (!count) { table.innerHTML = ''; return }
+    if (!count) { this.put(table, ''); return }
     if (scene.phase === 'first') {
       const cell = k => `<td class="${k === 3 ? 'pool' : ''}">${n(count.cells[k])}${bad(count.poisoned[k])}</td>`
-      table.innerHTML = `<caption>clean pool ${n(count.size)}${known ? `, ${n(count.poison)} poison` : ''}</caption><tr><th></th><th scope="col">near</th><th scope="col">far</th></tr><tr><th scope="row">loss high</th>${cell(2)}${cell(3)}</tr><tr><th scope="row">loss low</th>${cell(0)}${cell(1)}</tr>`
+      this.put(table, `<caption>clean pool ${n(count.size)}${known ? `, ${n(count.poison)} poison` : ''}</caption><tr><th></th><th scope="col">near</th><th scope="col">far</th></tr><tr><th scope="row">loss high</th>${cell(2)}${cell(3)}</tr><tr><th scope="row">loss low</th>${cell(0)}${cell(1)}</tr>`)
     } else {
       const out = count.cells.reduce((a, b) => a + b, 0) - count.size, all = count.poisoned.reduce((a, b) => a + b, 0)
-      table.innerHTML = `<caption>${scene.phase === 'alone' ? 'kept by loss' : 'clean pool'} ${n(count.size)}${known ? `, ${n(count.poison)} poison` : ''}</caption><tr><th scope="row">in</th><td class="pool">${n(count.size)}${bad(count.poison)}</td></tr><tr><th scope="row">out</th><td>${n(out)}${bad(all - count.poison)}</td></tr>`
+      this.put(table, `<caption>${scene.phase === 'alone' ? 'kept by loss' : 'clean pool'} ${n(count.size)}${known ? `, ${n(count.poison)} poison` : ''}</caption><tr><th scope="row">in</th><td class="pool">${n(count.size)}${bad(count.poison)}</td></tr><tr><th scope="row">out</th><td>${n(out)}${bad(all - count.poison)}</td></tr>`)
     }
   }
 }

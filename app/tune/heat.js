@@ -25,6 +25,7 @@ class HeatPanel {
     host.tabIndex = 0
     host.setAttribute('role', 'group')
     this.at = null
+    this.base = document.createElement('canvas')
     host.addEventListener('pointermove', event => { this.at = this.cell(event); this.say() })
     host.addEventListener('pointerleave', () => { this.at = null; this.say() })
     host.addEventListener('click', event => this.take(this.cell(event)))
@@ -39,8 +40,11 @@ class HeatPanel {
     return this.app.model.poison || !['poison', 'clean'].includes(wanted) ? wanted : 'size'
   }
 
+  // Sizes are read when all is drawn: reading them after a change of the page makes the browser lay it out at once.
+  resize() { this.size = [this.host.clientWidth, this.host.clientHeight]; this.baseKey = null }
+
   box() {
-    const w = this.host.clientWidth, h = this.host.clientHeight
+    const [w, h] = this.size
     return {x: HEAT.l, y: HEAT.t, w: w - HEAT.l - HEAT.r, h: h - HEAT.t - HEAT.b, full: [w, h]}
   }
 
@@ -87,13 +91,38 @@ class HeatPanel {
   }
 
   paint(palette) {
-    const {canvas, grid} = this, box = this.box(), dpr = Math.min(2, window.devicePixelRatio || 1), [w, h] = box.full
-    canvas.width = w * dpr
-    canvas.height = h * dpr
-    canvas.style.width = w + 'px'
-    canvas.style.height = h + 'px'
+    const {canvas, grid, base} = this, box = this.box(), dpr = Math.min(2, window.devicePixelRatio || 1), [w, h] = box.full
+    if (canvas.width !== Math.round(w * dpr) || canvas.height !== Math.round(h * dpr)) {
+      for (const c of [canvas, base]) { c.width = Math.round(w * dpr); c.height = Math.round(h * dpr) }
+      Object.assign(canvas.style, {width: w + 'px', height: h + 'px'})
+    }
+    const key = [grid?.key, this.kind, palette.name, w, h].join()
+    if (key !== this.baseKey) { this.baseKey = key; this.paintBase(palette, box, dpr) }
     const g = canvas.getContext('2d')
-    g.scale(dpr, dpr)
+    g.setTransform(1, 0, 0, 1, 0, 0)
+    g.clearRect(0, 0, canvas.width, canvas.height)
+    if (!grid) return
+    g.drawImage(base, 0, 0)
+    g.setTransform(dpr, 0, 0, dpr, 0, 0)
+    const {alpha, beta} = this.app.view.settings
+    this.ring(g, ...this.place(box, alpha, beta), 6.5, 2)
+    this.host.setAttribute('aria-label', `${HEAT_KINDS[this.kind].name} over alpha and beta; now alpha ${alpha}, beta ${beta}. Arrow keys move.`)
+    if (this.at === null) this.say()
+  }
+
+  place(box, alpha, beta) {
+    const A = this.grid.alphas.length, B = this.grid.betas.length
+    return [box.x + (alpha * (A - 1) + .5) * box.w / A, box.y + box.h - (beta * (B - 1) + .5) * box.h / B]
+  }
+
+  ring(g, x, y, r, width) {
+    for (const [colour, more] of [['#000000', 2], ['#ffffff', 0]]) { g.strokeStyle = colour; g.lineWidth = width + more; g.beginPath(); g.arc(x, y, r, 0, 7); g.stroke() }
+  }
+
+  paintBase(palette, box, dpr) {
+    const {grid, base} = this, g = base.getContext('2d'), h = box.full[1]
+    g.setTransform(dpr, 0, 0, dpr, 0, 0)
+    g.clearRect(0, 0, base.width, base.height)
     if (!grid) return
     const values = this.values(), A = grid.alphas.length, B = grid.betas.length, most = Math.max(1e-9, ...values)
     const root = this.kind === 'poison'
@@ -102,21 +131,14 @@ class HeatPanel {
       g.fillStyle = scaleColour(root ? Math.sqrt(share) : share)
       g.fillRect(box.x + a * box.w / A, box.y + box.h - (b + 1) * box.h / B, box.w / A + .5, box.h / B + .5)
     }
-    const at = (alpha, beta) => [box.x + (alpha * (A - 1) + .5) * box.w / A, box.y + box.h - (beta * (B - 1) + .5) * box.h / B]
+    const at = (alpha, beta) => this.place(box, alpha, beta)
     for (const v of [0, .2, .4, .6, .8, 1]) {
       words(g, String(v), at(v, 0)[0], box.y + box.h + 13, {colour: palette.muted, align: 'center'})
       words(g, String(v), box.x - 4, at(0, v)[1] + 4, {colour: palette.muted, align: 'right'})
     }
     words(g, 'alpha', box.x + box.w / 2, h - 5, {colour: palette.muted, align: 'center'})
     words(g, 'beta', 10, box.y + box.h / 2, {colour: palette.muted, align: 'center', turn: -Math.PI / 2})
-    const ring = (x, y, r, width) => {
-      for (const [colour, more] of [['#000000', 2], ['#ffffff', 0]]) { g.strokeStyle = colour; g.lineWidth = width + more; g.beginPath(); g.arc(x, y, r, 0, 7); g.stroke() }
-    }
-    for (const row of this.app.model.header.table7) ring(...at(row.alpha, row.beta), 3, 1)
-    const {alpha, beta} = this.app.view.settings, [x, y] = at(alpha, beta)
-    ring(x, y, 6.5, 2)
-    this.host.setAttribute('aria-label', `${HEAT_KINDS[this.kind].name} over alpha and beta, from ${Math.min(...values)} to ${most}; now alpha ${alpha}, beta ${beta}. Arrow keys move.`)
-    this.say()
+    for (const row of this.app.model.header.table7) this.ring(g, ...at(row.alpha, row.beta), 3, 1)
   }
 }
 

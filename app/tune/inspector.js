@@ -129,7 +129,7 @@ class Inspector {
     for (const cell of this.grid.children) cell.classList.toggle('hovered', this.app.view.hover === +cell.dataset.id)
   }
 
-  paintPin(scene, masks) {
+  paintPin(scene, masks, whole) {
     const {app, root} = this, {model, view} = app, id = view.hover ?? view.pin, box = root.querySelector('.tn-sample')
     box.hidden = id === null || !model.ready
     root.querySelector('.tn-hint').hidden = !box.hidden
@@ -143,7 +143,7 @@ class Inspector {
     box.querySelector('.tn-truth').textContent = truth
     box.querySelector('.tn-state').textContent = !masks || !scene ? '' : masks.pool[id] ? 'in the pool' : 'kept out'
     box.querySelector('p').textContent = scene && masks ? this.reason(scene, masks, id) : ''
-    this.paintPassport(box.querySelector('.tn-passport'), id)
+    if (whole) this.paintPassport(box.querySelector('.tn-passport'), id)
   }
 
   // Why, in ranks: every number is one that the cut compared.

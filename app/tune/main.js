@@ -203,15 +203,16 @@ class App {
     if (!this.root.isConnected || !this.model.ready) return
     const {model, view} = this
     this.palette = this.choosePalette()
-    this.strip.paint()
+    if (what === 'all' || !this.curves.size) { this.curves.resize(); this.heat.resize() }
+    if (what !== 'cut' && what !== 'marks') this.strip.paint()
     const scene = view.epoch === null ? null : model.scene(view) ?? (what === 'cut' || what === 'marks' ? this.scene : null)
     if (view.epoch !== null && !model.scene(view)) this.request()
-    this.message(scene)
+    if (what !== 'cut' && what !== 'marks') this.message(scene)
     if (scene) this.renderScene(scene, what)
     else { this.scene = null; this.controls.paint({phase: 'none', recorded: null}, null) }
     if (what !== 'marks') this.curves.paint(this.palette)
-    this.inspector.paintPin(scene, scene && this.masks)
-    this.inspector.paintHover()
+    this.inspector.paintPin(scene, scene && this.masks, what !== 'cut')
+    if (what === 'marks') this.inspector.paintHover()
     this.stats.frames++
     if (what === 'cut') { this.stats.cutFrames++; this.stats.draws.push(performance.now() - begin) }
     if (what === 'all') this.stats.lastAll = performance.now() - begin
@@ -232,11 +233,13 @@ class App {
       this.count = tally(this.masks, scene.recorded, model.poison)
       const look = {pool: this.masks.pool, poison: model.poison, selected: view.selected, any: view.count > 0, palette, mistakes: scene.phase !== 'alone'}
       for (const part of this.plots) part.paint(look)
-      this.controls.paint(scene, this.count)
-      this.rightPanel(scene)
     }
     if (changed) for (const part of this.plots) part.paintAxes(palette)
     for (const part of this.plots) part.paintOverlay(palette, view)
+    if (what !== 'marks' || changed) {  // the page's own elements last: a change of them makes the browser lay it out
+      this.rightPanel(scene)
+      this.controls.paint(scene, this.count)
+    }
     if (what === 'rest' || what === 'all') { this.inspector.settle(scene, this.masks); this.request() }
   }
 

@@ -81,12 +81,15 @@ class Plot {
     const marks = this.marks(look), [a, b, c, d] = this.zoom, sx = raster.width / (b - a), sy = raster.height / (d - c)
     const {xs, ys, front} = points, {pool, poison, selected, any} = look, last = []
     const at = (i, mark) => raster.stamp((xs[i] - a) * sx, raster.height - (ys[i] - c) * sy, mark)
-    for (const list of front) for (let k = 0; k < list.length; k++) {
-      const i = list[k]
-      if (any && selected[i]) { last.push(i); continue }
-      const bad = poison ? poison[i] : 2, kept = pool ? pool[i] : 1
-      at(i, marks[any ? 1 : 0][bad][kept])
-      if (look.mistakes && bad === 1 && kept && !any) at(i, marks.ring)
+    for (const list of front) {
+      const base = list === points.context ? marks.context : marks[any ? 1 : 0]
+      for (let k = 0; k < list.length; k++) {
+        const i = list[k]
+        if (any && selected[i]) { last.push(i); continue }
+        const bad = poison ? poison[i] : 2, kept = pool ? pool[i] : 1
+        at(i, base[bad][kept])
+        if (look.mistakes && bad === 1 && kept && !any) at(i, marks.ring)
+      }
     }
     if (any) for (let k = 0; k < points.back.length; k++) if (selected[points.back[k]]) last.push(points.back[k])
     for (const i of last) {
@@ -109,7 +112,9 @@ class Plot {
     const {palette} = look, r = look.radius, dpr = this.dpr
     const of = (opacity) => [[palette.clean, 'circle'], [palette.poison, 'diamond'], [palette.unknown, 'circle']].map(([colour, shape]) =>
       [false, true].map(solid => SPRITES.get(shape, solid, r, colour, solid ? opacity : opacity * .8, dpr)))
+    const dots = [false, true].map(solid => SPRITES.get('circle', solid, solid ? 1.2 : 1.3, palette.unknown, solid ? .5 : .32, dpr))
     return Object.assign([of(.9), of(.26)], {
+      context: [dots, dots, dots],
       ring: SPRITES.get('ring', false, r + 4, palette.ring, .95, dpr),
       outline: SPRITES.get('circle', true, r + 2, palette.ring, 1, dpr),
       hole: SPRITES.get('circle', true, r + .9, palette.surface, 1, dpr),

@@ -109,7 +109,7 @@ class Quadrant {
     const ahead = i => target === null || labels[i] === target || (poison !== null && poison[i] === 1)
     const others = indices(n, i => !ahead(i))
     const clean = indices(n, i => ahead(i) && !(poison && poison[i])), bad = poison ? indices(n, i => poison[i] === 1) : new Uint32Array(0)
-    scene.points = {xs, ys, front: mode === 'points' ? [others, clean, bad] : [clean, bad], back: mode === 'points' ? new Uint32Array(0) : others}
+    scene.points = {xs, ys, context: others, front: mode === 'points' ? [others, clean, bad] : [clean, bad], back: mode === 'points' ? new Uint32Array(0) : others}
     scene.ready = mode
   }
 

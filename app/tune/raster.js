@@ -39,8 +39,17 @@ class Sprites {
     const data = g.getImageData(0, 0, size, size).data, cover = new Uint8Array(size * size)
     for (let i = 0; i < cover.length; i++) cover[i] = data[4 * i + 3]
     const [red, green, blue] = rgbOf(colour)
-    return {size, half, cover, red, green, blue, word: packed([red, green, blue])}
+    return {size, half, cover, red, green, blue, word: packed([red, green, blue]), width: 0}
   }
+}
+
+// The covered pixels of a mark as steps from its middle in a raster of some width, the opaque ones first.
+function aim(sprite, width) {
+  const {size, half, cover} = sprite, order = [...cover.keys()].filter(k => cover[k]).sort((a, b) => cover[b] - cover[a])
+  sprite.width = width
+  sprite.steps = Int32Array.from(order, k => ((k / size | 0) - half) * width + k % size - half)
+  sprite.covers = Uint8Array.from(order, k => cover[k])
+  sprite.opaque = order.filter(k => cover[k] === 255).length
 }
 
 class Raster {
@@ -53,7 +62,21 @@ class Raster {
 
   stamp(x, y, sprite) {
     const {size, half, cover, red, green, blue, word} = sprite, {width, height, pixels} = this
-    const left = Math.round(x) - half, top = Math.round(y) - half
+    const cx = Math.round(x), cy = Math.round(y), left = cx - half, top = cy - half
+    if (left >= 0 && top >= 0 && left + size <= width && top + size <= height) {
+      if (sprite.width !== width) aim(sprite, width)
+      const {steps, covers, opaque} = sprite, middle = cy * width + cx
+      let k = 0
+      for (; k < opaque; k++) pixels[middle + steps[k]] = word
+      for (; k < steps.length; k++) {
+        const to = middle + steps[k], a = covers[k], under = pixels[to], b = 255 - a
+        // v / 255 as (v + 1 + (v >> 8)) >> 8
+        const v0 = red * a + (under & 255) * b + 127, v1 = green * a + (under >>> 8 & 255) * b + 127, v2 = blue * a + (under >>> 16 & 255) * b + 127
+        pixels[to] = (255 << 24 | (v2 + 1 + (v2 >> 8) >> 8) << 16 | (v1 + 1 + (v1 >> 8) >> 8) << 8 | (v0 + 1 + (v0 >> 8) >> 8)) >>> 0
+      }
+      return
+    }
+    if (left >= width || top >= height || left + size <= 0 || top + size <= 0 || !(x === x && y === y)) return
     const x0 = Math.max(0, -left), x1 = Math.min(size, width - left), y1 = Math.min(size, height - top)
     for (let row = Math.max(0, -top); row < y1; row++) {
       let from = row * size + x0, to = (top + row) * width + left + x0

@@ -99,14 +99,19 @@ class Curves {
     for (const end of ['pointerup', 'pointercancel']) host.addEventListener(end, () => { if (held) { held = false; app.commit() } })
   }
 
+  resize() { this.size = [this.host.clientWidth, this.host.clientHeight] }
+
   paint(palette) {
     const {app, host, canvas} = this, {header, info} = app.model, own = app.model.own, total = header.total
-    const w = host.clientWidth, h = host.clientHeight, dpr = Math.min(2, window.devicePixelRatio || 1)
-    canvas.width = w * dpr
-    canvas.height = h * dpr
-    Object.assign(canvas.style, {width: w + 'px', height: h + 'px'})
+    const [w, h] = this.size, dpr = Math.min(2, window.devicePixelRatio || 1)
+    if (canvas.width !== Math.round(w * dpr) || canvas.height !== Math.round(h * dpr)) {
+      canvas.width = Math.round(w * dpr)
+      canvas.height = Math.round(h * dpr)
+      Object.assign(canvas.style, {width: w + 'px', height: h + 'px'})
+    }
     const g = canvas.getContext('2d')
-    g.scale(dpr, dpr)
+    g.setTransform(dpr, 0, 0, dpr, 0, 0)
+    g.clearRect(0, 0, w, h)
     const iw = w - CURVES.l - CURVES.r, ih = h - CURVES.t - CURVES.b, x = e => CURVES.l + (e + .5) / total * iw, y = p => CURVES.t + ih - p / 100 * ih
     header.stages.forEach(([, first, last], k) => { if (k % 2) { g.fillStyle = palette.band; g.fillRect(CURVES.l + first / total * iw, CURVES.t, (last + 1 - first) / total * iw, ih) } })
     for (const p of [0, 50, 100]) { g.fillStyle = palette.grid; g.fillRect(CURVES.l, y(p), iw, 1); words(g, `${p} %`, CURVES.l - 4, y(p) + 4, {colour: palette.muted, align: 'right'}) }
