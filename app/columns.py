@@ -14,7 +14,7 @@ from bsd_engine.events import EpochState
 from bsd_engine.splits import DISTANCES, loss_discrepancy
 from bsd_engine.whatif import descending_order
 
-KNOTS = 2048
+KNOTS = 1024
 LEVELS = 255
 MAP_STEPS = 65535
 
@@ -22,12 +22,15 @@ Columns = dict[str, np.ndarray]
 
 
 def ranked(name: str, scores: np.ndarray) -> Columns:
-    """Ranks by descending score, equal scores by index, and the sorted scores at `KNOTS` places (all of them if fewer)."""
+    """Ranks by descending score, equal scores by index, and the sorted scores at `KNOTS` places (all of them if fewer).
+
+    The places lie dense at both ends, where single samples stand far apart on a logarithmic axis.
+    """
     n = len(scores)
     order = descending_order(scores)
     ranks = np.empty(n, np.uint16 if n <= 65536 else np.uint32)
     ranks[order] = np.arange(n)
-    places = np.arange(n) if n <= KNOTS else np.rint(np.linspace(0, n - 1, KNOTS)).astype(np.int64)
+    places = np.arange(n) if n <= KNOTS else np.rint((n - 1) * (1 - np.cos(np.pi * np.linspace(0, 1, KNOTS))) / 2).astype(np.int64)
     return {f"{name}_rank": ranks, f"{name}_curve": np.nan_to_num(scores[order[places]].astype(np.float32), posinf=1e9, neginf=-1e9)}
 
 

@@ -72,7 +72,7 @@ def _urgent(look: Look, want: Want, shown: int | None) -> tuple[int, ...]:
     """What was asked for; the shown epoch comes first, and unasked where the views follow the run or have nothing yet."""
     if shown is None:
         return ()
-    unasked = (shown,) if want.geometry or (look.live and look.looked.epoch is None) else ()
+    unasked = (shown,) if want.geometry or (look.live and look.looked.epoch is None and shown > want.last) else ()
     return tuple(dict.fromkeys(unasked + want.columns))
 
 

@@ -61,9 +61,9 @@ function axes(g, plot, palette, {x, y, xName, yName}) {
 // Counts of values in equal bins of the part of 0..1 that is shown; a second set for the poison among them.
 function binned(ids, us, low, high, bins, poison) {
   const all = new Float64Array(bins), bad = new Float64Array(bins)
+  const scale = bins / (high - low)
   for (let k = 0; k < ids.length; k++) {
-    const i = ids[k], b = Math.floor((us[i] - low) / (high - low) * bins)
-    const bin = us[i] === high ? bins - 1 : b
+    const i = ids[k], bin = us[i] === high ? bins - 1 : Math.floor((us[i] - low) * scale)
     if (bin < 0 || bin >= bins) continue
     all[bin]++
     if (poison && poison[i]) bad[bin]++

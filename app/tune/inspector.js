@@ -190,8 +190,7 @@ class Inspector {
     for (let e = 0; e < model.info.length; e++) {
       const columns = model.epochs.get(e)
       if (!columns?.g_rank) continue
-      const curve = columns.g_curve, at = columns.g_rank[id] * (curve.length - 1) / Math.max(1, model.n - 1)
-      lines.altruistic.push([e, lossUnit(curve[Math.round(at)])])
+      lines.altruistic.push([e, lossUnit(scoreNear(columns.g_curve, columns.g_rank[id], model.n))])
       if (columns.f_level) lines.main.push([e, columns.f_level[id] / 255])
       if (columns.pool) {
         const kept = columns.pool[id >> 3] >> (id & 7) & 1

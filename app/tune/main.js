@@ -61,8 +61,7 @@ class App {
     if (this.view.epoch !== null && this.view.epoch >= this.model.info.length) this.view.epoch = this.model.info.length ? this.model.info.length - 1 : null
     if (before !== this.model.info.length || fresh) this.stats.live = (this.stats.live ?? 0) + 1
     this.sceneKey = null
-    this.draw('all')
-    this.request()
+    this.draw('all')  // which asks for what is missing, once it knows all
   }
 
   // What the address and the session say, once at the start: from then on the views know better.
@@ -75,7 +74,7 @@ class App {
 
   // Ask for what is missing: at once what is looked at, then the rest of the run, nearest epochs first.
   request(geometry = false) {
-    const {model, view} = this, want = {geometry: geometry || !model.ready, columns: [], distances: [], maps: [], thumbs: [], grid: model.header?.grid?.key ?? ''}
+    const {model, view} = this, want = {geometry: geometry || !model.ready, columns: [], distances: [], maps: [], thumbs: [], grid: model.header?.grid?.key ?? '', last: Math.max(-1, ...model.epochs.keys())}
     if (model.ready && view.epoch !== null) {
       for (const {epoch, kind} of model.needed(view, this.tab === 'fig8' || view.settings.distance !== model.own.distance)) want[kind].push(epoch)
       const near = [...Array(model.info.length).keys()].filter(e => !model.has(e) && !want.columns.includes(e)).sort((a, b) => Math.abs(a - view.epoch) - Math.abs(b - view.epoch))
@@ -270,9 +269,11 @@ class App {
     say('.tn-curves .tn-empty', info ? null : 'no epoch yet')
     const what = !info ? '' : !scene ? '' : scene.phase === 'later' ? 'Main loss × altruistic loss' : scene.phase === 'alone' ? 'Altruistic loss' : 'Altruistic loss × OSS distance'
     this.root.querySelector('.tn-hero h3').textContent = what || 'Two views of each sample'
+    const flat = scene && scene.gByRank[0] === scene.gByRank[scene.n - 1] && scene.n > 1 ? ' · all losses are equal: the cut goes by index' : ''
+    const endless = scene?.endless ? ' · no other class has a sample, so there is no distance to one' : ''
     const decided = scene?.phase === 'first' && scene.shown !== view.epoch ? ` · decided in epoch ${scene.shown + 1}` : ''
     const waits = scene?.phase === 'alone' ? ` · distances come with epoch ${first + 1}; heights mean nothing yet` : scene && scene.phase === 'first' && !scene.sRank ? ' · no distance was recorded in this epoch' : ''
-    this.root.querySelector('.tn-hero .tn-sub').textContent = !info ? '' : `epoch ${view.epoch + 1}${decided}${waits} · ` + (target === null ? 'every class is suspected of its own' : `points: ${target} (suspected)${model.poison ? ' and poison' : ''}${view.front === 'points' ? ', dots: other classes' : ', grey: other classes'}`)
+    this.root.querySelector('.tn-hero .tn-sub').textContent = !info ? '' : `epoch ${view.epoch + 1}${decided}${waits}${flat}${endless} · ` + (target === null ? 'every class is suspected of its own' : `points: ${target} (suspected)${model.poison ? ' and poison' : ''}${view.front === 'points' ? ', dots: other classes' : ', grey: other classes'}`)
     this.root.querySelector('.tn-other h3').textContent = scene?.phase === 'later' ? 'The first split' : 'Losses of both models'
     const mapKind = info?.map
     this.root.querySelector('.tn-map .tn-sub').textContent = mapKind ? `${mapKind} of ${model.landmarks.length.toLocaleString('en')} · not OSS distances` : ''
@@ -292,14 +293,29 @@ class App {
   }
 }
 
-export default function ({data, parentElement, setStateValue, setTriggerValue}) {
-  const root = parentElement.querySelector('.tn')
-  const app = root.app ??= new App(root)
+// Called with each message, and when the theme changes.
+export function show(root, {data, setStateValue, setTriggerValue}) {
+  if (!root.app) {
+    if (!document.querySelector('style[data-tn]')) {
+      const style = document.createElement('style')
+      style.dataset.tn = ''
+      style.textContent = CSS
+      document.head.append(style)
+    }
+    const page = document.createElement('template')
+    page.innerHTML = HTML
+    root.replaceChildren(...page.content.querySelector('.tn').childNodes)
+    root.app = new App(root)
+  }
+  const app = root.app
   app.send = setStateValue
   app.fire = setTriggerValue
-  if (data !== app.data && data?.length) {
-    app.data = data
-    try { app.take(data) } catch (error) { console.warn(error); root.querySelector('.tn-hero .tn-empty').textContent = error.message; root.querySelector('.tn-hero .tn-empty').hidden = false }
-  } else app.draw('all')
-  return () => setTimeout(() => { if (!root.isConnected) app.close() })
+  if (data === app.data || !data?.length) { app.draw('all'); return }
+  app.data = data
+  try { app.take(data) } catch (error) {
+    console.warn(error)
+    const box = root.querySelector('.tn-hero .tn-empty')
+    box.textContent = error.message
+    box.hidden = false
+  }
 }

@@ -38,7 +38,7 @@ class Model {
     for (const [epoch, stamp] of [...header.sent, ...header.maps]) this.epochs.set(epoch, {...(this.epochs.get(epoch)?.stamp === stamp ? this.epochs.get(epoch) : {}), stamp, ...epochs.get(epoch)})
     for (const [epoch, columns] of this.epochs) if (this.info[epoch]?.stamp !== columns.stamp) this.epochs.delete(epoch)
     if (header.thumbs && others.thumbs) this.takeThumbs(header.thumbs, others.thumbs)
-    this.scenes = new Map()
+    if (fresh || header.sent.length || header.maps.length) this.scenes = new Map()
     return fresh
   }
 
@@ -47,6 +47,8 @@ class Model {
     Object.assign(this, {labels, landmarks, draw: draw ?? null, original: original ?? null, ready: true})
     this.poison = poison ? unpackBits(poison, n) : null
     this.everyone = Uint32Array.from({length: n}, (_, i) => i)
+    this.jitter = Float32Array.from({length: n}, (_, i) => (Math.imul(i + 1, 2654435761) >>> 0) / 4294967296)
+    this.sideLists = new Map()
     this.sizes = new Uint32Array(header.names.length)
     for (let i = 0; i < n; i++) this.sizes[labels[i]]++
     this.epochs.clear()
@@ -126,6 +128,8 @@ class Model {
       if (rank) {
         scene.sRank = rank
         scene.sByRank = scoresByRank(distance[`${kind}_curve`], n)
+        scene.endless = scene.sByRank[n - 1] > 1e8  // without a known class every distance is infinite
+        if (scene.endless) scene.sByRank.fill(0)
         scene.oss = {group, ...groupRanks(rank, group, this.header.names.length)}
         const low = scene.sByRank[n - 1], high = scene.sByRank[0], span = high > low ? high - low : 1
         scene.sRange = [low - .04 * span, high + .04 * span]
@@ -134,7 +138,15 @@ class Model {
     }
     const levels = at.f_level
     // A level is a step of 5 %; samples are spread over it, so that no stripes show.
-    if (levels) scene.fU = Float32Array.from(levels, (level, i) => Math.min(1, Math.max(0, (level + ((Math.imul(i + 1, 2654435761) >>> 0) / 4294967296) - .5) / 255)))
+    if (levels) {
+      scene.fU = new Float32Array(n)
+      scene.fX = new Float32Array(n)  // main loss grows to the left, so that upper right stays in every view
+      for (let i = 0; i < n; i++) {
+        const u = (levels[i] + this.jitter[i] - .5) / 255
+        scene.fU[i] = u < 0 ? 0 : u > 1 ? 1 : u
+        scene.fX[i] = 1 - scene.fU[i]
+      }
+    }
     if (source.phase === 'later') {
       scene.gapRank = at.gap_rank
       scene.gapByRank = scoresByRank(at.gap_curve, n)
@@ -144,6 +156,20 @@ class Model {
     }
     scene.recorded = this.recordedPool(source, epoch)
     return scene
+  }
+
+  // Who is drawn as a point: the suspected class, and poison wherever it is known; the others are context.
+  sides(target) {
+    if (!this.sideLists.has(target)) {
+      const {labels, poison, n} = this, lists = {target: [], clean: [], poison: [], others: []}
+      for (let i = 0; i < n; i++) {
+        const suspected = target === null || labels[i] === target, bad = poison !== null && poison[i] === 1
+        if (suspected) lists.target.push(i)
+        ;(bad ? lists.poison : suspected ? lists.clean : lists.others).push(i)
+      }
+      this.sideLists.set(target, Object.fromEntries(Object.entries(lists).map(([name, ids]) => [name, Uint32Array.from(ids)])))
+    }
+    return this.sideLists.get(target)
   }
 
   units(rank, byRank, unit) {

@@ -29,13 +29,27 @@ function packBits(mask) {
   return btoa(text)
 }
 
-// The scores of all ranks, from the curve of the sorted scores at equal steps of rank.
+// The rank at which a curve holds the score, dense at both ends, as in app/columns.py.
+function knotPlace(j, last, n) {
+  return Math.round((n - 1) * (1 - Math.cos(Math.PI * j / last)) / 2)
+}
+
+// The score of one rank, to the nearest knot.
+function scoreNear(curve, rank, n) {
+  const last = curve.length - 1
+  return curve.length === n ? curve[rank] : curve[Math.round(Math.acos(1 - 2 * rank / (n - 1)) / Math.PI * last)]
+}
+
+// The scores of all ranks, from the curve of the sorted scores.
 function scoresByRank(curve, n) {
   const out = new Float32Array(n), last = curve.length - 1
-  for (let k = 0; k < n; k++) {
-    const at = n > 1 ? k * last / (n - 1) : 0, j = Math.min(last, Math.floor(at)), share = at - j
-    out[k] = share > 0 ? curve[j] * (1 - share) + curve[j + 1] * share : curve[j]
+  if (curve.length === n) { out.set(curve); return out }
+  for (let j = 0, from = 0; j < last; j++) {
+    const to = knotPlace(j + 1, last, n)
+    for (let k = from; k < to; k++) out[k] = curve[j] + (curve[j + 1] - curve[j]) * (k - from) / (to - from)
+    from = to
   }
+  out[n - 1] = curve[last]
   return out
 }
 

@@ -89,10 +89,9 @@ class OtherView {
     this.first = scene.phase === 'later' ? this.firstScene(scene) : null
     this.shown = scene.phase === 'later' ? this.first : scene.fU ? scene : null
     if (this.shown && this.shown.other === undefined) {
-      const {target} = this.shown, {labels, poison, n} = model
-      const ahead = i => target === null || labels[i] === target || (poison !== null && poison[i] === 1)
-      const xs = this.first ? this.shown.gU : this.shown.fU.map(u => 1 - u), ys = this.first ? this.shown.sU : this.shown.gU
-      this.shown.other = {xs, ys, front: [indices(n, i => ahead(i) && !(poison && poison[i])), indices(n, i => ahead(i) && !!(poison && poison[i]))], back: indices(n, i => !ahead(i))}
+      const {clean, poison, others} = model.sides(this.shown.target)
+      const xs = this.first ? this.shown.gU : this.shown.fX, ys = this.first ? this.shown.sU : this.shown.gU
+      this.shown.other = {xs, ys, front: [clean, poison], back: others}
     }
     this.plot.show(this.shown?.other ?? null)
   }

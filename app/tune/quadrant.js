@@ -99,17 +99,14 @@ class Quadrant {
   }
 
   prepare(scene, mode) {
-    const {labels, poison, n} = this.app.model, {target} = scene
-    const xs = scene.phase === 'later' ? scene.fU.map(u => 1 - u) : scene.gU, ys = scene.phase === 'later' ? scene.gU : scene.sU ?? scattered(n)
-    scene.targetIds = indices(n, i => target === null || labels[i] === target)
+    const {model} = this.app, {target} = scene, {clean, poison, others, target: targetIds} = model.sides(target)
+    const xs = scene.phase === 'later' ? scene.fX : scene.gU, ys = scene.phase === 'later' ? scene.gU : scene.sU ?? model.jitter
+    scene.targetIds = targetIds
     if (scene.oss && target !== null) {
       scene.targetScores = new Float32Array(scene.targetIds.length)
       for (const i of scene.targetIds) scene.targetScores[scene.oss.within[i]] = scene.sByRank[scene.sRank[i]]
     }
-    const ahead = i => target === null || labels[i] === target || (poison !== null && poison[i] === 1)
-    const others = indices(n, i => !ahead(i))
-    const clean = indices(n, i => ahead(i) && !(poison && poison[i])), bad = poison ? indices(n, i => poison[i] === 1) : new Uint32Array(0)
-    scene.points = {xs, ys, context: others, front: mode === 'points' ? [others, clean, bad] : [clean, bad], back: mode === 'points' ? new Uint32Array(0) : others}
+    scene.points = {xs, ys, context: others, front: mode === 'points' ? [others, clean, poison] : [clean, poison], back: mode === 'points' ? new Uint32Array(0) : others}
     scene.ready = mode
   }
 
@@ -249,11 +246,4 @@ function indices(n, claim) {
   let k = 0
   for (let i = 0; i < n; i++) if (claim(i)) out[k++] = i
   return out.slice(0, k)
-}
-
-// Heights without a meaning, where there is no distance yet; the same for a sample each time.
-function scattered(n) {
-  const out = new Float32Array(n)
-  for (let i = 0; i < n; i++) out[i] = .04 + .92 * ((Math.imul(i + 1, 2654435761) >>> 0) / 4294967296)
-  return out
 }
