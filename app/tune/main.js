@@ -21,8 +21,7 @@ class App {
     this.plots = [this.quadrant, this.map, this.other]
     $('.tn-tabs').addEventListener('click', event => { if (event.target.dataset.tab) { this.tab = event.target.dataset.tab; this.draw('all'); this.request() } })
     $('.tn-front').addEventListener('change', event => { this.view.front = event.target.checked ? 'points' : 'density'; this.draw('all') })
-    root.addEventListener('keydown', event => { if (event.key === 'Escape' && !/^(INPUT|SELECT)$/.test(event.target.tagName)) { this.clear(); event.preventDefault() } })
-    this.onKey = event => { if (event.key === 'Escape' && document.activeElement === document.body) this.clear() }
+    this.onKey = event => { if (event.key === 'Escape' && !/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) || event.key === 'Escape' && event.target.type === 'range') this.clear() }
     document.addEventListener('keydown', this.onKey)
     this.observer = new ResizeObserver(() => { this.fit(); this.draw('all') })
     this.observer.observe(root)
