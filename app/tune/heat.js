@@ -3,10 +3,10 @@
 const HEAT = {l: 40, r: 12, t: 8, b: 34}
 
 const HEAT_KINDS = {
-  poison: {name: 'poison in the pool', better: 'low', of: grid => grid.poison, text: v => `${v} poison in the pool`},
-  clean: {name: 'clean share kept', better: 'high', of: (grid, total) => grid.clean?.map(v => v / total.clean), text: v => `${(100 * v).toFixed(1)} % of the clean kept`},
-  size: {name: 'pool size', better: 'high', of: grid => grid.size, text: v => `${v.toLocaleString('en')} in the pool`},
-  smallest: {name: 'smallest class', better: 'high', of: grid => grid.smallest, text: v => `${v} of the class with the fewest`},
+  poison: {name: 'poison', of: grid => grid.poison, text: v => `${v} poison in the pool`},
+  clean: {name: 'clean kept', of: (grid, total) => grid.clean?.map(v => v / total.clean), text: v => `${(100 * v).toFixed(1)} % of the clean kept`},
+  size: {name: 'pool size', of: grid => grid.size, text: v => `${v.toLocaleString('en')} in the pool`},
+  smallest: {name: 'smallest class', of: grid => grid.smallest, text: v => `${v} of the class with the fewest`},
 }
 
 // Dark to light, even in lightness (cividis in seven steps).
@@ -79,7 +79,7 @@ class HeatPanel {
     const values = this.values()
     const [a, b] = at ?? [null, null]
     const paper = at && this.app.model.header.table7.find(r => Math.abs(r.alpha - grid.alphas[a]) < 1e-6 && Math.abs(r.beta - grid.betas[b]) < 1e-6)
-    this.note.textContent = at === null ? `${spec.name}; rings: settings of the paper's Table 7`
+    this.note.textContent = at === null ? `${spec.name}, light: more · rings: Table 7`
       : `alpha ${grid.alphas[a].toFixed(2)}, beta ${grid.betas[b].toFixed(2)}: ${spec.text(values[a * grid.betas.length + b])}` + (paper ? ` · Table 7: ${paper.text}` : '')
     this.note.title = this.note.textContent
   }
