@@ -183,4 +183,4 @@ def _class_table(run: RunReader, found: Preview | None, look: Look) -> None:
     own, new = ("–" if found.before is None else f"{int(found.before.sum()):,}"), f"{int(found.pool.sum()):,}"
     st.html(f'<div id="tune-counts" data-size="{int(found.pool.sum())}" data-alpha="{found.settings.alpha:g}" data-beta="{found.settings.beta:g}">'
             f"Counted by the engine at epoch {found.epoch + 1}: pool of the run {own}, of the preview {new}.</div>")
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height=min(420, 38 + 35 * len(rows)), key="tune_classes")
+    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height="content" if len(rows) <= 12 else 420, key="tune_classes")

@@ -152,7 +152,10 @@ class Inspector {
     const parts = []
     if (scene.phase === 'later') {
       const k = exactCount(model.ratio(scene, settings), n)
-      parts.push(`Gap altruistic − main is rank ${rank(scene.gapRank[id])} of ${n.toLocaleString('en')} (cut: ${k.toLocaleString('en')}); rank ${rank(scene.byClass.within[id])} of ${scene.byClass.sizes[model.labels[id]].toLocaleString('en')} in its class.`)
+      const size = scene.byClass.sizes[model.labels[id]], own = model.own.completion.startsWith('balanced')
+      const cut = own ? exactCount(model.ratio(scene, settings), size) : k
+      const place = own ? `rank ${rank(scene.byClass.within[id])} of ${size.toLocaleString('en')} in its class` : `rank ${rank(scene.gapRank[id])} of ${n.toLocaleString('en')}`
+      parts.push(`Gap altruistic − main is ${place} (cut: ${cut.toLocaleString('en')}).`)
       if (scene.both && scene.both[id]) parts.push('Both models call it the suspected class.')
       return parts.join(' ')
     }
