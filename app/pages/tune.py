@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any
 
 import pandas as pd
@@ -100,6 +100,10 @@ def _show(runs: RunRegistry, run: RunReader, live: bool) -> None:
     busy = "" if runs.active is None else f"Run {runs.active} is training; this machine trains one at a time."
     look = Look(run=run, truth_shown=truth_shown, live=live, busy=busy, looked=looked, settings=settings)
     shown = looked.shown_epoch(epochs)
+    # A busy browser may not have said yet that it has the newest epoch: it is sent unasked once, not at every tick.
+    if shown is not None and not want.geometry and st.session_state.get("tune_unasked") == (key, shown):
+        want = replace(want, last=shown)
+    st.session_state["tune_unasked"] = key, shown
     found = None if shown is None else preview.preview(run, settings, shown, look.is_poison)
     request = parse_run(tune_view(tune_data.build(look, want, found), key=key))
     if request is not None and request.seq > st.session_state.get("tune_run_seq", 0):
