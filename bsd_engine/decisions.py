@@ -44,8 +44,6 @@ class Decision:
     """alpha_T, or the share kept by ALS on the initial pools."""
     oss_score: Tensor | None = None
     """(N,), up to T1."""
-    oss_nearest: Tensor | None = None
-    """(N,) int64, at T1: the known class whose centre is nearest; None with all-to-all, where each label has its own known classes."""
 
 
 def decide(config: BSDConfig, t: int, seen: Evidence) -> Decision:
@@ -63,8 +61,7 @@ def decide(config: BSDConfig, t: int, seen: Evidence) -> Decision:
         mask, ratio = _discrepancy_pool(config, t, seen)
     if not mask.any():
         raise TrainingError(f"The clean pool is empty at main epoch {t}; alpha and beta are too small for this data. Raise them.")
-    nearest = _nearest_class(config, seen) if t == schedule.t1 else None
-    return Decision(clean_mask=mask, unlabeled_mask=~mask, clean_ratio=ratio, oss_score=oss, oss_nearest=nearest)
+    return Decision(clean_mask=mask, unlabeled_mask=~mask, clean_ratio=ratio, oss_score=oss)
 
 
 def suspect_oss(config: BSDConfig, features: Tensor, labels: Tensor, target: int) -> Tensor:
@@ -81,15 +78,6 @@ def _oss(config: BSDConfig, seen: Evidence) -> Tensor | None:
     if split.all_to_all == "retrain_each":
         return seen.specialist_oss
     return splits.all_to_all_scores(splits.normalized_features(seen.main.features, split.feature_norm), seen.labels, split.oss_distance)
-
-
-def _nearest_class(config: BSDConfig, seen: Evidence) -> Tensor | None:
-    """(N,) label of the nearest known class, which explains a small OSS score; None where there is no single target."""
-    if seen.pseudo_target is None:
-        return None
-    features = splits.normalized_features(seen.main.features, config.split.feature_norm)
-    distances, classes = splits.center_distances(features, seen.labels, seen.pseudo_target)
-    return classes[distances.argmin(1)] if len(classes) else None
 
 
 def warmup_masks(config: BSDConfig, labels: Tensor, target: int | None) -> tuple[Tensor, Tensor]:

@@ -41,8 +41,6 @@ class EpochState:
     """(N,) int16."""
     oss_score: np.ndarray | None = None
     """(N,) float32, distance to the nearest known class centre (Eq. 6); present for T = 0 ... T1."""
-    oss_nearest: np.ndarray | None = None
-    """(N,) int16: the known class with the nearest centre; present at T = T1 alone, None with all-to-all."""
     clean_mask: np.ndarray | None = None
     """(N,) bool: the clean pool this epoch trained on; None in the altruistic warm-up."""
     landmark_features: np.ndarray | None = None

@@ -41,7 +41,7 @@ from bsd_engine.config import BSDConfig
 from bsd_engine.errors import RunFolderError, StorageError
 from bsd_engine.events import EpochState
 
-FORMAT_VERSION = 2  # 2: records name the nearest known class at T1; a program of version 1 does not know that array
+FORMAT_VERSION = 1
 _PART_BYTES = 4_000_000  # of a large file, written at a time
 Command = Literal["pause", "resume", "stop"]
 Status = Literal["running", "paused", "finished", "stopped", "failed", "interrupted"]

@@ -200,7 +200,6 @@ class BSDTrainer:
         return self._state(
             epoch, g_scores, main_loss=_numpy(f_scores.loss), main_prediction=_numpy(f_scores.prediction, np.int16),
             clean_mask=_numpy(decision.clean_mask), clean_ratio=decision.clean_ratio, oss_score=_numpy(decision.oss_score),
-            oss_nearest=_numpy(decision.oss_nearest, np.int16),
             landmark_features=self._landmark_features(f_scores), metrics=values,
         )
 

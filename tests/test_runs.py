@@ -238,7 +238,7 @@ def test_a_folder_without_config_is_no_run_folder(tmp_path: Path) -> None:
 def test_a_newer_folder_asks_for_a_newer_program(reader: RunReader) -> None:
     path = reader.path / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 99}))
-    with pytest.raises(RunFolderError, match="has format 99, this program reads up to 2; update the program"):
+    with pytest.raises(RunFolderError, match="has format 99, this program reads up to 1; update the program"):
         RunReader(reader.path)
 
 

@@ -43,7 +43,7 @@ class RunHistory:
     """(M,)."""
     oss_score: np.ndarray | None
     """(N,) float32 at T1, before it of the newest main epoch; None before there is one."""
-    oss_nearest: np.ndarray | None
+    nearest_class: np.ndarray | None
     """(N,) int16: the known class with the nearest centre at T1; None where it is not recorded."""
     pseudo_target: int | None
     """The suspected target class as of the last epoch."""
@@ -117,7 +117,7 @@ class _Rows:
         self.in_pool = np.zeros((main, n), bool)
         self.clean_ratio: list[float | None] = []
         self.oss_score: np.ndarray | None = None
-        self.oss_nearest: np.ndarray | None = None
+        self.nearest_class: np.ndarray | None = None
         self.pseudo_target: int | None = None
         self.targets: list[int | None] = []
         self.vote_scores: np.ndarray | None = None
@@ -131,7 +131,7 @@ class _Rows:
             self.main_loss[t], self.main_prediction[t], self.in_pool[t] = state.main_loss, state.main_prediction, state.clean_mask
             self.clean_ratio.append(state.clean_ratio)
             self.oss_score = self.oss_score if state.oss_score is None else state.oss_score
-            self.oss_nearest = self.oss_nearest if state.oss_nearest is None else state.oss_nearest
+            self.nearest_class = self.nearest_class if state.nearest_class is None else state.nearest_class
 
     def fields(self) -> dict:
         return {**vars(self), "clean_ratio": tuple(self.clean_ratio), "targets": tuple(self.targets)}

@@ -111,8 +111,8 @@ def _initial_facts(history: RunHistory, sample: int, epoch: int) -> dict:
     if history.pseudo_target in (None, label):
         own = history.labels == label
         facts["oss"] = _fact(history.oss_score, found.oss, found.split.oss_mask & own, sample, of=int(own.sum()))
-    if history.oss_nearest is not None:
-        facts["nearest"] = history.name(int(history.oss_nearest[sample]))
+    if history.nearest_class is not None:
+        facts["nearest"] = history.name(int(history.nearest_class[sample]))
     return facts
 
 
