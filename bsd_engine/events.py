@@ -41,6 +41,11 @@ class EpochState:
     """(N,) int16."""
     oss_score: np.ndarray | None = None
     """(N,) float32, distance to the nearest known class centre (Eq. 6); present for T = 0 ... T1."""
+    oss_distances: np.ndarray | None = None
+    """(3, N) float32: smallest, mean and largest distance to the known class centres (Fig. 8), one of which `oss_score` is;
+    with it, None with all-to-all and in folders of format 1."""
+    nearest_class: np.ndarray | None = None
+    """(N,) int16: the known class with the nearest centre, as long as `oss_distances`."""
     clean_mask: np.ndarray | None = None
     """(N,) bool: the clean pool this epoch trained on; None in the altruistic warm-up."""
     landmark_features: np.ndarray | None = None

@@ -41,7 +41,8 @@ from bsd_engine.config import BSDConfig
 from bsd_engine.errors import RunFolderError, StorageError
 from bsd_engine.events import EpochState
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: the OSS warm-up records all three distances and the nearest class. Folders of format 1 are read, without them."""
 _PART_BYTES = 4_000_000  # of a large file, written at a time
 Command = Literal["pause", "resume", "stop"]
 Status = Literal["running", "paused", "finished", "stopped", "failed", "interrupted"]

@@ -17,6 +17,7 @@ from torch import Tensor
 
 Array = np.ndarray | Tensor
 Distance = Literal["min", "mean", "max"]
+DISTANCES: tuple[Distance, ...] = ("min", "mean", "max")
 Completion = Literal["fewest", "balanced", "balanced_others", "off"]
 InitCombine = Literal["intersection", "union", "als_only", "oss_only", "random"]
 FeatureNorm = Literal["none", "l2", "zscore"]
@@ -39,8 +40,17 @@ def exact_count(share: float, n: int) -> int:
 
 def _top_mask(scores: Tensor, k: int) -> Tensor:
     """(N,) bool: the k largest scores; among equals the lower index first."""
-    mask = torch.zeros(len(scores), dtype=torch.bool, device=scores.device)
-    mask[torch.argsort(scores, descending=True, stable=True)[:k]] = True
+    n = len(scores)
+    if not 0 < k < n:
+        return torch.full((n,), k >= n, dtype=torch.bool, device=scores.device)
+    lowest = scores.kthvalue(n - k + 1).values  # a selection instead of a stable sort: 0.7 instead of 6.5 ms for 50,000
+    mask = ~(scores <= lowest)
+    ties = (scores == lowest).nonzero().squeeze(1)
+    if len(ties) == 0:  # the k-th is not a number, which a sort puts first
+        mask = torch.zeros_like(mask)
+        mask[torch.argsort(scores, descending=True, stable=True)[:k]] = True
+        return mask
+    mask[ties[: k - int(mask.sum())]] = True
     return mask
 
 
@@ -105,6 +115,14 @@ def center_distances(features: Array, labels: Array, target_label: int) -> tuple
     return _like(distances, features), _like(classes, features)
 
 
+def reduced_distances(distances: Array, distance: Distance = "min") -> Array:
+    """(N,) smallest, mean or largest of each sample's (N, K) distances to the known class centres; infinite without any."""
+    (d,) = _tensors(distances)
+    if d.shape[1] == 0:
+        return _like(d.new_full((len(d),), torch.inf), distances)
+    return _like({"min": torch.amin, "mean": torch.mean, "max": torch.amax}[distance](d, 1), distances)
+
+
 def oss_scores(features: Array, labels: Array, target_label: int, distance: Distance = "min") -> Array:
     """(N,) OSS score S of every sample: distance to the nearest known class centre. Large means like no other class.
 
@@ -120,11 +138,8 @@ def oss_scores(features: Array, labels: Array, target_label: int, distance: Dist
     Paper: Eq. 6. Section 4.1.1 has poison near the known classes (small S), which Eq. 5 follows; appendix D.2 says
     "far away", which we take for a slip.
     """
-    distances, classes = center_distances(*_tensors(features, labels), target_label)
-    if len(classes) == 0:
-        return _like(distances.new_full((len(distances),), torch.inf), features)
-    reduce = {"min": torch.amin, "mean": torch.mean, "max": torch.amax}[distance]
-    return _like(reduce(distances, 1), features)
+    distances, _ = center_distances(*_tensors(features, labels), target_label)
+    return _like(reduced_distances(distances, distance), features)
 
 
 def oss_clean_mask(scores: Array, labels: Array, target_label: int, beta: float) -> Array:

@@ -200,6 +200,7 @@ class BSDTrainer:
         return self._state(
             epoch, g_scores, main_loss=_numpy(f_scores.loss), main_prediction=_numpy(f_scores.prediction, np.int16),
             clean_mask=_numpy(decision.clean_mask), clean_ratio=decision.clean_ratio, oss_score=_numpy(decision.oss_score),
+            oss_distances=_numpy(decision.oss_distances), nearest_class=_numpy(decision.nearest_class, np.int16),
             landmark_features=self._landmark_features(f_scores), metrics=values,
         )
 

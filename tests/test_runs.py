@@ -45,6 +45,7 @@ def full_state(epoch: int = 5) -> EpochState:
     return replace(
         warmup_state(epoch), stage="initial_pools", main_epoch=2, clean_ratio=0.1 + 0.2, main_loss=rng.random(SAMPLES, np.float32),
         main_prediction=rng.integers(0, 4, SAMPLES).astype(np.int16), oss_score=rng.random(SAMPLES, np.float32),
+        oss_distances=rng.random((3, SAMPLES), np.float32), nearest_class=rng.integers(0, 4, SAMPLES).astype(np.int16),
         clean_mask=rng.random(SAMPLES) < 0.5, landmark_features=rng.normal(size=(6, 3)).astype(np.float16),
         metrics={"seconds": 1 / 3, "clean_accuracy": 81.25, "poison_in_clean_pool": 7, "attack_success_rate": None},
     )
@@ -238,8 +239,16 @@ def test_a_folder_without_config_is_no_run_folder(tmp_path: Path) -> None:
 def test_a_newer_folder_asks_for_a_newer_program(reader: RunReader) -> None:
     path = reader.path / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 99}))
-    with pytest.raises(RunFolderError, match="has format 99, this program reads up to 1; update the program"):
+    with pytest.raises(RunFolderError, match="has format 99, this program reads up to 2; update the program"):
         RunReader(reader.path)
+
+
+def test_a_folder_of_format_1_has_no_distances_and_is_read(reader: RunReader) -> None:
+    path = reader.path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 1}))
+    state = full_state(reader.epochs[-1])
+    (reader.path / f"epochs/{state.epoch:05d}.npz").write_bytes(pack_epoch(replace(state, oss_distances=None, nearest_class=None)))
+    assert RunReader(reader.path).epoch(state.epoch).oss_distances is None
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "3", "null", '{"config": {}}'])

@@ -122,7 +122,10 @@ def test_arrays_have_the_types_they_are_documented_with(recorded: Recorded) -> N
         arrays = {f.name: getattr(state, f.name) for f in fields(state) if isinstance(getattr(state, f.name), np.ndarray)}
         features = arrays.pop("landmark_features")
         assert features.dtype == np.float16 and len(features) == len(recorded.prepared.landmark_idx)
-        assert arrays.pop("oss_score", np.zeros(n, np.float32)).dtype == np.float32
+        if state.oss_score is not None:
+            assert arrays.pop("oss_score").dtype == np.float32
+            assert (arrays["oss_distances"].shape, arrays.pop("oss_distances").dtype) == ((3, n), np.float32)
+            assert (arrays["nearest_class"].shape, arrays.pop("nearest_class").dtype) == ((n,), np.int16)
         assert {k: (v.shape, v.dtype.type) for k, v in arrays.items()} == (main if state.main_epoch >= 0 else warmup)
 
 
