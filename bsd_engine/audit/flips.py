@@ -95,16 +95,21 @@ def _combined(combine: str, by_als: bool, by_oss: bool) -> bool:
 
 
 def _crossing(share: float, rank: int, n: int) -> float:
-    """The share nearest to the given one at which the sample of a rank, from 1, changes sides: keeping `rank` or one less."""
-    return rank / n if exact_count(share, n) < rank else (rank - 1) / n
+    """The share nearest to the given one at which the sample of a rank, from 1, changes sides: rank / n lets it in, and
+    whatever is below, be it by a millionth of a sample, leaves it out."""
+    return rank / n if exact_count(share, n) < rank else (rank - 1e-6) / n
 
 
 def _number(kind: str, moves: list[tuple[str, float, float]], alpha: float) -> Flip:
-    words = " and ".join(f"{name} {_share(old)} → {_share(new)}" for name, old, new in moves)
+    words = " and ".join(f"{name} {_share(old)} → {_below(old, new)}{_share(new)}" for name, old, new in moves)
     new = {name: value for name, _, value in moves}
     if new.get("beta", 0.0) > new.get("alpha", alpha):
         words += " (a run needs an alpha as large)"
     return Flip(kind=kind, change=words, size=max(abs(new - old) for _, old, new in moves), settings=tuple((name, new) for name, _, new in moves))
+
+
+def _below(old: float, new: float) -> str:
+    return "below " if new < old else ""
 
 
 def _share(value: float) -> str:
@@ -132,7 +137,7 @@ def _later_numbers(history: RunHistory, sample: int, epoch: int) -> list[Flip]:
 
 def _past(value: float, start: float) -> float:
     """The value, a rounding error farther from where it started: alpha_T is computed from it again."""
-    return value + math.copysign(1e-9, value - start)
+    return min(1.0, value + math.copysign(1e-9, value - start))
 
 
 def _flips(history: RunHistory, sample: int, epoch: int, config: BSDConfig) -> bool:
