@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.pages import attack, run
+from app.pages import attack, run, tune
 
 ROOT = Path(__file__).parent
 
@@ -13,4 +13,5 @@ st.logo(ROOT / "app" / "logo.svg", size="large")
 st.html(ROOT / "app" / "page.css")
 run_page = st.Page(run.render, title="Run", url_path="run", default=True)
 attack_page = st.Page(lambda: attack.render(run_page), title="Attacks", url_path="attacks")
-st.navigation([run_page, attack_page], position="top").run()
+tune_page = st.Page(lambda: tune.render(run_page), title="Tune", url_path="tune")
+st.navigation([run_page, tune_page, attack_page], position="top").run()

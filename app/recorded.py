@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +32,8 @@ class EpochRow:
     metrics: dict[str, Any]
     pca: np.ndarray | None
     """(L, 2) float32: the landmarks on the first two principal components, in the signs of the record."""
+    all_distances: bool = False
+    """Whether all three OSS distances are recorded."""
 
 
 @lru_cache(maxsize=32)
@@ -74,12 +77,18 @@ def _row(file: str, stamp: int) -> EpochRow:
         epoch=s.epoch, stage=s.stage, main_epoch=s.main_epoch, clean_ratio=s.clean_ratio, pseudo_target=s.pseudo_target,
         vote_counts=s.vote_counts, vote_scores=s.vote_scores, metrics=s.metrics,
         pca=None if s.landmark_features is None else s.landmark_features[:, :2].astype(np.float32),
+        all_distances=s.oss_distances is not None,
     )
 
 
 def state(path: Path, epoch: int) -> EpochState:
     """One recorded epoch with its arrays; the last dozen that were asked for stay in memory."""
     return _state(*_epoch_file(path, epoch))
+
+
+def stamps(path: Path, epochs: Iterable[int]) -> tuple[int, ...]:
+    """What changes when an epoch is written anew, for each of some epochs."""
+    return tuple(_epoch_file(path, epoch)[1] for epoch in epochs)
 
 
 def rows(path: Path) -> tuple[EpochRow, ...]:

@@ -121,6 +121,30 @@ class RunRegistry:
         self._launch(run_id, lambda on_event: recorder.resume_run(path, on_event=on_event), threading.Event())
         return run_id
 
+    def branch(self, source: str, epoch: int, config: BSDConfig) -> str:
+        """Begin a run that goes on from an epoch of another one, with other settings, and return its id.
+
+        Raises
+        ------
+        BSDError
+            If another run trains here, or is found not to fit at once: a checkpoint that is not there, settings of the past.
+        """
+        from bsd_engine import preflight, recorder
+
+        run_id, ready, path = new_run_id(), threading.Event(), self.path(source)
+
+        def job(on_event: OnEvent) -> None:
+            recorder.load_checkpoint(path, epoch)
+            prepared = preflight.prepare(config)
+            ready.set()
+            recorder.branch_run(path, epoch, config, self.root / run_id, prepared=prepared, on_event=on_event)
+
+        self._launch(run_id, job, ready)
+        ready.wait(START_PATIENCE)
+        if self._active != run_id and not (self.root / run_id).exists() and run_id in self._errors:
+            raise BSDError(self._errors.pop(run_id))
+        return run_id
+
     def command(self, run_id: str, command: Command) -> None:
         """Ask the writer of a run, here or in a terminal, to pause, resume or stop."""
         path = self.path(run_id)

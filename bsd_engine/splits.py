@@ -38,12 +38,19 @@ def exact_count(share: float, n: int) -> int:
     return min(n, math.floor(share * n + 1e-9))
 
 
+def _kth_smallest(scores: Tensor, k: int) -> Tensor:
+    """The element at place k, from 0, of the ascending order; numpy selects 50,000 in 0.1 ms, torch in 0.7, a sort takes 6."""
+    if scores.device.type == "cpu" and scores.dtype in (torch.float32, torch.float64):
+        return torch.as_tensor(np.partition(scores.detach().numpy(), k)[k])
+    return scores.kthvalue(k + 1).values
+
+
 def _top_mask(scores: Tensor, k: int) -> Tensor:
     """(N,) bool: the k largest scores; among equals the lower index first."""
     n = len(scores)
     if not 0 < k < n:
         return torch.full((n,), k >= n, dtype=torch.bool, device=scores.device)
-    lowest = scores.kthvalue(n - k + 1).values  # a selection instead of a stable sort: 0.7 instead of 6.5 ms for 50,000
+    lowest = _kth_smallest(scores, n - k)
     mask = ~(scores <= lowest)
     ties = (scores == lowest).nonzero().squeeze(1)
     if len(ties) == 0:  # the k-th is not a number, which a sort puts first
