@@ -133,10 +133,10 @@ def as_table(audit: Audited, samples: np.ndarray, verdicts: dict[int, Verdict]) 
         flags[on] = [f"{old} {name}".strip() for old in flags[on]]
     pictures = [picture_address(path, int(s)) for s in samples[:PICTURED]] + [None] * max(0, len(samples) - PICTURED)
     columns = {
-        "rank": found.rank[samples], "": pictures, "sample": samples, "label": pa.array(names[history.labels[samples]].tolist(), pa.string()),
+        "rank": found.rank[samples].astype(np.int32), "": pictures, "sample": samples.astype(np.int32), "label": pa.array(names[history.labels[samples]].tolist(), pa.string()),
         "score": found.score[samples], "flags": pa.array(flags.tolist(), pa.string()), "margin": found.margin[samples],
-        "pool": found.epochs_in_pool[samples], "altruistic loss": history.altruistic_loss[-1][samples],
-        "verdict": pa.array([verdicts[s].choice if s in verdicts else None for s in samples.tolist()], pa.string()),
+        "pool": found.epochs_in_pool[samples].astype(np.int32), "altruistic loss": history.altruistic_loss[-1][samples],
+        "verdict": pa.array([verdicts[s].choice if s in verdicts else "" for s in samples.tolist()], pa.string()),
     }
     if len(history.main_loss):
         columns["main loss"] = history.main_loss[-1][samples]

@@ -67,6 +67,6 @@ def passport_figure(history: RunHistory, sample: int, epoch: int, palette: Palet
         xaxis={"title.text": "epoch", "range": [0.5, last + 0.5], "showgrid": False, "anchor": "y2"},
         yaxis={**LOSS_AXIS, "domain": [0.2, 1], "title.text": "SCE, nats (log)"},
         yaxis2={"domain": [0, 0.1], "visible": False, "range": [-0.5, 0.5], "fixedrange": True},
-        legend={"x": 0, "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom", "font.size": 11}, margin={"l": 72, "t": 58, "b": 38}, hovermode="closest",
+        legend={"x": 0, "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom", "font.size": 11, "itemwidth": 30, "entrywidth": 0}, margin={"l": 72, "t": 58, "b": 38}, hovermode="closest",
     )
     return sketch.figure()

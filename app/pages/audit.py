@@ -75,8 +75,13 @@ def _body(audit: Audited) -> None:
     with left:
         looked = _table(audit, looked)
         _judge(audit, looked)
+        _tools(audit, looked, truth_shown=truth_shown)
     with right:
         _passport(audit, looked, truth_shown=truth_shown)
+
+
+def _tools(audit: Audited, looked: Linked, *, truth_shown: bool) -> None:
+    """One of the tools at a time, so that the others cost nothing."""
     tool = st.segmented_control("Tools", TOOLS, default=TOOLS[0], required=True, key="audit_tool", label_visibility="collapsed")
     if tool == "In common":
         common_panel(audit, looked.selected)
@@ -127,7 +132,7 @@ def _table(audit: Audited, looked: Linked) -> Linked:
         rows, key=key, height=TABLE_HEIGHT, hide_index=True, row_height=38,
         selection_mode="multi-row", on_select="rerun", alt=f"{len(samples)} samples, {wanted.sort} first",
         column_config={
-            "": st.column_config.ImageColumn(width=48), "rank": st.column_config.NumberColumn(width=58), "sample": st.column_config.NumberColumn(width=64, format="plain"),
+            "": st.column_config.ImageColumn(width=48), "rank": st.column_config.NumberColumn(width=58), "sample": st.column_config.NumberColumn(width=64, format="%d"),
             "label": st.column_config.TextColumn(width=92), "score": st.column_config.NumberColumn(width=62, format="%.3f", help="Larger is more suspect."),
             "flags": st.column_config.TextColumn(width=132), "verdict": st.column_config.TextColumn(width=68),
             "margin": st.column_config.NumberColumn(width=64, format="%.3f", help="Ranks behind the cut of its class over the size of the class; negative is inside."),
