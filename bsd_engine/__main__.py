@@ -159,8 +159,12 @@ def _base(arguments: list[str]) -> BSDConfig:
 
 
 def _defaults(arguments: list[str]) -> BSDConfig:
-    """Where the settings start; another warm-up moves T2 and T3 along, so that the later stages keep their length."""
+    """Where the settings start; another attack starts without parameters, and another warm-up moves T2 and T3 along, so that
+    the later stages keep their length."""
     config = _base(arguments)
+    attack = _given(arguments, "--attack")
+    if attack is not None and attack != config.attack.attack:  # the preset's parameters are of its own attack
+        config = dataclasses.replace(config, attack=dataclasses.replace(config.attack, attack_parameters={}))
     warmup = _given(arguments, "--warmup", "--t1")
     if warmup is None or not warmup.isdecimal():
         return config

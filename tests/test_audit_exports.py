@@ -307,6 +307,11 @@ def test_the_commands_write_what_they_say(recorded_run: Path, tmp_path: Path, ca
     assert {p.name for p in tmp_path.iterdir()} == {"suspects.csv", "suspects.clean_index.txt", "report.html", "clean", "w.safetensors"}
 
 
+def test_a_preset_with_parameters_of_its_attack_takes_data_of_ones_own(own_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--preset", "demo-gtsrb", "--data", f"folder:{own_folder}", "--attack", "none", "--model", "small_resnet"]) == 0
+    assert "72 in 3 classes" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("words", "expected"), [
     (["suspects", "absent"], "is not a run folder"), (["report", "absent"], "is not a run folder"),
     (["cleaned", "RUN"], "cleaned needs --out"), (["suspects", "RUN", "--out", "."], "is a folder; give the name of a file"),
