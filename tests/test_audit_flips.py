@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bsd_engine.audit import redecide
-from bsd_engine.audit.flips import BORDERLINE, what_would_flip
+from bsd_engine.audit.flips import BORDERLINE, _kept, what_would_flip
 from bsd_engine.audit.history import RunHistory
 from tests.test_audit_reasons import changed
 
@@ -60,6 +60,15 @@ def test_later_the_change_flips_this_epochs_split(history: RunHistory, completio
             if flip.kind != "epoch":
                 assert inside(run, epoch, sample, dict(flip.settings)) != found.in_pool, flip
     assert {"alpha", "rule", "epoch"} <= kinds
+
+
+@pytest.mark.parametrize("completion", ["balanced", "balanced_others", "fewest", "off"])
+@pytest.mark.parametrize("count_by", ["pool_label", "pool_pred", "all_pred"])
+def test_the_short_way_for_one_sample_is_the_split_of_all(history: RunHistory, completion: str, count_by: str) -> None:
+    run = changed(history, completion=completion, count_by=count_by, selective_drop=False)
+    for ratio in (0.0, 0.111, 0.5, 0.7, 1.0):
+        whole = redecide.later_split(run, 8, ratio=ratio).clean_mask
+        assert [_kept(run, s, 8, ratio) for s in SAMPLES] == whole[list(SAMPLES)].tolist()
 
 
 def test_without_class_completion_the_alpha_found_is_the_smallest_change(history: RunHistory) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from bsd_engine.audit import redecide
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.audit.reasons import initial_ranks
+from bsd_engine.audit.reasons import initial_ranks, later_ranks
 from bsd_engine.config import BSDConfig
 from bsd_engine.splits import exact_count
 
@@ -148,18 +148,35 @@ def _flipping_ratio(history: RunHistory, sample: int, epoch: int) -> float | Non
     """The alpha_T nearest to the epoch's at which the sample changes sides, to a step of 1 / N; None where none does.
 
     A larger share keeps what a smaller one kept, but for a change of the fewest class, which can hide a nearer crossing;
-    the crossing that is found is a real one. Some 16 splits of 1.6 ms for 50,000 samples.
+    the crossing that is found is a real one. Some 16 questions of 0.2 ms for 50,000 samples, answered from the ranks.
     """
     n, inside = history.num_samples, bool(history.pool(epoch)[sample])
+    if later_ranks(history, epoch).split.dropped_mask[sample]:
+        return None  # both models call it the suspected class, whatever the share
 
     def kept(count: int) -> bool:
-        return bool(redecide.later_split(history, epoch, ratio=count / n).clean_mask[sample])
+        return _kept(history, sample, epoch, count / n)
 
     near = exact_count(redecide.ratio_at(history, epoch), n)
     far = 0 if inside else n
     if kept(far) == inside:
         return None
     return _bisect(kept, near, far, inside) / n
+
+
+def _kept(history: RunHistory, sample: int, epoch: int, ratio: float) -> bool:
+    """Whether the share and class completion keep a sample: `splits.discrepancy_clean_mask` for one sample, from ranks."""
+    split, ranks, label = history.config.split, later_ranks(history, epoch), int(history.labels[sample])
+    top = ranks.overall <= exact_count(ratio, history.num_samples)
+    by_pred = history.main_prediction[epoch - history.first_main].astype(np.int64)
+    counted = {"pool_label": history.labels[top], "pool_pred": by_pred[top], "all_pred": by_pred}[split.count_by]
+    sizes = np.bincount(history.labels)
+    counts = np.bincount(counted, minlength=len(sizes))
+    quotas = redecide.splits._completion_quotas(counts.tolist(), sizes.tolist(), ratio, split.completion)
+    if split.completion == "balanced_others" and label == history.pseudo_target:
+        quotas[label] = min(quotas[label], int((history.labels[top] == label).sum()))
+    by_quota = int(ranks.in_class[sample]) <= quotas.get(label, 0)
+    return by_quota if split.completion.startswith("balanced") else bool(top[sample]) or by_quota
 
 
 def _bisect(kept: Callable[[int], bool], near: int, far: int, inside: bool) -> int:
