@@ -20,11 +20,11 @@ from bsd_engine.audit import cleaned
 from bsd_engine.audit.bounds import draw, needed_draws, sentence
 from bsd_engine.audit.common import BLIND_SPOT, Common, in_common, matched_controls
 from bsd_engine.audit.gap import find_gap
+from bsd_engine.audit.models import has_models
 from bsd_engine.audit.report import report
 from bsd_engine.audit.sealed import Hits, scores
 from bsd_engine.audit.table import csv_text, parquet_bytes, table
 from bsd_engine.audit.weights import main_weights
-from bsd_engine.audit.models import has_models
 from bsd_engine.errors import BSDError
 
 MOST_COMPARED = 500
@@ -66,7 +66,7 @@ def common_panel(audit: Audited, selected: tuple[int, ...]) -> None:
 
 def _pictures(common: Common) -> str:
     gain = 100 / max(1.0, float(np.abs(common.difference).max()))
-    drawn = [("Mean", common.mean, ""), ("Median", common.median, ""), ("Mean of the controls", common.control_mean, ""),
+    drawn = [("Mean", common.mean, ""), ("Median", common.median, ""), ("Control mean", common.control_mean, ""),
              (f"Difference × {gain:.1f}", 128 + gain * common.difference, "mid grey: none"),
              ("Variance", (128 - 40 * common.variance_ratio)[..., None], "bright: less than the controls"),
              ("Spectrum", (128 + 60 * common.spectrum)[..., None], "bright: more than the controls")]

@@ -154,9 +154,9 @@ def _table(audit: Audited, looked: Linked) -> Linked:
 
 def _judge(audit: Audited, looked: Linked) -> None:
     """Verdicts on the selection, with a note and undo."""
-    targets = looked.selected or (() if looked.pinned is None else (looked.pinned,))
+    targets = looked.selected or (int(audit.found.order[0]) if looked.pinned is None else looked.pinned,)
     with st.container(horizontal=True, vertical_alignment="bottom", key="judge"):
-        note = st.text_input("Note", key="verdict_note", max_chars=500, placeholder=f"note for {count(len(targets))} selected", label_visibility="collapsed")
+        note = st.text_input("Note", key="verdict_note", max_chars=500, placeholder="note" if not looked.selected else f"note for {count(len(targets))} selected", label_visibility="collapsed")
         for choice, icon in (("keep", "check"), ("remove", "delete"), ("unsure", "question_mark")):
             st.button(choice.capitalize(), key=f"judge_{choice}", icon=f":material/{icon}:", disabled=not targets, on_click=_give, args=(audit, targets, choice, note))
         st.button("Undo", key="judge_undo", icon=":material/undo:", on_click=_undo, args=(audit,), disabled=audit.verdicts.version == 0)
