@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
 from datetime import datetime
+from pathlib import Path
 
 from bsd_engine.runs import Status
 
@@ -74,3 +76,8 @@ def estimator(name: str) -> str:
 def attack(name: str) -> str:
     """An attack's name as its paper writes it."""
     return ATTACKS.get(name, name)
+
+
+def shell(path: Path) -> str:
+    """A path as a word of a command line, short where it lies below the folder the program runs in."""
+    return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))

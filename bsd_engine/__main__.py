@@ -80,6 +80,46 @@ class MapOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SuspectsOptions:
+    """Rank the samples of a run by how suspect its record makes them, with reasons, and list those to keep."""
+
+    folder: tyro.conf.Positional[Path]
+    """Run folder, finished or not."""
+    out: Path = Path("suspects.csv")
+    """Table to write: CSV, or Parquet where the name ends in .parquet. Beside it NAME.clean_index.txt has the numbers of the
+    samples to keep. A file of that name is replaced."""
+    keep: Literal["pool", "steady"] = "pool"
+    """Samples to keep, if no verdict says otherwise. pool: the clean pool of the newest epoch; steady: those of it that were
+    in the pool in more than half of the epochs from T1 on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """Write one self-contained HTML page on a run."""
+
+    folder: tyro.conf.Positional[Path]
+    """Run folder, finished or not."""
+    out: Path = Path("report.html")
+    """Page to write; a file of that name is replaced."""
+    truth: bool = True
+    """Whether the page says what only the truth about the poison tells, where the run folder holds it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleanedOptions:
+    """Save the samples that a run keeps as a folder of images, which folder:PATH reads, and the clean model's weights."""
+
+    folder: tyro.conf.Positional[Path]
+    """Run folder that has passed T1."""
+    out: Path | None = None
+    """Folder to write, new or empty: train/CLASS, where the images came from a folder also test/CLASS, and clean_index.txt."""
+    keep: Literal["pool", "steady"] = "pool"
+    """As for the command suspects."""
+    weights: Path | None = None
+    """File to write the main model's weights to, in the safetensors format; alone, no folder is written."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class BenchOptions:
     """Measure this machine: parts of BSD in images a second, and the engine's iteration against a plain loop's."""
 
@@ -206,10 +246,11 @@ def _print_summary(summary: dict, folder: Path) -> None:
 
 def _prepare_and_warn(config: BSDConfig) -> PreparedData:
     """Data ready for training, with a word on duplicates that contradict each other."""
-    from bsd_engine.preflight import prepare, report
+    from bsd_engine.preflight import prepare
+    from bsd_engine.preflight import report as report_on
 
     prepared = prepare(config)
-    if warning := report(prepared).warning:
+    if warning := report_on(prepared).warning:
         print(f"warning: {warning}", file=sys.stderr)
     return prepared
 
@@ -218,12 +259,13 @@ def check(arguments: list[str]) -> None:
     """Say what training with the same options would work on, and start nothing."""
     options = _run_options("check", arguments)
     from bsd_engine.estimate import estimate
-    from bsd_engine.preflight import prepare, report
+    from bsd_engine.preflight import prepare
+    from bsd_engine.preflight import report as report_on
     from bsd_engine.runs import RunReader
 
     config = RunReader(options.resume).config if options.resume else options.config
     prepared = prepare(config)
-    print("\n".join([f"data: {config.data.data}", *report(prepared).lines()]), flush=True)
+    print("\n".join([f"data: {config.data.data}", *report_on(prepared).lines()]), flush=True)
     print(estimate(config, prepared).line())
 
 
@@ -303,6 +345,39 @@ def map_run(arguments: list[str]) -> None:
     make_maps(options.folder, follow=options.follow)
 
 
+def suspects(arguments: list[str]) -> None:
+    """Rank the samples of a run by how suspect its record makes them, with reasons, and list those to keep."""
+    options = tyro.cli(SuspectsOptions, args=arguments, prog="python -m bsd_engine suspects", config=(tyro.conf.OmitArgPrefixes,))
+    from bsd_engine.audit.commands import write_suspects
+
+    written, kept = write_suspects(options.folder, options.out, options.keep)
+    print(f"written: {', '.join(map(str, written))}")
+    print(f"{kept:,} samples to keep" if len(written) > 1 else "no list of samples to keep: the run has not reached T1 yet")
+
+
+def report(arguments: list[str]) -> None:
+    """Write one self-contained HTML page on a run."""
+    options = tyro.cli(ReportOptions, args=arguments, prog="python -m bsd_engine report", config=(tyro.conf.OmitArgPrefixes,))
+    from bsd_engine.audit.commands import write_report
+
+    path = write_report(options.folder, options.out, with_truth=options.truth)
+    print(f"written: {path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+def cleaned(arguments: list[str]) -> None:
+    """Save the samples that a run keeps as a folder of images, and the clean model's weights."""
+    options = tyro.cli(CleanedOptions, args=arguments, prog="python -m bsd_engine cleaned", config=(tyro.conf.OmitArgPrefixes,))
+    if options.out is None and options.weights is None:
+        raise ConfigError("cleaned needs --out, a new folder, or --weights, a file, or both.")
+    from bsd_engine.audit.commands import write_cleaned, write_weights
+
+    if options.out is not None:
+        kept = write_cleaned(options.folder, options.out, options.keep, lambda numbers: tqdm(numbers, unit="image", leave=False, mininterval=0.5))
+        print(f"written: {options.out} ({kept:,} images)")
+    if options.weights is not None:
+        print(f"written: {write_weights(options.folder, options.weights)}")
+
+
 def bench(arguments: list[str]) -> None:
     """Measure this machine: parts of BSD in images a second, and the engine's iteration against a plain loop's."""
     options = tyro.cli(BenchOptions, args=arguments, prog="python -m bsd_engine bench", config=(tyro.conf.OmitArgPrefixes,))
@@ -323,6 +398,7 @@ def bench(arguments: list[str]) -> None:
 
 _COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "train": train, "undefended": undefended, "check": check, "target": find, "poison": poison, "bench": bench, "map": map_run,
+    "suspects": suspects, "report": report, "cleaned": cleaned,
 }
 
 

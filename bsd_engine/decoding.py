@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import struct
+import threading
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +24,11 @@ DEFAULT_SIZE = 32
 LARGEST_KEPT_SIZE = 64
 # What Pillow raises on broken files of one kind or another.
 _UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, struct.error, zlib.error,
-               Image.DecompressionBombError)
+               Image.DecompressionBombError, Image.DecompressionBombWarning)
+MOST_PIXELS = 80_000_000
+"""Of one image file: 240 MB decoded. Larger ones are refused by their header."""
+_LARGE_PIXELS = 8_000_000
+_large_images = threading.Lock()  # sixteen threads with a large image each would need gigabytes
 _CHUNK = 256  # images a task: handing over each image by itself costs as much as decoding it
 _CHUNK_BYTES = 4_000_000  # of large images fewer are taken, so that chunks stay small beside the result
 
@@ -162,15 +168,24 @@ def _in_threads(function: Callable, items: Sequence) -> list:
 
 def _header_or_error(file: Path) -> Header | Exception:
     try:
-        with Image.open(file) as image:
+        with _opened(file) as image:
             return Header(image.size, image.mode == "L")
     except _UNREADABLE as error:
         return error
 
 
+def _opened(file: Path) -> Image.Image:
+    """The image behind a header; raises one of `_UNREADABLE` for one that is too large to be decoded."""
+    image = Image.open(file)
+    if image.width * image.height > MOST_PIXELS:
+        image.close()
+        raise ValueError(f"it has {image.width:,} x {image.height:,} pixels, and at most {MOST_PIXELS // 10**6} million are read")
+    return image
+
+
 def _pixels(file: Path, form: Form) -> np.ndarray:
     """(H, W, C) uint8; raises one of `_UNREADABLE`."""
-    with Image.open(file) as image:
+    with _opened(file) as image, _large_images if image.width * image.height > _LARGE_PIXELS else nullcontext():
         if not form.resizes and image.size != (form.width, form.height):
             raise ValueError("its size changed while the images were being read")
         if form.resizes:

@@ -114,7 +114,7 @@ def _npz(prepared: PreparedData, out: Path) -> list[Path]:
             raise ConfigError(f"{path} is there already; give another name, nothing is written over.")
     with storage_errors(out, _ADVICE):
         out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = [_temporary(path) for path in (out, listing)]
+        temporary = [temporary_beside(path) for path in (out, listing)]
         try:
             with temporary[0].open("xb") as file:
                 np.savez(file, **arrays(prepared))
@@ -127,7 +127,8 @@ def _npz(prepared: PreparedData, out: Path) -> list[Path]:
     return [out, listing]
 
 
-def _temporary(path: Path) -> Path:
+def temporary_beside(path: Path) -> Path:
+    """A hidden name in the same folder, to be renamed when what it holds is whole."""
     return path.with_name(f".{path.name}.{secrets.token_hex(3)}.tmp")
 
 
@@ -151,7 +152,7 @@ def _folder(prepared: PreparedData, out: Path, progress: Progress) -> Path:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise ConfigError(f"{out} is not an empty folder; give a new one, nothing is written over.")
         out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _temporary(out)
+        temporary = temporary_beside(out)
         try:
             temporary.mkdir()
             files = _write_images(prepared, temporary, progress)
@@ -176,12 +177,13 @@ def _write_images(prepared: PreparedData, root: Path, progress: Progress) -> lis
         width = len(str(len(labels) - 1))
         files = [f"{part}/{names[label]}/{i:0{width}d}.png" for i, label in enumerate(labels.tolist())]
         for i in progress(range(len(files))):
-            _write_png(images[i].numpy(), root / files[i])
+            write_png(images[i].numpy(), root / files[i])
         written = written or files
     return written
 
 
-def _write_png(pixels: np.ndarray, path: Path) -> None:
+def write_png(pixels: np.ndarray, path: Path) -> None:
+    """Write an (H, W, C) uint8 image."""
     Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(path)
 
 

@@ -27,7 +27,17 @@ def split_folders(root: Path) -> tuple[Path, Path | None]:
     if not root.is_dir():
         raise DataError(f"There is no folder {root}; expected one with train/<class>/<images>.")
     train, test = root / "train", root / "test"
+    if not train.is_dir():
+        _check_nesting(root)
     return train if train.is_dir() else root, test if _class_folders(test) else None
+
+
+def _check_nesting(root: Path) -> None:
+    """A set that was unpacked one folder deeper looks like one class; say where it is."""
+    folders = _class_folders(root)
+    if len(folders) == 1 and _class_folders(folders[0]):
+        raise DataError(f"{root} holds nothing but the folder {folders[0].name!r}, which has folders itself; the data seem to lie one level "
+                        f"deeper. Give {folders[0]} instead.")
 
 
 def labelled_files(folder: Path, class_names: tuple[str, ...] | None = None) -> LabelledFiles:
@@ -51,7 +61,12 @@ def labelled_files(folder: Path, class_names: tuple[str, ...] | None = None) -> 
         raise DataError(f"{folder} has no class folders; expected {folder}/<class>/<images>.")
     if unknown:
         raise DataError(f"{folder} has the class {unknown[0]!r}, which the training part lacks; remove or rename that folder.")
-    pairs = [(file, names.index(p.name)) for p in found for file in _image_files(p)]
+    leaving: list[Path] = []
+    pairs = [(file, names.index(p.name)) for p in found for file in _image_files(p, folder, leaving)]
+    if leaving:
+        first = ", ".join(name_below(folder, link) for link in leaving[:3]) + (", ..." if len(leaving) > 3 else "")
+        raise DataError(f"{folder} has {len(leaving):,} symbolic {'link' if len(leaving) == 1 else 'links'} that lead out of it ({first}); nothing "
+                        "outside is read. Copy into the folder what you want to train on, or remove the links.")
     return LabelledFiles([f for f, _ in pairs], np.array([y for _, y in pairs], np.int64), names)
 
 
@@ -64,10 +79,42 @@ def _class_folders(folder: Path) -> list[Path]:
         raise DataError(f"{folder} cannot be read ({error.strerror}); give yourself permission to read it.") from None
 
 
-def _image_files(folder: Path) -> list[Path]:
-    """Image files at any depth, as torchvision's ImageFolder finds them; hidden files (of macOS, say) are none."""
-    found = (Path(top, name) for top, _, names in os.walk(folder, followlinks=True) for name in names if _is_image(name))
+def _image_files(folder: Path, top: Path, leaving: list[Path]) -> list[Path]:
+    """Image files at any depth, as torchvision's ImageFolder finds them; hidden files (of macOS, say) are none.
+
+    Links within `top` are followed, each folder once; those out of it are added to `leaving`. Only links are resolved,
+    which takes 20 us each.
+    """
+    if folder.is_symlink() and not inside(top, folder):
+        leaving.append(folder)
+        return []
+    found, seen, waiting = [], {os.path.realpath(folder)}, [str(folder)]
+    while waiting:
+        for entry in _entries(waiting.pop()):
+            if entry.is_symlink() and not inside(top, Path(entry.path)):
+                if _is_image(entry.name) or entry.is_dir():
+                    leaving.append(Path(entry.path))
+            elif entry.is_dir():
+                place = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
+                if place not in seen:  # a link to a folder above would never end
+                    seen.add(place)
+                    waiting.append(entry.path)
+            elif _is_image(entry.name):
+                found.append(Path(entry.path))
     return sorted(found, key=lambda path: path.parts)
+
+
+def _entries(folder: str) -> list[os.DirEntry]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read ({error.strerror}); give yourself permission to read it.") from None
+
+
+def inside(top: Path, path: Path) -> bool:
+    """Whether a path, with all links followed, lies below a folder."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(top))
 
 
 def _is_image(name: str) -> bool:

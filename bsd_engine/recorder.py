@@ -70,6 +70,7 @@ def _new_folder(config: BSDConfig, prepared: PreparedData, path: Path, branched_
         images=prepared.images.permute(0, 3, 1, 2).numpy(), labels=prepared.labels.numpy(),
         landmark_idx=prepared.landmark_idx.numpy(), is_poison=prepared.is_poison.numpy() if truth else None,
         original_labels=prepared.original_labels.numpy() if truth else None, branched_from=branched_from,
+        files=prepared.train_files,
     )
 
 

@@ -29,7 +29,7 @@ _SCALARS = {"epoch": _WHOLE, "stage": _TEXT, "main_epoch": _WHOLE, "clean_ratio"
 _VERDICT = {"kind": _TEXT, "classes": (list,), "z": _NUMBER, "needed": _NUMBER, "why": _TEXT}
 _ARRAYS = {  # length of the one axis, and kinds of numbers; arrays that are not named here are checked by who reads them
     **dict.fromkeys(("altruistic_loss", "main_loss", "oss_score"), ("N", "f")),
-    **dict.fromkeys(("altruistic_prediction", "main_prediction"), ("N", "i")),
+    **dict.fromkeys(("altruistic_prediction", "main_prediction", "nearest_class"), ("N", "i")),
     "clean_mask": ("N", "b"), "vote_counts": ("C", "iu"), "vote_scores": ("C", "f"),
 }
 _ENDS = ("finished", "stopped", "failed")

@@ -3,6 +3,7 @@
     config.json          format version, configuration, data fingerprint, class names, sizes, landmarks
     samples.npz          labels, landmark_idx
     images.npy           the training images as trained on (poison included), uint8 (N, C, H, W), for thumbnails
+    files.json           file of each training image below the folder it came from; absent where there are no files
     truth.npz            is_poison, original_labels; absent where the truth is unknown
     epochs/00007.npz     one whole epoch: the arrays and numbers of its `EpochState`
     maps/00007.npz       2-D map of the landmarks, written by the map process
@@ -158,7 +159,8 @@ class RunWriter:
     @classmethod
     def create(cls, path: Path, config: BSDConfig, *, fingerprint: str, class_names: tuple[str, ...], images: np.ndarray,
                labels: np.ndarray, landmark_idx: np.ndarray, is_poison: np.ndarray | None,
-               original_labels: np.ndarray | None, branched_from: dict[str, Any] | None = None) -> RunWriter:
+               original_labels: np.ndarray | None, branched_from: dict[str, Any] | None = None,
+               files: tuple[str, ...] | None = None) -> RunWriter:
         """A new run folder, with everything that stays the same for the whole run.
 
         A branch says where it comes from: {"run": id, "epoch": last epoch taken over}.
@@ -172,6 +174,8 @@ class RunWriter:
         try:
             writer._write("samples.npz", _npz(labels=labels.astype(np.int64), landmark_idx=landmark_idx))
             writer._write("images.npy", _npy(images))
+            if files is not None:
+                writer._write("files.json", _json({"files": files}))
             if is_poison is not None:
                 writer._write("truth.npz", _npz(is_poison=is_poison, original_labels=original_labels))
             writer._write("config.json", _json({
@@ -370,6 +374,12 @@ class RunReader:
             arrays = _arrays_of(self.path / "truth.npz")
             run_checks.check_truth(arrays, self.num_samples, len(self.class_names))
         return Truth(**arrays)
+
+    @property
+    def files(self) -> tuple[str, ...] | None:
+        """(N,) file of each sample below the folder that it was read from; None where there were no files."""
+        content = self._read_json("files.json")
+        return tuple(content["files"]) if content and len(content.get("files", ())) == self.num_samples else None
 
     @property
     def images(self) -> np.ndarray:

@@ -30,6 +30,9 @@ UNREADABLE = (OSError, ValueError, EOFError, AttributeError, TypeError, KeyError
 _KEYS = ("train_images", "train_labels", "test_images", "test_labels", "class_names", "images", "labels")
 
 
+_BOMB_BYTES, _BOMB_RATIO = 100_000_000, 100  # photographs shrink to a half, drawings to a tenth
+
+
 class Source(NamedTuple):
     """A data set whose labels are known and in range, and whose images are not decoded yet."""
 
@@ -92,6 +95,7 @@ def npz(path: Path) -> Source:
     try:
         # Opened here, since numpy leaves a file open that turns out to be no zip.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            _check_sizes(file.zip, path)
             arrays = {key: file[key] for key in _KEYS if key in file.files}
         if odd := [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]:  # numpy hands over what is no .npy file
             raise ValueError(f"{odd[0]} is no array")
@@ -100,6 +104,33 @@ def npz(path: Path) -> Source:
     except UNREADABLE as error:
         raise DataError(f"{path} cannot be read as an .npz file of plain arrays: {error}. Save it with numpy.savez.") from None
     return _from_arrays(arrays, str(path))
+
+
+def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
+    """Refuse a file that would unpack to what no set of images does, or that the memory cannot hold, before it is unpacked.
+
+    An entry gives no more bytes than it claims, so its claim is what counts.
+    """
+    wanted = [info for info in archive.infolist() if info.filename.removesuffix(".npy") in _KEYS]
+    unpacked, packed = sum(i.file_size for i in wanted), sum(i.compress_size for i in wanted)
+    if unpacked > _BOMB_BYTES and unpacked > _BOMB_RATIO * max(1, packed):
+        raise DataError(f"{path} would unpack from {packed / 1e6:,.1f} MB to {unpacked / 1e6:,.0f} MB, which images do not; it is not opened. "
+                        "Save plain arrays with numpy.savez.")
+    free = _free_memory()
+    if unpacked > free:
+        raise DataError(f"{path} holds {unpacked / 1e9:,.1f} GB of arrays, and {free / 1e9:,.1f} GB of memory are free; use a folder of images, "
+                        "or fewer or smaller ones.")
+
+
+def _free_memory() -> float:
+    """Bytes that can be had without swapping; infinite where the system does not say."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024.0 * int(line.split()[1])
+    except (OSError, ValueError, IndexError):
+        pass
+    return float("inf")
 
 
 def _from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> Source:

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from bsd_engine import runtime
+from bsd_engine.audit.history import RunHistory
 from bsd_engine.preflight import PreparedData, prepare
+from bsd_engine.runs import RunReader
+from tests.audit_runs import recorded
 from tests.short_runs import tiny
 
 
@@ -49,3 +53,15 @@ def small_images() -> PreparedData:
         test_images=whole.test_images[test, ::2, ::2].contiguous(), test_labels=whole.test_labels[test],
         triggered_images=whole.triggered_images[triggered, ::2, ::2].contiguous(), triggered_labels=whole.triggered_labels[triggered],
     )
+
+
+@pytest.fixture(scope="session")
+def recorded_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recorded run of 1,000 samples that has passed through every stage, poisoned with BadNets; nobody may write to it."""
+    return recorded(tmp_path_factory.mktemp("recorded") / "badnets")
+
+
+@pytest.fixture(scope="session")
+def history(recorded_run: Path) -> RunHistory:
+    """All its epochs."""
+    return RunHistory.of(RunReader(recorded_run))

@@ -123,7 +123,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(np, "savez", full)
-    monkeypatch.setattr(export, "_write_png", full)
+    monkeypatch.setattr(export, "write_png", full)
     with pytest.raises(StorageError, match=r"the disk is full; free some space\. Nothing was saved"):
         export.save(prepared, tmp_path / "set", form)
     assert list(tmp_path.iterdir()) == []

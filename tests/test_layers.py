@@ -13,7 +13,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ENGINE = sorted((ROOT / "bsd_engine").rglob("*.py"))
 FORBIDDEN = {"streamlit", "plotly", "app", "pandas", "matplotlib"}
-DECIDING = ("trainer", "decisions", "splits", "target", "transplant", "verdict", "mixmatch", "scoring", "plans", "supervised", "semi_supervised", "augment", "models", "projection")
+DECIDING = ("trainer", "decisions", "splits", "target", "transplant", "verdict", "mixmatch", "scoring", "plans", "supervised", "semi_supervised", "augment",
+            "models", "projection", *(f"audit/{name}" for name in (
+                "history", "redecide", "reasons", "flips", "suspects", "gap", "features", "models", "saliency", "common", "cleaned", "table", "weights",
+                "bounds", "verdicts")))
 TRUTH = {"is_poison", "original_labels", "is_noise"}
 
 

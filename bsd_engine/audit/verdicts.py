@@ -1,0 +1,144 @@
+"""What people decided about samples, in an SQLite database in the run folder: verdicts.sqlite, safe against two tabs.
+
+Every change is a row that is never written over; the newest row of a sample is its verdict, and an undo is a row too. So
+who said what, and when, is kept, and two tabs that judge the same sample both leave their word.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from bsd_engine.errors import ConfigError, StorageError
+
+Choice = Literal["keep", "remove", "unsure"]
+FILE = "verdicts.sqlite"
+LONGEST_NOTE = 2000
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS change (id INTEGER PRIMARY KEY, action INTEGER NOT NULL, sample INTEGER NOT NULL, choice TEXT, "
+    "note TEXT NOT NULL, who TEXT NOT NULL, time REAL NOT NULL, undoes INTEGER)",
+    "CREATE INDEX IF NOT EXISTS change_of_sample ON change (sample, id)",
+    "CREATE INDEX IF NOT EXISTS change_of_action ON change (action, sample)",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """The verdict that stands for a sample."""
+
+    sample: int
+    choice: Choice
+    note: str
+    who: str
+    time: float
+    """Seconds since 1970."""
+
+
+class Verdicts:
+    """The verdicts of one run folder. Every method opens the database anew, so any thread may call it."""
+
+    def __init__(self, run: Path, num_samples: int) -> None:
+        self.path = Path(run) / FILE
+        self.num_samples = num_samples
+
+    @contextlib.contextmanager
+    def _open(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
+        """A connection; what is written in the block is written whole or not at all, after all other writers."""
+        try:
+            with contextlib.closing(sqlite3.connect(self.path, timeout=10, isolation_level=None)) as db:
+                if write:
+                    db.execute("BEGIN IMMEDIATE")  # waits for other writers; a lock that is taken later could not
+                    for statement in _SCHEMA:
+                        db.execute(statement)
+                try:
+                    yield db
+                except BaseException:
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
+                    raise
+                if db.in_transaction:
+                    db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StorageError(f"The verdicts in {self.path} cannot be read or written ({error}); check disk and permission, or move "
+                               "the file away to start anew.") from None
+
+    def give(self, samples: Iterable[int], choice: Choice | None, note: str = "", who: str | None = None) -> int:
+        """Give a verdict on samples, or with None take it back; returns how many samples it concerned.
+
+        Raises `ConfigError` for an unknown word, a note too long or a sample that the run does not have.
+        """
+        wanted = sorted({int(s) for s in samples})
+        self._check(wanted, choice, note)
+        if not wanted:
+            return 0
+        with self._open(write=True) as db:
+            action = 1 + (db.execute("SELECT max(action) FROM change").fetchone()[0] or 0)
+            _insert(db, [(action, s, choice, note, who or _user(), time.time(), None) for s in wanted])
+        return len(wanted)
+
+    def _check(self, samples: list[int], choice: str | None, note: str) -> None:
+        if choice is not None and choice not in get_args(Choice):
+            raise ConfigError(f"The verdict is {choice!r}, expected one of {', '.join(get_args(Choice))}.")
+        if len(note) > LONGEST_NOTE:
+            raise ConfigError(f"The note has {len(note):,} characters, expected at most {LONGEST_NOTE:,}; shorten it.")
+        if samples and not 0 <= samples[0] <= samples[-1] < self.num_samples:
+            raise ConfigError(f"Samples {samples[0]} to {samples[-1]} are judged, but the run has 0 to {self.num_samples - 1}.")
+
+    def standing(self) -> dict[int, Verdict]:
+        """The verdict that stands for each sample that has one."""
+        if not self.path.exists():
+            return {}
+        with self._open() as db:
+            rows = db.execute("SELECT sample, choice, note, who, time FROM change WHERE id IN (SELECT max(id) FROM change GROUP BY sample) "
+                              "AND choice IS NOT NULL ORDER BY sample")
+            return {row[0]: Verdict(sample=row[0], choice=row[1], note=row[2], who=row[3], time=row[4]) for row in rows}
+
+    @property
+    def version(self) -> int:
+        """Grows with every change, by whoever: compare it before redrawing."""
+        if not self.path.exists():
+            return 0
+        with self._open() as db:
+            return db.execute("SELECT coalesce(max(id), 0) FROM change").fetchone()[0]
+
+    def undo(self, who: str | None = None) -> tuple[int, ...]:
+        """Take back the newest action, of anybody, that is not taken back; returns its samples, none where there is nothing.
+
+        Each sample gets back what it had before that action.
+        """
+        if not self.path.exists():
+            return ()
+        with self._open(write=True) as db:
+            undone = "SELECT undoes FROM change WHERE undoes IS NOT NULL"
+            found = db.execute(f"SELECT max(action) FROM change WHERE undoes IS NULL AND action NOT IN ({undone})").fetchone()[0]
+            if found is None:
+                return ()
+            samples = [row[0] for row in db.execute("SELECT sample FROM change WHERE action = ? ORDER BY sample", (found,))]
+            action = 1 + db.execute("SELECT max(action) FROM change").fetchone()[0]
+            rows = [(action, s, *_before(db, s, found), who or _user(), time.time(), found) for s in samples]
+            _insert(db, rows)
+            return tuple(samples)
+
+
+def _insert(db: sqlite3.Connection, rows: list[tuple]) -> None:
+    db.executemany("INSERT INTO change (action, sample, choice, note, who, time, undoes) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def _before(db: sqlite3.Connection, sample: int, action: int) -> tuple[str | None, str]:
+    """What a sample had before an action."""
+    row = db.execute("SELECT choice, note FROM change WHERE sample = ? AND id < (SELECT min(id) FROM change WHERE action = ? AND sample = ?) "
+                     "ORDER BY id DESC LIMIT 1", (sample, action, sample)).fetchone()
+    return row or (None, "")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        return "unknown"

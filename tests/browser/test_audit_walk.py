@@ -1,0 +1,148 @@
+"""The page Audit in a browser: a folder of unknown origin from the first click to a cleaned folder and a report."""
+
+from __future__ import annotations
+
+import re
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bsd_engine import data, export
+from bsd_engine.preflight import prepare
+from bsd_engine.presets import smoke
+from bsd_engine.runs import RunReader
+from tests.browser.conftest import wait_until_ran
+
+TABLE = "[data-testid=stDataFrame]"
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server keeps its runs."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def server(serve: Callable, runs: Path) -> Any:
+    """The dashboard itself."""
+    return serve("streamlit_app.py", env={"BSD_RUNS": str(runs)})
+
+
+@pytest.fixture(scope="module")
+def unknown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that an attack was saved into, without its list of poisoned files and its triggered images."""
+    saved = tmp_path_factory.mktemp("saved") / "set"
+    export.save(prepare(smoke().with_settings(attack="blended")), saved, "folder")
+    folder = tmp_path_factory.mktemp("own") / "found <b>on the web"
+    folder.mkdir()
+    for part in ("train", "test"):
+        (saved / part).rename(folder / part)
+    for name in list((folder / "test").rglob("*.png"))[200:]:
+        name.unlink()
+    return folder
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
+    """The first true value of a condition."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    pytest.fail(f"not within {seconds:g} s: {what}")
+
+
+def choose(page: Any, field: str, option: str) -> None:
+    page.get_by_role("combobox", name=field, exact=True).click()
+    page.get_by_role("option", name=option).click()
+
+
+def train_on(page: Any, folder: Path, runs: Path) -> RunReader:
+    """The form of the page Run: own folder, no attack; wait for the end of the run."""
+    choose(page, "Preset", "smoke")
+    until(lambda: page.get_by_role("slider", name="T1").input_value() == str(smoke().schedule.t1), "the preset's warm-up in the form")
+    choose(page, "Data", "folder of images")
+    field = page.get_by_role("textbox", name="Path")
+    field.fill(str(folder))
+    field.press("Enter")
+    wait_until_ran(page)
+    choose(page, "Attack", "none added")
+    wait_until_ran(page)
+    page.get_by_role("button", name="Start", exact=True).click()
+    path = until(lambda: next((p.parent for p in runs.glob("*/summary.json")), None), "the end of the run", 120)
+    return RunReader(path)
+
+
+def test_a_folder_of_unknown_origin_is_audited_and_cleaned(server: Any, runs: Path, unknown: Path, visit: Callable, tmp_path: Path) -> None:
+    page = visit(server.url, width=1440, height=1400)
+    run = train_on(page, unknown, runs)
+    assert run.status == "finished" and not run.truth_known
+    page.get_by_role("link", name="Audit").click()
+    page.locator(TABLE).first.wait_for()
+    wait_until_ran(page)
+    page.get_by_text("altruistic loss").first.wait_for()
+    a_row_is_pinned(page)
+    a_verdict_is_given_and_taken_back(page, run)
+    page.get_by_text("Downloads", exact=True).click()
+    cleaned_and_reported(page, run, tmp_path)
+    nothing_is_said_of_a_truth(page)
+    page.screenshot(path=tmp_path / "audit.png")
+    assert page.locator("[data-testid=stException]").count() == 0
+
+
+def a_row_is_pinned(page: Any) -> None:
+    before = page.locator(".passport-facts").first.inner_text()
+    box = page.locator(TABLE).first.bounding_box()
+    page.mouse.click(box["x"] + 18, box["y"] + 36 + 38 * 3 + 19)
+    until(lambda: page.locator(".passport-facts").first.inner_text() != before, "the passport of another sample")
+    assert re.search(r"[?&]pin=\d+", page.url) and "sel=" in page.url
+
+
+def a_verdict_is_given_and_taken_back(page: Any, run: RunReader) -> None:
+    from bsd_engine.audit.verdicts import Verdicts
+
+    said = Verdicts(run.path, run.num_samples)
+    page.get_by_role("button", name="Remove").click()
+    until(lambda: [v.choice for v in said.standing().values()] == ["remove"], "the verdict")
+    page.get_by_role("button", name="Undo").click()
+    until(lambda: said.standing() == {}, "the verdict to be taken back")
+
+
+def cleaned_and_reported(page: Any, run: RunReader, tmp_path: Path) -> None:
+    for name, file in (("Cleaned set", "cleaned.zip"), ("Report, HTML", "report.html"), ("Suspects, CSV", "suspects.csv")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name).click()
+        download.value.save_as(tmp_path / file)
+    with zipfile.ZipFile(tmp_path / "cleaned.zip") as archive:
+        archive.extractall(tmp_path)
+    kept = int(run.epoch(len(run.epochs) - 1).clean_mask.sum())
+    assert len([p for p in (tmp_path / "cleaned/train").rglob("*.png")]) == kept
+    assert data.load(f"folder:{tmp_path / 'cleaned'}").test_images is not None or kept
+    other = page.context.new_page()
+    other.complaints = page.complaints
+    page.complaints.watch(other)
+    other.set_content((tmp_path / "report.html").read_text())
+    assert other.get_by_role("heading", name="most suspect samples").count() == 1 and other.locator("script").count() == 0
+    assert (tmp_path / "suspects.csv").read_text().startswith("rank,sample,file,label")
+    other.close()
+
+
+def nothing_is_said_of_a_truth(page: Any) -> None:
+    content = page.content() + page.url
+    assert not re.search(r"is_poison|poisoned, was|poisoned samples|attack success rate of|true_target", content)
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1440, True)])
+def test_nothing_is_wider_than_its_place(server: Any, visit: Callable, width: int, dark: bool) -> None:
+    page = visit(server.url, width=width, height=1200, dark=dark)
+    page.get_by_role("link", name="Audit").click()
+    page.locator(TABLE).first.wait_for()
+    wait_until_ran(page)
+    clipped = """() => [...document.querySelectorAll('.alarm summary, .passport-facts p, figcaption, [data-testid=stMain] button p')]
+      .filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth).map(e => e.className + ': ' + e.textContent)"""
+    assert page.evaluate(clipped) == []
+    assert page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth <= document.querySelector('[data-testid=stMain]').clientWidth")
