@@ -84,7 +84,7 @@ def test_a_folder_of_unknown_origin_is_audited_and_cleaned(server: Any, runs: Pa
     page.get_by_role("link", name="Audit").click()
     page.locator(TABLE).first.wait_for()
     wait_until_ran(page)
-    page.get_by_text("altruistic loss").first.wait_for()
+    page.locator(".passport-facts .reason").wait_for()
     a_row_is_pinned(page)
     a_verdict_is_given_and_taken_back(page, run)
     page.get_by_text("Downloads", exact=True).click()
