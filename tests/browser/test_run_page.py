@@ -106,11 +106,11 @@ def test_a_run_is_started_watched_paused_found_again_and_stopped(server: Any, ru
 
     page.get_by_role("button", name="Start", exact=True).click()
     wait_for_words(page, "Waits until the run that trains now is over")
-    page.get_by_role("button", name="Stop").click()
+    page.locator("[data-testid=stMain]").get_by_role("button", name="Stop").click()  # the header has another while a script runs
     wait_for_words(page, "taken out of the queue")
     page.goto(server.url)
     wait_for_words(page, "epoch")
-    page.get_by_role("button", name="Stop").click()
+    page.locator("[data-testid=stMain]").get_by_role("button", name="Stop").click()  # the header has another while a script runs
     wait_for_words(page, "Stopped after epoch")
     assert RunReader(max(runs.iterdir())).status == "stopped"
     no_exception(page)

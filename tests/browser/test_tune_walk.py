@@ -192,6 +192,7 @@ def test_lasso_pin_and_cursor_survive_a_refresh_and_a_change_of_page(tune: Calla
     lasso(page, 0.3, 0.1, 0.5, 0.9, "Alt")
     less = set(look(page)["selected"])
     assert less < more
+    wait_for_rest(page)  # until the images are those of the new selection: a click between two sets of them hits none
     page.locator(".tn-images button").first.click()
     page.wait_for_function(f"() => {APP}.view.pin !== null")
     page.wait_for_function("() => location.search.includes('pin=')")
