@@ -104,8 +104,10 @@ def test_a_run_is_started_watched_paused_found_again_and_stopped(server: Any, ru
     choose_an_epoch(page)
     page.screenshot(path=tmp_path / "run.png")
 
+    first = page.evaluate("location.search")
     page.get_by_role("button", name="Start", exact=True).click()
     wait_for_words(page, "Waits until the run that trains now is over")
+    page.wait_for_function("first => location.search !== first", arg=first)  # what is clicked before is said of the run in the address
     page.locator("[data-testid=stMain]").get_by_role("button", name="Stop").click()  # the header has another while a script runs
     wait_for_words(page, "taken out of the queue")
     page.goto(server.url)
