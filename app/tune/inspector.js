@@ -9,7 +9,9 @@ class Inspector {
     this.tabs = root.querySelector('.tn-sources')
     this.grid.addEventListener('pointerover', event => app.hover(this.idOf(event)))
     this.grid.addEventListener('pointerleave', () => app.hover(null))
-    this.grid.addEventListener('click', event => { const id = this.idOf(event); if (id !== null) app.pick(id, event) })
+    // At the press, since new images may take the cell's place before the button is up; a click without one is the keyboard's.
+    this.grid.addEventListener('pointerdown', event => { if (event.button === 0) app.pick(this.idOf(event), event) })
+    this.grid.addEventListener('click', event => { if (event.detail === 0) app.pick(this.idOf(event), event) })
     root.querySelector('.tn-less').addEventListener('click', () => this.turn(-1))
     root.querySelector('.tn-more').addEventListener('click', () => this.turn(1))
     root.querySelector('.tn-unpin').addEventListener('click', () => { app.view.pin = null; app.commit(); app.draw('all') })
