@@ -133,10 +133,11 @@ class Inspector {
 
   paintPin(scene, masks, whole) {
     const {app, root} = this, {model, view} = app, id = view.hover ?? view.pin, box = root.querySelector('.tn-sample')
-    box.hidden = id === null || !model.ready
-    root.querySelector('.tn-hint').hidden = !box.hidden
+    const blank = id === null || !model.ready
+    box.classList.toggle('blank', blank)
+    root.querySelector('.tn-hint').hidden = !blank
     root.querySelector('.tn-unpin').hidden = view.pin === null || view.pin !== id
-    if (box.hidden) return
+    if (blank) return
     const name = c => model.header.names[c], canvas = box.querySelector('canvas'), image = model.thumbs.get(id)
     box.querySelector('.tn-picture').classList.toggle('waiting', !image)
     if (image) { canvas.width = image.width; canvas.height = image.height; canvas.getContext('2d').drawImage(image, 0, 0) }
