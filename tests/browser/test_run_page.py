@@ -46,7 +46,7 @@ def until(condition: Callable[[], Any], what: str | Callable[[], str], seconds: 
 
 def now(page: Any) -> str:
     """The sentence on what the run is doing."""
-    return page.locator(".now").inner_text(timeout=30000)
+    return page.locator(".now").inner_text(timeout=60000)
 
 
 def recorded(runs: Path) -> int:

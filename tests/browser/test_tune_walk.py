@@ -45,7 +45,7 @@ def tune(server: Any, visit: Callable) -> Callable[..., Any]:
     def open_page(run: str, query: str = "", *, drawn: bool = True, **options: Any) -> Any:
         page = visit(f"{server.url}/tune?run={run}{query}", expect_errors=True, **{"width": 1440, "height": 900, **options})
         if drawn:
-            page.wait_for_function("() => document.querySelector('.tn')?.dataset.shown", timeout=30000)
+            page.wait_for_function("() => document.querySelector('.tn')?.dataset.shown", timeout=60000)
             wait_for_rest(page)
         return page
 
@@ -54,7 +54,7 @@ def tune(server: Any, visit: Callable) -> Callable[..., Any]:
 
 def wait_for_rest(page: Any) -> None:
     """Wait until nothing is to be drawn and the engine has answered to the settings on the screen."""
-    page.wait_for_function(f"() => {{ const a = {APP}; return a.todo === null && (!a.model.header.answer || a.key(a.model.header.answer.settings, a.model.header.answer.epoch) === a.key(a.model.effective(a.view), a.view.epoch)) }}", timeout=20000)
+    page.wait_for_function(f"() => {{ const a = {APP}; return a.todo === null && (!a.model.header.answer || a.key(a.model.header.answer.settings, a.model.header.answer.epoch) === a.key(a.model.effective(a.view), a.view.epoch)) }}", timeout=60000)
 
 
 def look(page: Any) -> dict[str, Any]:
@@ -199,13 +199,13 @@ def test_lasso_pin_and_cursor_survive_a_refresh_and_a_change_of_page(tune: Calla
     page.wait_for_timeout(600)
     before = look(page)
     page.reload()
-    page.wait_for_function("() => document.querySelector('.tn')?.dataset.shown", timeout=30000)
+    page.wait_for_function("() => document.querySelector('.tn')?.dataset.shown", timeout=60000)
     after = look(page)
     assert {**after, "zoom": 0} == {**before, "zoom": 0} and len(after["selected"]) == len(less)
     page.get_by_role("link", name="Run", exact=True).click()
     page.locator(".tn").wait_for(state="detached")
     page.get_by_role("link", name="Tune").click()
-    page.wait_for_function("() => document.querySelector('.tn')?.dataset.shown", timeout=30000)
+    page.wait_for_function("() => document.querySelector('.tn')?.dataset.shown", timeout=60000)
     assert {**look(page), "zoom": 0} == {**before, "zoom": 0}
     page.locator(".tn-hero .tn-plot").hover(position={"x": 5, "y": 5})
     page.keyboard.press("Escape")
@@ -230,7 +230,7 @@ def test_hover_lights_a_sample_up_everywhere(tune: Callable) -> None:
 def test_live_updates_leave_zoom_selection_cursor_and_pin_alone_and_follow_goes_on(server: Any, runs: Path, visit: Callable) -> None:
     with LiveFakeRun(runs, run_id="20260102-000000-live", epochs=38, seconds=0.6) as live:
         page = visit(f"{server.url}/tune?run={live.path.name}", expect_errors=True, width=1440, height=900)
-        page.wait_for_function(f"() => document.querySelector('.tn')?.dataset.shown && {APP}.model.info.length > 3", timeout=40000)
+        page.wait_for_function(f"() => document.querySelector('.tn')?.dataset.shown && {APP}.model.info.length > 3", timeout=60000)
         assert look(page)["following"]
         page.locator(".tn-epoch").focus()
         page.keyboard.press("Home")
@@ -240,11 +240,11 @@ def test_live_updates_leave_zoom_selection_cursor_and_pin_alone_and_follow_goes_
         page.wait_for_timeout(800)
         before, epochs = look(page), page.evaluate(f"() => {APP}.model.info.length")
         assert not before["following"] and before["zoom"] != [0, 1, 0, 1] and before["epoch"] == 0
-        page.wait_for_function(f"n => {APP}.model.info.length >= n", arg=epochs + 4, timeout=40000)
+        page.wait_for_function(f"n => {APP}.model.info.length >= n", arg=epochs + 4, timeout=60000)
         assert look(page) == before
         assert "newer" in page.locator(".tn-now").inner_text()
         page.locator(".tn-follow").click()
-        page.wait_for_function(f"() => {APP}.view.epoch === {APP}.model.info.length - 1 && +document.querySelector('.tn').dataset.shown === {APP}.view.epoch", timeout=20000)
+        page.wait_for_function(f"() => {APP}.view.epoch === {APP}.model.info.length - 1 && +document.querySelector('.tn').dataset.shown === {APP}.view.epoch", timeout=60000)
         assert {**look(page), "epoch": 0, "following": False} == before
 
 
@@ -280,11 +280,11 @@ def test_run_this_starts_a_branch_from_the_right_epoch(server: Any, runs: Path, 
     config = RunReader(source).config
     epoch = config.schedule.altruistic_epochs + config.schedule.t1
     page = visit(f"{server.url}/tune?run={source.name}&epoch={epoch + 1}&whatif=0.9_0.4_{config.schedule.t1}_{config.schedule.altruistic_epochs}_min", expect_errors=True)
-    page.wait_for_function("() => document.querySelector('.tn')?.dataset.shown", timeout=30000)
+    page.wait_for_function("() => document.querySelector('.tn')?.dataset.shown", timeout=60000)
     wait_for_rest(page)
     size = counts(page)["size"]
     page.get_by_role("button", name="Run this").click()
-    page.get_by_text(f"from the end of epoch {epoch}").wait_for(timeout=30000)
+    page.get_by_text(f"from the end of epoch {epoch}").wait_for(timeout=60000)
 
     def branch() -> Path | None:
         return next((p for p in runs.iterdir() if p.name > source.name and (p / "summary.json").exists()), None)
