@@ -28,7 +28,7 @@ NEIGHBOURS = 6
 
 def passport(audit: Audited, sample: int, epoch: int, palette: Palette, *, truth_shown: bool) -> None:
     """Everything about one sample at a global epoch."""
-    history, found = audit.history, audit.found
+    history = audit.history
     _pictures(audit, sample, truth_shown=truth_shown)
     st.html(_facts(audit, sample, epoch, truth_shown=truth_shown))
     live_plot(passport_figure(history, sample, epoch, palette), key="passport_losses", height=250)
