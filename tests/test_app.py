@@ -20,6 +20,7 @@ from app.panels import PANELS, View
 from app.session import RunRegistry
 from app.status import look, sentence
 from app.theme import DARK, LIGHT
+from bsd_engine import preflight, progress, recorder
 from bsd_engine.config import ScheduleConfig
 from bsd_engine.errors import ConfigError, RunFolderError, TrainingError
 from bsd_engine.preflight import PreparedData
@@ -228,8 +229,6 @@ def test_the_registry_refuses_names_that_leave_its_folder(tmp_path: Path) -> Non
 
 
 def test_one_training_at_a_time_and_its_error_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bsd_engine import preflight, recorder
-
     go_on = threading.Event()
 
     def failing_run(config: Any, path: Path, **_: Any) -> dict[str, Any]:
@@ -248,8 +247,6 @@ def test_one_training_at_a_time_and_its_error_is_kept(tmp_path: Path, monkeypatc
 
 
 def test_runs_wait_for_their_turn_and_can_be_taken_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bsd_engine import preflight, recorder
-
     go_on, trained, at_once = threading.Event(), [], []
 
     def slow_run(config: Any, path: Path, **_: Any) -> dict[str, Any]:
@@ -280,17 +277,22 @@ def test_runs_wait_for_their_turn_and_can_be_taken_out(tmp_path: Path, monkeypat
     assert trained == [first, third, fourth] and look(runs, third).status == "finished"
 
 
-def test_a_run_that_fails_lets_the_next_one_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bsd_engine import preflight
-
+def fail_when_told(monkeypatch: pytest.MonkeyPatch, crafting: int = 1) -> threading.Event:
+    """Have every run prepare its data, in that many steps of crafting, until the event is set; then it fails."""
     go_on = threading.Event()
 
-    def refuse(config: Any) -> None:
-        go_on.wait(10)
+    def prepare(config: Any) -> None:
+        for _ in progress.steps(crafting, "surrogate"):
+            go_on.wait(30)
         raise TrainingError("It does not work.")
 
-    monkeypatch.setattr(preflight, "prepare", refuse)
+    monkeypatch.setattr(preflight, "prepare", prepare)
     monkeypatch.setattr(session, "START_PATIENCE", 0.1)
+    return go_on
+
+
+def test_a_run_that_fails_lets_the_next_one_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = fail_when_told(monkeypatch)
     runs = RunRegistry(tmp_path)
     started = [runs.start(preset("smoke")) for _ in range(3)]
     go_on.set()
@@ -299,16 +301,7 @@ def test_a_run_that_fails_lets_the_next_one_begin(tmp_path: Path, monkeypatch: p
 
 
 def test_the_page_shows_a_run_that_waits(open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch) -> None:
-    from bsd_engine import preflight
-
-    go_on = threading.Event()
-
-    def wait(config: Any) -> None:
-        go_on.wait(30)
-        raise TrainingError("It does not work.")
-
-    monkeypatch.setattr(preflight, "prepare", wait)
-    monkeypatch.setattr(session, "START_PATIENCE", 0.1)
+    go_on = fail_when_told(monkeypatch)
     try:
         open_page()
         first, second = (session.registry().start(preset("smoke")) for _ in range(2))
@@ -323,17 +316,7 @@ def test_the_page_shows_a_run_that_waits(open_page: Callable[..., AppTest], monk
 
 
 def test_a_run_that_crafts_its_trigger_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bsd_engine import preflight, progress
-
-    go_on = threading.Event()
-
-    def crafting(config: Any) -> None:
-        for _ in progress.steps(10, "surrogate"):
-            go_on.wait(10)
-        raise TrainingError("No run is wanted.")
-
-    monkeypatch.setattr(preflight, "prepare", crafting)
-    monkeypatch.setattr(session, "START_PATIENCE", 0.1)
+    go_on = fail_when_told(monkeypatch, crafting=10)
     runs = RunRegistry(tmp_path)
     run_id = runs.start(preset("smoke"))
     assert "crafts its trigger: surrogate, step 1 of 10." in sentence(look(runs, run_id), runs, truth_shown=True)
