@@ -15,20 +15,21 @@ from bsd_engine.augment import Normalizer
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import RunFolderError, TrainingError
 from bsd_engine.plans import generator_for, seed_for
-from bsd_engine.preflight import prepare, true_target
+from bsd_engine.preflight import PreparedData, prepare, true_target
 from bsd_engine.runs import make_folder, write_atomic
 from bsd_engine.scoring import hit_rate
 from bsd_engine.supervised import cross_entropy_epoch
 
 
-def train_undefended(config: BSDConfig, folder: Path, *, progress: Callable[[range], Iterable[int]] = iter) -> dict[str, Any]:
+def train_undefended(config: BSDConfig, folder: Path, *, prepared: PreparedData | None = None,
+                     progress: Callable[[range], Iterable[int]] = iter) -> dict[str, Any]:
     """Train without a defence, write `summary.json` into the folder and return it.
 
     Paper: appendix B.3, SGD with momentum 0.9, weight decay 5e-4 and two steps of 0.1; batch size as the altruistic model's.
     """
     if (folder / "summary.json").exists():
         raise RunFolderError(f"{folder} holds a run already; give a new folder.")
-    prepared = prepare(config)
+    prepared = prepared or prepare(config)
     model = models.seeded(config.model, prepared.images.shape, prepared.num_classes, seed_for(config.seed, "main", -1))
     make_folder(folder)
     place, started = runtime.choose(config.device, config.precision), time.monotonic()
