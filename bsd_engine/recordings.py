@@ -40,6 +40,9 @@ SUFFIX = ".bsdrec"
 PREFIX = "recording-"
 """Of the name of an unpacked folder, which is the run's id."""
 NAMES = ("healthy", "collapse-poison", "collapse-classes", "wrong-target", "no-attack", "clean-label")
+NO_BRANCH = ("This is a recording: it holds the models' weights but not the optimisers' state, so no training can go on from it. "
+             "Start a run with its settings on the page Run, or with its command.")
+"""Why a recording is neither resumed nor branched from."""
 _CONTENTS = "recording-files.json"
 _opening = threading.Lock()
 
