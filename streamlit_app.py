@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.pages import attack, audit, run, tune
+from app.pages import attack, audit, bench, run, tune
 
 ROOT = Path(__file__).parent
 
@@ -15,4 +15,5 @@ run_page = st.Page(run.render, title="Run", url_path="run", default=True)
 attack_page = st.Page(lambda: attack.render(run_page), title="Attacks", url_path="attacks")
 tune_page = st.Page(lambda: tune.render(run_page), title="Tune", url_path="tune")
 audit_page = st.Page(lambda: audit.render(run_page), title="Audit", url_path="audit")
-st.navigation([run_page, tune_page, audit_page, attack_page], position="top").run()
+bench_page = st.Page(lambda: bench.render(run_page), title="Trigger bench", url_path="bench")
+st.navigation([run_page, tune_page, audit_page, attack_page, bench_page], position="top").run()
