@@ -23,7 +23,7 @@ from app.live_plot import STATIC
 logger = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parent / "tune"
-SCRIPTS = ("splits", "packet", "raster", "model", "plot", "axes", "quadrant", "panels", "heat", "time", "controls", "inspector", "main")
+SCRIPTS = ("splits", "packet", "raster", "model", "plot", "axes", "quadrant", "panels", "heat", "time", "controls", "inspector", "texts", "algorithm", "tour", "learn", "main")
 SCRIPT_NAME = "tune.js"
 
 
@@ -34,7 +34,7 @@ def script(*names: str) -> str:
 
 def whole_script() -> str:
     """The module that the browser fetches: the scripts, with the page's elements and styles."""
-    texts = {"HTML": (FOLDER / "tune.html").read_text(), "CSS": (FOLDER / "tune.css").read_text()}
+    texts = {"HTML": (FOLDER / "tune.html").read_text(), "CSS": (FOLDER / "tune.css").read_text() + (FOLDER / "learn.css").read_text()}
     return "\n".join([*(f"const {name} = {json.dumps(text)}" for name, text in texts.items()), script()])
 
 
@@ -86,8 +86,8 @@ export default function (component) {
 
 
 @cache
-def _component() -> Any:
-    return st.components.v2.component("tune", html='<div class="tn"></div>', js=LOADER.replace("SOURCE", _install_once()), isolate_styles=False)
+def _component(mode: str) -> Any:
+    return st.components.v2.component(mode, html=f'<div class="tn" data-mode="{mode}"></div>', js=LOADER.replace("SOURCE", _install_once()), isolate_styles=False)
 
 
 def last_ask(key: str) -> Any:
@@ -98,4 +98,9 @@ def last_ask(key: str) -> Any:
 
 def tune_view(data: bytes, *, key: str) -> Any:
     """Show the views; returns an unchecked "run this" in the one script run that it causes, else None."""
-    return _component()(key=key, data=data, height="content", on_ask_change=lambda: None, on_run_change=lambda: None).run
+    return _component("tune")(key=key, data=data, height="content", on_ask_change=lambda: None, on_run_change=lambda: None).run
+
+
+def learn_view(data: bytes, *, key: str) -> Any:
+    """Show the views in their teaching layout; returns an unchecked "open this run" in the one script run that it causes, else None."""
+    return _component("learn")(key=key, data=data, height="content", on_ask_change=lambda: None, on_open_change=lambda: None).open

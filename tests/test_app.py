@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from app import eta, recorded, session
 from app.controls import config_of, form_of
@@ -46,6 +47,7 @@ def open_page(root: Path) -> Iterator[Callable[..., AppTest]]:
     """`open_page(run=ID)`: the page after its first script run, without an exception."""
     def opened(**query: str) -> AppTest:
         page = AppTest.from_file(str(SCRIPT), default_timeout=60)
+        page._page_hash = calc_hash("run")  # AppTest knows pages that are functions by their hashes alone
         for name, value in query.items():
             page.query_params[name] = value
         return ran(page)

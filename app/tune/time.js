@@ -30,15 +30,17 @@ class Strip {
     this.app.commit()
   }
 
-  start() {
+  // Up to the last epoch, or to a given one.
+  start(until = null) {
     const {app} = this
-    if (app.view.epoch >= app.model.info.length - 1) app.scrub(0)
+    if (app.view.epoch >= (until ?? app.model.info.length - 1)) app.scrub(0)
     this.timer = setInterval(() => {
+      if (app.learn?.slow && app.learn.algorithm.next()) return
       const next = app.view.epoch + 1
-      if (next >= app.model.info.length) { this.stop(true); return }
+      if (next >= app.model.info.length || until !== null && next > until) { this.stop(true); return }
       if (app.model.needed({...app.view, epoch: next}, false).length) { app.request(); return }
       app.scrub(next)
-    }, PLAY_MS)
+    }, app.learn?.playMs ?? PLAY_MS)
     this.app.draw('all')
   }
 
@@ -91,8 +93,8 @@ class Curves {
     host.setAttribute('role', 'img')
     let held = false
     const at = event => {
-      const box = host.getBoundingClientRect(), w = box.width - CURVES.l - CURVES.r, total = app.model.header.total
-      return Math.max(0, Math.min(app.model.info.length - 1, Math.floor((event.clientX - box.left - CURVES.l) / w * total)))
+      const w = host.offsetWidth - CURVES.l - CURVES.r, total = app.model.header.total
+      return Math.max(0, Math.min(app.model.info.length - 1, Math.floor((placeIn(host, event)[0] - CURVES.l) / w * total)))
     }
     host.addEventListener('pointerdown', event => { if (event.button) return; held = true; host.setPointerCapture(event.pointerId); app.strip.stop(); app.scrub(at(event)) })
     host.addEventListener('pointermove', event => { if (held) app.scrub(at(event)) })
@@ -103,7 +105,7 @@ class Curves {
 
   paint(palette) {
     const {app, host, canvas} = this, {header, info} = app.model, own = app.model.own, total = header.total
-    const [w, h] = this.size, dpr = Math.min(2, window.devicePixelRatio || 1)
+    const [w, h] = this.size, dpr = pixelRatio()
     if (canvas.width !== Math.round(w * dpr) || canvas.height !== Math.round(h * dpr)) {
       canvas.width = Math.round(w * dpr)
       canvas.height = Math.round(h * dpr)

@@ -56,7 +56,7 @@ def choose(page: Any, field: str, option: str) -> None:
 
 
 def test_an_attack_is_looked_at_saved_and_trained_with(server: Any, runs: Path, visit: Callable, tmp_path: Path) -> None:
-    page = visit(server.url, width=1440, height=900)
+    page = visit(f"{server.url}/run", width=1440, height=900)
     choose(page, "Preset", "smoke")
     until(lambda: page.get_by_role("slider", name="T1").input_value() == str(smoke().schedule.t1), "the preset's warm-up in the form")
     page.get_by_role("link", name="Attacks").click()
