@@ -7,8 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from app import linked, words
+from app import linked
 from app.linked import Linked
+from app.run_choice import looked_at
 from app.tune_asks import Ask, Want, parse_ask, parse_settings
 from app.tune_view import last_ask
 from bsd_engine.runs import RunReader
@@ -29,11 +30,7 @@ def asked(run: RunReader, key: str, epochs: int) -> tuple[Linked, Settings, Want
         st.session_state["tune_seq"] = ask.seq
         linked.write(ask.looked)
         write_settings(run, ask.settings)
-    looked, problems = linked.read(run=run.run_id, samples=run.num_samples, epochs=epochs)
-    for sentence in problems:
-        st.toast(words.unformatted(sentence), icon=":material/link_off:")
-    if problems or st.query_params.get("run") != run.run_id:
-        linked.write(looked)
+    looked = looked_at(run=run.run_id, samples=run.num_samples, epochs=epochs)
     return looked, read_settings(run), Want(geometry=True) if ask is None else ask.want, raw if fresh else None
 
 
