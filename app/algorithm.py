@@ -7,7 +7,8 @@ from typing import Any
 
 from app.glossary import safe
 from app.recorded import EpochRow
-from app.theme import count, measure
+from app.theme import count
+from bsd_engine.audit.words import measure
 from bsd_engine.config import BSDConfig, ScheduleConfig
 from bsd_engine.runs import RunReader
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from app import words
 from app.glossary import safe
-from app.theme import count, measure, percent
+from app.theme import count, percent
 from app.tour_numbers import Numbers, Pool, Sides, numbers
+from bsd_engine.audit.words import measure
 from bsd_engine.runs import RunReader
 
 TITLES = (
@@ -60,7 +61,7 @@ class Step:
     also: tuple[str, ...]
     """Up to two small ones."""
     selected: tuple[int, ...] = ()
-    veiled: bool = False
+    veiled: bool = True
     """Whether the truth is kept back until the question was answered."""
 
 
@@ -127,7 +128,7 @@ def _backdoor(t: _Tale) -> Step:
     answer = (UNKNOWN if success is None else f"Measured: trained on everything, a network calls {percent(success)} of the marked test images {t.class_word}"
               f", while it is right about {_at_least(accuracy)} of the ordinary ones.")
     return Step(
-        title=TITLES[0], student=student, researcher=researcher, epoch=n.marks.learned, focus="side", also=("curves",), selected=_ids(n.poisoned),
+        title=TITLES[0], student=student, researcher=researcher, epoch=n.marks.learned, focus="side", also=("curves",), selected=_ids(n.poisoned), veiled=False,
         question=Question(text="A plainly trained network sees a new image with the mark. What does it say?", right=_band(success, (34, 67)), answer=answer,
                           choices=("What the image shows", "Now this, now that", "What the attacker wants")),
         attempt=Try(text="Point at an image: its label is not what it shows. Can you find the mark?" if not t.clean_data
@@ -152,7 +153,7 @@ def _photographs(t: _Tale) -> Step:
         question=Question(text=f"How many of these {most} are poisoned?", right=_band(bad, edges), answer=answer,
                           choices=(f"Fewer than {edges[0]}", f"{edges[0]} to {edges[1] - 1}", f"{edges[1]} or more")),
         attempt=Try(text="Press one image to pin it: its card says what it was labelled, and both models' losses over time."),
-        epoch=n.marks.first_pool, focus="side", also=("map",), selected=_ids(ids), veiled=True,
+        epoch=n.marks.first_pool, focus="side", also=("map",), selected=_ids(ids),
     )
 
 
@@ -198,13 +199,13 @@ def _loss(t: _Tale) -> Step:
         answer = "There is no poison here, so there is nothing to compare: the cut will throw out clean images that are easy."
     return Step(
         title=TITLES[3],
-        student="A mark is the same in every poisoned image, so it is easier to learn than what an image shows. Here every sample stands at its "
+        student="A mark is often easier to learn than what an image shows, so poison is often learned first. Here every sample stands at its "
                 "[[loss_g|altruistic loss]]: left is learned already, right is still hard.",
         researcher=f"Distribution of [[loss_g]] ([[sce]], nats) at the end of the altruistic warm-up. [[als]] keeps the share [[alpha]] = {alpha:g} with the largest.",
         question=Question(text="Which images does the altruistic model know best after its warm-up?", right=right, answer=answer,
                           choices=("The poisoned ones", "Both alike", "The clean ones")),
         attempt=Try(text="Play the warm-up and watch who moves to the left first.", label="Play the warm-up", play=(0, n.marks.learned)),
-        epoch=n.marks.learned, focus="hero", also=("side", "curves"), selected=(),
+        epoch=n.marks.learned, focus="hero", also=("map", "controls"),
     )
 
 
@@ -254,7 +255,7 @@ def _cuts(t: _Tale) -> Step:
                           choices=(f"Fewer than {count(edges[0])}", f"{count(edges[0])} to {count(edges[1] - 1)}", f"{count(edges[1])} or more"),
                           right=_band(poison, edges), answer=answer),
         attempt=Try(text="Drag a line, or let us move the upright one to 0.95, and see who comes in.", label="Move it to 0.95", alpha=0.95),
-        epoch=n.marks.first_pool, focus="hero", also=("controls", "side"), veiled=False,
+        epoch=n.marks.first_pool, focus="hero", also=("controls", "side"),
     )
 
 

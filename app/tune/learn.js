@@ -41,6 +41,7 @@ class Learn {
     this.algorithm = new AlgorithmPanel(app, this.texts, $('.tn-algorithm'))
     $('.tn-captions').addEventListener('click', event => { if (event.target.dataset.captions) this.change({captions: event.target.dataset.captions}) })
     for (const button of [$('.tn-slides'), $('.tn-leave')]) button.addEventListener('click', () => this.change({slides: !this.lesson.slides}))
+    $('.tn-side > h3').textContent = 'Images'
     $('.tn-key').innerHTML = $('.tn-legend').innerHTML
     this.addTimeControls($('.tn-time'))
     this.addCaptions()
@@ -217,6 +218,18 @@ class Learn {
     app.fit()
   }
 
+  // As large as lets all images of the page stand in the large panel.
+  fitImages() {
+    const {grid} = this.app.inspector, many = grid.children.length
+    if (this.places?.side !== 'big' || !many) { if (grid.style.gridTemplateColumns) grid.style.gridTemplateColumns = ''; return }
+    const w = grid.clientWidth - 4, h = grid.clientHeight - 4, key = `${many}|${w}|${h}`
+    if (this.imagesKey === key && grid.style.gridTemplateColumns) return
+    this.imagesKey = key
+    let columns = Math.max(2, Math.ceil(w / 130))
+    while (columns < many && Math.ceil(many / columns) * ((w + 6) / columns) > h) columns++
+    grid.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`
+  }
+
   paintLesson() {
     const {root, lesson, texts, captions, captionTexts} = this
     root.dataset.step = lesson.step + 1
@@ -244,6 +257,7 @@ class Learn {
 
   paint() {
     this.algorithm.paint()
+    this.fitImages()
     this.root.querySelector('.tn-key').dataset.truth = this.app.model.poison ? 'shown' : 'hidden'
   }
 }
