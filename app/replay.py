@@ -41,7 +41,7 @@ NAMES = {"primaryColor": "primary-color", "backgroundColor": "background-color",
 
 
 def replay_page(run: RunReader, *, with_truth: bool = True, looked: Linked | None = None, settings: Settings | None = None,
-                title: str | None = None) -> bytes:
+                title: str | None = None, made: datetime | None = None) -> bytes:
     """The page, UTF-8.
 
     Parameters
@@ -49,6 +49,7 @@ def replay_page(run: RunReader, *, with_truth: bool = True, looked: Linked | Non
     with_truth : whether to put in which samples are poisoned, where the run folder holds it; without, nothing of it is in the page
     looked, settings : where the views begin; the epoch of the first split and the run's settings when not given
     title : of the page; the name of the run when not given
+    made : when the page was made; now when not given
 
     Raises `RunFolderError` before the first epoch.
     """
@@ -60,8 +61,9 @@ def replay_page(run: RunReader, *, with_truth: bool = True, looked: Linked | Non
     look = Look(run=run, truth_shown=with_truth, live=False, busy="", looked=looked, settings=settings or Settings.of(run.config))
     packed = zlib.compress(whole_packet(look), 9)
     known = with_truth and run.truth_known
+    facts = {**_facts(run, truth_shown=known), "This page made": (made or datetime.now().astimezone()).isoformat(timespec="minutes")}
     for sheet in sheets(run):
-        page = _page(title or run.run_id, _facts(run, truth_shown=known), _command(run, truth_shown=known), packed, sheet)
+        page = _page(title or run.run_id, facts, _command(run, truth_shown=known), packed, sheet)
         if len(page) <= LARGEST_BYTES:
             break
     return page
@@ -142,8 +144,7 @@ def _about(facts: dict[str, str], command: str) -> str:
     rows = "".join(f"<dt>{_safe(name)}</dt><dd>{_safe(value)}</dd>" for name, value in facts.items())
     shown = f"<p>The command that remakes it:</p><pre><code>{_safe(command)}</code></pre>" if command else (
         "<p>Which samples are poisoned, and what depends on it, is not in this file; neither is the attack or the command that remakes the run.</p>")
-    made = datetime.now().astimezone().isoformat(timespec="minutes")
-    return (f'<footer class="rp-about"><details><summary>About this page</summary><dl>{rows}<dt>This page made</dt><dd>{made}</dd></dl>{shown}'
+    return (f'<footer class="rp-about"><details><summary>About this page</summary><dl>{rows}</dl>{shown}'
             "<p>Drag a cut or press the arrow keys on it: the pools are counted in this page by the rules of the engine. Images are made coarser to keep "
             "the file small, losses are kept in steps of 5 % and ranks exactly. The page asks the network for nothing.</p></details></footer>")
 

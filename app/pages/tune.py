@@ -11,6 +11,7 @@ import streamlit as st
 from app import linked, preview, recorded, tune_data, words
 from app.linked import Linked
 from app.preview import Preview
+from app.replay_button import replay_button
 from app.run_choice import chosen_run, looked_at
 from app.session import RunRegistry, registry
 from app.tune_asks import Ask, Want, parse_ask, parse_run, parse_settings
@@ -75,6 +76,7 @@ def _show(runs: RunRegistry, run: RunReader, live: bool) -> None:
     if request is not None and request.seq > st.session_state.get("tune_run_seq", 0):
         st.session_state["tune_run_seq"] = request.seq
         _start(runs, run, request.settings)
+    replay_button(run, truth_shown=truth_shown, looked=looked, settings=settings)
     _class_table(run, found, look)
 
 

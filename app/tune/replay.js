@@ -25,25 +25,62 @@ function worthOf(model, settings, epoch) {
   return ['exact', `Nothing the first split reads depends on alpha or beta${same('t1') ? '' : ', and T1 is an epoch that was recorded (T2 and T3 stay)'}: this is what a run would have done.`]
 }
 
-// The first pool over alphas and betas, counted like that under the cuts; null where there is no first split yet.
+// Number of the first of the ascending shares that reaches each rank among so many; their number where none does.
+function reached(size, shares) {
+  const first = new Uint8Array(size), counts = shares.map(share => exactCount(share, size))
+  for (let rank = 0, k = 0; rank < size; rank++) {
+    while (k < counts.length && counts[k] <= rank) k++
+    first[rank] = k
+  }
+  return first
+}
+
+// Samples of each class, clean and poison apart, by the first alpha and the first beta that keep them, summed up along both.
+function talliedShares(model, scene) {
+  const {own, labels, poison, sizes} = model, steps = SHARES.length, wide = steps + 1, tallies = Array.from({length: 2 * sizes.length}, () => new Float64Array(wide * wide))
+  const byLoss = reached(model.n, own.als_init_ratio === null ? SHARES : SHARES.map(() => own.als_init_ratio)), byDistance = Array.from(scene.oss.sizes, size => reached(size, SHARES))
+  for (let i = 0; i < model.n; i++) {
+    const group = scene.oss.group[i], beta = group < 0 ? 0 : byDistance[group][scene.oss.within[i]]
+    tallies[2 * labels[i] + (poison ? poison[i] : 0)][byLoss[scene.gRank[i]] * wide + beta]++
+  }
+  for (const tally of tallies) for (let a = 0; a < wide; a++) for (let b = 0; b < wide; b++)
+    tally[a * wide + b] += (a ? tally[(a - 1) * wide + b] : 0) + (b ? tally[a * wide + b - 1] : 0) - (a && b ? tally[(a - 1) * wide + b - 1] : 0)
+  return tallies
+}
+
+// Samples of each kind in the pool at a pair of shares; the run's random order decides for "random".
+function pooled(model, tallies, a, b) {
+  const steps = SHARES.length, wide = steps + 1, {combine} = model.own
+  return tallies.map(tally => {
+    const both = tally[a * wide + b], loss = tally[a * wide + steps], distance = tally[steps * wide + b]
+    return combine === 'union' ? loss + distance - both : combine === 'als_only' ? loss : combine === 'oss_only' ? distance : both
+  })
+}
+
+function firstDrawn(model, count) {
+  const kinds = new Float64Array(2 * model.sizes.length)
+  for (let i = 0; i < model.n; i++) if (model.draw[i] < count) kinds[2 * model.labels[i] + (model.poison ? model.poison[i] : 0)]++
+  return kinds
+}
+
+// The first pool over alphas and betas, as bsd_engine.whatif.pool_map counts it; null where there is no first split yet.
 function countedGrid(model, view, known = '') {
-  const own = model.own, info = model.info[view.epoch]
+  const {own, poison, sizes} = model, info = model.info[view.epoch]
   if (!info || info.stage === 'altruistic_warmup') return null
   const first = info.stage === 'oss_warmup' || info.stage === 'initial_pools', at = own.altruistic_epochs + own.t1
   const scene = model.scene(first ? view : {...view, epoch: at, settings: {...view.settings, ...pick(own, ['t1', 'altruistic_epochs', 'distance'])}})
   if (!scene?.sRank) return null
   const key = [scene.loss, scene.distance, first ? view.settings.distance : own.distance].join()
   if (key === known) return {key}
-  const {labels, poison, sizes} = model, masks = model.masks(), grid = {key, alphas: SHARES, betas: SHARES, size: [], smallest: [], poison: poison && [], clean: poison && []}
-  for (const alpha of SHARES) for (const beta of SHARES) {
-    model.pool(scene, {...view.settings, alpha, beta}, masks)
-    const byClass = new Uint32Array(sizes.length)
-    let size = 0, bad = 0
-    for (let i = 0; i < model.n; i++) if (masks.pool[i]) { size++; byClass[labels[i]]++; if (poison) bad += poison[i] }
-    grid.size.push(size)
-    grid.smallest.push(Math.min(...byClass.filter((_, c) => sizes[c] > 0)))
-    grid.poison?.push(bad)
-    grid.clean?.push(size - bad)
+  const grid = {key, alphas: SHARES, betas: SHARES, size: [], smallest: [], poison: poison && [], clean: poison && []}, tallies = talliedShares(model, scene)
+  for (const a of SHARES.keys()) for (const b of SHARES.keys()) {
+    const sum = (values, part) => values.reduce((s, v, k) => s + (part === undefined || k % 2 === part ? v : 0), 0)
+    let kinds = pooled(model, tallies, a, b)
+    if (own.combine === 'random') kinds = firstDrawn(model, sum(kinds))
+    grid.size.push(sum(kinds))
+    grid.smallest.push(Math.min(...[...sizes.keys()].filter(c => sizes[c] > 0).map(c => kinds[2 * c] + kinds[2 * c + 1])))
+    grid.poison?.push(sum(kinds, 1))
+    grid.clean?.push(sum(kinds, 0))
   }
   return grid
 }
