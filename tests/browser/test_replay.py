@@ -170,7 +170,7 @@ def asks() -> list[tuple[int, Settings]]:
 
 @pytest.mark.parametrize("settings", [
     {"init_combine": "intersection"}, {"init_combine": "union"}, {"init_combine": "als_only"}, {"init_combine": "oss_only"}, {"init_combine": "random"},
-    {"als_init_ratio": 0.37}, {"altruistic_update": "lga"},
+    {"als_init_ratio": 0.37}, {"altruistic_update": "mixmatch_full"},
 ], ids=lambda s: "-".join(map(str, s.values())))
 def test_the_map_over_the_shares_and_the_word_on_a_preview_are_the_engines(tmp_path: Path, twin: Any, settings: dict) -> None:
     run = RunReader(run_with_distances(tmp_path, **settings))
