@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.pages import attack, audit, run, tune
+from app.pages import attack, audit, paper, run, tune
 
 ROOT = Path(__file__).parent
 
@@ -15,4 +15,5 @@ run_page = st.Page(run.render, title="Run", url_path="run", default=True)
 attack_page = st.Page(lambda: attack.render(run_page), title="Attacks", url_path="attacks")
 tune_page = st.Page(lambda: tune.render(run_page), title="Tune", url_path="tune")
 audit_page = st.Page(lambda: audit.render(run_page), title="Audit", url_path="audit")
-st.navigation([run_page, tune_page, audit_page, attack_page], position="top").run()
+paper_page = st.Page(paper.render, title="Paper", url_path="paper")
+st.navigation([run_page, tune_page, audit_page, attack_page, paper_page], position="top").run()
