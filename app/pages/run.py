@@ -10,6 +10,7 @@ import streamlit as st
 from app import recorded, words
 from app.controls import launch_panel
 from app.monitor import monitor
+from app.run_choice import truth_switch
 from app.session import RunRegistry, registry
 from app.theme import percent
 from app.timeline import Position
@@ -62,8 +63,7 @@ def _choose(runs: RunRegistry) -> str | None:
         st.selectbox("Recorded runs, newest first", ids, ids.index(chosen), key=key, on_change=_on_choice, args=(key, labels),
                      label_visibility="collapsed", format_func=lambda run_id: labels.get(run_id, run_id))
     with right:
-        st.toggle("Show truth", value=True, key="truth", bind="query-params",
-                  help="Which samples are poisoned, and every number that only someone who knows it could give.")
+        truth_switch()
     return chosen
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 from app import linked, preview, recorded, tune_data, words
 from app.linked import Linked
 from app.preview import Preview
+from app.run_choice import chosen_run, looked_at
 from app.session import RunRegistry, registry
 from app.tune_asks import Ask, Want, parse_ask, parse_run, parse_settings
 from app.tune_data import Look
@@ -26,7 +27,7 @@ ADDRESS = "whatif"
 def render(run_page: Any) -> None:
     """The whole page; `run_page` shows a run that is started here."""
     runs = registry()
-    run_id = _choose(runs)
+    run_id = chosen_run(runs, "tune", forget=(ADDRESS,))
     if run_id is None:
         st.info("There is no run to tune yet. Start one on the page Run; its epochs appear here as they are trained.")
         st.page_link(run_page, label="To the page Run")
@@ -54,41 +55,6 @@ def render(run_page: Any) -> None:
 
 def _live(runs: RunRegistry, run: RunReader) -> bool:
     return run.status in ("running", "paused") or runs.active == run.run_id
-
-
-def _choose(runs: RunRegistry) -> str | None:
-    """The run to look at: that of the address, of this session, or the newest."""
-    ids = runs.run_ids()
-    asked = st.query_params.get("run") or linked.last_run() or st.session_state.get("shown_run")
-    if asked is not None and asked not in ids and "run" in st.query_params:
-        st.warning(f"There is no run called {words.unformatted(asked[:60])} here. Choose one from the list.")
-    if not ids:
-        return None
-    chosen = asked if asked in ids else ids[0]
-    left, right = st.columns([4, 1], vertical_alignment="center")
-    with left:
-        picked = st.selectbox("Recorded runs, newest first", ids, ids.index(chosen), key=f"tune_runs_{chosen}", format_func=lambda i: describe(runs, i),
-                              label_visibility="collapsed")
-    if picked != chosen:
-        linked.write(Linked(run=picked))
-        st.query_params.pop(ADDRESS, None)
-        st.rerun()
-    with right:
-        st.toggle("Show truth", value=True, key="truth", bind="query-params",
-                  help="Which samples are poisoned, and every number that only someone who knows it could give.")
-    return chosen
-
-
-def describe(runs: RunRegistry, run_id: str) -> str:
-    """One line on a run. Nothing in it depends on the truth."""
-    try:
-        run = recorded.reader(runs.path(run_id))
-    except BSDError:
-        return f"{run_id} · not readable"
-    split, schedule = run.config.split, run.config.schedule
-    branch = f" · branch of {run.branched_from['run']}" if run.branched_from else ""
-    return (f"{words.moment(run.created)} · {run.config.preset} · {words.source(run.config.data.data)} · {words.STATUS[run.status]} · "
-            f"alpha {split.alpha:g}, beta {split.beta:g}, T1 {schedule.t1}{branch}")
 
 
 def _show(runs: RunRegistry, run: RunReader, live: bool) -> None:
@@ -119,11 +85,7 @@ def _asked(run: RunReader, key: str, epochs: int) -> tuple[Linked, Settings, Wan
         st.session_state["tune_seq"] = ask.seq
         linked.write(ask.looked)
         _write_settings(run, ask.settings)
-    looked, problems = linked.read(run=run.run_id, samples=run.num_samples, epochs=epochs)
-    for sentence in problems:
-        st.toast(words.unformatted(sentence), icon=":material/link_off:")
-    if problems or st.query_params.get("run") != run.run_id:
-        linked.write(looked)
+    looked = looked_at(run=run.run_id, samples=run.num_samples, epochs=epochs)
     return looked, _read_settings(run), Want(geometry=True) if ask is None else ask.want
 
 

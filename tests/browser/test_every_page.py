@@ -14,11 +14,11 @@ RUN = "20260101-000000-abcdef"
 
 
 @pytest.fixture(scope="module")
-def server(serve: Callable, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The dashboard, with one run whose every text is hostile."""
-    root: Path = tmp_path_factory.mktemp("runs")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One run whose every text is hostile."""
+    root = tmp_path_factory.mktemp("runs")
     hostile_run(root, RUN)
-    return serve("streamlit_app.py", env={"BSD_RUNS": str(root)})
+    return root
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

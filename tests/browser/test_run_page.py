@@ -13,6 +13,7 @@ import pytest
 
 from bsd_engine.presets import smoke
 from bsd_engine.runs import RunReader
+from tests.browser.conftest import choose_smoke, until
 
 STREAMS = ("altruistic_loss", "oss_distance", "feature_map", "loss_discrepancy", "poison_in_pool")
 PLOT = ".st-key-{} .live-plot-chart"
@@ -20,28 +21,6 @@ DRAWN = "name => { const c = document.querySelector(name); return !!c?.data?.len
 RANGE = "name => document.querySelector(name)._fullLayout.xaxis.range.map(v => +v.toFixed(4))"
 LONG_WARM_UP = 60
 LONG_RUN = {"Selective drop": "900", "Iterations in an epoch": "40"}  # the smoke preset would end while it is being looked at
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the server keeps its runs."""
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def server(serve: Callable, runs: Path) -> Any:
-    """The dashboard itself."""
-    return serve("streamlit_app.py", env={"BSD_RUNS": str(runs)})
-
-
-def until(condition: Callable[[], Any], what: str | Callable[[], str], seconds: float = 90.0) -> Any:
-    """The first true value of a condition."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.1)
-    pytest.fail(f"not within {seconds:g} s: {what if isinstance(what, str) else what()}")
 
 
 def now(page: Any) -> str:
@@ -73,9 +52,7 @@ def slide(page: Any, label: str, *keys: str) -> None:
 def test_a_run_is_started_watched_paused_found_again_and_stopped(server: Any, runs: Path, visit: Callable, tmp_path: Path) -> None:
     page = visit(server.url, width=1440, height=900)
     page.get_by_text("Watch a network learn").wait_for()
-    page.get_by_role("combobox", name="Preset").click()
-    page.get_by_role("option", name="smoke").click()
-    until(lambda: page.get_by_role("slider", name="T1").input_value() == str(smoke().schedule.t1), "the preset's warm-up in the form")
+    choose_smoke(page)
     slide(page, "alpha", "ArrowRight")
     slide(page, "beta", "ArrowRight", "ArrowRight")
     slide(page, "T1", "End")
