@@ -11,12 +11,12 @@ import streamlit as st
 
 from app import figure_file, recorded, words
 from app.live_plot import live_plot
-from app.pages.tune import describe
 from app.panels import Drawing
 from app.paper_cells import cells
 from app.paper_pictures import CHARTS, FIGURES, Chart, PaperFigure, Slot, rate_of
 from app.paper_results import measured, recorded_results
 from app.paper_tables import SHOWS, TABLES, TITLES, Missing, PaperTable, differs, missing_of, paper_table, runs_of
+from app.run_choice import described, truth_switch
 from app.session import RunRegistry, registry
 from app.theme import Palette, palette_for
 from bsd_engine.errors import BSDError
@@ -37,7 +37,7 @@ def render() -> None:
         st.query_params[ADDRESS] = chosen
         st.rerun()
     with right:
-        st.toggle("Show truth", value=True, key="truth", bind="query-params", help="Which samples are poisoned, and every number that only someone who knows it could give.")
+        truth_switch()
     palette = palette_for(st.context.theme.type)
     if item.startswith("table"):
         _table(item.removeprefix("table"))
@@ -100,7 +100,7 @@ def _choose_run(runs: RunRegistry, slot: Slot, readable: dict[str, Path], key: s
     options = list(dict.fromkeys([*showing, *bundled, *fitting, *others]))
     label = slot.label[0].upper() + slot.label[1:]
     picked = st.selectbox(label, options, 0 if bundled or fitting else None, key=f"{key}_{len(options)}", placeholder="no run that fits",
-                          format_func=lambda run_id: describe(runs, run_id) + (" · other settings" if run_id in others else ""))
+                          format_func=lambda run_id: described(runs, run_id) + (" · other settings" if run_id in others else ""))
     if picked is None:
         return None
     try:
