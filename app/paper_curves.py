@@ -32,6 +32,8 @@ class Outcome:
     clean_accuracy: float | None
     attack_success_rate: float | None
     robust_accuracy: float | None = None
+    forced: int | None = None
+    """The class that was taken for the target on purpose."""
 
 
 def rate_curves(found: Mapping[str, Sequence[Outcome]], reported: Mapping[str, Outcome], palette: Palette) -> go.Figure:
@@ -172,24 +174,26 @@ def vote_history(runs: Sequence[Voted], palette: Palette) -> go.Figure:
     return sketch.figure()
 
 
-def forced_target(found: Sequence[Outcome], forced: int, class_names: Sequence[str], palette: Palette) -> go.Figure:
-    """Figure 10: CA, ASR and RA where the pseudo target is forced to one class, against the true target.
+def forced_target(found: Sequence[Outcome], class_names: Sequence[str], palette: Palette) -> go.Figure:
+    """Figure 10: CA, ASR and RA where a wrong class is forced as the pseudo target, against the true target.
 
     Parameters
     ----------
     found : outcomes, `at` is the true target
     class_names : safe texts
     """
-    def name(label: int) -> str:
-        return class_names[label] if label < len(class_names) else f"class {label}"
+    def name(label: int | None) -> str:
+        return "none" if label is None else class_names[label] if label < len(class_names) else f"class {label}"
 
     ordered = sorted(found, key=lambda outcome: outcome.at)
-    said = f"{count(len(ordered))} runs, pseudo target forced to {name(forced)}"
+    runs = "1 run" if len(ordered) == 1 else f"{count(len(ordered))} runs"
+    said = f"{runs}: true target, and the class that was taken for it"
+    places = {id(o): f"{name(int(o.at))}<br>taken: {name(o.forced)}" for o in ordered}
     sketch = Sketch(palette, name="figure10", title="Figure 10: a wrong pseudo target", subtitle=said, summary=f"Outcome with a wrong pseudo target: {said}.")
     for label, field, colour in (("clean accuracy", "clean_accuracy", palette.clean), ("robust accuracy", "robust_accuracy", faded(palette.clean, 0.45)),
                                  ("attack success (low is good)", "attack_success_rate", palette.poison)):
         known = [o for o in ordered if getattr(o, field) is not None]
-        sketch.trace("bar", x=[name(int(o.at)) for o in known], y=np.array([getattr(o, field) for o in known], np.float32), name=label, marker_color=colour,
+        sketch.trace("bar", x=[places[id(o)] for o in known], y=np.array([getattr(o, field) for o in known], np.float32), name=label, marker_color=colour,
                      texttemplate="%{y:.0f}", textposition="outside", cliponaxis=False, textfont={"size": 11, "color": palette.muted},
                      hovertemplate=f"{label} %{{y:.1f}} %<extra></extra>")
     sketch.layout(xaxis={"title.text": "true target", "type": "category"}, yaxis={"range": [0, 108], "tickvals": [0, 25, 50, 75, 100], "title.text": "test images (percent)"},

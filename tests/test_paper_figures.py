@@ -92,10 +92,10 @@ def test_figure_9_ends_on_the_majority_of_the_votes(recorded_run: Path, facts: F
 
 
 def test_figure_10_has_robust_accuracy_only_where_it_was_measured() -> None:
-    found = [Outcome(at=5, clean_accuracy=80.0, attack_success_rate=90.0, robust_accuracy=8.0), Outcome(at=1, clean_accuracy=84.0, attack_success_rate=2.0)]
-    figure = paper_curves.forced_target(found, 3, [], LIGHT)
+    found = [Outcome(at=5, clean_accuracy=80.0, attack_success_rate=90.0, robust_accuracy=8.0, forced=3), Outcome(at=1, clean_accuracy=84.0, attack_success_rate=2.0, forced=3)]
+    figure = paper_curves.forced_target(found, [], LIGHT)
     bars = {trace.name.split(" (")[0]: trace for trace in figure.data}
-    assert list(bars["clean accuracy"].x) == ["class 1", "class 5"] and list(bars["robust accuracy"].x) == ["class 5"]
+    assert list(bars["clean accuracy"].x) == ["class 1<br>taken: class 3", "class 5<br>taken: class 3"] and len(bars["robust accuracy"].x) == 1
 
 
 def test_figure_3_marks_the_papers_numbers_apart_from_ours() -> None:

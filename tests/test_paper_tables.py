@@ -10,8 +10,10 @@ import pytest
 
 from app import paper_results
 from app.paper_cells import ALL_TO_ALL, Cell, cells
+from app.paper_pictures import CHARTS
 from app.paper_results import measured, recorded_results
 from app.paper_tables import TABLES, paper_table, triple
+from app.theme import LIGHT
 from bsd_engine.__main__ import _run_options
 from bsd_engine.metrics import defense_effectiveness_rating
 
@@ -92,6 +94,15 @@ def test_the_command_of_a_cell_has_its_settings(table: str) -> None:
         assert {name: str(value) for name, value in told.attack.attack_parameters.items()} == pytest.approx(
             {name: str(value) for name, value in wanted.attack.attack_parameters.items()})
         assert cell.attack == "none" or told.attack.target_label == cell.target
+
+
+def test_figures_3_and_10_draw_what_was_recorded(results: Path) -> None:
+    rates, forced = cells("figure3"), cells("figure10")
+    lines = [_line(rates["0.2", "badnets"], "bsd", 80.0, 3.0), _line(forced["5", "badnets"], "bsd", 82.0, 40.0, robust_accuracy=51.0)]
+    (results / "paper_tables.jsonl").write_text("".join(lines))
+    curve = CHARTS["figure3"].draw([], LIGHT, True).data[0]
+    assert (list(curve.x), list(curve.y)) == ([0.2], [80.0])
+    assert [list(bar.y) for bar in CHARTS["figure10"].draw([], LIGHT, True).data] == [[82.0], [51.0], [40.0]]
 
 
 def test_table_7_runs_alpha_and_beta_as_printed() -> None:

@@ -115,15 +115,18 @@ def _recordings(runs: RunRegistry) -> Sequence[str]:
 
 
 def _draw(figure: PaperFigure, chosen: list[Path | None], palette: Palette, truth_shown: bool) -> None:
-    charts = [(chart, [path for path in (chosen[i] for i in chart.slots) if path is not None]) for chart in figure.charts]
-    drawable = [(chart, paths) for chart, paths in charts if paths and (chosen[chart.slots[0]] is not None or len(paths) == len(chart.slots) or chart.wide)
-                or figure.from_results]
-    wide = [pair for pair in drawable if pair[0].wide]
-    for chart, paths in wide:
-        _chart(chart, paths, palette, truth_shown)
-    columns = st.columns(2) if len(wide) < len(drawable) else []
-    for i, (chart, paths) in enumerate(pair for pair in drawable if not pair[0].wide):
-        with columns[i % 2]:
+    """The charts whose runs are there: wide ones first, the others two in a row."""
+    drawable: list[tuple[Chart, list[Path]]] = []
+    for chart in figure.charts:
+        there = [chosen[i] for i in chart.slots]
+        if figure.from_results or there[0] is not None or chart.any_run and any(there):
+            drawable.append((chart, [path for path in there if path is not None]))
+    for chart, paths in drawable:
+        if chart.wide:
+            _chart(chart, paths, palette, truth_shown)
+    narrow = [pair for pair in drawable if not pair[0].wide]
+    for column, (chart, paths) in zip(st.columns(2) * len(narrow), narrow) if narrow else ():
+        with column:
             _chart(chart, paths, palette, truth_shown)
 
 
