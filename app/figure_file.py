@@ -36,6 +36,8 @@ from bsd_engine.spectrum import spectrum
 
 ATTACK_FIGURES = ("attack_spectrum", "attack_classes")
 PASSPORT = "passport_losses"
+RECORDING = "recording-"
+"""How the ids of recordings begin; they are also the names of the folders that they are unpacked to."""
 NAMES = (*PANELS, PASSPORT, *ATTACK_FIGURES, *CHARTS)
 
 
@@ -72,7 +74,8 @@ def command_of(name: str, view: View | None) -> str:
 
 
 def _word(path: Path) -> str:
-    return path.name if path.parent == runs_root() else str(path)
+    """What --run calls a run folder: one below the root by its name, as a recording, which is unpacked where it is needed."""
+    return path.name if path.parent == runs_root() or path.name.startswith(RECORDING) else str(path)
 
 
 def figure(name: str, runs: Sequence[Path], *, palette: Palette, truth_shown: bool = True, epoch: int | None = None, sample: int | None = None,

@@ -112,7 +112,7 @@ def _defended(summary: Mapping[str, Any]) -> bool:
     return _success(summary) < 20
 
 
-HEALTHY = Slot(label="run", shows_it=_defended, fits=lambda config: config.attack.attack != "none" and is_plain(config), recordings=("healthy",), command=_train("badnets"))
+HEALTHY = Slot(label="run", shows_it=lambda summary: summary.get("attack") == "badnets" and _defended(summary), fits=lambda config: config.attack.attack != "none" and is_plain(config), recordings=("healthy",), command=_train("badnets"))
 
 
 # -- drawings -----------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.paper_cells import Cell, cells, paper_numbers
+from app.paper_cells import SPECS, Cell, cells, paper_numbers
 from app.paper_results import Measured, Results, measured
 from bsd_engine import presets
 from bsd_engine.config import BSDConfig
@@ -187,8 +187,9 @@ def differs(used: Iterable[Cell], found: Iterable[Measured | None]) -> str:
     made, listed = list(found), list(used)
     names = list(dict.fromkeys(cell.preset for cell in listed if not cell.preset.startswith("paper")))
     seeds = sorted({seed for one in made if one for seed in one.seeds})
-    attacks = sorted({cell.attack for cell in listed if ":" in cell.attack or "@" in cell.attack})
-    text = f"Ours: {'; '.join(runs_of(presets.preset(name)) for name in names)}. The paper: ResNet-18 of width 64, 145 epochs of 1,024 iterations on the full set. "
+    used_heads = {cell.attack.partition("@")[0] for cell in listed}
+    attacks = sorted({spec for name in names for spec in SPECS.get(name, {}).values() if spec.partition("@")[0] in used_heads})
+    text = f"Ours, in place of the paper's data: {'; '.join(runs_of(presets.preset(name)) for name in names)}. The paper: ResNet-18 of width 64, 145 epochs of 1,024 iterations on the full set. "
     if attacks:
         text += f"Raised, as plain training on our images would not fall for them otherwise: {', '.join(attacks)}. "
     filled = sum(one is not None for one in made)

@@ -22,13 +22,14 @@ ITEMS = [*(f"figure{number}" for number in FIGURES), *(f"table{number}" for numb
 
 
 def _text(page: AppTest) -> str:
-    return "\n".join(element.value for element in [*page.markdown, *page.subheader, *page.code])
+    """What the page says, without the marks that keep a text from being read as markdown."""
+    return "\n".join(element.value for element in [*page.markdown, *page.subheader, *page.code]).replace("\\", "")
 
 
 @pytest.mark.parametrize("item", ITEMS)
 def test_everything_opens_without_a_run(open_page: Callable[..., AppTest], item: str) -> None:
     page = open_page(item=item)
-    assert page.query_params["item"] == [item]
+    assert item in page.query_params["item"]
     kind, number = ("Figure", item.removeprefix("figure")) if item.startswith("figure") else ("Table", item.removeprefix("table"))
     assert page.subheader[0].value.startswith(f"{kind} {number}:")
     assert "**In the paper:**" in _text(page) and "**What differs:**" in _text(page)
@@ -68,4 +69,4 @@ def test_another_item_is_chosen(open_page: Callable[..., AppTest]) -> None:
     page = open_page(item="figure7")
     page.segmented_control[0].set_value("table10")
     ran(page)
-    assert page.query_params["item"] == ["table10"] and page.subheader[0].value.startswith("Table 10")
+    assert "table10" in page.query_params["item"] and page.subheader[0].value.startswith("Table 10")

@@ -19,6 +19,7 @@ from app.paper_tables import SHOWS, TABLES, TITLES, Missing, PaperTable, differs
 from app.run_choice import described, truth_switch
 from app.session import RunRegistry, registry
 from app.theme import Palette, palette_for
+from bsd_engine.config import BSDConfig
 from bsd_engine.errors import BSDError
 
 ITEMS = {**{f"figure{n}": f"Fig. {n}" for n in FIGURES}, **{f"table{n}": f"Table {n}" for n in TABLES}}
@@ -65,6 +66,7 @@ def _figure(runs: RunRegistry, figure: PaperFigure, palette: Palette, *, truth_s
     _draw(figure, chosen, palette, truth_shown)
     st.markdown(f"**What differs:** {words.unformatted(_differs(figure, chosen))}")
     _commands(figure, chosen)
+    st.caption("The bar of a chart saves it as SVG, which holds its data and the command that makes it again, as PNG, or as data (JSON).")
 
 
 def _choose_runs(runs: RunRegistry, figure: PaperFigure) -> list[Path | None]:
@@ -100,7 +102,7 @@ def _choose_run(runs: RunRegistry, slot: Slot, readable: dict[str, Path], key: s
     options = list(dict.fromkeys([*showing, *bundled, *fitting, *others]))
     label = slot.label[0].upper() + slot.label[1:]
     picked = st.selectbox(label, options, 0 if bundled or fitting else None, key=f"{key}_{len(options)}", placeholder="no run that fits",
-                          format_func=lambda run_id: described(runs, run_id) + (" · other settings" if run_id in others else ""))
+                          format_func=lambda run_id: _label(runs, run_id, others))
     if picked is None:
         return None
     try:
@@ -108,6 +110,19 @@ def _choose_run(runs: RunRegistry, slot: Slot, readable: dict[str, Path], key: s
     except BSDError as error:
         st.error(words.unformatted(str(error)), icon=":material/error:")
         return None
+
+
+def _label(runs: RunRegistry, run_id: str, others: Sequence[str]) -> str:
+    """One line on a run, the attack first, which is what the figures differ in."""
+    if run_id in _recordings(runs):
+        return described(runs, run_id)
+    config = recorded.reader(runs.path(run_id)).config
+    return f"{_attack(config)} · {described(runs, run_id)}" + (" · other settings" if run_id in others else "")
+
+
+def _attack(config: BSDConfig) -> str:
+    rate = rate_of(config)
+    return words.attack(config.attack.attack) + (f" at {100 * rate:g} %" if rate is not None else "")
 
 
 def _recordings(runs: RunRegistry) -> Sequence[str]:
@@ -154,9 +169,7 @@ def _differs(figure: PaperFigure, chosen: list[Path | None]) -> str:
         parts.append(differs(wanted.values(), [measured(cell, "bsd", results) for cell in wanted.values()]))
     configs = {path: recorded.reader(path).config for path in chosen if path is not None}
     for path, config in configs.items():
-        rate = rate_of(config)
-        attack = words.attack(config.attack.attack) + (f" at {100 * rate:g} %" if rate is not None else "")
-        parts.append(f"{path.name}: {runs_of(config)}, {attack}, seed {config.seed}.")
+        parts.append(f"{path.name}: {runs_of(config)}, {_attack(config)}, seed {config.seed}.")
     if configs:
         single = "One run" if len(configs) == 1 else f"{len(configs)} runs, one each"
         parts.append(f"{single}; the paper: ResNet-18 of width 64, 145 epochs of 1,024 iterations, how many runs it does not say.")
