@@ -12,7 +12,6 @@ from app import bench_data, bench_state, linked, recorded, uploads, words
 from app.bench_data import Bench, Look, Uploads
 from app.bench_state import PARTS, BenchState
 from app.bench_view import bench_view, last_ask
-from app.linked import Linked
 from app.run_choice import chosen_run
 from app.session import registry
 from bsd_engine import trigger_bench
