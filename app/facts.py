@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from app.theme import class_name, count, epoch_text, measure, share
+from app.theme import class_name, count, epoch_text, share
+from bsd_engine.audit.words import measure
 from bsd_engine.config import BSDConfig
 from bsd_engine.events import EpochState
 from bsd_engine.runs import RunReader

@@ -7,18 +7,19 @@ import html
 import numpy as np
 import streamlit as st
 
-from app import audit_data, words
+from app import audit_data, figure_file, words
 from app.audit_data import Audited
 from app.audit_figures import passport_figure
 from app.live_plot import live_plot
 from app.pixels import GAIN, data_uri, difference_picture, enlarged
 from app.poisoned_view import PoisonedView, poisoned_view
-from app.theme import Palette, measure
+from app.theme import Palette
 from bsd_engine.audit.features import features, neighbours
 from bsd_engine.audit.flips import what_would_flip
 from bsd_engine.audit.models import has_models
 from bsd_engine.audit.reasons import reason
 from bsd_engine.audit.saliency import saliency
+from bsd_engine.audit.words import measure
 from bsd_engine.errors import BSDError
 from bsd_engine.runs import checkpoint_paths
 
@@ -28,10 +29,11 @@ NEIGHBOURS = 6
 
 def passport(audit: Audited, sample: int, epoch: int, palette: Palette, *, truth_shown: bool) -> None:
     """Everything about one sample at a global epoch."""
-    history, found = audit.history, audit.found
+    history = audit.history
     _pictures(audit, sample, truth_shown=truth_shown)
     st.html(_facts(audit, sample, epoch, truth_shown=truth_shown))
-    live_plot(passport_figure(history, sample, epoch, palette), key="passport_losses", height=250)
+    remake = figure_file.command(figure_file.PASSPORT, [audit.run.path], palette=palette, epoch=epoch, sample=sample)
+    live_plot(passport_figure(history, sample, epoch, palette), key=figure_file.PASSPORT, height=250, remake=remake)
     st.html(_flips(audit, sample, epoch))
     more = st.expander("Neighbours, and which pixels speak for the label", key="passport_more", on_change="rerun")
     if more.open:

@@ -7,7 +7,8 @@ import plotly.graph_objects as go
 
 from app.facts import LOSS_AXIS, LOSS_HIGH, LOSS_LOW, Cut, Facts, own
 from app.points import add_legend, add_points, add_rings, groups_of, mistakes
-from app.theme import Palette, Sketch, count, empty_figure, epoch_number, faded, measure, share
+from app.theme import Palette, Sketch, count, empty_figure, epoch_number, faded, share
+from bsd_engine.audit.words import measure
 from bsd_engine.events import EpochState
 from bsd_engine.runs import Truth
 from bsd_engine.splits import als_clean_mask, discrepancy_clean_mask, loss_discrepancy
@@ -146,4 +147,4 @@ def _add_stage_cut(sketch: Sketch, state: EpochState, facts: Facts, palette: Pal
 
 def _difference(gap: float) -> str:
     """ "altruistic - main ≥ -0.31", with a true minus sign."""
-    return f"altruistic − main ≥ {'−' if gap < 0 else ''}{measure(abs(gap))}"
+    return f"altruistic − main ≥ {measure(gap)}"

@@ -59,15 +59,16 @@ def install(name: str, text: str, folder: Path = STATIC) -> str:
 
 
 @cache
-def component(root: str, name: str, text: str) -> Any:
-    """The component whose root element has a class and whose script has a name and a text."""
+def component(root: str, name: str, text: str, *, mode: str = "") -> Any:
+    """The component whose root element has a class, and a mode if its script has several, and whose script has a name and a text."""
     try:
         source = install(name, text)
     except OSError as error:
         logger.warning("Cannot write %s: %s. A page needs it; make the folder writable.", STATIC / name, error)
         source = name
     loader = LOADER.replace("SOURCE", source).replace("NAME", name).replace("ROOT", root)
-    return st.components.v2.component(name.removesuffix(".js"), html=f'<div class="{root}"></div>', js=loader, isolate_styles=False)
+    html = f'<div class="{root}" data-mode="{mode}"></div>'
+    return st.components.v2.component(mode or name.removesuffix(".js"), html=html, js=loader, isolate_styles=False)
 
 
 def last_value(key: str, name: str) -> Any:

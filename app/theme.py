@@ -8,7 +8,6 @@ good, because a low attack success is good. Contrast with the background is at l
 from __future__ import annotations
 
 import html
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -125,15 +124,6 @@ def percent(value: float, digits: int = 1) -> str:
 def share(value: float) -> str:
     """0.6 -> "0.60", 0.125 -> "0.125"."""
     return f"{value:.3f}".removesuffix("0")
-
-
-def measure(value: float) -> str:
-    """A loss or a distance, never as a power of ten: 3.9 -> "3.90", 0.5312 -> "0.53", 0.00004 -> "0.000040"."""
-    if not math.isfinite(value):
-        return "unknown"
-    size = abs(value)
-    digits = 0 if size >= 100 else 2 if size >= 0.1 or size < 1e-7 else 1 - math.floor(math.log10(size))
-    return f"{value:.{digits}f}"
 
 
 def epoch_number(epoch: int) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 from app import served_script
 
 FOLDER = Path(__file__).parent / "tune"
-SCRIPTS = ("splits", "packet", "raster", "model", "plot", "axes", "quadrant", "panels", "heat", "time", "controls", "inspector", "main")
+SCRIPTS = ("splits", "packet", "raster", "model", "plot", "axes", "quadrant", "panels", "heat", "time", "controls", "inspector", "texts", "algorithm", "tour", "learn", "main")
 SCRIPT_NAME = "tune.js"
 
 
@@ -26,7 +26,7 @@ def script(*names: str) -> str:
 
 def whole_script() -> str:
     """The module that the browser fetches: the scripts, with the page's elements and styles."""
-    texts = {"HTML": (FOLDER / "tune.html").read_text(), "CSS": (FOLDER / "tune.css").read_text()}
+    texts = {"HTML": (FOLDER / "tune.html").read_text(), "CSS": (FOLDER / "tune.css").read_text() + (FOLDER / "learn.css").read_text()}
     return "\n".join([*(f"const {name} = {json.dumps(text)}" for name, text in texts.items()), script()])
 
 
@@ -42,5 +42,13 @@ def last_ask(key: str) -> Any:
 
 def tune_view(data: bytes, *, key: str) -> Any:
     """Show the views; returns an unchecked "run this" in the one script run that it causes, else None."""
-    views = served_script.component("tn", SCRIPT_NAME, _script())
-    return views(key=key, data=data, height="content", on_ask_change=lambda: None, on_run_change=lambda: None).run
+    return _component("tune")(key=key, data=data, height="content", on_ask_change=lambda: None, on_run_change=lambda: None).run
+
+
+def learn_view(data: bytes, *, key: str) -> Any:
+    """Show the views in their teaching layout; returns an unchecked "open this run" in the one script run that it causes, else None."""
+    return _component("learn")(key=key, data=data, height="content", on_ask_change=lambda: None, on_open_change=lambda: None).open
+
+
+def _component(mode: str) -> Any:
+    return served_script.component("tn", SCRIPT_NAME, _script(), mode=mode)

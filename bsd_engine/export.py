@@ -9,7 +9,8 @@ import re
 import secrets
 import shlex
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -25,10 +26,10 @@ from bsd_engine.runs import storage_errors
 
 Format = Literal["folder", "npz"]
 COLUMNS = ("file", "index", "given_label", "original_label", "poisoned", "noise")
-_ADVICE = "Nothing was saved; try again afterwards."
+NOTHING_SAVED = "Nothing was saved; try again afterwards."
 
 Progress = Callable[[Iterable[int]], Iterable[int]]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
 
 def save(prepared: PreparedData, out: Path, form: Format, progress: Progress = iter) -> list[Path]:
@@ -112,7 +113,7 @@ def _npz(prepared: PreparedData, out: Path) -> list[Path]:
     for path in (out, listing):
         if path.exists():
             raise ConfigError(f"{path} is there already; give another name, nothing is written over.")
-    with storage_errors(out, _ADVICE):
+    with storage_errors(out, NOTHING_SAVED):
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = [temporary_beside(path) for path in (out, listing)]
         try:
@@ -147,19 +148,34 @@ def folder_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{i:0{width}d}_{name}" for i, name in enumerate(safe))
 
 
-def _folder(prepared: PreparedData, out: Path, progress: Progress) -> Path:
-    with storage_errors(out, _ADVICE):
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A hidden folder beside OUT to write into: it becomes OUT at the end of the block, and goes away if the block fails.
+
+    Raises
+    ------
+    ConfigError
+        If OUT holds something already.
+    StorageError
+        If it cannot be written.
+    """
+    with storage_errors(out, NOTHING_SAVED):
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise ConfigError(f"{out} is not an empty folder; give a new one, nothing is written over.")
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = temporary_beside(out)
         try:
             temporary.mkdir()
-            files = _write_images(prepared, temporary, progress)
-            (temporary / "poison.csv").write_text(_listing(prepared, files))
+            yield temporary
             os.replace(temporary, out)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _folder(prepared: PreparedData, out: Path, progress: Progress) -> Path:
+    with new_folder(out) as folder:
+        files = _write_images(prepared, folder, progress)
+        (folder / "poison.csv").write_text(_listing(prepared, files))
     return out
 
 
@@ -191,13 +207,10 @@ def write_png(pixels: np.ndarray, path: Path) -> None:
 
 
 def _listing(prepared: PreparedData, files: list[str]) -> str:
-    """CSV: a line for each training image, labels by name; its number counts from 0.
-
-    A name that a spreadsheet would take for a formula gets an apostrophe in front.
-    """
+    """CSV: a line for each training image, labels by name; its number counts from 0."""
     if prepared.is_poison is None or prepared.original_labels is None:
         raise StorageError("The truth about this set is unknown, so its poison cannot be listed; poison it anew.")
-    names, text = [f"'{name}" if name.startswith(_FORMULA) else name for name in prepared.class_names], io.StringIO()
+    names, text = [no_formula(name) for name in prepared.class_names], io.StringIO()
     noise = [False] * len(files) if prepared.is_noise is None else prepared.is_noise.tolist()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(COLUMNS)
@@ -205,3 +218,8 @@ def _listing(prepared: PreparedData, files: list[str]) -> str:
     lines.writerows([file, i, names[given], names[own], int(poisoned), int(noisy)]
                     for i, (file, given, own, poisoned, noisy) in enumerate(truth))
     return text.getvalue()
+
+
+def no_formula(text: str) -> str:
+    """A text as a cell of a CSV file, with an apostrophe in front where a spreadsheet would take it for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -23,12 +23,13 @@ import errno
 import fcntl
 import io
 import json
+import math
 import os
 import secrets
 import time
 import zlib
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -38,18 +39,17 @@ import numpy as np
 
 from bsd_engine import bounded, run_checks
 from bsd_engine.config import BSDConfig
+from bsd_engine.epoch_file import pack_epoch, unpack_epoch
 from bsd_engine.errors import RunFolderError, StorageError
 from bsd_engine.events import EpochState
 
-FORMAT_VERSION = 2
-"""2: the OSS warm-up records all three distances and the nearest class. Folders of format 1 are read, without them."""
+FORMAT_VERSION = 3
+"""2: the OSS warm-up records all three distances and the nearest class. 3: epochs are packed (`epoch_file`). Older folders are read."""
 _PART_BYTES = 4_000_000  # of a large file, written at a time
 Command = Literal["pause", "resume", "stop"]
 Status = Literal["running", "paused", "finished", "stopped", "failed", "interrupted"]
 
 _IN_MEMORY_BELOW = 64_000_000  # bytes of images that are read instead of mapped
-_ARRAYS = tuple(f.name for f in fields(EpochState) if "ndarray" in str(f.type))
-_SCALARS = tuple(f.name for f in fields(EpochState) if f.name not in _ARRAYS)
 
 
 def new_run_id() -> str:
@@ -119,25 +119,6 @@ def _npy(array: np.ndarray) -> Iterator[bytes]:
     rows = max(1, _PART_BYTES * len(array) // max(1, array.nbytes))
     for start in range(0, len(array), rows):
         yield array[start : start + rows].tobytes()
-
-
-def pack_epoch(state: EpochState) -> bytes:
-    """The bytes of one epoch's file."""
-    scalars = {name: getattr(state, name) for name in _SCALARS}
-    arrays = {name: getattr(state, name) for name in _ARRAYS if getattr(state, name) is not None}
-    return _npz(scalars=np.frombuffer(json.dumps(scalars).encode(), np.uint8), **arrays)
-
-
-def unpack_epoch(content: bytes) -> EpochState:
-    """The epoch that `pack_epoch` wrote; raises `ValueError` for anything else."""
-    arrays = bounded.unpack_arrays(content)
-    if "scalars" not in arrays:
-        raise ValueError("it holds no epoch")
-    scalars = bounded.parse_object(arrays.pop("scalars").tobytes(), finite=False)  # a verdict may stand out infinitely far
-    if unknown := (scalars.keys() - set(_SCALARS)) | (arrays.keys() - set(_ARRAYS)):
-        raise ValueError(f"it holds {min(unknown)!r}, which an epoch has not")
-    run_checks.check_scalars(scalars)
-    return EpochState(**{"altruistic_loss": None, "altruistic_prediction": None, "clean_ratio": None, **scalars, **arrays})
 
 
 def _refuse_linked_folders(path: Path) -> None:
@@ -225,10 +206,15 @@ class RunWriter:
         self._write(f"epochs/{state.epoch:05d}.npz", pack_epoch(state))
 
     def checkpoint(self, epoch: int, content: bytes, *, keep: Collection[int] = ()) -> None:
-        """Add the state after an epoch; of the others, only the one before it and those of the epochs to keep stay."""
+        """Add the state after an epoch; of those before it, only the last one and those of the epochs to keep stay.
+
+        Those after it are of before a resume that could not read them, and go.
+        """
         self._write(f"checkpoints/{epoch:05d}.pt", content)
-        for old in checkpoint_paths(self.path)[:-2]:
-            if int(old.stem) not in keep:
+        numbers = {int(path.stem): path for path in checkpoint_paths(self.path)}
+        before = max((number for number in numbers if number < epoch), default=None)
+        for number, old in numbers.items():
+            if number > epoch or number not in (epoch, before, *keep):
                 with contextlib.suppress(OSError):  # one too many does no harm; a folder that cannot be written has said so
                     old.unlink(missing_ok=True)
 
@@ -255,9 +241,9 @@ class RunWriter:
         fresh, self._commands_read = commands[self._commands_read :], len(commands)
         return fresh
 
-    def ignore_old_commands(self) -> None:
-        """Start after the commands that an earlier writer of this folder was given."""
-        self._commands_read = len(read_commands(self.path))
+    def ignore_commands(self, count: int) -> None:
+        """Start after so many commands, which an earlier writer of this folder was given."""
+        self._commands_read = count
 
 
 def read_commands(path: Path) -> list[Command]:
@@ -415,8 +401,13 @@ class RunReader:
 
     @property
     def can_resume(self) -> bool:
-        """Whether nobody writes the folder, and there is a checkpoint to go on from or no epoch to lose."""
-        return self.status in ("interrupted", "stopped", "failed") and (bool(checkpoint_paths(self.path)) or not self.epochs)
+        """Whether nobody writes the folder, and there is a checkpoint to go on from or at most one epoch to train again."""
+        return self.status in ("interrupted", "stopped", "failed") and (bool(checkpoint_paths(self.path)) or self.begins_again)
+
+    @property
+    def begins_again(self) -> bool:
+        """Whether a resumed run has nothing to go on from and starts over; an epoch is recorded just before its checkpoint."""
+        return not checkpoint_paths(self.path) and len(self.epochs) <= 1
 
     @property
     def epochs(self) -> list[int]:
@@ -519,5 +510,21 @@ def checkpoint_paths(path: Path) -> list[Path]:
 
 
 def list_runs(root: Path) -> list[Path]:
-    """Run folders below `root`, newest first."""
-    return sorted((p.parent for p in Path(root).glob("*/config.json")), key=lambda p: p.name, reverse=True)
+    """Run folders below `root`, newest first, whatever they are called now; those that cannot be read come last."""
+    return sorted((p.parent for p in Path(root).glob("*/config.json")), key=lambda p: (_created(p), p.name), reverse=True)
+
+
+def _created(path: Path) -> float:
+    """When a run was begun, seconds since 1970."""
+    try:
+        return _created_at(str(path / "config.json"), bounded.stamp_of(path / "config.json"))
+    except OSError:
+        return -math.inf
+
+
+@lru_cache(maxsize=4096)
+def _created_at(path: str, stamp: bounded.Stamp) -> float:
+    try:
+        return datetime.fromisoformat(bounded.read_object(Path(path))["created"]).timestamp()
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        return -math.inf

@@ -16,7 +16,7 @@ from bsd_engine.augment import Normalizer
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import RunFolderError, TrainingError
 from bsd_engine.plans import generator_for, seed_for
-from bsd_engine.preflight import prepare, true_target
+from bsd_engine.preflight import PreparedData, prepare, true_target
 from bsd_engine.runs import make_folder, write_atomic
 from bsd_engine.scoring import hit_rate
 from bsd_engine.supervised import cross_entropy_epoch
@@ -26,7 +26,8 @@ WEIGHTS_VERSION = 1
 """Not above the version of checkpoints, which are read by the same function."""
 
 
-def train_undefended(config: BSDConfig, folder: Path, *, progress: Callable[[range], Iterable[int]] = iter) -> dict[str, Any]:
+def train_undefended(config: BSDConfig, folder: Path, *, prepared: PreparedData | None = None,
+                     progress: Callable[[range], Iterable[int]] = iter) -> dict[str, Any]:
     """Train without a defence, write `undefended.pt` and `summary.json` into the folder and return the latter.
 
     `undefended.pt` holds the network's weights for the bench (see `stored_models`, which finds it beside a run folder or in
@@ -36,7 +37,7 @@ def train_undefended(config: BSDConfig, folder: Path, *, progress: Callable[[ran
     """
     if (folder / "summary.json").exists():
         raise RunFolderError(f"{folder} holds a run already; give a new folder.")
-    prepared = prepare(config)
+    prepared = prepared or prepare(config)
     model = models.seeded(config.model, prepared.images.shape, prepared.num_classes, seed_for(config.seed, "main", -1))
     make_folder(folder)
     place, started = runtime.choose(config.device, config.precision), time.monotonic()

@@ -1,8 +1,12 @@
 """What several test modules have in common."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -13,6 +17,9 @@ from bsd_engine.preflight import PreparedData, prepare
 from bsd_engine.runs import RunReader
 from tests.audit_runs import recorded
 from tests.short_runs import tiny
+
+if TYPE_CHECKING:
+    from streamlit.testing.v1 import AppTest
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +72,23 @@ def recorded_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def history(recorded_run: Path) -> RunHistory:
     """All its epochs."""
     return RunHistory.of(RunReader(recorded_run))
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for runs, which the pages use; the server trains nothing in advance there."""
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    monkeypatch.setenv("BSD_RUNS", str(folder))
+    monkeypatch.setattr("app.session._load_engine", lambda: None)
+    return folder
+
+
+@pytest.fixture
+def open_page(root: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., AppTest]]:
+    """`open_page(run=ID)`: the page of the module's SCRIPT after its first script run, without an exception."""
+    from app import session  # here, so that tests of the engine do not wait for Streamlit
+    from tests.pages import opened
+
+    yield functools.partial(opened, request.module.SCRIPT)
+    session.registry().close()

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from bsd_engine.runs import RunReader
@@ -55,21 +56,35 @@ def compare(a: Path, b: Path) -> list[str]:
     return differences([ours.epoch(e) for e in ours.epochs], [theirs.epoch(e) for e in theirs.epochs])
 
 
-def main(kills: int, seed: int) -> int:
-    """Print one line a kill; returns how many runs ended differently."""
+def kill_at_random(seconds: float, kill: Callable[[int, float], tuple[str, list[str]]], kills: int = 20, seed: int = 0) -> int:
+    """Print one line a kill; returns how many runs ended differently.
+
+    Parameters
+    ----------
+    seconds : that a run takes which nobody interrupts
+    kill : does kill number i that many seconds after the run's folder was there; tells when the run was hit, and how it differs
+    """
     moments, wrong = random.Random(seed), 0
-    with tempfile.TemporaryDirectory() as folder:
-        seconds = whole(Path(folder) / "whole")
-        for i in range(kills):
-            after = moments.uniform(0, seconds)
-            hit = killed(Path(folder) / f"killed-{i}", after)
-            found = compare(Path(folder) / "whole", Path(folder) / f"killed-{i}")
-            wrong += bool(found)
-            print(f"{i + 1:>3}: killed after {after:.2f} of {seconds:.2f} s ({hit}): {'; '.join(found[:3]) or 'identical'}", flush=True)
+    for i in range(kills):
+        after = moments.uniform(0, seconds)
+        hit, found = kill(i, after)
+        wrong += bool(found)
+        print(f"{i + 1:>3}: killed after {after:.2f} of {seconds:.2f} s ({hit}): {'; '.join(found[:3]) or 'identical'}", flush=True)
     print(f"{kills - wrong} of {kills} identical")
     return wrong
 
 
+def main(*numbers: int) -> int:
+    """Kills and seed; returns how many runs ended differently."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+
+        def kill(i: int, after: float) -> tuple[str, list[str]]:
+            hit = killed(root / f"killed-{i}", after)
+            return hit, compare(root / "whole", root / f"killed-{i}")
+
+        return kill_at_random(whole(root / "whole"), kill, *numbers)
+
+
 if __name__ == "__main__":
-    given = [int(argument) for argument in sys.argv[1:]]
-    sys.exit(bool(main(*given, *(20, 0)[len(given):])))
+    sys.exit(bool(main(*map(int, sys.argv[1:]))))

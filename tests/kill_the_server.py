@@ -7,7 +7,6 @@ Every epoch is compared with a run that was never interrupted.
 
 from __future__ import annotations
 
-import random
 import sys
 import tempfile
 import time
@@ -17,7 +16,7 @@ from pathlib import Path
 from bsd_engine.errors import BSDError
 from bsd_engine.runs import RunReader, is_locked
 from tests.dashboard import Dashboard
-from tests.kill_and_resume import compare
+from tests.kill_and_resume import compare, kill_at_random
 from tests.page_socket import PageSocket
 
 PATIENCE = 180.0
@@ -73,24 +72,20 @@ def killed(place: Path, after: float) -> tuple[Path, str]:
     return path, hit
 
 
-def main(kills: int, seed: int) -> int:
-    """Print one line a kill; returns how many runs ended differently."""
-    moments, wrong = random.Random(seed), 0
+def main(*numbers: int) -> int:
+    """Kills and seed; returns how many runs ended differently."""
     with tempfile.TemporaryDirectory() as folder:
         reference, seconds = whole(Path(folder))
-        for i in range(kills):
-            after = moments.uniform(0, seconds)
+
+        def kill(i: int, after: float) -> tuple[str, list[str]]:
             try:
                 path, hit = killed(Path(folder) / f"killed-{i}", after)
-                found = compare(reference, path)
+                return hit, compare(reference, path)
             except (SystemExit, BSDError) as error:
-                hit, found = "", [str(error)]
-            wrong += bool(found)
-            print(f"{i + 1:>3}: killed after {after:.2f} of {seconds:.2f} s ({hit}): {'; '.join(found[:3]) or 'identical'}", flush=True)
-    print(f"{kills - wrong} of {kills} identical")
-    return wrong
+                return "", [str(error)]
+
+        return kill_at_random(seconds, kill, *numbers)
 
 
 if __name__ == "__main__":
-    given = [int(argument) for argument in sys.argv[1:]]
-    sys.exit(bool(main(*given, *(20, 0)[len(given):])))
+    sys.exit(bool(main(*map(int, sys.argv[1:]))))

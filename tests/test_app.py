@@ -6,7 +6,7 @@ import itertools
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from app.panels import PANELS, View
 from app.session import RunRegistry
 from app.status import look, sentence
 from app.theme import DARK, LIGHT
+from bsd_engine import preflight, progress, recorder
 from bsd_engine.config import ScheduleConfig
 from bsd_engine.errors import ConfigError, RunFolderError, TrainingError
 from bsd_engine.preflight import PreparedData
@@ -27,53 +28,10 @@ from bsd_engine.presets import PRESETS, preset
 from bsd_engine.recorder import record_run
 from bsd_engine.runs import RunReader, RunWriter, send_command
 from tests.fake_run import CONFIG, FakeRun, LiveFakeRun, fake_run
+from tests.pages import WHOLE_APP, everything, html, ran
 from tests.short_runs import short
 
-SCRIPT = Path(__file__).resolve().parents[1] / "streamlit_app.py"
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder for runs, which the page uses."""
-    folder = tmp_path / "runs"
-    folder.mkdir()
-    monkeypatch.setenv("BSD_RUNS", str(folder))
-    return folder
-
-
-@pytest.fixture
-def open_page(root: Path) -> Iterator[Callable[..., AppTest]]:
-    """`open_page(run=ID)`: the page after its first script run, without an exception."""
-    def opened(**query: str) -> AppTest:
-        page = AppTest.from_file(str(SCRIPT), default_timeout=60)
-        for name, value in query.items():
-            page.query_params[name] = value
-        return ran(page)
-
-    yield opened
-    session.registry().close()
-
-
-def ran(page: AppTest) -> AppTest:
-    """The page after another script run."""
-    page.run()
-    assert not page.exception, page.exception
-    return page
-
-
-def everything(page: AppTest) -> str:
-    """All that the page sends to the browser, as one text: elements, figures, and the address."""
-    def walk(block: Any) -> Iterator[str]:
-        for child in block.children.values():
-            if hasattr(child, "children"):
-                yield from walk(child)
-            yield str(child.proto) if hasattr(child, "proto") else ""
-
-    return "\n".join([*walk(page._tree), repr(dict(page.query_params))])
-
-
-def main_text(page: AppTest) -> str:
-    return "\n".join(e.proto.body for e in page.main.get("html"))
+SCRIPT = WHOLE_APP
 
 
 def field(page: AppTest, kind: str, name: str) -> Any:
@@ -100,9 +58,9 @@ def test_a_finished_run_is_found_by_its_address_or_as_the_newest(open_page: Call
     page = open_page()
     assert page.query_params["run"] == "20260102-000000-bbbbbb"
     page = open_page(run=first.name)
-    assert "Finished in 1 min 34 s. Clean accuracy 83.9 %; attack success 1.6 %; suspected target dress, which is right." in main_text(page)
+    assert "Finished in 1 min 34 s. Clean accuracy 83.9 %; attack success 1.6 %; suspected target dress, which is right." in html(page)
     assert [page.button(key=key).disabled for key in ("pause", "resume", "stop")] == [True, True, True]
-    assert "by probability floor (ours)" in main_text(page)
+    assert "by probability floor (ours)" in html(page)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "../runs", "a/b", "..", "\0", "<b>x</b>"])
@@ -114,7 +72,7 @@ def test_an_unknown_run_gives_a_sentence(open_page: Callable[..., AppTest], root
 
 def test_an_interrupted_run_offers_to_resume_and_says_what_is_lost(open_page: Callable[..., AppTest], root: Path) -> None:
     page = open_page(run=fake_run(root, epochs=12, status=None).name)
-    assert "Interrupted after epoch 12 of 38. Resume goes on from there; at most the epoch in progress is trained again." in main_text(page)
+    assert "Interrupted after epoch 12 of 38. Resume goes on from there; at most the epoch in progress is trained again." in html(page)
     assert not page.button(key="resume").disabled
 
 
@@ -122,7 +80,7 @@ def test_a_failed_run_shows_why(open_page: Callable[..., AppTest], root: Path) -
     path = fake_run(root, epochs=5, status=None)
     with RunWriter(path) as writer:
         writer.summary({**FakeRun().summary("failed", 5), "error": "The disk is full; free some space."})
-    assert "Ended after epoch 5 of 38. The disk is full; free some space." in main_text(open_page(run=path.name))
+    assert "Ended after epoch 5 of 38. The disk is full; free some space." in html(open_page(run=path.name))
 
 
 def test_a_broken_folder_gives_a_sentence_not_an_exception(open_page: Callable[..., AppTest], root: Path) -> None:
@@ -136,7 +94,7 @@ def test_a_broken_folder_gives_a_sentence_not_an_exception(open_page: Callable[.
 def test_with_the_truth_off_nothing_of_it_reaches_the_browser(open_page: Callable[..., AppTest], root: Path) -> None:
     path = fake_run(root, epochs=20)
     page = open_page(run=path.name, truth="false")
-    sent, shown = everything(page), main_text(page)
+    sent, shown = everything(page), html(page)
     success = recorded.rows(path)[-1].metrics["attack_success_rate"]
     telling = ("BadNets 5 %", "poison alone", "poison kept", "2.6357", f"{success:.1f} %", "<small>right", "Poison in the clean pool, epoch")
     assert "Altruistic loss" in sent and "attack hidden" in shown
@@ -148,7 +106,7 @@ def test_with_the_truth_off_nothing_of_it_reaches_the_browser(open_page: Callabl
 
 def test_where_the_truth_is_unknown_the_page_says_so(open_page: Callable[..., AppTest], root: Path) -> None:
     path = fake_run(root, epochs=20, truth=False, config=CONFIG.with_settings(attack="none"))
-    shown = main_text(open_page(run=path.name))
+    shown = html(open_page(run=path.name))
     assert "no attack added" in shown and "truth unknown" in shown and "unknown without the attack" in shown
 
 
@@ -229,12 +187,12 @@ def test_a_live_run_is_followed_paused_and_stopped(root: Path, open_page: Callab
         page.button(key="pause").click()
         ran(page)
         wait_for(lambda: look(session.registry(), live.path.name).status == "paused")
-        assert "paused" in main_text(ran(page))
+        assert "paused" in html(ran(page))
         assert page.button(key="pause").disabled and not page.button(key="resume").disabled
         page.button(key="stop").click()
         ran(page)
         wait_for(lambda: look(session.registry(), live.path.name).status == "stopped")
-        assert "Stopped after epoch" in main_text(ran(page))
+        assert "Stopped after epoch" in html(ran(page))
 
 
 def test_every_panel_draws_every_epoch_in_both_themes(tmp_path: Path) -> None:
@@ -255,7 +213,7 @@ def test_a_run_without_a_single_target_is_shown_whole(
     for epoch in run.epochs:
         view = View(path=run.path, version=run.version, epoch=epoch, palette=LIGHT, truth_shown=True)
         assert all(draw(view).layout.meta["summary"] for draw in PANELS.values())
-    text = main_text(open_page(run="all-to-all"))
+    text = html(open_page(run="all-to-all"))
     assert "every class" in text and "all-to-all: no single target" in text
 
 
@@ -271,8 +229,6 @@ def test_the_registry_refuses_names_that_leave_its_folder(tmp_path: Path) -> Non
 
 
 def test_one_training_at_a_time_and_its_error_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bsd_engine import preflight, recorder
-
     go_on = threading.Event()
 
     def failing_run(config: Any, path: Path, **_: Any) -> dict[str, Any]:
@@ -291,8 +247,6 @@ def test_one_training_at_a_time_and_its_error_is_kept(tmp_path: Path, monkeypatc
 
 
 def test_runs_wait_for_their_turn_and_can_be_taken_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bsd_engine import preflight, recorder
-
     go_on, trained, at_once = threading.Event(), [], []
 
     def slow_run(config: Any, path: Path, **_: Any) -> dict[str, Any]:
@@ -323,17 +277,22 @@ def test_runs_wait_for_their_turn_and_can_be_taken_out(tmp_path: Path, monkeypat
     assert trained == [first, third, fourth] and look(runs, third).status == "finished"
 
 
-def test_a_run_that_fails_lets_the_next_one_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bsd_engine import preflight
-
+def fail_when_told(monkeypatch: pytest.MonkeyPatch, crafting: int = 1) -> threading.Event:
+    """Have every run prepare its data, in that many steps of crafting, until the event is set; then it fails."""
     go_on = threading.Event()
 
-    def refuse(config: Any) -> None:
-        go_on.wait(10)
+    def prepare(config: Any) -> None:
+        for _ in progress.steps(crafting, "surrogate"):
+            go_on.wait(30)
         raise TrainingError("It does not work.")
 
-    monkeypatch.setattr(preflight, "prepare", refuse)
+    monkeypatch.setattr(preflight, "prepare", prepare)
     monkeypatch.setattr(session, "START_PATIENCE", 0.1)
+    return go_on
+
+
+def test_a_run_that_fails_lets_the_next_one_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = fail_when_told(monkeypatch)
     runs = RunRegistry(tmp_path)
     started = [runs.start(preset("smoke")) for _ in range(3)]
     go_on.set()
@@ -342,23 +301,14 @@ def test_a_run_that_fails_lets_the_next_one_begin(tmp_path: Path, monkeypatch: p
 
 
 def test_the_page_shows_a_run_that_waits(open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch) -> None:
-    from bsd_engine import preflight
-
-    go_on = threading.Event()
-
-    def wait(config: Any) -> None:
-        go_on.wait(30)
-        raise TrainingError("It does not work.")
-
-    monkeypatch.setattr(preflight, "prepare", wait)
-    monkeypatch.setattr(session, "START_PATIENCE", 0.1)
+    go_on = fail_when_told(monkeypatch)
     try:
         open_page()
         first, second = (session.registry().start(preset("smoke")) for _ in range(2))
         page = open_page(run=second)
-        assert "Waits until the run that trains now is over" in main_text(page) and not page.button(key="stop").disabled
+        assert "Waits until the run that trains now is over" in html(page) and not page.button(key="stop").disabled
         page.button(key="stop").click()
-        assert "It was taken out of the queue before it began." in main_text(ran(page))
+        assert "It was taken out of the queue before it began." in html(ran(page))
         assert session.registry().active == first
     finally:
         go_on.set()
@@ -366,17 +316,7 @@ def test_the_page_shows_a_run_that_waits(open_page: Callable[..., AppTest], monk
 
 
 def test_a_run_that_crafts_its_trigger_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bsd_engine import preflight, progress
-
-    go_on = threading.Event()
-
-    def crafting(config: Any) -> None:
-        for _ in progress.steps(10, "surrogate"):
-            go_on.wait(10)
-        raise TrainingError("No run is wanted.")
-
-    monkeypatch.setattr(preflight, "prepare", crafting)
-    monkeypatch.setattr(session, "START_PATIENCE", 0.1)
+    go_on = fail_when_told(monkeypatch, crafting=10)
     runs = RunRegistry(tmp_path)
     run_id = runs.start(preset("smoke"))
     assert "crafts its trigger: surrogate, step 1 of 10." in sentence(look(runs, run_id), runs, truth_shown=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from app import attack_form, pixels, session, uploads
 from app.attack_figures import MOST_BARS, class_bars, spectrum_figure
@@ -29,8 +30,9 @@ from bsd_engine.errors import ConfigError
 from bsd_engine.preflight import prepare
 from bsd_engine.presets import preset, smoke
 from bsd_engine.spectrum import spectrum
+from tests.pages import WHOLE_APP, html, ran
 
-SCRIPT = Path(__file__).resolve().parents[1] / "streamlit_app.py"
+SCRIPT = WHOLE_APP
 
 
 def png(image: Image.Image) -> bytes:
@@ -185,39 +187,22 @@ def test_old_uploads_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def attack_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
+def attack_page(open_page: Callable[..., AppTest]) -> AppTest:
     """The page Attacks on 200 images."""
-    monkeypatch.setenv("BSD_RUNS", str(tmp_path / "runs"))
-    (tmp_path / "runs").mkdir()
-    app = AppTest.from_file(str(SCRIPT), default_timeout=60)
-    ran(app)
+    app = open_page()
     app.selectbox(key="new_preset").set_value("smoke")
-    ran(app)
-    yield to_attacks(app)
-    session.registry().close()
-
-
-def ran(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception, page.exception
-    return page
+    return to_attacks(ran(app))
 
 
 def to_attacks(app: AppTest) -> AppTest:
     """The page after a click on Attacks; the pages are functions, which AppTest knows by their hashes alone."""
-    from streamlit.util import calc_hash
-
     app._page_hash = calc_hash("attacks")
     return ran(app)
 
 
-def shown(page: AppTest) -> str:
-    return "\n".join(e.proto.body for e in page.main.get("html"))
-
-
 def test_it_says_what_was_poisoned_and_shows_it(attack_page: AppTest) -> None:
-    assert "BadNets on Fashion-MNIST: 9 of 200 training images (4.5 %) get the trigger and the label dress." in shown(attack_page)
-    assert shown(attack_page).count("<img") == 4 + 9 and "Image " in shown(attack_page) and "is poisoned" in shown(attack_page)
+    assert "BadNets on Fashion-MNIST: 9 of 200 training images (4.5 %) get the trigger and the label dress." in html(attack_page)
+    assert html(attack_page).count("<img") == 4 + 9 and "Image " in html(attack_page) and "is poisoned" in html(attack_page)
     assert attack_page.button(key="train_with").label == "Train with this attack"
 
 
@@ -238,7 +223,7 @@ def test_the_next_image_is_the_next_poisoned_one(attack_page: AppTest) -> None:
     attack_page.button(key="previous").click()
     assert ran(attack_page).number_input(key="seen_number").value == numbers[8]
     attack_page.number_input(key="seen_number").set_value(0 if 0 not in numbers else 1)
-    assert "is clean: not changed" in shown(ran(attack_page))
+    assert "is clean: not changed" in html(ran(attack_page))
 
 
 def test_another_visit_shows_a_poisoned_image_again(attack_page: AppTest) -> None:
@@ -247,7 +232,7 @@ def test_another_visit_shows_a_poisoned_image_again(attack_page: AppTest) -> Non
     attack_page.button(key="train_with").click()
     assert "Press **Start**" in ran(attack_page).main.markdown[0].value
     to_attacks(attack_page)
-    assert "Blended on Fashion-MNIST" in shown(attack_page) and "is poisoned" in shown(attack_page)
+    assert "Blended on Fashion-MNIST" in html(attack_page) and "is poisoned" in html(attack_page)
 
 
 def test_the_rest_of_the_poisoned_images_is_on_later_pages(attack_page: AppTest) -> None:
@@ -257,14 +242,14 @@ def test_the_rest_of_the_poisoned_images_is_on_later_pages(attack_page: AppTest)
         attack_page.button(key="later").click()
         ran(attack_page)
     assert "Images 49 to 54 of 54" in "".join(text.value for text in attack_page.main.markdown)
-    assert attack_page.button(key="later").disabled and shown(attack_page).count("<img") == 4 + 6
+    assert attack_page.button(key="later").disabled and html(attack_page).count("<img") == 4 + 6
 
 
 @pytest.mark.parametrize("name", attacks.names())
 def test_every_attack_has_fields_for_its_parameters(attack_page: AppTest, name: str) -> None:
     attack_page.selectbox(key="seen_attack").set_value(name)
     ran(attack_page)
-    assert not attack_page.error and shown(attack_page).count("<figure>") >= 4
+    assert not attack_page.error and html(attack_page).count("<figure>") >= 4
     fields = {widget.key for kind in ("selectbox", "number_input", "text_input", "toggle") for widget in attack_page.get(kind)}
     wanted = {f"seen_{name}_{p.name}" for p in parameters_of(attacks.kind(name))} - {"seen_custom_image"}
     assert wanted <= fields
@@ -287,7 +272,7 @@ def test_what_does_not_go_is_one_sentence_and_can_be_put_right(attack_page: AppT
     ran(attack_page)
     assert len(attack_page.error) == 1 and expected in attack_page.error[0].value.replace("\\", "")
     attack_page.number_input(key=key).set_value(before)
-    assert not ran(attack_page).error and "<img" in shown(attack_page)
+    assert not ran(attack_page).error and "<img" in html(attack_page)
 
 
 def test_a_missing_file_and_a_class_without_samples_are_one_sentence_each(attack_page: AppTest, tmp_path: Path) -> None:
@@ -301,7 +286,7 @@ def test_a_missing_file_and_a_class_without_samples_are_one_sentence_each(attack
     assert "classes have fewer than 2" in ran(attack_page).error[0].value.replace("\\", "")
     np.savez(tmp_path / "y.npz", images=np.zeros((40, 16, 16), np.uint8), labels=np.arange(40) % 2)
     attack_page.text_input(key="seen_path").set_value(str(tmp_path / "y.npz"))
-    assert not ran(attack_page).error and "y.npz: 1 of 40 training images" in shown(attack_page)
+    assert not ran(attack_page).error and "y.npz: 1 of 40 training images" in html(attack_page)
 
 
 def test_a_target_of_no_class_is_one_sentence(attack_page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -324,7 +309,7 @@ PICTURES = {
 def test_a_picture_of_ones_own_is_taken_or_refused_in_one_sentence(attack_page: AppTest, content: bytes, expected: str | None) -> None:
     attack_page.selectbox(key="seen_attack").set_value("custom")
     ran(attack_page)
-    star = shown(attack_page)
+    star = html(attack_page)
     fake = {"seen_upload": SimpleNamespace(getvalue=lambda: content)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attack_form.st, "session_state", fake)
@@ -333,7 +318,7 @@ def test_a_picture_of_ones_own_is_taken_or_refused_in_one_sentence(attack_page: 
         attack_page.session_state[name] = fake[name]
     ran(attack_page)
     if expected is None:
-        assert not attack_page.error and shown(attack_page) != star
+        assert not attack_page.error and html(attack_page) != star
     else:
         assert [expected in e.value.replace("\\", "") for e in attack_page.error] == [True]
         assert "bsd-triggers" not in attack_page.error[0].value
@@ -354,7 +339,7 @@ def test_train_with_this_attack_fills_in_the_form_of_the_run(attack_page: AppTes
     attack_page.number_input(key="seen_seed").set_value(7)
     ran(attack_page)
     attack_page.button(key="train_with").click()
-    ran(attack_page)._page_hash = ""  # AppTest does not follow to another page by itself
+    ran(attack_page)._page_hash = calc_hash("run")  # AppTest does not follow to another page by itself
     assert any("strength 2.5" in caption.value.replace("\\", "") for caption in attack_page.sidebar.caption)
     attack_page.button(key="start").click()
     ran(attack_page)

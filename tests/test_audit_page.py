@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import audit_data, session
+from app import audit_data
 from app.audit_data import Filter, audited, rows
 from app.audit_figures import class_cuts, passport_figure
 from app.theme import DARK, LIGHT
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.runs import RunReader
 from tests.fake_run import FakeRun, fake_run
+from tests.pages import everything
 
 SCRIPT = """
 import streamlit as st
@@ -25,44 +26,6 @@ run = st.Page(lambda: st.text("run"), title="Run", url_path="run")
 st.navigation([st.Page(lambda: audit.render(run), title="Audit", url_path="audit", default=True), run]).run()
 """
 TRUTH = re.compile(r"poisoned, was|poisoned samples|is_poison|original_label|true_target|attack.success|Truth:|◆", re.IGNORECASE)
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder for runs, which the page uses."""
-    folder = tmp_path / "runs"
-    folder.mkdir()
-    monkeypatch.setenv("BSD_RUNS", str(folder))
-    return folder
-
-
-@pytest.fixture
-def open_page(root: Path) -> Iterator[Callable[..., AppTest]]:
-    """`open_page(run=ID)`: the page after its first script run, without an exception."""
-    def opened(**query: str) -> AppTest:
-        page = AppTest.from_string(SCRIPT, default_timeout=60)
-        for name, value in query.items():
-            page.query_params[name] = value
-        page.run()
-        assert not page.exception, page.exception
-        return page
-
-    yield opened
-    session.registry().close()
-
-
-def everything_sent(page: AppTest) -> str:
-    """All that the browser is given, as text: elements of every kind, with their data."""
-    texts = [str(element.proto) for block in (page.main, page.sidebar) for element in _leaves(block)]
-    return "\n".join(texts) + repr(dict(page.query_params))
-
-
-def _leaves(block):  # noqa: ANN001, ANN202
-    for child in block.children.values():
-        if hasattr(child, "children"):
-            yield from _leaves(child)
-        elif hasattr(child, "proto"):
-            yield child
 
 
 def test_without_a_run_the_page_says_how_to_begin(open_page: Callable[..., AppTest]) -> None:
@@ -79,7 +42,7 @@ def test_every_moment_of_a_run_opens(root: Path, open_page: Callable[..., AppTes
     if not epochs:
         assert "no finished epoch yet" in page.error[0].value
         return
-    said = everything_sent(page)
+    said = everything(page)
     assert "Not decided yet" in said if epochs < 8 else "altruistic model" in said
     for tool in ("Audit to a bound", "Downloads", "Sealed envelope", "In common"):
         page.segmented_control(key="audit_tool").set_value(tool).run()
@@ -88,7 +51,7 @@ def test_every_moment_of_a_run_opens(root: Path, open_page: Callable[..., AppTes
 
 def test_a_sample_and_an_epoch_of_the_address_are_shown_and_nonsense_is_said(root: Path, open_page: Callable[..., AppTest]) -> None:
     fake_run(root, run_id="a", samples=300)
-    said = everything_sent(open_page(run="a", pin="17", epoch="20"))
+    said = everything(open_page(run="a", pin="17", epoch="20"))
     assert "Sample 17" in said and "at epoch 20" in said
     page = open_page(run="a", pin="4000")
     assert any("names the sample 4000" in toast.value.replace("\\", "") for toast in page.toast)
@@ -99,7 +62,7 @@ def test_without_a_truth_nothing_that_is_sent_speaks_of_one(root: Path, open_pag
     page = open_page(run="a", pin="17")
     for tool in ("Audit to a bound", "Downloads", "In common"):
         page.segmented_control(key="audit_tool").set_value(tool).run()
-        assert not TRUTH.search(everything_sent(page)), TRUTH.search(everything_sent(page))
+        assert not TRUTH.search(everything(page)), TRUTH.search(everything(page))
     page.segmented_control(key="audit_tool").set_value("Sealed envelope").run()
     assert any("has no truth to open" in info.value or "shown already" in info.value for info in page.info)
 
@@ -107,11 +70,11 @@ def test_without_a_truth_nothing_that_is_sent_speaks_of_one(root: Path, open_pag
 def test_sealed_nothing_of_the_truth_is_sent_until_the_envelope_is_opened(root: Path, open_page: Callable[..., AppTest]) -> None:
     path = fake_run(root, run_id="a", samples=300)
     poison = int(np.flatnonzero(RunReader(path).truth.is_poison)[0])
-    assert TRUTH.search(everything_sent(open_page(run="a", pin=str(poison))))
+    assert TRUTH.search(everything(open_page(run="a", pin=str(poison))))
     page = open_page(run="a", pin=str(poison), truth="false")
     for tool in ("Audit to a bound", "Downloads", "In common", "Sealed envelope"):
         page.segmented_control(key="audit_tool").set_value(tool).run()
-        assert not TRUTH.search(everything_sent(page)), TRUTH.search(everything_sent(page))
+        assert not TRUTH.search(everything(page)), TRUTH.search(everything(page))
     assert page.button(key="open_envelope").disabled
     page.button(key="judge_remove").click().run()
     page.button(key="open_envelope").click().run()

@@ -137,6 +137,7 @@ def test_a_history_of_an_empty_run_is_refused(tmp_path) -> None:  # noqa: ANN001
 
 
 @pytest.mark.parametrize(("value", "text"), [(3.9, "3.90"), (0.00004, "0.000040"), (-0.5, "−0.50"), (-9.1, "−9.10"), (0.0, "0.00"), (123.4, "123"),
+                                             (0.5312, "0.53"), (4.4, "4.40"), (12.345, "12.35"), (0, "0.00"), (1200, "1200"),
                                              (float("nan"), "unknown"), (float("inf"), "unknown")])
 def test_measures_are_written_without_powers_of_ten(value: float, text: str) -> None:
     assert measure(value) == text

@@ -12,7 +12,7 @@ import pytest
 
 from app import figures
 from app.figures import Facts
-from app.theme import DARK, LIGHT, STAGE_NAMES, Palette, measure, palette_for, plain, share
+from app.theme import DARK, LIGHT, STAGE_NAMES, Palette, palette_for, plain, share
 from bsd_engine.config import STAGES, BSDConfig, Stage
 from bsd_engine.events import EpochState
 from bsd_engine.presets import demo
@@ -449,22 +449,6 @@ def test_a_stage_without_epochs_is_left_out():
         "selective_drop",
     ]
     assert "no epoch yet" in figures.stage_strip(schedule, None, LIGHT)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.5312, "0.53"),
-        (4.4, "4.40"),
-        (12.345, "12.35"),
-        (0.00004, "0.000040"),
-        (0, "0.00"),
-        (float("nan"), "unknown"),
-        (1200, "1200"),
-    ],
-)
-def test_measure(value, text):
-    assert measure(value) == text
 
 
 def luminance(colour: str) -> float:

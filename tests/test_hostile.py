@@ -58,11 +58,11 @@ def test_the_sentence_about_a_hostile_run_can_be_shown(tmp_path: Path) -> None:
 
 
 def test_names_that_are_formulas_are_text_in_a_spreadsheet(tmp_path: Path) -> None:
-    names = np.array(["=1+1", "+x", "-2", "@sum", "plain"])
+    names = np.array(["=1+1", "+x", "-2", "@sum", "|cmd", "%x", "plain"])
     rng = np.random.default_rng(0)
-    np.savez(tmp_path / "set.npz", train_images=rng.integers(0, 256, (40, 8, 8), np.uint8), train_labels=np.arange(40) % 5, class_names=names)
+    np.savez(tmp_path / "set.npz", train_images=rng.integers(0, 256, (40, 8, 8), np.uint8), train_labels=np.arange(40) % 7, class_names=names)
     config = smoke().with_settings(data=f"npz:{tmp_path}/set.npz", limit=None, attack="badnets", target_label=0, device="cpu")
     export.save(prepare(config), tmp_path / "out.npz", "npz", lambda numbers: numbers)
     with (tmp_path / "out.poison.csv").open(newline="") as file:
         cells = [cell for row in csv.reader(file) for cell in row]
-    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))] and "'=1+1" in cells
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "|", "%"))] and "'=1+1" in cells

@@ -20,10 +20,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bsd_engine import runs
+from bsd_engine.epoch_file import pack_epoch, unpack_epoch
 from bsd_engine.errors import BSDError, RunFolderError, StorageError
 from bsd_engine.events import EpochState
 from bsd_engine.presets import smoke
-from bsd_engine.runs import RunReader, RunWriter, make_folder, pack_epoch, send_command, unpack_epoch, write_atomic
+from bsd_engine.runs import RunReader, RunWriter, make_folder, send_command, write_atomic
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = 12
@@ -222,6 +223,18 @@ def test_runs_are_listed_newest_first(tmp_path: Path) -> None:
     assert runs.list_runs(tmp_path / "absent") == []
 
 
+def test_runs_are_as_new_as_they_were_begun_whatever_they_are_called(tmp_path: Path) -> None:
+    begun = {"middle": "2026-02-01T12:00:00+00:00", "b newest": "2026-03-01T12:00:00+02:00", "a oldest": "2026-01-01T12:00:00+00:00",
+             "east": "2026-03-01T12:00:00+05:00", "z damaged": "nonsense"}
+    for name, created in begun.items():
+        create(tmp_path / name).close()
+        config = tmp_path / name / "config.json"
+        config.write_text(json.dumps({**json.loads(config.read_text()), "created": created}))
+    assert [p.name for p in runs.list_runs(tmp_path)] == ["b newest", "east", "middle", "a oldest", "z damaged"]
+    (tmp_path / "a oldest").rename(tmp_path / "zz renamed")
+    assert [p.name for p in runs.list_runs(tmp_path)][3] == "zz renamed"
+
+
 def test_run_ids_are_safe_file_names_that_differ() -> None:
     ids = {runs.new_run_id() for _ in range(20)}
     assert len(ids) == 20 and all(set(i) <= set("0123456789abcdef-") for i in ids)
@@ -239,7 +252,7 @@ def test_a_folder_without_config_is_no_run_folder(tmp_path: Path) -> None:
 def test_a_newer_folder_asks_for_a_newer_program(reader: RunReader) -> None:
     path = reader.path / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 99}))
-    with pytest.raises(RunFolderError, match="has format 99, this program reads up to 2; update the program"):
+    with pytest.raises(RunFolderError, match="has format 99, this program reads up to 3; update the program"):
         RunReader(reader.path)
 
 
@@ -379,7 +392,7 @@ def test_a_new_writer_can_pass_over_old_commands(writer: RunWriter) -> None:
     send_command(writer.path, "stop")
     writer.close()
     with RunWriter(writer.path) as second:
-        second.ignore_old_commands()
+        second.ignore_commands(1)
         assert second.new_commands() == []
         send_command(writer.path, "pause")
         assert second.new_commands() == ["pause"]
@@ -516,6 +529,14 @@ def test_the_last_two_checkpoints_are_kept(writer: RunWriter) -> None:
         writer.checkpoint(epoch, bytes([epoch]))
     assert [p.name for p in runs.checkpoint_paths(writer.path)] == ["00002.pt", "00010.pt"]
     assert [p.read_bytes() for p in runs.checkpoint_paths(writer.path)] == [b"\x02", b"\x0a"]
+
+
+def test_a_run_that_goes_on_from_an_older_checkpoint_forgets_those_it_could_not_read(writer: RunWriter) -> None:
+    for epoch in (2, 9, 10, 11):
+        writer.checkpoint(epoch, b"damaged" if epoch > 2 else b"whole", keep=(2, 9))
+    for epoch in (3, 4):
+        writer.checkpoint(epoch, b"whole", keep=(2, 9))
+    assert [p.name for p in runs.checkpoint_paths(writer.path)] == ["00002.pt", "00003.pt", "00004.pt"]
 
 
 def test_a_checkpoint_that_cannot_be_written_costs_no_older_one(writer: RunWriter, monkeypatch: pytest.MonkeyPatch) -> None:

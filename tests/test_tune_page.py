@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import packet, preview, recorded, session, tune_data
+from app import packet, preview, recorded, tune_data
 from app.linked import Linked, encode_ids
 from app.tune_asks import Want
 from app.tune_data import Look
@@ -30,30 +30,6 @@ tune.render(st.Page(run.render, title="Run", url_path="run"))
 T1_EPOCH = CONFIG.schedule.altruistic_epochs + CONFIG.schedule.t1
 
 
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("BSD_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(session, "_load_engine", lambda: None)
-    (tmp_path / "runs").mkdir()
-    return tmp_path / "runs"
-
-
-@pytest.fixture
-def tune(root: Path) -> Iterator[Callable[..., AppTest]]:
-    """`tune(**query)`: the page, run once."""
-
-    def opened(**query: str) -> AppTest:
-        page = AppTest.from_string(SCRIPT, default_timeout=60)
-        for name, value in query.items():
-            page.query_params[name] = value
-        page.run()
-        assert not page.exception, page.exception
-        return page
-
-    yield opened
-    session.registry().close()
-
-
 def sent(page: AppTest) -> tuple[dict, dict[str, np.ndarray]]:
     """What the views got."""
     (found,) = page.main.get("bidi_component")
@@ -65,13 +41,13 @@ def look(path: Path, **changes) -> Look:
     return Look(**{"run": run, "truth_shown": True, "live": False, "busy": "", "looked": Linked(run=run.run_id), "settings": Settings.of(run.config), **changes})
 
 
-def test_without_a_run_it_says_what_to_do(tune: Callable[..., AppTest]) -> None:
-    assert "There is no run to tune yet" in tune().info[0].value
+def test_without_a_run_it_says_what_to_do(open_page: Callable[..., AppTest]) -> None:
+    assert "There is no run to tune yet" in open_page().info[0].value
 
 
-def test_a_first_visit_gets_geometry_and_the_epoch_of_the_address(tune: Callable[..., AppTest], root: Path) -> None:
+def test_a_first_visit_gets_geometry_and_the_epoch_of_the_address(open_page: Callable[..., AppTest], root: Path) -> None:
     path = fake_run(root)
-    header, arrays = sent(tune(run=path.name, epoch=str(T1_EPOCH + 1), pin="7", sel=encode_ids([1, 5])))
+    header, arrays = sent(open_page(run=path.name, epoch=str(T1_EPOCH + 1), pin="7", sel=encode_ids([1, 5])))
     run = RunReader(path)
     np.testing.assert_array_equal(arrays["labels"], run.labels)
     np.testing.assert_array_equal(np.unpackbits(arrays["poison"], bitorder="little")[: run.num_samples], run.truth.is_poison)
@@ -80,30 +56,30 @@ def test_a_first_visit_gets_geometry_and_the_epoch_of_the_address(tune: Callable
     assert header["answer"]["honesty"] == "recorded" and header["answer"]["size"] == run.epoch(T1_EPOCH).clean_mask.sum()
 
 
-def test_settings_of_the_address_are_previewed_and_bad_ones_left_alone(tune: Callable[..., AppTest], root: Path) -> None:
+def test_settings_of_the_address_are_previewed_and_bad_ones_left_alone(open_page: Callable[..., AppTest], root: Path) -> None:
     path = fake_run(root)
-    header, _ = sent(tune(run=path.name, epoch=str(T1_EPOCH + 1), whatif="0.9_0.5_8_8_min"))
+    header, _ = sent(open_page(run=path.name, epoch=str(T1_EPOCH + 1), whatif="0.9_0.5_8_8_min"))
     assert header["settings"]["alpha"] == 0.9 and header["answer"]["honesty"] == "exact" and header["answer"]["difference"]["gained"] > 0
     for bad in ("x", "0.9_0.5", "2_0.5_8_8_min", "nan_0.5_8_8_min", "0.9_0.5_8_8_median", "0.9_0.5_8.5_8_min"):
-        header, _ = sent(tune(run=path.name, whatif=bad))
+        header, _ = sent(open_page(run=path.name, whatif=bad))
         assert header["settings"].items() <= tune_data.own_settings(CONFIG).items()
 
 
 @pytest.mark.parametrize("query", [{"epoch": "0"}, {"pin": "99999"}, {"sel": "nonsense"}, {"epoch": "x", "pin": "-1"}])
-def test_a_bad_address_is_said_in_a_sentence(tune: Callable[..., AppTest], root: Path, query: dict[str, str]) -> None:
-    page = tune(run=fake_run(root).name, **query)
+def test_a_bad_address_is_said_in_a_sentence(open_page: Callable[..., AppTest], root: Path, query: dict[str, str]) -> None:
+    page = open_page(run=fake_run(root).name, **query)
     assert len(page.toast) == len(query)
     assert all(name not in page.query_params for name in query)
 
 
-def test_a_folder_written_half_says_what_is_broken(tune: Callable[..., AppTest], root: Path) -> None:
+def test_a_folder_written_half_says_what_is_broken(open_page: Callable[..., AppTest], root: Path) -> None:
     path = fake_run(root)
     (path / "samples.npz").write_bytes(b"PK")
-    assert "samples.npz cannot be read" in tune(run=path.name).error[0].value.replace("\\", "")
+    assert "samples.npz cannot be read" in open_page(run=path.name).error[0].value.replace("\\", "")
     shutil.rmtree(path)
     path = fake_run(root, epochs=3)
     (path / "epochs/00001.npz").unlink()
-    header, _ = sent(tune(run=path.name))
+    header, _ = sent(open_page(run=path.name))
     assert len(header["epochs"]) == 1, "epochs are whole and without gaps"
 
 

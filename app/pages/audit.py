@@ -13,22 +13,23 @@ from app import audit_data, linked, words
 from app.audit_data import FLAGS, PICTURED, SORTS, Audited, Filter
 from app.audit_tools import bound_panel, common_panel, downloads_panel, sealed_panel
 from app.linked import Linked
-from app.pages.tune import describe
 from app.passport import passport
-from app.session import RunRegistry, registry
+from app.run_choice import chosen_run, looked_at
+from app.session import registry
 from app.theme import count, palette_for
 from bsd_engine.audit.alarms import Alarm, alarms
 from bsd_engine.errors import BSDError
 
 TABLE_HEIGHT = 520
 SIGNS = {"calm": "○", "notice": "△", "alarm": "▲"}
+TRUTH_HELP = "Which samples are poisoned, where that is known. Off: the envelope is sealed, and opens after verdicts of your own."
 TOOLS = ("In common", "Audit to a bound", "Downloads", "Sealed envelope")
 
 
 def render(run_page: Any) -> None:
     """The whole page; `run_page` is where a run is started."""
     runs = registry()
-    run_id = _choose(runs)
+    run_id = chosen_run(runs, "audit", truth_help=TRUTH_HELP)
     if run_id is None:
         st.info("There is no run to audit yet. Start one on the page Run, with your own data under \"folder of images\" and attack \"none added\".")
         st.page_link(run_page, label="To the page Run")
@@ -40,35 +41,9 @@ def render(run_page: Any) -> None:
         st.error(words.unformatted(str(error)), icon=":material/error:")
 
 
-def _choose(runs: RunRegistry) -> str | None:
-    """The run to look at: that of the address, of this session, or the newest; and whether the truth is shown."""
-    ids = runs.run_ids()
-    asked = st.query_params.get("run") or linked.last_run() or st.session_state.get("shown_run")
-    if asked is not None and asked not in ids and "run" in st.query_params:
-        st.warning(f"There is no run called {words.unformatted(asked[:60])} here. Choose one from the list.")
-    if not ids:
-        return None
-    chosen = asked if asked in ids else ids[0]
-    left, right = st.columns([4, 1], vertical_alignment="center")
-    with left:
-        picked = st.selectbox("Recorded runs, newest first", ids, ids.index(chosen), key=f"audit_runs_{chosen}", format_func=lambda i: describe(runs, i),
-                              label_visibility="collapsed")
-    if picked != chosen:
-        linked.write(Linked(run=picked))
-        st.rerun()
-    with right:
-        st.toggle("Show truth", value=True, key="truth", bind="query-params",
-                  help="Which samples are poisoned, where that is known. Off: the envelope is sealed, and opens after verdicts of your own.")
-    return chosen
-
-
 def _body(audit: Audited) -> None:
     run, history = audit.run, audit.history
-    looked, problems = linked.read(run=run.run_id, samples=history.num_samples, epochs=history.num_epochs)
-    for problem in problems:
-        st.toast(words.unformatted(problem), icon=":material/link_off:")
-    if problems or st.query_params.get("run") != run.run_id:
-        linked.write(looked)
+    looked = looked_at(run=run.run_id, samples=history.num_samples, epochs=history.num_epochs)
     truth_shown = bool(st.session_state.get("truth", True)) and run.truth_known
     _alarms(alarms(history, audit.found, run.truth.is_poison if truth_shown and run.truth else None))
     left, right = st.columns([11, 9], gap="medium")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -15,13 +14,11 @@ import numpy as np
 from bsd_engine.audit.suspects import Suspects
 from bsd_engine.audit.verdicts import Verdict
 from bsd_engine.errors import ConfigError
-from bsd_engine.export import folder_names, temporary_beside, write_png
+from bsd_engine.export import Progress, folder_names, new_folder, write_png
 from bsd_engine.image_folder import inside, split_folders
-from bsd_engine.runs import RunReader, storage_errors
+from bsd_engine.runs import RunReader
 
 Rule = Literal["pool", "steady"]
-Progress = Callable[[Iterable[int]], Iterable[int]]
-_ADVICE = "Nothing was saved; try again afterwards."
 
 
 def kept(found: Suspects, verdicts: Mapping[int, Verdict], rule: Rule = "pool") -> np.ndarray:
@@ -71,17 +68,8 @@ def save_cleaned(run: RunReader, keep: np.ndarray, out: Path, progress: Progress
     """
     if not keep.any():
         raise ConfigError("No sample is kept, so there is nothing to save; lower your verdicts or take another rule.")
-    with storage_errors(out, _ADVICE):
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise ConfigError(f"{out} is not an empty folder; give a new one, nothing is written over.")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = temporary_beside(out)
-        try:
-            temporary.mkdir()
-            _write(run, keep, temporary, progress)
-            os.replace(temporary, out)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    with new_folder(out) as folder:
+        _write(run, keep, folder, progress)
     return out
 
 

@@ -14,9 +14,8 @@ from bsd_engine.audit.table import csv_text, parquet_bytes, table
 from bsd_engine.audit.verdicts import Verdicts
 from bsd_engine.audit.weights import main_weights
 from bsd_engine.errors import ConfigError
+from bsd_engine.export import NOTHING_SAVED, Progress
 from bsd_engine.runs import RunReader, storage_errors, write_atomic
-
-_ADVICE = "Nothing was saved; try again afterwards."
 
 
 def write_suspects(folder: Path, out: Path, rule: cleaned.Rule = "pool") -> tuple[list[Path], int]:
@@ -41,7 +40,7 @@ def write_report(folder: Path, out: Path, *, with_truth: bool = True) -> Path:
     return _write(out, text.encode("utf-8", "backslashreplace"))
 
 
-def write_cleaned(folder: Path, out: Path, rule: cleaned.Rule = "pool", progress: cleaned.Progress = iter) -> int:
+def write_cleaned(folder: Path, out: Path, rule: cleaned.Rule = "pool", progress: Progress = iter) -> int:
     """Write the cleaned set as a folder of images; returns how many samples it has."""
     run = RunReader(folder)
     keep = cleaned.kept(suspects(RunHistory.of(run)), Verdicts(run.path, run.num_samples).standing(), rule)
@@ -55,7 +54,7 @@ def write_weights(folder: Path, out: Path) -> Path:
 
 
 def _write(path: Path, content: bytes) -> Path:
-    with storage_errors(path, _ADVICE):
+    with storage_errors(path, NOTHING_SAVED):
         if path.is_dir():
             raise ConfigError(f"{path} is a folder; give the name of a file.")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,13 +14,13 @@ from bsd_engine.audit.reasons import reason
 from bsd_engine.audit.suspects import Suspects
 from bsd_engine.audit.verdicts import Verdict
 from bsd_engine.errors import StorageError
+from bsd_engine.export import no_formula
 
 COLUMNS = (
     "rank", "sample", "file", "label", "score", "als_flag", "oss_flag", "discrepancy_flag", "drop_flag", "margin", "in_pool",
     "epochs_in_pool", "epochs_decided", "altruistic_loss", "main_loss", "oss_score", "nearest_class", "main_prediction",
     "altruistic_prediction", "verdict", "note", "reason",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
 
 def table(history: RunHistory, found: Suspects, verdicts: Mapping[int, Verdict], files: tuple[str, ...] | None = None, *,
@@ -76,7 +76,7 @@ def _cell(value: Any) -> Any:
         return ""
     if isinstance(value, bool):
         return int(value)
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return no_formula(value) if isinstance(value, str) else value
 
 
 def parquet_bytes(columns: Mapping[str, list[Any]]) -> bytes:

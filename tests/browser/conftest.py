@@ -26,6 +26,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bsd_engine.presets import smoke
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
 
@@ -141,6 +143,18 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
 
 
 @pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server keeps its runs; a module that needs runs from the start has a fixture of this name."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def server(serve: Callable[..., Server], runs: Path) -> Server:
+    """The dashboard itself."""
+    return serve("streamlit_app.py", env={"BSD_RUNS": str(runs)})
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless Chromium. One per module: while playwright runs, its thread has a running event loop."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -212,3 +226,25 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
 def wait_until_ran(page: Page, timeout: float = 60.0) -> None:
     """Wait (s) until the script run in progress is over; with a `run_every` fragment wait for content instead."""
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=1000 * timeout)
+
+
+def until(condition: Callable[[], Any], what: str | Callable[[], str], seconds: float = 90.0) -> Any:
+    """The first true value of a condition; a test that waits for longer fails and says for what."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    pytest.fail(f"not within {seconds:g} s: {what if isinstance(what, str) else what()}")
+
+
+def choose(page: Page, field: str, option: str) -> None:
+    """Choose from a list of the form."""
+    page.get_by_role("combobox", name=field, exact=True).click()
+    page.get_by_role("option", name=option).click()
+
+
+def choose_smoke(page: Page) -> None:
+    """Choose the preset that takes seconds, and wait until the form has its settings."""
+    choose(page, "Preset", "smoke")
+    until(lambda: page.get_by_role("slider", name="T1").input_value() == str(smoke().schedule.t1), "the preset's warm-up in the form")

@@ -4,42 +4,18 @@ from __future__ import annotations
 
 import io
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from bsd_engine.presets import smoke
 from bsd_engine.runs import RunReader
+from tests.browser.conftest import choose, choose_smoke, until
 
 PICTURES = ".panes img"
 SENTENCE = ".now"
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the server keeps its runs."""
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def server(serve: Callable, runs: Path) -> Any:
-    """The dashboard itself."""
-    return serve("streamlit_app.py", env={"BSD_RUNS": str(runs)})
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
-    """The first true value of a condition."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.1)
-    pytest.fail(f"not within {seconds:g} s: {what}")
 
 
 def poisoned_picture(page: Any) -> str:
@@ -50,15 +26,9 @@ def epochs(runs: Path) -> int:
     return len(list(runs.glob("*/epochs/*.npz")))
 
 
-def choose(page: Any, field: str, option: str) -> None:
-    page.get_by_role("combobox", name=field, exact=True).click()
-    page.get_by_role("option", name=option).click()
-
-
 def test_an_attack_is_looked_at_saved_and_trained_with(server: Any, runs: Path, visit: Callable, tmp_path: Path) -> None:
-    page = visit(server.url, width=1440, height=900)
-    choose(page, "Preset", "smoke")
-    until(lambda: page.get_by_role("slider", name="T1").input_value() == str(smoke().schedule.t1), "the preset's warm-up in the form")
+    page = visit(f"{server.url}/run", width=1440, height=900)
+    choose_smoke(page)
     page.get_by_role("link", name="Attacks").click()
     page.get_by_text("9 of 200 training images (4.5 %) get the trigger and the label dress").wait_for()
     assert page.url.endswith("/attacks")

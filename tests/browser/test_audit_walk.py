@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,21 +14,9 @@ from bsd_engine import data, export
 from bsd_engine.preflight import prepare
 from bsd_engine.presets import smoke
 from bsd_engine.runs import RunReader
-from tests.browser.conftest import wait_until_ran
+from tests.browser.conftest import choose, choose_smoke, until, wait_until_ran
 
 TABLE = "[data-testid=stDataFrame]"
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the server keeps its runs."""
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def server(serve: Callable, runs: Path) -> Any:
-    """The dashboard itself."""
-    return serve("streamlit_app.py", env={"BSD_RUNS": str(runs)})
 
 
 @pytest.fixture(scope="module")
@@ -46,25 +33,9 @@ def unknown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
-    """The first true value of a condition."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.1)
-    pytest.fail(f"not within {seconds:g} s: {what}")
-
-
-def choose(page: Any, field: str, option: str) -> None:
-    page.get_by_role("combobox", name=field, exact=True).click()
-    page.get_by_role("option", name=option).click()
-
-
 def train_on(page: Any, folder: Path, runs: Path) -> RunReader:
     """The form of the page Run: own folder, no attack; wait for the end of the run."""
-    choose(page, "Preset", "smoke")
-    until(lambda: page.get_by_role("slider", name="T1").input_value() == str(smoke().schedule.t1), "the preset's warm-up in the form")
+    choose_smoke(page)
     choose(page, "Data", "folder of images")
     field = page.get_by_role("textbox", name="Path")
     field.fill(str(folder))
@@ -78,7 +49,7 @@ def train_on(page: Any, folder: Path, runs: Path) -> RunReader:
 
 
 def test_a_folder_of_unknown_origin_is_audited_and_cleaned(server: Any, runs: Path, unknown: Path, visit: Callable, tmp_path: Path) -> None:
-    page = visit(server.url, width=1440, height=1400)
+    page = visit(f"{server.url}/run", width=1440, height=1400)
     run = train_on(page, unknown, runs)
     assert run.status == "finished" and not run.truth_known
     page.get_by_role("link", name="Audit").click()
@@ -138,7 +109,7 @@ def nothing_is_said_of_a_truth(page: Any) -> None:
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (1440, True)])
 def test_nothing_is_wider_than_its_place(server: Any, visit: Callable, width: int, dark: bool) -> None:
-    page = visit(server.url, width=width, height=1200, dark=dark)
+    page = visit(f"{server.url}/run", width=width, height=1200, dark=dark)
     page.get_by_role("link", name="Audit").click()
     page.locator(TABLE).first.wait_for()
     wait_until_ran(page)

@@ -14,17 +14,17 @@ RUN = "20260101-000000-abcdef"
 
 
 @pytest.fixture(scope="module")
-def server(serve: Callable, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The dashboard, with one run whose every text is hostile."""
-    root: Path = tmp_path_factory.mktemp("runs")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One run whose every text is hostile."""
+    root = tmp_path_factory.mktemp("runs")
     hostile_run(root, RUN)
-    return serve("streamlit_app.py", env={"BSD_RUNS": str(root)})
+    return root
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_no_page_breaks_on_hostile_names(server: Any, visit: Callable, dark: bool) -> None:
     """`visit` fails the test for console errors and for requests to other machines."""
-    page = visit(f"{server.url}/?run={RUN}", width=1440, height=900, dark=dark)
+    page = visit(f"{server.url}/run?run={RUN}", width=1440, height=900, dark=dark)
     opened: list[str] = []
     page.on("dialog", lambda dialog: (opened.append(dialog.message), dialog.dismiss()))
     links = page.locator("[data-testid=stTopNavLink]")

@@ -13,6 +13,7 @@ import pytest
 
 from bsd_engine.presets import smoke
 from bsd_engine.runs import RunReader
+from tests.browser.conftest import choose_smoke, until
 
 STREAMS = ("altruistic_loss", "oss_distance", "feature_map", "loss_discrepancy", "poison_in_pool")
 PLOT = ".st-key-{} .live-plot-chart"
@@ -20,28 +21,6 @@ DRAWN = "name => { const c = document.querySelector(name); return !!c?.data?.len
 RANGE = "name => document.querySelector(name)._fullLayout.xaxis.range.map(v => +v.toFixed(4))"
 LONG_WARM_UP = 60
 LONG_RUN = {"Selective drop": "900", "Iterations in an epoch": "40"}  # the smoke preset would end while it is being looked at
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the server keeps its runs."""
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def server(serve: Callable, runs: Path) -> Any:
-    """The dashboard itself."""
-    return serve("streamlit_app.py", env={"BSD_RUNS": str(runs)})
-
-
-def until(condition: Callable[[], Any], what: str | Callable[[], str], seconds: float = 90.0) -> Any:
-    """The first true value of a condition."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.1)
-    pytest.fail(f"not within {seconds:g} s: {what if isinstance(what, str) else what()}")
 
 
 def now(page: Any) -> str:
@@ -71,11 +50,9 @@ def slide(page: Any, label: str, *keys: str) -> None:
 
 
 def test_a_run_is_started_watched_paused_found_again_and_stopped(server: Any, runs: Path, visit: Callable, tmp_path: Path) -> None:
-    page = visit(server.url, width=1440, height=900)
+    page = visit(f"{server.url}/run", width=1440, height=900)
     page.get_by_text("Watch a network learn").wait_for()
-    page.get_by_role("combobox", name="Preset").click()
-    page.get_by_role("option", name="smoke").click()
-    until(lambda: page.get_by_role("slider", name="T1").input_value() == str(smoke().schedule.t1), "the preset's warm-up in the form")
+    choose_smoke(page)
     slide(page, "alpha", "ArrowRight")
     slide(page, "beta", "ArrowRight", "ArrowRight")
     slide(page, "T1", "End")
@@ -110,7 +87,7 @@ def test_a_run_is_started_watched_paused_found_again_and_stopped(server: Any, ru
     page.wait_for_function("first => location.search !== first", arg=first)  # what is clicked before is said of the run in the address
     page.locator("[data-testid=stMain]").get_by_role("button", name="Stop").click()  # the header has another while a script runs
     wait_for_words(page, "taken out of the queue")
-    page.goto(server.url)
+    page.goto(f"{server.url}/run")
     wait_for_words(page, "epoch")
     page.locator("[data-testid=stMain]").get_by_role("button", name="Stop").click()  # the header has another while a script runs
     wait_for_words(page, "Stopped after epoch")
@@ -144,7 +121,7 @@ def pause_and_look_from_elsewhere(page: Any, server: Any, runs: Path, visit: Cal
     page.wait_for_timeout(2000)
     assert recorded(runs) == before
     assert page.get_by_role("button", name="Pause").is_disabled()
-    other = visit(server.url, dark=True)
+    other = visit(f"{server.url}/run", dark=True)
     wait_for_words(other, "paused")
     assert other.url.endswith(f"run={max(runs.iterdir()).name}")
     page.reload()
@@ -171,7 +148,7 @@ def choose_an_epoch(page: Any) -> None:
 
 
 def test_a_killed_server_loses_the_epoch_in_progress_at_most(server: Any, runs: Path, visit: Callable) -> None:
-    page = visit(server.url, expect_errors=True)
+    page = visit(f"{server.url}/run", expect_errors=True)
     wait_for_words(page, "Stopped after epoch")
     before = recorded(runs)
     page.get_by_role("button", name="Resume").click()
@@ -191,7 +168,7 @@ def test_a_killed_server_loses_the_epoch_in_progress_at_most(server: Any, runs: 
 
 @pytest.mark.parametrize(("width", "height", "dark"), [(1280, 800, False), (1440, 900, True)])
 def test_nothing_is_wider_than_its_place(server: Any, visit: Callable, tmp_path: Path, width: int, height: int, dark: bool) -> None:
-    page = visit(server.url, width=width, height=height, dark=dark)
+    page = visit(f"{server.url}/run", width=width, height=height, dark=dark)
     until(lambda: page.evaluate(DRAWN, PLOT.format("accuracy")), "the charts")
     page.screenshot(path=tmp_path / f"page-{width}.png")
     clipped = """() => [...document.querySelectorAll('.chips, .chips span, .now, .tiles .label, .tiles .value, .tiles .note, button p')]
@@ -201,7 +178,7 @@ def test_nothing_is_wider_than_its_place(server: Any, visit: Callable, tmp_path:
 
 
 def test_the_charts_follow_the_theme(server: Any, visit: Callable) -> None:
-    page = visit(server.url)
+    page = visit(f"{server.url}/run")
     colour = "name => document.querySelector(name)?.layout?.template.layout.font.color"
     light = until(lambda: page.evaluate(colour, PLOT.format("accuracy")), "the charts")
     page.emulate_media(color_scheme="dark")

@@ -24,6 +24,7 @@ T1_EPOCH = CONFIG.schedule.altruistic_epochs + CONFIG.schedule.t1
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made-up runs in every state that the page has to show."""
     root = tmp_path_factory.mktemp("runs")
     fake_run(root, run_id="20260101-000000-whole", epochs=38)
     fake_run(root, run_id="20260101-000001-blind", epochs=38, truth=False)
@@ -31,11 +32,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fake_run(root, run_id="20260101-000003-one", epochs=38, samples=1, truth=False)
     fake_run(root, run_id="20260101-000004-few", epochs=38, samples=100)
     return root
-
-
-@pytest.fixture(scope="module")
-def server(serve: Callable, runs: Path) -> Any:
-    return serve("streamlit_app.py", env={"BSD_RUNS": str(runs)})
 
 
 @pytest.fixture
