@@ -149,7 +149,7 @@ def test_the_address_brings_everything_back(learn: Callable) -> None:
     page = learn(f"?run={RUN}&step=6")
     page.get_by_role("button", name="researcher").click()
     page.get_by_text("hide…").click()
-    page.get_by_label("recordings").check()
+    page.get_by_role("checkbox", name="recordings").check()
     page.evaluate(f"() => {{ const a = {APP}; a.change({{alpha: .8}}); a.scrub({T1_EPOCH - 2}); a.select([3, 5, 8], {{}}); a.pick(5, {{}}) }}")
     for part in ("captions=researcher", "hide=cards", f"epoch={T1_EPOCH - 1}", "whatif=0.8_", "pin=5", "sel="):
         page.wait_for_url(f"**{part}*")
@@ -188,7 +188,7 @@ def test_the_algorithm_follows_epoch_by_epoch_stage_by_stage_and_line_by_line(le
     for line in ("15", "16", "18"):
         page.get_by_role("button", name="next line").click()
         assert page.locator(".tn-algorithm").get_attribute("data-line") == line
-        assert page.locator(".tn-lines .now span").inner_text() == line
+        assert page.locator(".tn-lines .now > span").inner_text() == line
     page.locator(".tn-speed").select_option("lines")
     page.get_by_role("button", name="Play", exact=True).click()
     page.wait_for_function(f"() => {APP}.view.epoch === {CONFIG.schedule.altruistic_epochs + 2}", timeout=30000)
