@@ -10,12 +10,14 @@ import streamlit as st
 
 from app import preview, recorded, tune_data, views_state, words
 from app.preview import Preview
+from app.replay_button import replay_button
 from app.run_choice import chosen_run
-from app.session import RunRegistry, registry
+from app.session import RunRegistry, is_recording, registry
 from app.tune_asks import parse_run
 from app.tune_data import Look
 from app.tune_view import tune_view
 from bsd_engine.errors import BSDError
+from bsd_engine.recordings import NO_BRANCH
 from bsd_engine.runs import RunReader
 from bsd_engine.whatif import Settings, branch_epoch
 
@@ -61,7 +63,7 @@ def _show(runs: RunRegistry, run: RunReader, live: bool) -> None:
     key = f"tune_{run.run_id}"
     epochs = len(recorded.rows(run.path))
     looked, settings, want, _ = views_state.asked(run, key, epochs)
-    busy = "" if runs.active is None else f"Run {runs.active} is training; this machine trains one at a time."
+    busy = NO_BRANCH if is_recording(run.run_id) else "" if runs.active is None else f"Run {runs.active} is training; this machine trains one at a time."
     look = Look(run=run, truth_shown=truth_shown, live=live, busy=busy, looked=looked, settings=settings)
     shown = looked.shown_epoch(epochs)
     # A busy browser may not have said yet that it has the newest epoch: it is sent unasked once, not at every tick.
@@ -73,12 +75,15 @@ def _show(runs: RunRegistry, run: RunReader, live: bool) -> None:
     if request is not None and request.seq > st.session_state.get("tune_run_seq", 0):
         st.session_state["tune_run_seq"] = request.seq
         _start(runs, run, request.settings)
+    replay_button(run, truth_shown=truth_shown, looked=looked, settings=settings)
     _class_table(run, found, look)
 
 
 def _start(runs: RunRegistry, run: RunReader, settings: Settings) -> None:
     """Begin the branch that has these settings, at the last epoch that they leave as it was."""
     try:
+        if is_recording(run.run_id):
+            raise RunFolderError(NO_BRANCH)
         config, at = settings.applied_to(run.config), branch_epoch(run.config, settings)
         started = runs.start(config) if at is None else runs.branch(run.run_id, at, config)
     except BSDError as error:
