@@ -123,12 +123,16 @@ class BenchOptions:
     """N of the split and of the target vote."""
     workers: int = 2
     """Processes of each of the plain loop's two data loaders."""
+    landmarks: int = 2000
+    """Points of the map that is fitted anew; 0 for none: umap takes ten seconds to load."""
+    presets: bool = True
+    """Whether to extrapolate the time of each preset from its own network, batches and image size."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     out: Path | None = None
     """JSON file to write."""
 
     def __post_init__(self) -> None:
-        for name, low in (("rounds", 1), ("samples", 2 * 10), ("workers", 0)):
+        for name, low in (("rounds", 1), ("samples", 2 * 10), ("workers", 0), ("landmarks", 0)):
             if getattr(self, name) < low:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected a whole number at least {low}.")

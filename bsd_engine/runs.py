@@ -29,7 +29,7 @@ import secrets
 import time
 import zlib
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -39,18 +39,17 @@ import numpy as np
 
 from bsd_engine import bounded, run_checks
 from bsd_engine.config import BSDConfig
+from bsd_engine.epoch_file import pack_epoch, unpack_epoch
 from bsd_engine.errors import RunFolderError, StorageError
 from bsd_engine.events import EpochState
 
-FORMAT_VERSION = 2
-"""2: the OSS warm-up records all three distances and the nearest class. Folders of format 1 are read, without them."""
+FORMAT_VERSION = 3
+"""2: the OSS warm-up records all three distances and the nearest class. 3: epochs are packed (`epoch_file`). Older folders are read."""
 _PART_BYTES = 4_000_000  # of a large file, written at a time
 Command = Literal["pause", "resume", "stop"]
 Status = Literal["running", "paused", "finished", "stopped", "failed", "interrupted"]
 
 _IN_MEMORY_BELOW = 64_000_000  # bytes of images that are read instead of mapped
-_ARRAYS = tuple(f.name for f in fields(EpochState) if "ndarray" in str(f.type))
-_SCALARS = tuple(f.name for f in fields(EpochState) if f.name not in _ARRAYS)
 
 
 def new_run_id() -> str:
@@ -120,25 +119,6 @@ def _npy(array: np.ndarray) -> Iterator[bytes]:
     rows = max(1, _PART_BYTES * len(array) // max(1, array.nbytes))
     for start in range(0, len(array), rows):
         yield array[start : start + rows].tobytes()
-
-
-def pack_epoch(state: EpochState) -> bytes:
-    """The bytes of one epoch's file."""
-    scalars = {name: getattr(state, name) for name in _SCALARS}
-    arrays = {name: getattr(state, name) for name in _ARRAYS if getattr(state, name) is not None}
-    return _npz(scalars=np.frombuffer(json.dumps(scalars).encode(), np.uint8), **arrays)
-
-
-def unpack_epoch(content: bytes) -> EpochState:
-    """The epoch that `pack_epoch` wrote; raises `ValueError` for anything else."""
-    arrays = bounded.unpack_arrays(content)
-    if "scalars" not in arrays:
-        raise ValueError("it holds no epoch")
-    scalars = bounded.parse_object(arrays.pop("scalars").tobytes(), finite=False)  # a verdict may stand out infinitely far
-    if unknown := (scalars.keys() - set(_SCALARS)) | (arrays.keys() - set(_ARRAYS)):
-        raise ValueError(f"it holds {min(unknown)!r}, which an epoch has not")
-    run_checks.check_scalars(scalars)
-    return EpochState(**{"altruistic_loss": None, "altruistic_prediction": None, "clean_ratio": None, **scalars, **arrays})
 
 
 def _refuse_linked_folders(path: Path) -> None:

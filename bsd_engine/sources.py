@@ -5,8 +5,6 @@ Each source first tells its labels and only then decodes the images that are wan
 
 from __future__ import annotations
 
-import io
-import lzma
 import os
 import zipfile
 from collections.abc import Callable, Mapping
@@ -16,13 +14,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bsd_engine import bundled_images
 from bsd_engine.bounded import UNREADABLE
 from bsd_engine.decoded_cache import decoded
 from bsd_engine.errors import DataError
 from bsd_engine.image_folder import LabelledFiles, labelled_files, name_below, split_folders
 from bsd_engine.torchvision_compat import import_torchvision
 
-BUNDLED = Path(__file__).parents[1] / "assets/fashion_mnist.npz.xz"
+BUNDLED = bundled_images.PATH
 _KEYS = ("train_images", "train_labels", "test_images", "test_labels", "class_names", "images", "labels")
 
 
@@ -74,12 +73,7 @@ def bundled() -> Source:
 @cache
 def _xz(path: Path) -> Source:
     """The source in a compressed .npz file, kept since unpacking takes half a second."""
-    try:
-        content = lzma.decompress(path.read_bytes())
-    except (OSError, lzma.LZMAError) as error:
-        raise DataError(f"The bundled images in {path} cannot be read: {error}. Run assets/build_fashion_mnist.py.") from None
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return _from_arrays(dict(arrays), "The bundled set")
+    return _from_arrays(bundled_images.arrays(path), "The bundled set")
 
 
 def npz(path: Path) -> Source:

@@ -19,7 +19,7 @@ with atheris.instrument_imports(include=["bsd_engine", "numpy.lib", "zipfile"]):
     from bsd_engine import bounded, run_checks, sources
     from bsd_engine.config import BSDConfig
     from bsd_engine.errors import BSDError
-    from bsd_engine.runs import pack_epoch, unpack_epoch
+    from bsd_engine.epoch_file import pack_epoch, unpack_epoch
 from tests.fake_run import FakeRun
 
 PLACE = Path(tempfile.mkdtemp(prefix="fuzz-coverage-"))

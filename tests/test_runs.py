@@ -20,10 +20,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bsd_engine import runs
+from bsd_engine.epoch_file import pack_epoch, unpack_epoch
 from bsd_engine.errors import BSDError, RunFolderError, StorageError
 from bsd_engine.events import EpochState
 from bsd_engine.presets import smoke
-from bsd_engine.runs import RunReader, RunWriter, make_folder, pack_epoch, send_command, unpack_epoch, write_atomic
+from bsd_engine.runs import RunReader, RunWriter, make_folder, send_command, write_atomic
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = 12
@@ -251,7 +252,7 @@ def test_a_folder_without_config_is_no_run_folder(tmp_path: Path) -> None:
 def test_a_newer_folder_asks_for_a_newer_program(reader: RunReader) -> None:
     path = reader.path / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 99}))
-    with pytest.raises(RunFolderError, match="has format 99, this program reads up to 2; update the program"):
+    with pytest.raises(RunFolderError, match="has format 99, this program reads up to 3; update the program"):
         RunReader(reader.path)
 
 

@@ -18,12 +18,13 @@ import torch
 
 from bsd_engine import splits, target, trainer
 from bsd_engine.config import BSDConfig
+from bsd_engine.epoch_file import pack_epoch
 from bsd_engine.errors import RunFolderError, StorageError, TrainingError
 from bsd_engine.events import EpochFinished, EpochState, Event, IterationDone, RunFinished, RunStarted
 from bsd_engine.preflight import PreparedData, prepare
 from bsd_engine.presets import smoke
 from bsd_engine.recorder import record_run, resume_run
-from bsd_engine.runs import RunReader, checkpoint_paths, pack_epoch, send_command
+from bsd_engine.runs import RunReader, checkpoint_paths, send_command
 from bsd_engine.splits import als_clean_mask
 from bsd_engine.trainer import BSDTrainer
 from bsd_engine.transplant import Transplant

@@ -1,0 +1,107 @@
+"""Our numbers for tables 1, 2, 4, 6, 7, 10 and 12 of the paper and for its figures 3 and 10, shown on the page Paper.
+
+    python benchmarks/paper_tables.py TABLE [--rows R ...] [--columns C ...] [--defenses none bsd] [--seeds 0] [--list]
+
+TABLE is 1, 2, 4, 6, 7, 10, 12, figure3 or figure10. Each cell is one run with BSD (two to four minutes on two cores) and
+one without a defence, which cells of the same attack share. A result is one line of benchmarks/results/paper_tables.jsonl;
+what stands there or in attack_table.jsonl is not run again: to measure anew, remove its line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from app.paper_cells import NO_ATTACK, Cell, cells  # noqa: E402
+from app.paper_results import RESULTS, recorded_results  # noqa: E402
+from bsd_engine.config import BSDConfig  # noqa: E402
+from bsd_engine.errors import BSDError  # noqa: E402
+from bsd_engine.preflight import PreparedData, prepare  # noqa: E402
+from bsd_engine.recorder import load_checkpoint, record_run  # noqa: E402
+from bsd_engine.scoring import hit_rate  # noqa: E402
+from bsd_engine.trainer import BSDTrainer  # noqa: E402
+from bsd_engine.undefended import train_undefended  # noqa: E402
+
+KEPT = ("clean_accuracy", "attack_success_rate", "pseudo_target", "true_target", "poison_in_clean_pool", "clean_pool_size", "seconds")
+
+
+def data_of(config: BSDConfig) -> PreparedData:
+    """The data of a run; unpoisoned ones are tested with the trigger of BadNets too, as in appendix D.5."""
+    prepared = prepare(config)
+    if config.attack.attack != NO_ATTACK:
+        return prepared
+    triggered = prepare(config.with_settings(attack="badnets"))
+    return replace(prepared, triggered_images=triggered.triggered_images, triggered_labels=triggered.triggered_labels)
+
+
+def robust_accuracy(folder: Path, config: BSDConfig, prepared: PreparedData) -> float | None:
+    """RA: share of the triggered test images that the main model still calls what they show, percent."""
+    if prepared.test_labels is None or prepared.triggered_images is None:
+        return None
+    trainer = BSDTrainer(config, prepared, checkpoint=load_checkpoint(folder))
+    shown = prepared.test_labels
+    if len(shown) != len(prepared.triggered_images):
+        shown = shown[shown != config.attack.target_label]
+    return hit_rate(trainer.averaged, prepared.triggered_images.to(trainer.runtime.device), shown.to(trainer.runtime.device),
+                    trainer.normalize, trainer.runtime)
+
+
+def measure(cell: Cell, defense: str, seed: int) -> dict[str, Any]:
+    """Train, and append the result."""
+    cell = cell if defense == "bsd" else replace(cell, settings={})
+    config = cell.config(seed)
+    prepared = data_of(config)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        summary = record_run(config, run, prepared=prepared) if defense == "bsd" else train_undefended(config, run, prepared=prepared)
+        extra = {"robust_accuracy": robust_accuracy(run, config, prepared)} if defense == "bsd" else {}
+    preset, attack, target, _, told = cell.key(defense)
+    found = {"preset": preset, "attack": attack, "target": target, "defense": defense, "settings": json.loads(told), "seed": seed,
+             "digest": cell.digest(), **{name: summary[name] for name in KEPT}, **extra}
+    RESULTS.parent.mkdir(exist_ok=True)
+    with RESULTS.open("a") as results:
+        results.write(json.dumps(found) + "\n")
+    return found
+
+
+def missing(cell: Cell, seed: int) -> list[str]:
+    """The kinds of training that a cell waits for, without a defence first."""
+    known = recorded_results()
+    return [defense for defense in ("none", "bsd") if seed not in known.get(cell.key(defense), {})]
+
+
+def main() -> None:
+    """Run what is missing."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("table")
+    parser.add_argument("--rows", nargs="+")
+    parser.add_argument("--columns", nargs="+")
+    parser.add_argument("--defenses", nargs="+", choices=("none", "bsd"), default=["none", "bsd"])
+    parser.add_argument("--preset", default="demo", help="what stands in for CIFAR-10")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--list", action="store_true", help="say what is missing and run nothing")
+    given = parser.parse_args()
+    for seed in given.seeds:
+        for (row, column), cell in cells(given.table, given.preset).items():
+            if (given.rows and row not in given.rows) or (given.columns and column not in given.columns):
+                continue
+            for defense in (defense for defense in missing(cell, seed) if defense in given.defenses):
+                if given.list:
+                    print(f"table {given.table}, {row}, {column}, seed {seed}: {cell.command(seed, defense)}")
+                    continue
+                try:
+                    print(json.dumps(measure(cell, defense, seed)), flush=True)
+                except BSDError as error:
+                    print(f"{row}, {column}: {error}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
