@@ -305,9 +305,14 @@ def undefended(arguments: list[str]) -> None:
     _print_summary(train_undefended(options.config, folder, progress=lambda epochs: tqdm(epochs, unit="epoch")), folder)
 
 
+def poison_options(arguments: list[str]) -> PoisonOptions:
+    """Options of the command poison."""
+    return _options(PoisonOptions, "poison", arguments)
+
+
 def poison(arguments: list[str]) -> None:
     """Save the poisoned set that training with the same options would work on."""
-    options = _options(PoisonOptions, "poison", arguments)
+    options = poison_options(arguments)
     if options.out is None:
         raise ConfigError("poison needs --out: a new folder, or a file that ends in .npz.")
     if options.config.attack.attack == "none":
