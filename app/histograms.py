@@ -34,7 +34,7 @@ def altruistic_loss_histogram(
         subtitle=f"{facts.epoch_text(state)} · {cut.tally(is_poison)}",
         summary=f"Altruistic loss of {count(len(loss))} samples, {facts.epoch_text(state)}. {cut.label}; {cut.tally(is_poison)}.",
     )
-    _add_distribution(sketch, np.clip(loss.astype(np.float64), edges[0], edges[-1]), is_poison, edges, palette)
+    add_distribution(sketch, np.clip(loss.astype(np.float64), edges[0], edges[-1]), is_poison, edges, palette)
     _add_cut(sketch, cut, edges, palette, log=True)
     sketch.layout(xaxis={**LOSS_AXIS, "title.text": "altruistic loss (SCE, nats, log) – small: learned at once"})
     return sketch.figure()
@@ -65,7 +65,7 @@ def oss_distance_histogram(
         f"{cut.label}; {cut.tally(is_poison)}. {note}",
     )
     edges = np.linspace(0, _round_up(float(np.nanmax(np.where(np.isfinite(s), s, 0.0)))), DISTANCE_BINS + 1)
-    _add_distribution(sketch, s, is_poison, edges, palette, headroom=1.5 if note else 1.22)
+    add_distribution(sketch, s, is_poison, edges, palette, headroom=1.5 if note else 1.22)
     _add_cut(sketch, cut, edges, palette, log=False, note=note)
     sketch.layout(xaxis={"range": [0, edges[-1]], "title.text": "distance S to the nearest other class (feature units)"})
     return sketch.figure()
@@ -91,17 +91,17 @@ def _round_up(value: float) -> float:
     return float(next(step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * power >= value * (1 - 1e-9)))
 
 
-def _steps(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+def steps(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """(bins + 1,) float32: counts, the last one twice, for a line of shape hv over the edges."""
     counts = np.histogram(values, edges)[0].astype(np.float32)
     return np.append(counts, counts[-1:])
 
 
-def _add_distribution(
+def add_distribution(
     sketch: Sketch, values: np.ndarray, is_poison: np.ndarray | None, edges: np.ndarray, palette: Palette, headroom: float = 1.22
 ) -> None:
     """A light total under the outlines of clean and poison; the labels of the cut go into the headroom above."""
-    x, total = edges.astype(np.float32), _steps(values, edges)
+    x, total = edges.astype(np.float32), steps(values, edges)
     sketch.trace(
         "scatter",
         x=x,
@@ -117,7 +117,7 @@ def _add_distribution(
     top = headroom * max(1.0, float(total.max()))
     sketch.layout(yaxis={"title.text": "samples per bin", "range": [0, top], "nticks": 5, "domain": (0, 1)})
     if is_poison is not None:
-        poison = _steps(values[is_poison], edges)
+        poison = steps(values[is_poison], edges)
         for name, y, colour in (("clean", total - poison, palette.clean), ("poison", poison, palette.poison)):
             sketch.trace(
                 "scatter",

@@ -20,6 +20,8 @@ import plotly
 import plotly.graph_objects as go
 import streamlit as st
 
+from app.saving import SAVING_JS
+
 logger = logging.getLogger(__name__)
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
@@ -40,8 +42,9 @@ CSS = """
 # Facts the script rests on. Streamlit runs the export again for each change of data or theme and calls a returned clean-up
 # at unmount, but also when a run was overtaken by the next one: so the clean-up looks whether the chart is really gone.
 # An update during a press of the mouse would swallow the click, so it waits for the release.
-JS = """
+JS = SAVING_JS + """
 let library = null
+let config = null  // one for all: another one would have `react` begin anew
 
 function script(source) {
   const main = document.querySelector('script[type=module][src*="/static/js/"]')  // its address survives a change of page
@@ -65,7 +68,7 @@ function load(source) {
 }
 
 const CONFIG = {displaylogo: false, displayModeBar: 'hover', doubleClick: 'reset', typesetMath: false,
-  modeBarButtonsToRemove: ['autoScale2d', 'zoomIn2d', 'zoomOut2d', 'toggleSpikelines', 'hoverClosestCartesian', 'hoverCompareCartesian']}
+  modeBarButtonsToRemove: ['toImage', 'autoScale2d', 'zoomIn2d', 'zoomOut2d', 'toggleSpikelines', 'hoverClosestCartesian', 'hoverCompareCartesian']}
 
 function prepare(chart) {
   if (chart.live) return chart.live
@@ -100,7 +103,7 @@ async function draw(chart) {
       live.next = null
       const Plotly = await load(source)
       if (!chart.isConnected) return
-      await Plotly.react(chart, figure.data, figure.layout, CONFIG)
+      await Plotly.react(chart, figure.data, figure.layout, config ??= {...CONFIG, modeBarButtonsToAdd: saveButtons()})
       if (!live.drawn) listen(chart)
       live.drawn = true
       settle(chart, figure.layout?.meta?.summary ?? '', '')
@@ -126,6 +129,8 @@ export default function ({data, parentElement, setTriggerValue}) {
   const chart = frame.querySelector('.live-plot-chart')
   frame.style.height = data.height + 'px'
   const live = prepare(chart)
+  live.name = data.name
+  live.remake = data.remake
   live.send = point => setTriggerValue('picked', point)
   if (live.spec !== data.spec) {
     live.spec = data.spec
@@ -172,7 +177,7 @@ class Drawing(Protocol):
         """The figure as JSON."""
 
 
-def live_plot(figure: go.Figure | Drawing, *, key: str, height: int) -> dict[str, Any] | None:
+def live_plot(figure: go.Figure | Drawing, *, key: str, height: int, remake: str = "") -> dict[str, Any] | None:
     """Show a figure, or update the one with that key.
 
     Parameters
@@ -181,6 +186,7 @@ def live_plot(figure: go.Figure | Drawing, *, key: str, height: int) -> dict[str
         out in its place
     key : one per chart on the page; another key is another chart
     height : pixels
+    remake : command that makes the figure again; it is saved with it
 
     Returns
     -------
@@ -189,5 +195,6 @@ def live_plot(figure: go.Figure | Drawing, *, key: str, height: int) -> dict[str
         It comes from the browser: check it, as `figures.picked_sample` does.
     """
     _install_once()
-    data = {"spec": figure.to_json(validate=False), "height": height, "source": f"{SCRIPT_NAME}?v={plotly.__version__}"}
+    data = {"spec": figure.to_json(validate=False), "height": height, "source": f"{SCRIPT_NAME}?v={plotly.__version__}", "name": key,
+            "remake": remake}
     return _component(key=key, data=data, height=height, on_picked_change=lambda: None).picked

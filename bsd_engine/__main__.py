@@ -137,13 +137,17 @@ class BenchOptions:
     """N of the split and of the target vote."""
     workers: int = 2
     """Processes of each of the plain loop's two data loaders."""
+    landmarks: int = 2000
+    """Points of the map that is fitted anew; 0 for none: umap takes ten seconds to load."""
+    presets: bool = True
+    """Whether to extrapolate the time of each preset from its own network, batches and image size."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     out: Path | None = None
     """JSON file to write."""
 
     def __post_init__(self) -> None:
-        for name, low in (("rounds", 1), ("samples", 2 * 10), ("workers", 0)):
+        for name, low in (("rounds", 1), ("samples", 2 * 10), ("workers", 0), ("landmarks", 0)):
             if getattr(self, name) < low:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected a whole number at least {low}.")
 
@@ -305,9 +309,14 @@ def undefended(arguments: list[str]) -> None:
     _print_summary(train_undefended(options.config, folder, progress=lambda epochs: tqdm(epochs, unit="epoch")), folder)
 
 
+def poison_options(arguments: list[str]) -> PoisonOptions:
+    """Options of the command poison."""
+    return _options(PoisonOptions, "poison", arguments)
+
+
 def poison(arguments: list[str]) -> None:
     """Save the poisoned set that training with the same options would work on."""
-    options = _options(PoisonOptions, "poison", arguments)
+    options = poison_options(arguments)
     if options.out is None:
         raise ConfigError("poison needs --out: a new folder, or a file that ends in .npz.")
     if options.config.attack.attack == "none":
@@ -386,8 +395,10 @@ def bench(arguments: list[str]) -> None:
     if options.out and not options.out.parent.is_dir():
         raise StorageError(f"Cannot write {options.out}: there is no folder {options.out.parent}. Make it, or choose another place.")
     from bsd_engine.bench import measure
+    from bsd_engine.bench_parts import PRESET_SIZES
 
-    report = measure(config, rounds=1 if options.quick else options.rounds, samples=options.samples, workers=options.workers)
+    report = measure(config, rounds=1 if options.quick else options.rounds, samples=options.samples, workers=options.workers,
+                     landmarks=options.landmarks, presets=tuple(PRESET_SIZES) if options.presets else ())
     print(report.table())
     if options.out:
         try:

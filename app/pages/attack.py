@@ -13,7 +13,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import uploads, words
+from app import figure_file, uploads, words
 from app.attack_figures import class_bars, spectrum_figure
 from app.attack_form import attack_form
 from app.controls import fill_in
@@ -58,7 +58,7 @@ def render(run_page: st.Page) -> None:
         st.error(words.unformatted(_without_path(refusal or "")), icon=":material/error:")
         return
     _head(config, view, run_page)
-    _images(view)
+    _images(config, view)
 
 
 def _without_path(sentence: str) -> str:
@@ -164,7 +164,7 @@ def _carry_over(config: BSDConfig, run_page: st.Page) -> None:
 
 
 @st.fragment
-def _images(view: PoisonedView) -> None:
+def _images(config: BSDConfig, view: PoisonedView) -> None:
     """Everything below the head. A fragment, so that the next image does not ask for the form again."""
     palette = palette_for(st.context.theme.type)
     numbers = _choose(view)
@@ -172,10 +172,11 @@ def _images(view: PoisonedView) -> None:
     st.html(_panes(view, number, palette))
     left, right = st.columns(2)
     with left:
-        live_plot(spectrum_figure(spectrum(view.trigger.difference), palette), key="attack_spectrum", height=FIGURE_HEIGHT)
+        live_plot(spectrum_figure(spectrum(view.trigger.difference), palette), key="attack_spectrum", height=FIGURE_HEIGHT,
+                  remake=figure_file.command("attack_spectrum", palette=palette, config=config))
     with right:
         bars = class_bars(view.counts(view.poison_mask), view.counts(view.noise_mask), view.prepared.class_names, palette)
-        live_plot(bars, key="attack_classes", height=FIGURE_HEIGHT)
+        live_plot(bars, key="attack_classes", height=FIGURE_HEIGHT, remake=figure_file.command("attack_classes", palette=palette, config=config))
     _strip(view, numbers, number, palette)
 
 
