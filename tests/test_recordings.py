@@ -19,15 +19,18 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from app.session import RunRegistry
-from bsd_engine import recording_file, recordings, whatif
+from bsd_engine import recording_file, recordings, runtime, whatif
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.events import EpochState
+from bsd_engine.preflight import prepare
 from bsd_engine.recorder import branch_run, load_checkpoint
 from bsd_engine.recording_arrays import Rounded, pack_labels, pack_masks, unpack_labels, unpack_masks
 from bsd_engine.recording_card import facts_of, sentence_of
 from bsd_engine.recording_pack import round_losses, with_scores
 from bsd_engine.recordings import Card
 from bsd_engine.runs import RunReader
+from bsd_engine.scoring import hit_rate
+from bsd_engine.stored_models import load_models, load_undefended, stored_epochs
 
 CARD = Card(name="short", title="A short run", template="{clean_accuracy} % right, {poison} poisoned, {fewest_in_pool} of the fewest.", command="python -m bsd_engine")
 BUNDLED = recordings.names()
@@ -320,6 +323,19 @@ def test_a_bundled_recording_says_what_its_run_shows(name: str) -> None:
     assert len(reader.map_epochs) == len(reader.epochs) == reader.config.schedule.total_epochs
     for epoch, pool in pools(reader, all_states(reader)).items():
         np.testing.assert_array_equal(pool, reader.epoch(epoch).clean_mask)
+
+
+@pytest.mark.skipif("healthy" not in BUNDLED, reason="the recording is not there")
+def test_the_stored_networks_reach_what_the_summary_says(one_thread: None) -> None:
+    folder, numbers = recordings.open_recording("healthy"), head_of(recordings.file_of("healthy"))["numbers"]
+    prepared, place = prepare(RunReader(folder).config), runtime.choose("cpu", "float32")
+    defended, plain = load_models(folder, stored_epochs(folder)[-1]), load_undefended(folder)
+    tests = {"clean_accuracy": (prepared.test_images, prepared.test_labels), "attack_success_rate": (prepared.triggered_images, prepared.triggered_labels)}
+    assert prepared.fingerprint == RunReader(folder).fingerprint
+    assert stored_epochs(folder) == RunReader(folder).config.schedule.stage_ends
+    for name, (images, labels) in tests.items():
+        assert hit_rate(defended.main, images, labels, defended.normalize, place) == pytest.approx(numbers[name], abs=0.2)
+        assert hit_rate(plain.network, images, labels, plain.normalize, place) == pytest.approx(numbers[f"plain_{name}"], abs=0.2)
 
 
 @pytest.mark.parametrize("name", ["nope", "../healthy", "healthy/../healthy", "", "x" * 300, "healthy\0"])
