@@ -227,7 +227,7 @@ def sent(page: AppTest) -> tuple[dict, dict[str, np.ndarray]]:
 @pytest.fixture
 def own_runs_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a checkout without bundled recordings."""
-    monkeypatch.setattr(learn_runs, "recordings", None)
+    monkeypatch.setattr(learn_runs.recordings, "names", lambda: ())
 
 
 def test_without_a_recording_and_a_run_it_says_what_to_do(open_page: Callable[..., AppTest], own_runs_only: None) -> None:
