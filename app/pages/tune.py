@@ -16,7 +16,7 @@ from app.session import RunRegistry, is_recording, registry
 from app.tune_asks import parse_run
 from app.tune_data import Look
 from app.tune_view import tune_view
-from bsd_engine.errors import BSDError
+from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.recordings import NO_BRANCH
 from bsd_engine.runs import RunReader
 from bsd_engine.whatif import Settings, branch_epoch

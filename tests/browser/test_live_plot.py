@@ -133,26 +133,26 @@ def test_hover_outlives_updates_and_every_click_registers(page):
     wait_for_ticks(page, 2)
     assert label.is_visible()
     for name, x, y in [("a", 2, 3), ("b", 1, 1), ("a", 4, 0), ("b", 0, 2), ("a", 3, 3), ("a", 1, 4)]:
-        until_picked(page, name, x, y)
-
-
-def until_picked(page: Any, name: str, x: int, y: int, attempts: int = 3) -> None:
-    """Click a point; on a machine so busy that the press overtakes the hover, which plotly has to draw first, click again."""
-    text = f"{name} 0 {5 * y + x}"
-    for left in reversed(range(attempts)):
-        position = at(page, name, x, y)
-        page.mouse.move(position[0] + 1, position[1] + 1)
-        page.mouse.move(*position)
-        page.wait_for_timeout(120)
+        hover(page, name, x, y)
         page.mouse.down()
         page.wait_for_timeout(90)
         page.mouse.up()
-        try:
-            page.wait_for_function("text => document.querySelector('#picked').innerText === text", arg=text, timeout=15000)
+        page.wait_for_function("text => document.querySelector('#picked').innerText === text", arg=f"{name} 0 {5 * y + x}", timeout=60000)
+
+
+def hover(page: Any, name: str, x: int, y: int) -> None:
+    """Move onto a point and wait until plotly hovers over that very one, as a user sees before pressing.
+
+    An update draws the hover anew and may be in between; the pointer moves a little then, as a hand does.
+    """
+    position, wanted = at(page, name, x, y), 5 * y + x
+    hovered = "chart => document.querySelector(chart)._hoverdata?.[0]?.pointNumber ?? null"
+    for step in range(300):
+        page.mouse.move(position[0] + step % 2, position[1])
+        page.wait_for_timeout(100)
+        if page.evaluate(hovered, CHART.format(name)) == wanted:
             return
-        except sync_api.TimeoutError:
-            if not left:
-                raise
+    pytest.fail(f"plotly did not hover over point {wanted} of chart {name}")
 
 
 def test_one_script_load_summary_and_size_of_the_container(page):
