@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from app import recorded, words
 from app.session import registry, runs_root
+from bsd_engine import recordings
 from bsd_engine.errors import BSDError
 from bsd_engine.runs import list_runs
 
-try:
-    from bsd_engine import recordings
-except ImportError:  # a checkout without bundled recordings shows the runs of this machine
-    recordings = None  # type: ignore[assignment]
-
-PREFIX = "recording-"
 OWN_CARDS = 6
 
 
@@ -25,7 +19,7 @@ class Card:
     """One thing to choose."""
 
     run: str
-    """Run id, that of a recording with `PREFIX`."""
+    """Run id, that of a recording with its prefix."""
     title: str
     sentence: str
     """What to see in it."""
@@ -35,15 +29,19 @@ class Card:
 
 def cards(shown: str | None = None) -> tuple[Card, ...]:
     """The bundled recordings, without any the newest runs of this machine; and the shown run, whatever it is."""
-    bundled = [Card(run=PREFIX + r.name, title=r.title, sentence=r.sentence, command=r.command) for r in _bundled()]
+    bundled = [_recording_card(name) for name in recordings.names()]
     own = [] if bundled else [path.name for path in list_runs(runs_root())[:OWN_CARDS]]
     if shown is not None and shown not in (*own, *(card.run for card in bundled)):
         own = [shown, *own[: OWN_CARDS - 1]]
     return (*bundled, *(_own_card(run) for run in own))
 
 
-def _bundled() -> Sequence:
-    return [] if recordings is None else [recordings.describe(name) for name in recordings.names()]
+def _recording_card(name: str) -> Card:
+    try:
+        found = recordings.describe(name)
+    except BSDError as error:
+        return Card(run=recordings.PREFIX + name, title=name, sentence=str(error))
+    return Card(run=recordings.PREFIX + name, title=found.title, sentence=found.sentence, command=found.command)
 
 
 def _own_card(run: str) -> Card:
@@ -63,6 +61,6 @@ def folder(run: str) -> Path:
     BSDError
         For a name that is none, and a recording that cannot be read; one sentence.
     """
-    if recordings is not None and run.startswith(PREFIX):
-        return recordings.open_recording(run.removeprefix(PREFIX))
+    if run.startswith(recordings.PREFIX):  # without the registry, which would load torch beside the first picture
+        return recordings.open_recording(run.removeprefix(recordings.PREFIX))
     return registry().path(run)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from bsd_engine import presets
-from bsd_engine.attacks import parse
 from bsd_engine.config import BSDConfig
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,6 +92,8 @@ class Cell:
 
 def attack_parts(spec: str) -> tuple[str, dict[str, Any], float | None]:
     """Name, parameters and rate in "name:parameter=value,...@rate"."""
+    from bsd_engine.attacks import parse  # here: it loads torch, and the first page reads Table 7 only
+
     head, _, rate = spec.partition("@")
     name, _, given = head.partition(":")
     parameters = parse(name, dict(pair.split("=") for pair in given.split(","))) if given else {}

@@ -20,6 +20,7 @@ TITLES = (
 )
 PANELS = ("hero", "map", "other", "curves", "side", "heat", "controls")
 UNKNOWN = "This recording cannot tell: nobody noted which of its images are poisoned."
+NOTHING = "Nobody added a mark to the images of this recording, so there is nothing to measure."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +82,11 @@ class _Tale:
         return self.name(self.n.attacked)
 
     @property
+    def unknown(self) -> str:
+        """Why there is no answer."""
+        return NOTHING if self.clean_data else UNKNOWN
+
+    @property
     def clean_data(self) -> bool:
         return self.n.poison == 0 or self.n.attack == "none"
 
@@ -130,15 +136,26 @@ def _backdoor(t: _Tale) -> Step:
                    "A network that learns from them gets a [[backdoor]]: it answers well, until an image carries the mark.")
         researcher = (f"{attack}: {count(n.poison)} of {count(n.samples)} samples ({percent(100 * n.poison / n.samples)}) are [[poison|poisoned]], target {t.class_word}. "
                       "Plain training is what the [[g|altruistic model]] gets in its warm-up.")
-    answer = (UNKNOWN if success is None else f"Measured: trained on everything, a network calls {percent(success)} of the marked test images {t.class_word}"
+    answer = (t.unknown if success is None else f"Measured: trained on everything, a network calls {percent(success)} of the marked test images {t.class_word}"
               f", while it is right about {_at_least(accuracy)} of the ordinary ones.")
+    question = Question(text="A plainly trained network sees a new image with the mark. What does it say?", right=_band(success, (34, 67)), answer=answer,
+                        choices=("What the image shows", "Now this, now that", "What the attacker wants"))
     return Step(
         title=TITLES[0], student=student, researcher=researcher, epoch=n.marks.learned, focus="side", also=("curves",), selected=_ids(n.poisoned), pinned=_first(n.poisoned), veiled=False,
-        question=Question(text="A plainly trained network sees a new image with the mark. What does it say?", right=_band(success, (34, 67)), answer=answer,
-                          choices=("What the image shows", "Now this, now that", "What the attacker wants")),
+        question=_false_alarm(t) if t.clean_data else question,
         attempt=Try(text="Point at an image: its label is not what it shows. Can you find the mark?" if not t.clean_data
                     else "Point at an image, and look at its label."),
     )
+
+
+def _false_alarm(t: _Tale) -> Question:
+    """What to ask where there is no backdoor."""
+    pool, n = t.n.last, t.n.samples
+    left = None if pool is None else 100 * (n - pool.size) / n
+    answer = (NOTHING if left is None or pool is None else
+              f"Measured: {count(n - pool.size)} of {count(n)} images ({percent(left)}) are outside of the last clean pool, though nothing is wrong with any of them. They are still looked at, without their labels.")
+    return Question(text="How many images will a defence distrust where there is nothing to find?", right=_band(left, (1, 20)), answer=answer,
+                    choices=("Hardly any", "Up to a fifth", "More than a fifth"))
 
 
 def _photographs(t: _Tale) -> Step:
@@ -148,7 +165,7 @@ def _photographs(t: _Tale) -> Step:
     who = t.name(n.suspected if n.suspected is not None else n.attacked)
     most = len(ids)
     edges = (max(1, most // 8), max(2, most // 2))
-    answer = UNKNOWN if bad is None else (f"Measured: {bad} of these {most} are poisoned"
+    answer = t.unknown if bad is None else (f"Measured: {bad} of these {most} are poisoned"
                                           + (". They are framed with dashes now." if bad else ": all are what their label says."))
     return Step(
         title=TITLES[1],
@@ -171,7 +188,7 @@ def _two_models(t: _Tale) -> Step:
         right = {(True, False): 0, (False, True): 1, (True, True): 2, (False, False): 3}[fooled]
     measured = plain_success is not None and success is not None
     answer = (f"Measured: marked images fool the altruistic model in {_at_least(plain_success)} of the cases, the main model at the end in {_at_least(success)}. "
-              f"On ordinary images they are right in {_at_least(plain_accuracy)} and {_at_least(accuracy)}." if measured else UNKNOWN)
+              f"On ordinary images they are right in {_at_least(plain_accuracy)} and {_at_least(accuracy)}." if measured else t.unknown)
     return Step(
         title=TITLES[2],
         student="Two networks learn side by side. The [[g|altruistic model]] learns everything by heart, poison too. The [[f|main model]] is the one "
@@ -197,7 +214,7 @@ def _compared(s: Sides | None, low: str, same: str, high: str) -> tuple[int | No
 def _loss(t: _Tale) -> Step:
     n, alpha = t.n, t.run.config.split.alpha
     right, _ = _compared(n.loss, "", "", "")
-    answer = UNKNOWN if n.loss is None else (
+    answer = t.unknown if n.loss is None else (
         f"Measured after the warm-up: the middle loss is {measure(n.loss.poison)} for poison and {measure(n.loss.clean)} for clean images. "
         f"Of a poisoned and a clean image drawn at random, the poisoned one has the smaller loss in {percent(100 * n.loss.smaller)} of the cases.")
     if t.clean_data:
@@ -218,7 +235,7 @@ def _distance(t: _Tale) -> Step:
     n, beta, who = t.n, t.run.config.split.beta, t.name(t.n.suspected)
     right, _ = _compared(n.distance, "", "", "")
     if n.distance is None:
-        answer = UNKNOWN if n.poison is None else "This record has no poison of the suspected class with a distance at this epoch, so there is nothing to compare."
+        answer = t.unknown if n.poison is None else "This record has no poison of the suspected class with a distance at this epoch, so there is nothing to compare."
     else:
         answer = (f"Measured: the middle distance is {measure(n.distance.poison)} for poison and {measure(n.distance.clean)} for clean images of {who}; of two drawn at "
                   f"random the poisoned one lies nearer in {percent(100 * n.distance.smaller)} of the cases.")
@@ -245,7 +262,7 @@ def _cuts(t: _Tale) -> Step:
     poison = None if n.first is None else n.first.poison
     many = n.poison or 0
     edges = (max(1, round(many * 0.05)), max(2, round(many * 0.5)))
-    answer = UNKNOWN if poison is None else f"Measured: the first clean pool has {_said(n.first)}."
+    answer = t.unknown if poison is None else f"Measured: the first clean pool has {_said(n.first)}."
     if n.als is not None and n.oss is not None:
         answer += f" The cut by loss alone would keep {_said(n.als)}; the cut by distance alone {_said(n.oss)}."
     how = {"intersection": "what both trust", "union": "what either trusts", "als_only": "what the cut by loss trusts", "oss_only": "what the cut by distance trusts",

@@ -84,6 +84,7 @@ class Numbers:
     """What both cuts keep as the run combines them."""
     growing: Pool | None
     grown: Pool | None
+    last: Pool | None
     most_poison: int | None
     """The most poison that any pool of the run held."""
     smallest: tuple[int, int] | None
@@ -129,6 +130,7 @@ def _numbers(path: str, epochs: int, stamps: tuple[Stamp, ...]) -> Numbers:
         als=als, oss=oss, first=_pool(history[marks.first_pool]) if first else None,
         growing=_pool(history[marks.growing]) if history[marks.growing].stage in ("class_completion", "selective_drop") else None,
         grown=_pool(history[marks.grown]) if history[marks.grown].stage in ("class_completion", "selective_drop") else None,
+        last=_pool(history[marks.last]) if history[marks.last].main_epoch >= run.config.schedule.t1 else None,
         most_poison=max((r.metrics["poison_in_clean_pool"] for r in history if r.metrics.get("poison_in_clean_pool") is not None and r.main_epoch >= run.config.schedule.t1), default=None),
         smallest=_smallest(run, marks.last),
     )

@@ -166,6 +166,13 @@ def test_where_the_truth_is_unknown_nothing_is_claimed(blind: RunReader) -> None
         assert not re.search(r"\d+ (of them )?poison|Measured.*poison", step.question.answer), step.title
 
 
+def test_where_nothing_was_added_the_question_is_what_a_defence_distrusts(tmp_path: Path) -> None:
+    clean = RunReader(fake_run(tmp_path, truth=False, config=CONFIG.with_settings(attack="none")))
+    question, out = tour.steps(clean)[0].question, int((~clean.epoch(37).clean_mask).sum())
+    assert f"{out:,} of {clean.num_samples:,} images" in question.answer and question.right == 2
+    assert all(tour.UNKNOWN not in step.question.answer for step in tour.steps(clean))
+
+
 @pytest.mark.parametrize("epochs", [1, 5, 9, T1_EPOCH, T1_EPOCH + 1, 25, 33])
 def test_a_run_that_is_not_over_has_a_tour_too(tmp_path: Path, epochs: int) -> None:
     short = RunReader(fake_run(tmp_path, epochs=epochs, status="stopped"))
@@ -227,7 +234,7 @@ def sent(page: AppTest) -> tuple[dict, dict[str, np.ndarray]]:
 @pytest.fixture
 def own_runs_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a checkout without bundled recordings."""
-    monkeypatch.setattr(learn_runs, "recordings", None)
+    monkeypatch.setattr(learn_runs.recordings, "names", lambda: ())
 
 
 def test_without_a_recording_and_a_run_it_says_what_to_do(open_page: Callable[..., AppTest], own_runs_only: None) -> None:

@@ -7,7 +7,8 @@ const SLIDE_WIDTH = 860  // in slides mode everything is laid out for this width
 const LEARN_HTML = `
 <nav class="tn-cards" aria-label="Recordings"></nav>
 <section class="tn-tour tn-card" aria-label="Tour">
-  <header><span class="tn-count"></span><div class="tn-dots"></div><button type="button" class="tn-before" aria-label="Step before">‹</button><button type="button" class="tn-after" aria-label="Next step">›</button></header>
+  <header><div class="tn-dots"></div><button type="button" class="tn-before" aria-label="Step before">‹</button><button type="button" class="tn-after" aria-label="Next step">›</button></header>
+  <span class="tn-count"></span>
   <h2></h2>
   <div class="tn-talk">
     <p class="tn-says"></p>

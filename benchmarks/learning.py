@@ -1,0 +1,106 @@
+"""The page Learn against its bars, in headless Chromium with software rendering.
+
+    python benchmarks/learning.py [first] [scrub] [--run FOLDER] [--times 3]
+
+* first: from the first byte of the page to the first picture of a recording, each time with a browser that has cached
+  nothing; once with the first session of a server, which loads the page's modules, then with the next ones
+* scrub: from epoch to epoch by the range input, in each step of the tour; from the gesture to the end of its drawing
+
+Without --run the first bundled recording is shown, where there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from tuning import CHROMIUM, p95, report, served  # noqa: E402
+
+FIRST_BAR, SCRUB_BAR = 3000.0, 50.0
+WATCH = """
+const look = () => { if (document.querySelector('.tn')?.dataset.shown) window.drawnAt = performance.now(); else requestAnimationFrame(look) }
+requestAnimationFrame(look)
+"""
+
+
+def opened(browser: Browser, url: str) -> tuple[Page, float]:
+    """A page in a context of its own, and the milliseconds from its first byte to its first picture."""
+    page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    page.add_init_script(WATCH)
+    page.goto(url)
+    page.wait_for_function("() => window.drawnAt", timeout=90000)
+    return page, page.evaluate("() => window.drawnAt - performance.getEntriesByType('navigation')[0].responseStart")
+
+
+def first(url: str, times: int) -> None:
+    """The first picture."""
+    took = []
+    for _ in range(times + 1):
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(**CHROMIUM)
+            page, milliseconds = opened(browser, url)
+            took.append(milliseconds)
+            browser.close()
+    report("first picture, first session of the server", f"{FIRST_BAR:,.0f} ms", took[0], passed=took[0] <= FIRST_BAR)
+    report("first picture, each next session", f"{FIRST_BAR:,.0f} ms", *took[1:], passed=max(took[1:]) <= FIRST_BAR)
+
+
+def scrub(url: str) -> None:
+    """Each epoch by the range input, in every step."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(**CHROMIUM)
+        page, _ = opened(browser, url)
+        page.wait_for_function("() => { const m = document.querySelector('.tn').app.model; return m.info.every((_, e) => m.has(e)) }", timeout=90000)
+        took: list[float] = []
+        for step in range(8):
+            page.evaluate("k => { const l = document.querySelector('.tn').app.learn; l.go(k); l.tour.guess(0) }", step)
+            page.wait_for_timeout(1200)
+            took += _scrubbed(page)
+        browser.close()
+    report(f"scrub, {len(took)} gestures in 8 steps, median and p95", f"{SCRUB_BAR:,.0f} ms", p95(sorted(took)[: len(took) // 2 + 1]), p95(took), passed=p95(took) <= SCRUB_BAR)
+
+
+def _scrubbed(page: Page) -> list[Any]:
+    return page.evaluate("""async () => {
+      const app = document.querySelector('.tn').app, range = document.querySelector('.tn-epoch'), took = [], total = app.model.info.length
+      for (const e of [...Array(total).keys(), ...[...Array(total).keys()].reverse()]) {
+        if (e === app.view.epoch) continue
+        const begin = performance.now()
+        range.value = e + 1
+        range.dispatchEvent(new Event('input', {bubbles: true}))
+        while (app.todo !== null || +app.root.dataset.shown !== e) await new Promise(requestAnimationFrame)
+        took.push(performance.now() - begin)
+      }
+      return took
+    }""")
+
+
+def main() -> None:
+    """Run what the words ask for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=["first", "scrub", []], default=[])
+    parser.add_argument("--run", type=Path, help="run folder to show instead of a recording")
+    parser.add_argument("--times", type=int, default=3, help="sessions after the first one")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if options.run:
+            shutil.copytree(options.run, Path(folder) / options.run.name)
+        with served(Path(folder)) as url:
+            address = f"{url}/?run={options.run.name}" if options.run else url
+            if not options.parts or "first" in options.parts:
+                first(address, options.times)
+            if not options.parts or "scrub" in options.parts:
+                scrub(address)
+
+
+if __name__ == "__main__":
+    main()
