@@ -1,19 +1,27 @@
 """Entry point of the dashboard: page set-up and navigation, nothing else. Start it with `streamlit run streamlit_app.py`."""
 
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
 
-from app.pages import attack, audit, paper, run, tune
-
 ROOT = Path(__file__).parent
+
+
+def page(name: str, *arguments: object) -> Callable[[], None]:
+    """A page that is loaded when it is first shown: the first one must not wait for torch, which others need."""
+    return lambda: import_module(f"app.pages.{name}").render(*arguments)
+
 
 st.set_page_config(page_title="BSD: bi-perspective splitting defense", page_icon=ROOT / "app" / "icon.svg", layout="wide", initial_sidebar_state=300)
 st.logo(ROOT / "app" / "logo.svg", size="large")
 st.html(ROOT / "app" / "page.css")
-run_page = st.Page(run.render, title="Run", url_path="run", default=True)
-attack_page = st.Page(lambda: attack.render(run_page), title="Attacks", url_path="attacks")
-tune_page = st.Page(lambda: tune.render(run_page), title="Tune", url_path="tune")
-audit_page = st.Page(lambda: audit.render(run_page), title="Audit", url_path="audit")
-paper_page = st.Page(paper.render, title="Paper", url_path="paper")
-st.navigation([run_page, tune_page, audit_page, attack_page, paper_page], position="top").run()
+run_page = st.Page(page("run"), title="Run", url_path="run")
+learn_page = st.Page(page("learn", run_page), title="Learn", default=True)
+tune_page = st.Page(page("tune", run_page), title="Tune", url_path="tune")
+audit_page = st.Page(page("audit", run_page), title="Audit", url_path="audit")
+attack_page = st.Page(page("attack", run_page), title="Attacks", url_path="attacks")
+bench_page = st.Page(page("bench", run_page), title="Trigger bench", url_path="bench")
+paper_page = st.Page(page("paper"), title="Paper", url_path="paper")
+st.navigation([learn_page, run_page, tune_page, audit_page, attack_page, bench_page, paper_page], position="top").run()

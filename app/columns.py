@@ -11,7 +11,7 @@ import numpy as np
 
 from app.facts import LOSS_HIGH, LOSS_LOW
 from bsd_engine.events import EpochState
-from bsd_engine.splits import DISTANCES, loss_discrepancy
+from bsd_engine.shares import DISTANCES, loss_discrepancy
 from bsd_engine.whatif import descending_order
 
 KNOTS = 1024

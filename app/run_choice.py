@@ -8,14 +8,15 @@ import streamlit as st
 
 from app import linked, recorded, words
 from app.linked import Linked
-from app.session import RunRegistry
+from app.session import RunRegistry, is_recording
+from bsd_engine import recordings
 from bsd_engine.errors import BSDError
 
 TRUTH_HELP = "Which samples are poisoned, and every number that only someone who knows it could give."
 
 
 def chosen_run(runs: RunRegistry, page: str, *, truth_help: str = TRUTH_HELP, forget: Iterable[str] = ()) -> str | None:
-    """The run to look at: that of the address, of this session, or the newest; beside it, whether the truth is shown.
+    """The run to look at: that of the address, of this session, the newest, or a recording; beside it, whether the truth is shown.
 
     Parameters
     ----------
@@ -25,9 +26,9 @@ def chosen_run(runs: RunRegistry, page: str, *, truth_help: str = TRUTH_HELP, fo
 
     Returns
     -------
-    A run's id, or None where there is no run.
+    A run's id, or None where there is neither a run nor a recording.
     """
-    ids = runs.run_ids()
+    ids = [*runs.run_ids(), *runs.recording_ids()]
     asked = st.query_params.get("run") or linked.last_run() or st.session_state.get("shown_run")
     if asked is not None and asked not in ids and "run" in st.query_params:
         st.warning(f"There is no run called {words.unformatted(asked[:60])} here. Choose one from the list.")
@@ -36,7 +37,7 @@ def chosen_run(runs: RunRegistry, page: str, *, truth_help: str = TRUTH_HELP, fo
     chosen = asked if asked in ids else ids[0]
     left, right = st.columns([4, 1], vertical_alignment="center")
     with left:
-        picked = st.selectbox("Recorded runs, newest first", ids, ids.index(chosen), key=f"{page}_runs_{chosen}",
+        picked = st.selectbox("Recorded runs, newest first, then recordings", ids, ids.index(chosen), key=f"{page}_runs_{chosen}",
                               format_func=lambda run_id: described(runs, run_id), label_visibility="collapsed")
     if picked != chosen:
         linked.write(Linked(run=picked))
@@ -55,6 +56,8 @@ def truth_switch(what: str = TRUTH_HELP) -> None:
 
 def described(runs: RunRegistry, run_id: str) -> str:
     """One line on a run. Nothing in it depends on the truth."""
+    if is_recording(run_id):
+        return recording_title(run_id)
     try:
         run = recorded.reader(runs.path(run_id))
     except BSDError:
@@ -63,6 +66,15 @@ def described(runs: RunRegistry, run_id: str) -> str:
     branch = f" · branch of {run.branched_from['run']}" if run.branched_from else ""
     return (f"{words.moment(run.created)} · {run.config.preset} · {words.source(run.config.data.data)} · {words.STATUS[run.status]} · "
             f"alpha {split.alpha:g}, beta {split.beta:g}, T1 {schedule.t1}{branch}")
+
+
+def recording_title(run_id: str) -> str:
+    """One line on a recording."""
+    name = run_id.removeprefix(recordings.PREFIX)
+    try:
+        return f"Recording · {recordings.describe(name).title}"
+    except BSDError:
+        return f"Recording · {name} · not readable"
 
 
 def looked_at(*, run: str, samples: int, epochs: int) -> Linked:

@@ -21,6 +21,7 @@ from typing import Any
 
 import streamlit as st
 
+from bsd_engine import recordings
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.events import EpochFinished, Event, RunStarted
@@ -55,6 +56,11 @@ class _Job:
     run_id: str
     work: Callable[[OnEvent], Any]
     ready: threading.Event
+
+
+def is_recording(run_id: str) -> bool:
+    """Whether an id names one of the recordings that come with the program, or one that there is not."""
+    return run_id.startswith(recordings.PREFIX)
 
 
 class RunRegistry:
@@ -110,8 +116,15 @@ class RunRegistry:
         """Recorded runs, newest first."""
         return [path.name for path in list_runs(self.root) if self._is_below_root(path.name)]
 
+    def recording_ids(self) -> list[str]:
+        """Recordings that come with the program, in the order in which they are offered."""
+        return [f"{recordings.PREFIX}{name}" for name in recordings.names()]
+
     def path(self, run_id: str) -> Path:
-        """The folder of a run named by a page's address; anything but a folder directly below the root is refused."""
+        """The folder of a run named by a page's address: one directly below the root, or a recording, which is unpacked; anything
+        else is refused."""
+        if is_recording(run_id):
+            return recordings.open_recording(run_id.removeprefix(recordings.PREFIX))
         if not self._is_below_root(run_id):
             raise RunFolderError(f"There is no run called {run_id!r} in {self.root}; choose one from the list.")
         return self.root / run_id

@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import figure_file, panels, words
+from app import panels, remake, words
 from app.live_plot import live_plot
 from app.panels import View
 from app.pixels import data_uri, difference_picture, enlarged, fitting_gain
 from app.recorded import EpochRow
-from app.session import RunRegistry
+from app.session import RunRegistry, is_recording
 from app.status import Snapshot
 from app.theme import Palette, class_name
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import BSDError
 from bsd_engine.events import EpochState
+from bsd_engine.recordings import NO_BRANCH
 
 HEIGHT = 320
 PICTURE_SIDE = 112
@@ -43,7 +44,7 @@ def target_panel(runs: RunRegistry, now: Snapshot, view: View | None, palette: P
 
 def _plot(name: str, view: View | None, palette: Palette) -> None:
     drawing = panels.waiting(name, palette) if view is None else panels.drawing(name, view)
-    live_plot(drawing, key=name, height=HEIGHT, remake=figure_file.command_of(name, view))
+    live_plot(drawing, key=name, height=HEIGHT, remake=remake.command_of(name, view))
 
 
 # -- words -------------------------------------------------------------------------------------------------------------
@@ -111,6 +112,7 @@ def _overrule(runs: RunRegistry, now: Snapshot, truth_shown: bool) -> None:
     names, busy = now.run.class_names, runs.active is not None
     ready = has_checkpoint(now.path, last)
     why = "Another run is training; stop it first." if busy else None if ready else "It takes the end of the altruistic warm-up."
+    why = NO_BRANCH if is_recording(now.run_id) else why
     st.markdown("**Overrule the target.** A new run takes over the altruistic model after its warm-up and defends against the class "
                 "that you choose.")
     left, middle, right = st.columns([3, 2, 3], vertical_alignment="bottom")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from app.linked import Linked
-from bsd_engine.splits import DISTANCES
+from bsd_engine.shares import DISTANCES
 from bsd_engine.whatif import Settings
 
 MOST_EPOCHS, MOST_THUMBS = 64, 64

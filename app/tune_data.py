@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +21,6 @@ from app.tune_asks import Want, bitmap
 from bsd_engine import whatif
 from bsd_engine.bounded import Stamp
 from bsd_engine.config import BSDConfig
-from bsd_engine.plans import generator_for
 from bsd_engine.runs import RunReader
 from bsd_engine.whatif import Settings
 
@@ -47,10 +47,10 @@ class Look:
         return None if truth is None else truth.is_poison
 
 
-def build(look: Look, want: Want, answer: Preview | None) -> bytes:
-    """The packet that a message asks for."""
+def build(look: Look, want: Want, answer: Preview | None, more: Mapping[str, Any] | None = None) -> bytes:
+    """The packet that a message asks for; `more` is added to its header."""
     arrays: Columns = {}
-    header = _header(look, answer)
+    header = _header(look, answer) | dict(more or {})
     epochs = len(recorded.rows(look.run.path))
     shown = look.looked.shown_epoch(epochs)
     if want.geometry:
@@ -137,6 +137,8 @@ def _geometry(look: Look) -> Columns:
 def _draw_ranks(n: int, seed: int) -> np.ndarray:
     """(N,) uint32: place of each sample in the random order that "random" first pools are drawn in."""
     import torch
+
+    from bsd_engine.plans import generator_for
 
     return whatif.descending_ranks(torch.rand(n, generator=generator_for(seed, "pools", 0)).numpy()).astype(np.uint32)
 

@@ -70,7 +70,7 @@ def served(folder: Path, browser: Browser) -> dict[str, float]:
     try:
         _wait_for(f"http://127.0.0.1:{port}/_stcore/health")
         page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(f"http://127.0.0.1:{port}")
+        page.goto(f"http://127.0.0.1:{port}/run")
         page.get_by_role("button", name="Start", exact=True).click(timeout=60000)
         clicked = time.monotonic()
         page.wait_for_function(DRAWN, timeout=120000)

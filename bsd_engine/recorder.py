@@ -16,6 +16,7 @@ from bsd_engine.config import BSDConfig
 from bsd_engine.errors import BSDError, RunFolderError, TrainingError
 from bsd_engine.events import EpochFinished, Event, IterationDone, RunFinished
 from bsd_engine.preflight import PreparedData, prepare
+from bsd_engine.recordings import NO_BRANCH
 from bsd_engine.runs import RunReader, RunWriter, checkpoint_paths
 from bsd_engine.trainer import BSDTrainer
 
@@ -109,6 +110,8 @@ def resume_run(path: Path, *, prepared: PreparedData | None = None, on_event: On
 
 def _restored(config: BSDConfig, prepared: PreparedData, checkpoint: dict[str, Any] | None, path: Path) -> BSDTrainer:
     """A trainer in the state of a checkpoint, which may be of another network or of none."""
+    if checkpoint is not None and checkpoint.get("weights_only"):
+        raise RunFolderError(NO_BRANCH)
     try:
         return BSDTrainer(config, prepared, checkpoint=checkpoint)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:

@@ -5,8 +5,6 @@ Each source first tells its labels and only then decodes the images that are wan
 
 from __future__ import annotations
 
-import io
-import lzma
 import os
 import tokenize
 import zipfile
@@ -18,12 +16,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bsd_engine import bundled_images
 from bsd_engine.decoded_cache import decoded
 from bsd_engine.errors import DataError
 from bsd_engine.image_folder import LabelledFiles, labelled_files, name_below, split_folders
 from bsd_engine.torchvision_compat import import_torchvision
 
-BUNDLED = Path(__file__).parents[1] / "assets/fashion_mnist.npz.xz"
+BUNDLED = bundled_images.PATH
 # What numpy raises for files that are none of its own; a header that is no Python literal ends in the tokenizer.
 UNREADABLE = (OSError, ValueError, EOFError, AttributeError, TypeError, KeyError, RuntimeError, OverflowError, MemoryError, SyntaxError,
               tokenize.TokenError, zlib.error, zipfile.BadZipFile)
@@ -78,12 +77,7 @@ def bundled() -> Source:
 @cache
 def _xz(path: Path) -> Source:
     """The source in a compressed .npz file, kept since unpacking takes half a second."""
-    try:
-        content = lzma.decompress(path.read_bytes())
-    except (OSError, lzma.LZMAError) as error:
-        raise DataError(f"The bundled images in {path} cannot be read: {error}. Run assets/build_fashion_mnist.py.") from None
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return _from_arrays(dict(arrays), "The bundled set")
+    return _from_arrays(bundled_images.arrays(path), "The bundled set")
 
 
 def npz(path: Path) -> Source:

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bsd_engine.shares import DISTANCES, Distance, exact_count, loss_discrepancy  # noqa: F401 - others read them here
+
 Array = np.ndarray | Tensor
-Distance = Literal["min", "mean", "max"]
-DISTANCES: tuple[Distance, ...] = ("min", "mean", "max")
 Completion = Literal["fewest", "balanced", "balanced_others", "off"]
 InitCombine = Literal["intersection", "union", "als_only", "oss_only", "random"]
 FeatureNorm = Literal["none", "l2", "zscore"]
@@ -31,11 +31,6 @@ def _tensors(*arrays: Array) -> list[Tensor]:
 
 def _like(result: Tensor, example: Array) -> Array:
     return result if isinstance(example, Tensor) else result.numpy()
-
-
-def exact_count(share: float, n: int) -> int:
-    """int(share * n), not fooled by the binary fraction: 0.29 of 100 is 29, although 0.29 * 100 < 29."""
-    return min(n, math.floor(share * n + 1e-9))
 
 
 def _kth_smallest(scores: Tensor, k: int) -> Tensor:
@@ -214,11 +209,6 @@ def clean_ratio(epoch: int, *, alpha: float, beta: float, t1: int, init_epochs: 
         return beta
     progress = (epoch - start) / (t2 - start)
     return beta + (alpha - beta) * (1 - math.cos(math.pi * progress)) / 2
-
-
-def loss_discrepancy(altruistic_losses: Array, main_losses: Array) -> Array:
-    """(N,) I = altruistic loss - main loss, nats. Strongly negative is suspect. Paper: Eq. 9."""
-    return altruistic_losses - main_losses
 
 
 def discrepancy_clean_mask(discrepancy: Array, labels: Array, ratio: float, completion: Completion = "fewest", *,

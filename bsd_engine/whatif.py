@@ -3,7 +3,8 @@
 Nothing that the first split reads depends on alpha or beta: g trains on everything, f warms up on the non-target
 samples. So the record of T = t is what a run with T1 = t and the same T2 and T3 would have seen, and every alpha, beta,
 T1 and distance is answered exactly. Later pools depend on how f was trained; there one epoch's split can be redone.
-The formulas are those of `decisions`, which the trainer calls.
+The formulas are those of `decisions`, which the trainer calls; it and torch are loaded when a split is redone, not when a page
+only names settings.
 """
 
 from __future__ import annotations
@@ -15,11 +16,9 @@ from typing import Literal
 import numpy as np
 
 from bsd_engine.config import BSDConfig
-from bsd_engine.decisions import discrepancy_pool, initial_pool
 from bsd_engine.errors import DataError
 from bsd_engine.events import EpochState
-from bsd_engine.plans import generator_for
-from bsd_engine.splits import DISTANCES, Distance, exact_count
+from bsd_engine.shares import DISTANCES, Distance, exact_count
 
 Honesty = Literal["recorded", "exact", "one step", "needs a run"]
 
@@ -91,6 +90,8 @@ def first_scores(config: BSDConfig, settings: Settings, losses_of: EpochState, d
 
 def first_pool(config: BSDConfig, settings: Settings, labels: np.ndarray, scores: FirstScores) -> np.ndarray:
     """(N,) bool: the first clean pool. Paper: Eq. 3. Unlike a run, a preview may have alpha below beta."""
+    from bsd_engine.decisions import initial_pool
+
     return initial_pool(_loosely(config, settings), labels, scores.target, scores.losses, scores.oss)
 
 
@@ -98,6 +99,8 @@ def later_pool(config: BSDConfig, settings: Settings, labels: np.ndarray, state:
     """(N,) bool: the pool of one epoch after the initial ones, on the models as they were. Paper: Eq. 8-11."""
     if state.main_loss is None or state.main_prediction is None:
         raise DataError(f"Epoch {state.epoch} has no main loss recorded, expected one of the main training; choose a later epoch.")
+    from bsd_engine.decisions import discrepancy_pool
+
     return discrepancy_pool(_loosely(config, settings), state.main_epoch, labels, state.pseudo_target,
                             (state.main_loss, state.altruistic_loss), (state.main_prediction, state.altruistic_prediction))
 
@@ -227,6 +230,8 @@ def _tallied(config: BSDConfig, kind: np.ndarray, a: np.ndarray, b: np.ndarray, 
 def _drawn(config: BSDConfig, kind: np.ndarray, sizes: np.ndarray, kinds: int) -> np.ndarray:
     """(K, A, B): samples of each kind among the first ones of the run's random order."""
     import torch
+
+    from bsd_engine.plans import generator_for
 
     order = descending_order(torch.rand(len(kind), generator=generator_for(config.seed, "pools", 0)).numpy())
     seen = np.zeros((kinds, len(kind) + 1), np.int64)

@@ -288,7 +288,7 @@ def image_target(folder: Path) -> Attempt:
         if draw.random() < 0.5:
             decode([file])
         else:
-            custom._read(file)
+            custom.read_picture(file)
 
     return attempt
 

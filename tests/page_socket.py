@@ -25,8 +25,8 @@ BINARY, CLOSE, PING, PONG = 2, 8, 9, 10
 class PageSocket:
     """One page, open until `close`."""
 
-    def __init__(self, port: int, query: str = "", timeout: float = 60.0) -> None:
-        self.query, self.session_id = query, ""
+    def __init__(self, port: int, query: str = "", timeout: float = 60.0, page: str = "run") -> None:
+        self.query, self.session_id, self.page = query, "", page
         self.texts: list[str] = []
         self.buttons: dict[str, str] = {}
         self.choices: dict[str, tuple[str, list[str]]] = {}
@@ -60,7 +60,7 @@ class PageSocket:
         """
         message = BackMsg()
         request = message.rerun_script
-        request.query_string = self.query
+        request.query_string, request.page_name = self.query, self.page
         if fragment is not None:
             request.fragment_id, request.is_auto_rerun = fragment, True
         if choose is not None:

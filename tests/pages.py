@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 WHOLE_APP = Path(__file__).resolve().parents[1] / "streamlit_app.py"
 """The script of all pages; a module that tests one page alone has a script of its own, as text."""
 
 
 def opened(script: str | Path, **query: str) -> AppTest:
-    """The page of a script after its first run with an address, without an exception."""
+    """The page of a script after its first run with an address, without an exception; of the whole app the page Run."""
     page = (AppTest.from_file if isinstance(script, Path) else AppTest.from_string)(str(script), default_timeout=60)
+    if isinstance(script, Path):
+        page._page_hash = calc_hash("run")  # AppTest knows pages that are functions by their hashes alone
     for name, value in query.items():
         page.query_params[name] = value
     return ran(page)

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from app import attack_form, pixels, session, uploads
 from app.attack_figures import MOST_BARS, class_bars, spectrum_figure
@@ -195,8 +196,6 @@ def attack_page(open_page: Callable[..., AppTest]) -> AppTest:
 
 def to_attacks(app: AppTest) -> AppTest:
     """The page after a click on Attacks; the pages are functions, which AppTest knows by their hashes alone."""
-    from streamlit.util import calc_hash
-
     app._page_hash = calc_hash("attacks")
     return ran(app)
 
@@ -340,7 +339,7 @@ def test_train_with_this_attack_fills_in_the_form_of_the_run(attack_page: AppTes
     attack_page.number_input(key="seen_seed").set_value(7)
     ran(attack_page)
     attack_page.button(key="train_with").click()
-    ran(attack_page)._page_hash = ""  # AppTest does not follow to another page by itself
+    ran(attack_page)._page_hash = calc_hash("run")  # AppTest does not follow to another page by itself
     assert any("strength 2.5" in caption.value.replace("\\", "") for caption in attack_page.sidebar.caption)
     attack_page.button(key="start").click()
     ran(attack_page)

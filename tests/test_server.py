@@ -174,9 +174,9 @@ def test_no_path_leads_out_of_the_static_folder(server: Dashboard, path: str) ->
     assert b"import streamlit" not in served and b"root:" not in served and b"format_version" not in served
 
 
-def test_the_static_folder_holds_the_chart_library_alone(server: Dashboard) -> None:
+def test_the_static_folder_holds_scripts_alone(server: Dashboard) -> None:
     ask(server.port, "GET", "/")
-    assert {p.name for p in (ROOT / "static").rglob("*")} <= {".gitkeep", "plotly.min.js"}
+    assert {p.name for p in (ROOT / "static").rglob("*")} <= {".gitkeep", "plotly.min.js", "tune.js"}
 
 
 def test_the_settings_that_this_rests_on_are_in_the_configuration() -> None:

@@ -15,7 +15,8 @@ from app import packet, preview, recorded, tune_data
 from app.linked import Linked, encode_ids
 from app.tune_asks import Want
 from app.tune_data import Look
-from app.tune_view import install_script, script, whole_script
+from app.served_script import install
+from app.tune_view import SCRIPT_NAME, script, whole_script
 from bsd_engine import whatif
 from bsd_engine.runs import RunReader
 from bsd_engine.whatif import Settings
@@ -162,9 +163,9 @@ def test_the_map_over_alpha_and_beta_is_of_the_shown_split(root: Path) -> None:
 
 
 def test_the_script_is_whole_and_installed_once(tmp_path: Path) -> None:
-    name = install_script(tmp_path)
+    name = install(SCRIPT_NAME, whole_script(), tmp_path)
     target = tmp_path / "tune.js"
     assert target.read_text() == whole_script() and script() in whole_script() and name.startswith("tune.js?v=")
     stamp = target.stat().st_mtime_ns
-    assert install_script(tmp_path) == name and target.stat().st_mtime_ns == stamp
+    assert install(SCRIPT_NAME, whole_script(), tmp_path) == name and target.stat().st_mtime_ns == stamp
     assert "http://" not in whole_script().replace("http://www.w3.org", "") and "https://" not in whole_script()

@@ -10,8 +10,8 @@ import streamlit as st
 from app import recorded, words
 from app.controls import launch_panel
 from app.monitor import monitor
-from app.run_choice import truth_switch
-from app.session import RunRegistry, registry
+from app.run_choice import recording_title, truth_switch
+from app.session import RunRegistry, is_recording, registry
 from app.theme import percent
 from app.timeline import Position
 from bsd_engine.errors import BSDError
@@ -40,17 +40,18 @@ def render() -> None:
 
 
 def _choose(runs: RunRegistry) -> str | None:
-    """The run to show, from the page's address or the list, newest first; None where there is none."""
+    """The run to show, from the page's address or the list, newest first; None where there is none and no recording is asked for."""
     ids = runs.run_ids()
     ids = [run_id for run_id in (*reversed(runs.waiting), runs.active) if run_id and run_id not in ids] + ids
-    asked = st.query_params.get("run")
+    asked, recordings = st.query_params.get("run"), runs.recording_ids()
     failed_to_start = asked is not None and runs.error(asked) is not None
     if failed_to_start and asked not in ids:
         ids.insert(0, asked)
-    if asked is not None and asked not in ids:
+    if asked is not None and asked not in ids + recordings:
         st.warning(f"There is no run called {words.unformatted(asked[:60])} here. Choose one from the list or start a new one.")
-    if not ids:
+    if not ids and asked not in recordings:
         return None
+    ids += recordings
     chosen = asked if asked in ids else ids[0]
     st.query_params["run"] = chosen
     if st.session_state.get("shown_run") != chosen:
@@ -60,7 +61,7 @@ def _choose(runs: RunRegistry) -> str | None:
         labels = {run_id: _describe(runs, run_id) for run_id in ids}
         # A list with new words or another choice is a new list: a late tick cannot bring an old choice back.
         key = f"runs_{zlib.crc32(repr((chosen, labels)).encode())}"
-        st.selectbox("Recorded runs, newest first", ids, ids.index(chosen), key=key, on_change=_on_choice, args=(key, labels),
+        st.selectbox("Recorded runs, newest first, then recordings", ids, ids.index(chosen), key=key, on_change=_on_choice, args=(key, labels),
                      label_visibility="collapsed", format_func=lambda run_id: labels.get(run_id, run_id))
     with right:
         truth_switch()
@@ -74,6 +75,8 @@ def _on_choice(key: str, labels: Mapping[str, str]) -> None:
 
 def _describe(runs: RunRegistry, run_id: str) -> str:
     """One line on a run. Nothing in it depends on the truth."""
+    if is_recording(run_id):
+        return recording_title(run_id)
     try:
         run = recorded.reader(runs.path(run_id))
         status, summary = run.status, run.summary or {}

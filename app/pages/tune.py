@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, replace
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from app import linked, preview, recorded, tune_data, words
-from app.linked import Linked
+from app import preview, recorded, tune_data, views_state, words
 from app.preview import Preview
-from app.run_choice import chosen_run, looked_at
-from app.session import RunRegistry, registry
-from app.tune_asks import Ask, Want, parse_ask, parse_run, parse_settings
+from app.run_choice import chosen_run
+from app.session import RunRegistry, is_recording, registry
+from app.tune_asks import parse_run
 from app.tune_data import Look
-from app.tune_view import last_ask, tune_view
+from app.tune_view import tune_view
 from bsd_engine.errors import BSDError
+from bsd_engine.recordings import NO_BRANCH
 from bsd_engine.runs import RunReader
 from bsd_engine.whatif import Settings, branch_epoch
 
 TICK_SECONDS = 1.0
-ADDRESS = "whatif"
 
 
 def render(run_page: Any) -> None:
     """The whole page; `run_page` shows a run that is started here."""
     runs = registry()
-    run_id = chosen_run(runs, "tune", forget=(ADDRESS,))
+    run_id = chosen_run(runs, "tune", forget=(views_state.ADDRESS,))
     if run_id is None:
         st.info("There is no run to tune yet. Start one on the page Run; its epochs appear here as they are trained.")
         st.page_link(run_page, label="To the page Run")
@@ -62,8 +61,8 @@ def _show(runs: RunRegistry, run: RunReader, live: bool) -> None:
     truth_shown = bool(st.session_state.get("truth", True)) and run.truth_known
     key = f"tune_{run.run_id}"
     epochs = len(recorded.rows(run.path))
-    looked, settings, want = _asked(run, key, epochs)
-    busy = "" if runs.active is None else f"Run {runs.active} is training; this machine trains one at a time."
+    looked, settings, want, _ = views_state.asked(run, key, epochs)
+    busy = NO_BRANCH if is_recording(run.run_id) else "" if runs.active is None else f"Run {runs.active} is training; this machine trains one at a time."
     look = Look(run=run, truth_shown=truth_shown, live=live, busy=busy, looked=looked, settings=settings)
     shown = looked.shown_epoch(epochs)
     # A busy browser may not have said yet that it has the newest epoch: it is sent unasked once, not at every tick.
@@ -78,44 +77,11 @@ def _show(runs: RunRegistry, run: RunReader, live: bool) -> None:
     _class_table(run, found, look)
 
 
-def _asked(run: RunReader, key: str, epochs: int) -> tuple[Linked, Settings, Want]:
-    """What the browser looks at and lacks; before it has said anything, what the address says, and everything."""
-    ask: Ask | None = parse_ask(last_ask(key), run=run.run_id, samples=run.num_samples, epochs=epochs)
-    if ask is not None and ask.looked is not None and ask.settings is not None and ask.seq > st.session_state.get("tune_seq", 0):
-        st.session_state["tune_seq"] = ask.seq
-        linked.write(ask.looked)
-        _write_settings(run, ask.settings)
-    looked = looked_at(run=run.run_id, samples=run.num_samples, epochs=epochs)
-    return looked, _read_settings(run), Want(geometry=True) if ask is None else ask.want
-
-
-def _write_settings(run: RunReader, settings: Settings) -> None:
-    """Keep settings in the session and the address, as "0.6_0.2_5_6_min"; the run's own need not be said."""
-    st.session_state["tune_settings"] = (run.run_id, settings)
-    text = "_".join(f"{part:g}" if isinstance(part, float) else str(part) for part in astuple(settings))
-    if settings == Settings.of(run.config):
-        st.query_params.pop(ADDRESS, None)
-    elif st.query_params.get(ADDRESS) != text:
-        st.query_params[ADDRESS] = text
-
-
-def _read_settings(run: RunReader) -> Settings:
-    parts = st.query_params.get(ADDRESS, "").split("_")
-    kept = st.session_state.get("tune_settings")
-    if len(parts) == 5:
-        try:
-            asked = parse_settings({"alpha": float(parts[0]), "beta": float(parts[1]), "t1": int(parts[2]), "altruistic_epochs": int(parts[3]),
-                                    "distance": parts[4]})
-        except ValueError:
-            asked = None
-        if asked is not None:
-            return asked
-    return kept[1] if kept is not None and kept[0] == run.run_id else Settings.of(run.config)
-
-
 def _start(runs: RunRegistry, run: RunReader, settings: Settings) -> None:
     """Begin the branch that has these settings, at the last epoch that they leave as it was."""
     try:
+        if is_recording(run.run_id):
+            raise RunFolderError(NO_BRANCH)
         config, at = settings.applied_to(run.config), branch_epoch(run.config, settings)
         started = runs.start(config) if at is None else runs.branch(run.run_id, at, config)
     except BSDError as error:

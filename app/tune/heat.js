@@ -49,9 +49,9 @@ class HeatPanel {
   }
 
   cell(event) {
-    const {grid} = this, box = this.box(), place = this.host.getBoundingClientRect()
+    const {grid} = this, box = this.box(), [px, py] = placeIn(this.host, event)
     if (!grid) return null
-    const a = Math.floor((event.clientX - place.left - box.x) / box.w * grid.alphas.length), b = Math.floor((1 - (event.clientY - place.top - box.y) / box.h) * grid.betas.length)
+    const a = Math.floor((px - box.x) / box.w * grid.alphas.length), b = Math.floor((1 - (py - box.y) / box.h) * grid.betas.length)
     return a >= 0 && a < grid.alphas.length && b >= 0 && b < grid.betas.length ? [a, b] : null
   }
 
@@ -91,7 +91,7 @@ class HeatPanel {
   }
 
   paint(palette) {
-    const {canvas, grid, base} = this, box = this.box(), dpr = Math.min(2, window.devicePixelRatio || 1), [w, h] = box.full
+    const {canvas, grid, base} = this, box = this.box(), dpr = pixelRatio(), [w, h] = box.full
     if (canvas.width !== Math.round(w * dpr) || canvas.height !== Math.round(h * dpr)) {
       for (const c of [canvas, base]) { c.width = Math.round(w * dpr); c.height = Math.round(h * dpr) }
       Object.assign(canvas.style, {width: w + 'px', height: h + 'px'})
@@ -162,7 +162,7 @@ class DistancePanel {
     for (const {kind, row, text, canvas} of this.rows) {
       row.setAttribute('aria-pressed', String(view.settings.distance === kind))
       const rank = columns?.[`${kind}_rank`]
-      const w = row.clientWidth - 12, h = Math.max(20, row.clientHeight - 26), dpr = Math.min(2, window.devicePixelRatio || 1)
+      const w = row.clientWidth - 12, h = Math.max(20, row.clientHeight - 26), dpr = pixelRatio()
       canvas.width = w * dpr
       canvas.height = h * dpr
       Object.assign(canvas.style, {width: w + 'px', height: h + 'px'})

@@ -186,7 +186,7 @@ class Inspector {
 
   // Both losses and the pool over all epochs that are here.
   paintPassport(canvas, id) {
-    const {model, palette, view} = this.app, total = model.header.total, w = canvas.clientWidth, h = canvas.clientHeight, dpr = Math.min(2, window.devicePixelRatio || 1)
+    const {model, palette, view} = this.app, total = model.header.total, w = canvas.clientWidth, h = canvas.clientHeight, dpr = pixelRatio()
     if (!w) return
     canvas.width = w * dpr
     canvas.height = h * dpr

@@ -18,7 +18,8 @@ class App {
     this.curves = new Curves(this, $('.tn-curves .tn-plot'))
     this.controls = new Controls(this, $('.tn-controls'))
     this.inspector = new Inspector(this, $('.tn-side'))
-    this.plots = [this.quadrant, this.map, this.other]
+    this.plots = [['hero', this.quadrant], ['map', this.map], ['other', this.other]]
+    this.learn = root.dataset.mode === 'learn' ? new Learn(this) : null
     $('.tn-tabs').addEventListener('click', event => { if (event.target.dataset.tab) { this.tab = event.target.dataset.tab; this.draw('all'); this.request() } })
     $('.tn-front').addEventListener('change', event => { this.view.front = event.target.checked ? 'points' : 'density'; this.draw('all') })
     this.onKey = event => { if (event.key === 'Escape' && !/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) || event.key === 'Escape' && event.target.type === 'range') this.clear() }
@@ -31,8 +32,12 @@ class App {
     this.fit()
   }
 
+  // Whether a panel is on the page: in the teaching layout some are not.
+  shows(panel) { return !this.learn || this.learn.shows(panel) }
+
   // As high as the window allows, so that the page need not scroll for the views.
   fit() {
+    if (this.learn?.lesson.slides) { this.root.style.height = 'auto'; return }
     const top = this.root.getBoundingClientRect().top + (document.querySelector('[data-testid=stMain]')?.scrollTop ?? 0)
     const height = Math.max(640, Math.min(980, window.innerHeight - top - 14)) + 'px'
     if (this.root.style.height !== height) this.root.style.height = height
@@ -41,6 +46,7 @@ class App {
   close() {
     this.observer.disconnect()
     this.strip.stop()
+    this.learn?.close()
     window.removeEventListener('resize', this.onResize)
     document.removeEventListener('keydown', this.onKey)
   }
@@ -56,6 +62,7 @@ class App {
     if (!this.model.ready) { this.request(true); return }
     if (fresh) this.masks = this.model.masks()
     if (first) this.adopt(packet.header)
+    if (packet.header.learn) this.learn?.take(packet.header.learn, first)
     if (this.view.following || this.view.epoch === null) this.view.epoch = this.model.info.length ? this.model.info.length - 1 : null
     if (this.view.epoch !== null && this.view.epoch >= this.model.info.length) this.view.epoch = this.model.info.length ? this.model.info.length - 1 : null
     if (before !== this.model.info.length || fresh) this.stats.live = (this.stats.live ?? 0) + 1
@@ -93,7 +100,7 @@ class App {
     this.stats.asked++
     const packed = view.settings && view.count ? (this.packedFor === view.selected && this.packedCount === view.count ? this.packedText : packBits(view.selected)) : ''
     this.send('ask', {seq: this.seq, want: want ?? JSON.parse(this.wanted ?? 'null'), state: view.settings && {
-      epoch: view.following ? null : view.epoch, pin: view.pin, selected: packed, settings: this.model.effective(view), shown: view.epoch}})
+      epoch: view.following ? null : view.epoch, pin: view.pin, selected: packed, settings: this.model.effective(view), shown: view.epoch, lesson: this.learn?.lesson}})
   }
 
   // -- gestures --------------------------------------------------------------------------------------------------------
@@ -208,7 +215,8 @@ class App {
     if (what !== 'cut' && what !== 'marks') this.message(scene)
     if (scene) this.renderScene(scene, what)
     else { this.scene = null; this.controls.paint({phase: 'none', recorded: null}, null) }
-    if (what !== 'marks') this.curves.paint(this.palette)
+    if (what !== 'marks' && this.shows('curves')) this.curves.paint(this.palette)
+    if (what !== 'marks') this.learn?.paint()
     this.inspector.paintPin(scene, scene && this.masks, what !== 'cut')
     if (what === 'marks') this.inspector.paintHover()
     this.stats.frames++
@@ -225,17 +233,16 @@ class App {
     const changed = key !== this.sceneKey || what === 'all'
     this.sceneKey = key
     this.scene = scene
-    if (changed) for (const part of this.plots) { part.plot.resize(); part.setScene(scene) }
+    if (changed) for (const [panel, part] of this.plots) { if (this.shows(panel)) part.plot.resize(); part.setScene(scene) }
     if (what !== 'marks' || changed) {
       model.pool(scene, settings, this.masks)
       this.count = tally(this.masks, scene.recorded, model.poison)
       const look = {pool: this.masks.pool, poison: model.poison, selected: view.selected, any: view.count > 0, palette, mistakes: scene.phase !== 'alone'}
-      for (const part of this.plots) part.paint(look)
+      for (const [panel, part] of this.plots) if (this.shows(panel)) part.paint(look)
     }
-    if (changed) for (const part of this.plots) part.paintAxes(palette)
-    for (const part of this.plots) part.paintOverlay(palette, view)
+    for (const [panel, part] of this.plots) if (this.shows(panel)) { if (changed) part.paintAxes(palette); part.paintOverlay(palette, view) }
     if (what !== 'marks' || changed) {  // the page's own elements last: a change of them makes the browser lay it out
-      this.rightPanel(scene)
+      if (this.shows('heat')) this.rightPanel(scene)
       this.controls.paint(scene, this.count)
     }
     if (what === 'rest' || what === 'all') { this.inspector.settle(scene, this.masks); this.request() }

@@ -25,6 +25,18 @@ class Model {
   get info() { return this.header?.epochs ?? [] }
   get own() { return this.header.own }
 
+  // Which samples are poisoned, where that is known and not kept back for a moment; (N,) of 0 and 1, or null.
+  get poison() { return this.veil ? null : this.truth }
+
+  // Keep the truth back, or show it; true if that changes anything.
+  setVeil(on) {
+    if (!!this.veil === on) return false
+    this.veil = on
+    this.sideLists = new Map()
+    this.scenes = new Map()
+    return true
+  }
+
   // Take a packet in; true if the geometry is new.
   take({header, arrays}) {
     const {epochs, others} = byEpoch(arrays), old = this.header
@@ -45,7 +57,7 @@ class Model {
   setGeometry(header, {labels, poison, original, landmarks, draw}) {
     const n = header.samples
     Object.assign(this, {labels, landmarks, draw: draw ?? null, original: original ?? null, ready: true})
-    this.poison = poison ? unpackBits(poison, n) : null
+    this.truth = poison ? unpackBits(poison, n) : null
     this.everyone = Uint32Array.from({length: n}, (_, i) => i)
     this.jitter = Float32Array.from({length: n}, (_, i) => (Math.imul(i + 1, 2654435761) >>> 0) / 4294967296)
     this.sideLists = new Map()

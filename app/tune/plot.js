@@ -1,6 +1,16 @@
 // A plot of samples: a raster of points, an axis layer below and a layer for lines, lasso and marks above. Units are 0 to 1.
 
 const SPRITES = new Sprites()
+const ENLARGED = {factor: 1}  // slides mode enlarges the page by this
+
+// Pixels of the screen for one of the page.
+function pixelRatio() { return Math.min(3, Math.min(2, window.devicePixelRatio || 1) * ENLARGED.factor) }
+
+// Where a pointer is, in an element's own pixels.
+function placeIn(host, event) {
+  const box = host.getBoundingClientRect(), scale = box.width / host.offsetWidth || 1
+  return [(event.clientX - box.left) / scale, (event.clientY - box.top) / scale]
+}
 
 class Plot {
   constructor(host, {margins, onHover, onPick, onLasso, label}) {
@@ -19,7 +29,7 @@ class Plot {
   }
 
   resize() {
-    const {clientWidth: w, clientHeight: h} = this.host, dpr = Math.min(2, window.devicePixelRatio || 1)
+    const {clientWidth: w, clientHeight: h} = this.host, dpr = pixelRatio()
     if (w === this.w && h === this.h && dpr === this.dpr) return false
     Object.assign(this, {w, h, dpr})
     for (const canvas of this.canvases) {
@@ -156,7 +166,7 @@ class Plot {
   listen(onHover, onPick, onLasso) {
     const host = this.host
     let start = null, path = null, zoom = null
-    const place = event => { const box = host.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top] }
+    const place = event => placeIn(host, event)
     host.addEventListener('pointermove', event => {
       const [x, y] = place(event)
       if (!start) { onHover(this.nearest(x, y)); return }

@@ -43,9 +43,8 @@ class Quadrant {
     cut.addEventListener('pointermove', event => {
       event.stopPropagation()
       if (!held) return
-      const box = host.getBoundingClientRect()
       this.app.stats.events++
-      this.dragTo(name, event.clientX - box.left, event.clientY - box.top)
+      this.dragTo(name, ...placeIn(host, event))
     })
     for (const end of ['pointerup', 'pointercancel']) cut.addEventListener(end, () => { if (held) { held = false; this.app.commit() } })
     cut.addEventListener('keydown', event => {

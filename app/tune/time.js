@@ -30,15 +30,17 @@ class Strip {
     this.app.commit()
   }
 
-  start() {
+  // Up to the last epoch, or to a given one.
+  start(until = null) {
     const {app} = this
-    if (app.view.epoch >= app.model.info.length - 1) app.scrub(0)
+    if (app.view.epoch >= (until ?? app.model.info.length - 1)) app.scrub(0)
     this.timer = setInterval(() => {
+      if (app.learn?.slow && app.learn.algorithm.next()) return
       const next = app.view.epoch + 1
-      if (next >= app.model.info.length) { this.stop(true); return }
+      if (next >= app.model.info.length || until !== null && next > until) { this.stop(true); return }
       if (app.model.needed({...app.view, epoch: next}, false).length) { app.request(); return }
       app.scrub(next)
-    }, PLAY_MS)
+    }, app.learn?.playMs ?? PLAY_MS)
     this.app.draw('all')
   }
 
@@ -91,8 +93,8 @@ class Curves {
     host.setAttribute('role', 'img')
     let held = false
     const at = event => {
-      const box = host.getBoundingClientRect(), w = box.width - CURVES.l - CURVES.r, total = app.model.header.total
-      return Math.max(0, Math.min(app.model.info.length - 1, Math.floor((event.clientX - box.left - CURVES.l) / w * total)))
+      const w = host.offsetWidth - CURVES.l - CURVES.r, total = app.model.header.total
+      return Math.max(0, Math.min(app.model.info.length - 1, Math.floor((placeIn(host, event)[0] - CURVES.l) / w * total)))
     }
     host.addEventListener('pointerdown', event => { if (event.button) return; held = true; host.setPointerCapture(event.pointerId); app.strip.stop(); app.scrub(at(event)) })
     host.addEventListener('pointermove', event => { if (held) app.scrub(at(event)) })
@@ -103,7 +105,7 @@ class Curves {
 
   paint(palette) {
     const {app, host, canvas} = this, {header, info} = app.model, own = app.model.own, total = header.total
-    const [w, h] = this.size, dpr = Math.min(2, window.devicePixelRatio || 1)
+    const [w, h] = this.size, dpr = pixelRatio()
     if (canvas.width !== Math.round(w * dpr) || canvas.height !== Math.round(h * dpr)) {
       canvas.width = Math.round(w * dpr)
       canvas.height = Math.round(h * dpr)
@@ -127,23 +129,24 @@ class Curves {
       g.setLineDash([])
       if (last !== null && name) drawn.push([y(last), name, colour])
     }
-    const most = Math.max(1, ...info.map(r => r.poison ?? 0))
+    const shown = app.model.veil ? info.map(r => ({...r, poison: null, asr: null})) : info
+    const most = Math.max(1, ...shown.map(r => r.poison ?? 0))
     g.globalAlpha = .32
-    info.forEach((r, e) => { if (r.poison) { g.fillStyle = palette.poison; const high = r.poison / most * ih * .42; g.fillRect(x(e) - iw / total * .35, CURVES.t + ih - high, iw / total * .7, high) } })
+    shown.forEach((r, e) => { if (r.poison) { g.fillStyle = palette.poison; const high = r.poison / most * ih * .42; g.fillRect(x(e) - iw / total * .35, CURVES.t + ih - high, iw / total * .7, high) } })
     g.globalAlpha = 1
     const schedule = s => Array.from({length: total}, (_, e) => { const t = e - own.altruistic_epochs
       return t < s.t1 ? null : 100 * (t < s.t1 + own.init_epochs ? own.als_init_ratio ?? s.alpha : cleanRatio(t, {alpha: s.alpha, start: own.alpha_start ?? s.beta, t1: s.t1, init: own.init_epochs, t2: own.t2})) })
     line(schedule(own), palette.unknown, 1.4, [3, 3], '')
     line(schedule(settings), palette.text, 1.6, [], 'α_T')
     line(info.map(r => r.ca), palette.clean, 1.8, [], 'CA')
-    line(info.map(r => r.asr), palette.poison, 1.8, [], 'ASR')
+    line(shown.map(r => r.asr), palette.poison, 1.8, [], 'ASR')
     drawn.sort((a, b) => a[0] - b[0])
     let free = -99
     for (const [at, name, colour] of drawn) { const here = Math.max(free + 13, at + 4); words(g, name, w - CURVES.r + 5, here, {colour, weight: 600}); free = here }
     for (const e of new Set([0, ...header.stages.map(s => s[1]), total - 1])) if (total < 30 || header.stages.some(s => s[1] === e) || e === total - 1) words(g, String(e + 1), x(e), h - 8, {colour: palette.muted, align: 'center', size: 10.5})
     if (app.view.epoch !== null) { g.fillStyle = palette.text; g.fillRect(x(app.view.epoch) - 1, CURVES.t - 6, 2, ih + 6) }
     if (most > 1) words(g, `bars: poison in the pool, most ${most}`, CURVES.l + 4, CURVES.t + 8, {colour: palette.muted, size: 10.5, veil: palette.surface})
-    const row = info[app.view.epoch] ?? {}
+    const row = shown[app.view.epoch] ?? {}
     host.setAttribute('aria-label', `Over the run: at epoch ${(app.view.epoch ?? 0) + 1} clean accuracy ${row.ca ?? 'not measured'} %, attack success ${row.asr ?? 'unknown'} %, poison in the pool ${row.poison ?? 'unknown'}. Drag to scrub.`)
   }
 }

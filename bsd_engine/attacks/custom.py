@@ -48,7 +48,7 @@ class Custom(Attack):
 
     @cached_property
     def _picture(self) -> Image.Image:
-        return _read(Path(self.image)) if self.image else pictures.glyph()
+        return read_picture(Path(self.image)) if self.image else pictures.glyph()
 
     @cached_property
     def _placed(self) -> tuple[Tensor, Tensor, slice, slice]:
@@ -76,7 +76,7 @@ class Custom(Attack):
         return images
 
 
-def _read(path: Path) -> Image.Image:
+def read_picture(path: Path) -> Image.Image:
     """RGBA; raises `ConfigError` for what is no picture, or too large to be one for a trigger."""
     if not path.is_file():
         raise ConfigError(f"There is no file {path}; give a PNG or JPEG picture.")

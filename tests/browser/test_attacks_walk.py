@@ -27,7 +27,7 @@ def epochs(runs: Path) -> int:
 
 
 def test_an_attack_is_looked_at_saved_and_trained_with(server: Any, runs: Path, visit: Callable, tmp_path: Path) -> None:
-    page = visit(server.url, width=1440, height=900)
+    page = visit(f"{server.url}/run", width=1440, height=900)
     choose_smoke(page)
     page.get_by_role("link", name="Attacks").click()
     page.get_by_text("9 of 200 training images (4.5 %) get the trigger and the label dress").wait_for()

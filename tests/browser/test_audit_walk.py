@@ -49,7 +49,7 @@ def train_on(page: Any, folder: Path, runs: Path) -> RunReader:
 
 
 def test_a_folder_of_unknown_origin_is_audited_and_cleaned(server: Any, runs: Path, unknown: Path, visit: Callable, tmp_path: Path) -> None:
-    page = visit(server.url, width=1440, height=1400)
+    page = visit(f"{server.url}/run", width=1440, height=1400)
     run = train_on(page, unknown, runs)
     assert run.status == "finished" and not run.truth_known
     page.get_by_role("link", name="Audit").click()
@@ -109,7 +109,7 @@ def nothing_is_said_of_a_truth(page: Any) -> None:
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (1440, True)])
 def test_nothing_is_wider_than_its_place(server: Any, visit: Callable, width: int, dark: bool) -> None:
-    page = visit(server.url, width=width, height=1200, dark=dark)
+    page = visit(f"{server.url}/run", width=width, height=1200, dark=dark)
     page.get_by_role("link", name="Audit").click()
     page.locator(TABLE).first.wait_for()
     wait_until_ran(page)

@@ -50,7 +50,7 @@ def slide(page: Any, label: str, *keys: str) -> None:
 
 
 def test_a_run_is_started_watched_paused_found_again_and_stopped(server: Any, runs: Path, visit: Callable, tmp_path: Path) -> None:
-    page = visit(server.url, width=1440, height=900)
+    page = visit(f"{server.url}/run", width=1440, height=900)
     page.get_by_text("Watch a network learn").wait_for()
     choose_smoke(page)
     slide(page, "alpha", "ArrowRight")
@@ -87,7 +87,7 @@ def test_a_run_is_started_watched_paused_found_again_and_stopped(server: Any, ru
     page.wait_for_function("first => location.search !== first", arg=first)  # what is clicked before is said of the run in the address
     page.locator("[data-testid=stMain]").get_by_role("button", name="Stop").click()  # the header has another while a script runs
     wait_for_words(page, "taken out of the queue")
-    page.goto(server.url)
+    page.goto(f"{server.url}/run")
     wait_for_words(page, "epoch")
     page.locator("[data-testid=stMain]").get_by_role("button", name="Stop").click()  # the header has another while a script runs
     wait_for_words(page, "Stopped after epoch")
@@ -121,7 +121,7 @@ def pause_and_look_from_elsewhere(page: Any, server: Any, runs: Path, visit: Cal
     page.wait_for_timeout(2000)
     assert recorded(runs) == before
     assert page.get_by_role("button", name="Pause").is_disabled()
-    other = visit(server.url, dark=True)
+    other = visit(f"{server.url}/run", dark=True)
     wait_for_words(other, "paused")
     assert other.url.endswith(f"run={max(runs.iterdir()).name}")
     page.reload()
@@ -148,7 +148,7 @@ def choose_an_epoch(page: Any) -> None:
 
 
 def test_a_killed_server_loses_the_epoch_in_progress_at_most(server: Any, runs: Path, visit: Callable) -> None:
-    page = visit(server.url, expect_errors=True)
+    page = visit(f"{server.url}/run", expect_errors=True)
     wait_for_words(page, "Stopped after epoch")
     before = recorded(runs)
     page.get_by_role("button", name="Resume").click()
@@ -168,7 +168,7 @@ def test_a_killed_server_loses_the_epoch_in_progress_at_most(server: Any, runs: 
 
 @pytest.mark.parametrize(("width", "height", "dark"), [(1280, 800, False), (1440, 900, True)])
 def test_nothing_is_wider_than_its_place(server: Any, visit: Callable, tmp_path: Path, width: int, height: int, dark: bool) -> None:
-    page = visit(server.url, width=width, height=height, dark=dark)
+    page = visit(f"{server.url}/run", width=width, height=height, dark=dark)
     until(lambda: page.evaluate(DRAWN, PLOT.format("accuracy")), "the charts")
     page.screenshot(path=tmp_path / f"page-{width}.png")
     clipped = """() => [...document.querySelectorAll('.chips, .chips span, .now, .tiles .label, .tiles .value, .tiles .note, button p')]
@@ -178,7 +178,7 @@ def test_nothing_is_wider_than_its_place(server: Any, visit: Callable, tmp_path:
 
 
 def test_the_charts_follow_the_theme(server: Any, visit: Callable) -> None:
-    page = visit(server.url)
+    page = visit(f"{server.url}/run")
     colour = "name => document.querySelector(name)?.layout?.template.layout.font.color"
     light = until(lambda: page.evaluate(colour, PLOT.format("accuracy")), "the charts")
     page.emulate_media(color_scheme="dark")

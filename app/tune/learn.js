@@ -1,0 +1,263 @@
+// The teaching layout of the linked views: recordings to choose from, the tour, Algorithm 1, and which panels stand where.
+
+const PANELS = {hero: '.tn-hero', map: '.tn-map', other: '.tn-other', curves: '.tn-curves', side: '.tn-side', heat: '.tn-heat', controls: '.tn-controls'}
+const SPEEDS = {lines: ['line by line', 800], slow: ['slow', 1400], normal: ['normal', 350], fast: ['fast', 110]}
+const SLIDE_WIDTH = 960  // in slides mode everything is laid out for this width and enlarged to the window's
+
+const LEARN_HTML = `
+<nav class="tn-cards" aria-label="Recordings"></nav>
+<section class="tn-tour tn-card" aria-label="Tour">
+  <header><span class="tn-count"></span><div class="tn-dots"></div><button type="button" class="tn-before" aria-label="Step before">‹</button><button type="button" class="tn-after" aria-label="Next step">›</button></header>
+  <h2></h2>
+  <div class="tn-talk">
+    <p class="tn-says"></p>
+    <div class="tn-guess"><p><b>Predict</b> <span class="tn-asks"></span></p><div class="tn-choices"></div><p class="tn-answer" role="status" hidden></p></div>
+    <div class="tn-try"><p><b>Try</b> <span class="tn-tries"></span></p><button type="button" class="tn-do" hidden></button></div>
+  </div>
+  <footer>
+    <div class="tn-captions" role="group" aria-label="Captions for"><button type="button" data-captions="student">student</button><button type="button" data-captions="researcher">researcher</button></div>
+    <button type="button" class="tn-slides" title="Large type, controls hidden (key s)">slides</button>
+    <details class="tn-teacher"><summary title="Hide controls for a class; the address keeps it">hide…</summary><div></div></details>
+  </footer>
+</section>
+<section class="tn-algorithm tn-card" aria-label="Algorithm 1">
+  <header><h3>Algorithm 1</h3><button type="button" class="tn-line" title="The next line of this epoch">next line ›</button></header>
+  <ol class="tn-lines"></ol>
+  <dl class="tn-variables"></dl>
+</section>
+<div class="tn-key"></div>
+<button type="button" class="tn-leave" hidden>leave slides (s)</button>`
+
+class Learn {
+  constructor(app) {
+    const {root} = app, page = document.createElement('template')
+    Object.assign(this, {app, root, lesson: {step: 0, captions: 'student', slides: false, hidden: []}, steps: [], speed: 'normal'})
+    page.innerHTML = LEARN_HTML
+    root.append(...page.content.childNodes)
+    root.classList.add('tn-learn')
+    const $ = selector => root.querySelector(selector)
+    this.texts = new Texts(root)
+    this.tour = new TourPanel(this, this.texts, $('.tn-tour'))
+    this.algorithm = new AlgorithmPanel(app, this.texts, $('.tn-algorithm'))
+    $('.tn-captions').addEventListener('click', event => { if (event.target.dataset.captions) this.change({captions: event.target.dataset.captions}) })
+    for (const button of [$('.tn-slides'), $('.tn-leave')]) button.addEventListener('click', () => this.change({slides: !this.lesson.slides}))
+    $('.tn-side > h3').textContent = 'Images'
+    $('.tn-key').innerHTML = $('.tn-legend').innerHTML
+    this.addTimeControls($('.tn-time'))
+    this.addCaptions()
+    this.onKey = event => this.key(event)
+    document.addEventListener('keydown', this.onKey)
+  }
+
+  close() { document.removeEventListener('keydown', this.onKey); this.enlarge(false) }
+
+  addTimeControls(box) {
+    const stage = by => { const b = document.createElement('button'); b.type = 'button'; b.textContent = by < 0 ? '«' : '»'; b.setAttribute('aria-label', by < 0 ? 'Stage before' : 'Next stage'); b.title = b.ariaLabel ?? ''; b.className = 'tn-stage-step'; b.addEventListener('click', () => this.stageStep(by)); return b }
+    box.querySelector('.tn-back').before(stage(-1))
+    box.querySelector('.tn-next').after(stage(1))
+    const select = document.createElement('select')
+    select.className = 'tn-speed'
+    select.setAttribute('aria-label', 'Speed of play')
+    for (const [name, [words]] of Object.entries(SPEEDS)) { const option = document.createElement('option'); option.value = name; option.textContent = words; select.append(option) }
+    select.value = this.speed
+    select.addEventListener('change', () => { this.speed = select.value; this.algorithm.at = this.slow ? 0 : null; this.algorithm.key = null; this.algorithm.paint(); if (this.app.strip.timer) { this.app.strip.stop(); this.app.strip.start() } })
+    box.querySelector('.tn-now').after(select)
+  }
+
+  addCaptions() {
+    this.captions = {}
+    for (const [name, selector] of Object.entries(PANELS)) {
+      const panel = this.root.querySelector(selector), caption = document.createElement('p'), large = document.createElement('button')
+      caption.className = 'tn-caption'
+      const head = panel.querySelector(':scope > header:not(.tn-gridhead), :scope > h3')
+      head ? head.after(caption) : panel.prepend(caption)
+      large.type = 'button'
+      large.className = 'tn-enlarge'
+      large.textContent = '⤢'
+      large.setAttribute('aria-label', 'Show this view large')
+      large.title = 'Show this view large'
+      large.addEventListener('click', () => this.swap(name))
+      panel.append(large)
+      this.captions[name] = caption
+    }
+  }
+
+  get slow() { return this.speed === 'lines' }
+  get playMs() { return SPEEDS[this.speed][1] }
+  get step() { return this.steps[this.lesson.step] }
+  shows(panel) { return !this.places || panel in this.places }
+
+  // -- data from the server ------------------------------------------------------------------------------------------------
+
+  take({cards, lesson, steps, algorithm, terms, hideable, captions}, first) {
+    Object.assign(this, {steps, captionTexts: captions, hideable})
+    this.texts.terms = terms
+    this.algorithm.take(algorithm)
+    if (first) {
+      this.lesson = lesson
+      this.app.model.setVeil(this.veiled)
+      this.arrange()
+    }
+    this.paintCards(cards)
+    this.paintLesson()
+  }
+
+  get veiled() { return !!this.step?.veiled && !this.tour.answered }
+
+  paintCards(cards) {
+    const run = this.app.model.header.run, key = JSON.stringify([cards, run])
+    if (this.cardsKey === key) return
+    this.cardsKey = key
+    this.root.querySelector('.tn-cards').replaceChildren(...cards.map(card => {
+      const button = document.createElement('button'), title = document.createElement('b'), sentence = document.createElement('span')
+      button.type = 'button'
+      button.dataset.run = card.run
+      title.textContent = card.title
+      sentence.textContent = card.sentence
+      button.title = card.sentence + (card.command ? `\nMade by: ${card.command}` : '')
+      card.run === run ? button.setAttribute('aria-current', 'true') : button.removeAttribute('aria-current')
+      button.append(title, sentence)
+      button.addEventListener('click', () => { if (card.run !== run) { button.dataset.opening = ''; this.app.fire('open', {run: card.run}) } })
+      return button
+    }))
+  }
+
+  // -- gestures ------------------------------------------------------------------------------------------------------------
+
+  change(part) {
+    Object.assign(this.lesson, part)
+    this.arrange()
+    this.paintLesson()
+    this.app.draw('all')
+    this.app.commit()
+  }
+
+  // A step makes the views show what it speaks of.
+  go(step) {
+    if (step < 0 || step >= this.steps.length || step === this.lesson.step) return
+    const {app} = this
+    this.lesson.step = step
+    app.strip.stop()
+    app.model.setVeil(this.veiled)
+    this.show(this.step)
+    this.arrange()
+    this.paintLesson()
+    this.root.querySelector('.tn-talk').scrollTop = 0
+    app.draw('all')
+    app.commit()
+  }
+
+  show({epoch, selected}) {
+    const {app} = this, {view, model} = app, {alpha, beta, t1, altruistic_epochs, distance} = model.own
+    view.selected = new Uint8Array(model.n)
+    for (const id of selected) view.selected[id] = 1
+    Object.assign(view, {count: selected.length, pin: null, hover: null, following: false, epoch: Math.min(epoch, model.info.length - 1)})
+    Object.assign(view.settings, {alpha, beta, t1, altruistic_epochs, distance})
+    app.inspector.wanted = selected.length ? 'selected' : null
+  }
+
+  // After a prediction the truth that was kept back is shown.
+  reveal() {
+    if (!this.app.model.setVeil(this.veiled)) return
+    this.app.draw('all')
+  }
+
+  attempt() {
+    const {play, alpha, beta} = this.step.attempt, {app} = this
+    if (play) { app.strip.stop(); app.scrub(play[0]); app.strip.start(play[1]); return }
+    app.change({...(alpha === null ? {} : {alpha}), ...(beta === null ? {} : {beta})})
+    app.commit()
+  }
+
+  stageStep(by) {
+    const {app} = this, {stages} = app.model.header, at = stages.findIndex(([, first, last]) => app.view.epoch >= first && app.view.epoch <= last)
+    const to = by < 0 && app.view.epoch > stages[at][1] ? at : at + by
+    if (to < 0 || to >= stages.length) return
+    app.strip.stop()
+    app.scrub(stages[to][1])
+    app.commit()
+  }
+
+  swap(name) {
+    const big = Object.keys(this.places).find(panel => this.places[panel] === 'big')
+    this.place({...this.places, [big]: this.places[name], [name]: 'big'})
+    this.app.draw('all')
+  }
+
+  // Arrows or n and p step through the tour, space plays, s is for slides: but not while somebody types or moves a slider.
+  key(event) {
+    const {target, key} = event, typing = /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName) || target.isContentEditable
+    if (event.ctrlKey || event.metaKey || event.altKey || typing || !this.steps.length) return
+    if (target.getAttribute?.('role') === 'slider' || target.closest?.('.tn-heat .tn-plot') || !(target === document.body || this.root.contains(target) || target.closest?.('[data-testid=stMain]'))) return
+    if (key === 'ArrowRight' || key === 'n') this.go(this.lesson.step + 1)
+    else if (key === 'ArrowLeft' || key === 'p') this.go(this.lesson.step - 1)
+    else if (key === 's') this.change({slides: !this.lesson.slides})
+    else if (key === ' ' && !/^(BUTTON|SUMMARY|A)$/.test(target.tagName)) { const {strip} = this.app; if (!strip.play.disabled) strip.timer ? strip.stop(true) : strip.start() }
+    else return
+    event.preventDefault()
+  }
+
+  // -- where things stand --------------------------------------------------------------------------------------------------
+
+  arrange() {
+    const {focus, also} = this.step, small = also.length === 1 ? ['wide'] : ['left', 'right']
+    this.enlarge(this.lesson.slides)
+    this.place({[focus]: 'big', ...Object.fromEntries(also.map((panel, k) => [panel, small[k]]))})
+  }
+
+  place(places) {
+    this.places = places
+    for (const [name, selector] of Object.entries(PANELS)) this.root.querySelector(selector).dataset.place = places[name] ?? 'none'
+  }
+
+  enlarge(on) {
+    const {root, app} = this, factor = on ? Math.max(1.15, window.innerWidth / SLIDE_WIDTH) : 1
+    root.classList.toggle('tn-slides', on)
+  root.style.zoom = factor === 1 ? '' : factor
+    ENLARGED.factor = factor
+    app.fit()
+  }
+
+  // As large as lets all images of the page stand in the large panel.
+  fitImages() {
+    const {grid} = this.app.inspector, many = grid.children.length
+    if (this.places?.side !== 'big' || !many) { if (grid.style.gridTemplateColumns) grid.style.gridTemplateColumns = ''; return }
+    const w = grid.clientWidth - 4, h = grid.clientHeight - 4, key = `${many}|${w}|${h}`
+    if (this.imagesKey === key && grid.style.gridTemplateColumns) return
+    this.imagesKey = key
+    let columns = Math.max(2, Math.ceil(w / 130))
+    while (columns < many && Math.ceil(many / columns) * ((w + 6) / columns) > h) columns++
+    grid.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`
+  }
+
+  paintLesson() {
+    const {root, lesson, texts, captions, captionTexts} = this
+    root.dataset.step = lesson.step + 1
+    root.dataset.captions = lesson.captions
+    root.dataset.hide = lesson.hidden.join(' ')
+    root.querySelector('.tn-leave').hidden = !lesson.slides
+    for (const button of root.querySelectorAll('.tn-captions button')) button.setAttribute('aria-pressed', String(button.dataset.captions === lesson.captions))
+    for (const [name, box] of Object.entries(captions)) { const text = captionTexts?.[name]?.[lesson.captions === 'student' ? 0 : 1]; box.hidden = !text; texts.put(box, text ?? '') }
+    this.paintTeacher()
+    this.tour.paint()
+  }
+
+  paintTeacher() {
+    const box = this.root.querySelector('.tn-teacher div')
+    if (!box.children.length) for (const [name, words] of Object.entries(this.hideable ?? {})) {
+      const label = document.createElement('label'), input = document.createElement('input')
+      input.type = 'checkbox'
+      input.value = name
+      input.addEventListener('change', () => this.change({hidden: [...box.querySelectorAll('input:checked')].map(i => i.value)}))
+      label.append(input, ` ${words}`)
+      box.append(label)
+    }
+    for (const input of box.querySelectorAll('input')) input.checked = this.lesson.hidden.includes(input.value)
+  }
+
+  paint() {
+    this.algorithm.paint()
+    this.fitImages()
+    this.root.querySelector('.tn-key').dataset.truth = this.app.model.poison ? 'shown' : 'hidden'
+  }
+}

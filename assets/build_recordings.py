@@ -1,0 +1,102 @@
+"""Remake the recordings of assets/recordings: train, draw the maps, pack.
+
+    python assets/build_recordings.py [NAME ...] [--work FOLDER]     all of them when no name is given
+
+Each is a run of the command line on the bundled images with the preset demo, 1.5 to 4 minutes on two cores; what differs from the
+demo is in its card. FOLDER keeps the run folders (default: .recordings-work); one that has ended with the same settings is
+packed again without training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from bsd_engine import recordings  # noqa: E402
+from bsd_engine.recording_card import Card  # noqa: E402
+
+BADNETS = ("--attack", "badnets", "--target", "3", "--rate", "0.05")
+CLEAN_LABEL = ("--attack", "label_consistent", "--target", "3", "--rate", "0.9", "--attack-parameters", "eps", "32", "step", "3")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a recording is made."""
+
+    title: str
+    template: str
+    """What to see; the numbers in braces come from the summaries."""
+    attack: tuple[str, ...] = BADNETS
+    options: tuple[str, ...] = ()
+    """What differs from the demo."""
+    undefended: bool = False
+    """Whether plain training on the same poisoned set goes with it."""
+
+    def command(self, kind: str = "train") -> list[str]:
+        """Words of the command line, without the folder."""
+        return ["-m", "bsd_engine", kind, "--preset", "demo", "--seed", "0", *self.attack, *(self.options if kind == "train" else ())]
+
+
+PLANS = {
+    "healthy": Plan(
+        title="A backdoor kept out",
+        template="5 % of the clothes carry a small checkerboard and the label dress. Plain training on them obeys the trigger on {plain_attack_success_rate} % "
+                 "of the test images; BSD ends at {attack_success_rate} %, with {clean_accuracy} % of clean images right and {poison_in_clean_pool} "
+                 "poisoned samples in a pool of {clean_pool_size}.",
+        undefended=True,
+    ),
+}
+
+
+def run(words: list[str]) -> None:
+    """One command in a process of its own."""
+    print("$ python", shlex.join(words), flush=True)
+    subprocess.run([sys.executable, *words], cwd=ROOT, check=True)
+
+
+def trained(words: list[str], folder: Path) -> Path:
+    """The folder of a command's run, trained where it is not there; one of other settings or unfinished is an error."""
+    note = folder.parent / f"{folder.name}.command.json"
+    if not note.exists() or json.loads(note.read_text()) != words or not (folder / "summary.json").exists():
+        if folder.exists():
+            raise SystemExit(f"{folder} holds another run than {shlex.join(words)}; move it away.")
+        run([*words, "--out", str(folder)])
+        note.write_text(json.dumps(words))
+    return folder
+
+
+def build(name: str, work: Path) -> Path:
+    """Train what is missing, draw the maps, and pack."""
+    plan = PLANS[name]
+    folder = trained(plan.command(), work / name)
+    plain = trained(plan.command("undefended"), work / f"{name}-undefended") if plan.undefended else None
+    run(["-m", "bsd_engine", "map", str(folder)])
+    card = Card(name=name, title=plan.title, template=plan.template, command=f"python {shlex.join(plan.command())}")
+    return recordings.pack(folder, recordings.FOLDER / f"{name}{recordings.SUFFIX}", card, undefended=plain)
+
+
+def main() -> None:
+    """Build what is named, and say what it became."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PLANS))
+    parser.add_argument("--work", type=Path, default=ROOT / ".recordings-work")
+    given = parser.parse_args()
+    if unknown := sorted(set(given.names) - set(PLANS)):
+        parser.error(f"there is no recording {unknown[0]!r}; there are {', '.join(PLANS)}")
+    given.work.mkdir(parents=True, exist_ok=True)
+    for name in given.names or PLANS:
+        path = build(name, given.work.resolve())
+        made = recordings.describe(name)
+        print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1e6:.2f} MB\n{made.title}. {made.sentence}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""The arrays of a recording in few bytes: what pages draw is rounded, what decided a pool is not.
+
+Rounded is a non-negative float32, by its bits as a whole number: 65,536 steps between the smallest and the largest of a row,
+which are a constant share of the value over each power of two (0.02 % for a loss from 1e-5 to 10). The order of two values
+never turns round, but near ones can become equal; samples whose place against a cut that matters are kept exactly, see `Rounded.exact`.
+R rows (an epoch or a distance each), N samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+STEPS = 65_535
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rounded:
+    """Rows of non-negative floats in two bytes each."""
+
+    codes: np.ndarray
+    """(R, N) uint16."""
+    bounds: np.ndarray
+    """(R, 2) uint32: bits of the smallest and the largest value of each row."""
+    exact: np.ndarray
+    """(R, N) bool: where the value itself is kept."""
+    values: np.ndarray
+    """(K,) float32: these values, row by row."""
+
+    @classmethod
+    def of(cls, rows: np.ndarray, exact: np.ndarray | None = None) -> Rounded:
+        """Rows (R, N) float32 rounded, but where `exact` says so; a row with anything but finite numbers from 0 is kept whole."""
+        odd = ~(np.isfinite(rows) & (rows >= 0) & ~np.signbit(rows)).all(1)
+        exact = odd[:, None] | (np.zeros(rows.shape, bool) if exact is None else exact)
+        bits = np.where(odd[:, None], np.float32(0), rows).view(np.uint32)
+        bounds = np.stack([bits.min(1), bits.max(1)], 1) if rows.size else np.zeros((len(rows), 2), np.uint32)
+        low, width = bounds[:, :1].astype(np.float64), np.ptp(bounds.astype(np.float64), axis=1, keepdims=True)
+        codes = np.rint((bits - low) * (STEPS / np.where(width > 0, width, 1))).astype(np.uint16)
+        return cls(codes=codes, bounds=bounds, exact=exact, values=rows[exact])
+
+    @property
+    def rows(self) -> np.ndarray:
+        """(R, N) float32."""
+        low, width = self.bounds[:, :1].astype(np.float64), np.ptp(self.bounds.astype(np.float64), axis=1, keepdims=True)
+        found = np.rint(low + self.codes * (width / STEPS)).astype(np.uint32).view(np.float32)
+        found[self.exact] = self.values
+        return found
+
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
+        """As they are stored: high bytes apart from low ones, which do not compress."""
+        planes = np.stack([self.codes >> 8, self.codes & 0xFF]).astype(np.uint8)
+        return {f"{name}.planes": planes, f"{name}.bounds": self.bounds, f"{name}.exact": np.flatnonzero(self.exact).astype(np.uint32),
+                f"{name}.values": self.values}
+
+    @classmethod
+    def from_arrays(cls, name: str, arrays: Mapping[str, np.ndarray], rows: int, samples: int) -> Rounded:
+        """What `arrays` stored; raises `ValueError` where it does not fit so many rows and samples."""
+        planes = checked(arrays, f"{name}.planes", np.uint8, (2, rows, samples))
+        bounds = checked(arrays, f"{name}.bounds", np.uint32, (rows, 2))
+        places = checked(arrays, f"{name}.exact", np.uint32, (None,))
+        values = checked(arrays, f"{name}.values", np.float32, (len(places),))
+        if len(places) and (places[-1] >= rows * samples or (np.diff(places.astype(np.int64)) <= 0).any()):
+            raise ValueError(f"{name}.exact names places beyond {rows} rows of {samples} samples")
+        if (bounds[:, 0] > bounds[:, 1]).any():
+            raise ValueError(f"{name}.bounds are no smallest and largest values")
+        exact = np.zeros(rows * samples, bool)
+        exact[places] = True
+        return cls(codes=planes[0].astype(np.uint16) << 8 | planes[1], bounds=bounds, exact=exact.reshape(rows, samples), values=values)
+
+
+def pack_labels(rows: np.ndarray) -> np.ndarray:
+    """(R, N) class numbers as bytes, each row as what changed since the one before: most predictions stay."""
+    narrow = np.uint8 if rows.size == 0 or rows.max() < 256 else np.uint16
+    whole = rows.astype(narrow)
+    return np.concatenate([whole[:1], whole[1:] - whole[:-1]])
+
+
+def unpack_labels(name: str, arrays: Mapping[str, np.ndarray], rows: int, samples: int) -> np.ndarray:
+    """(R, N) int16 from `pack_labels`."""
+    kind = np.uint16 if arrays.get(name, np.zeros(0)).dtype == np.uint16 else np.uint8
+    return np.cumsum(checked(arrays, name, kind, (rows, samples)), 0, dtype=kind).astype(np.int16)
+
+
+def pack_masks(rows: np.ndarray) -> np.ndarray:
+    """(R, N) bool as bits, each row as what changed since the one before."""
+    return np.packbits(np.concatenate([rows[:1], rows[1:] ^ rows[:-1]]), axis=1)
+
+
+def unpack_masks(name: str, arrays: Mapping[str, np.ndarray], rows: int, samples: int) -> np.ndarray:
+    """(R, N) bool from `pack_masks`."""
+    bits = np.unpackbits(checked(arrays, name, np.uint8, (rows, (samples + 7) // 8)), axis=1, count=samples)
+    return np.bitwise_xor.accumulate(bits, 0).astype(bool)
+
+
+def checked(arrays: Mapping[str, np.ndarray], name: str, kind: type, shape: tuple[int | None, ...]) -> np.ndarray:
+    """The array of that name; raises `ValueError` where it is missing, of another kind or shape; None is any length."""
+    array = arrays.get(name)
+    if array is None:
+        raise ValueError(f"it lacks the array {name!r}")
+    fits = array.dtype == kind and array.ndim == len(shape) and all(want in (None, there) for want, there in zip(shape, array.shape))
+    if not fits:
+        raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, expected {np.dtype(kind)} {shape}")
+    return array
