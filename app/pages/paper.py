@@ -136,9 +136,10 @@ def _draw(figure: PaperFigure, chosen: list[Path | None], palette: Palette, trut
         if chart.wide:
             _chart(chart, paths, palette, truth_shown)
     narrow = [pair for pair in drawable if not pair[0].wide]
-    for column, (chart, paths) in zip(st.columns(2) * len(narrow), narrow) if narrow else ():
-        with column:
-            _chart(chart, paths, palette, truth_shown)
+    for first in range(0, len(narrow), 2):
+        for column, (chart, paths) in zip(st.columns(2), narrow[first : first + 2]):
+            with column:
+                _chart(chart, paths, palette, truth_shown)
 
 
 def _chart(chart: Chart, paths: list[Path], palette: Palette, truth_shown: bool) -> None:
