@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from app.live_plot import live_plot
 from app.panels import Drawing
 from app.paper_cells import cells
 from app.paper_pictures import CHARTS, FIGURES, Chart, PaperFigure, Slot, rate_of
-from app.paper_results import measured, recorded_results
+from app.paper_results import measured, recorded_results, results_stamp
 from app.paper_tables import SHOWS, TABLES, TITLES, Missing, PaperTable, differs, missing_of, paper_table, runs_of
 from app.run_choice import described, truth_switch
 from app.session import RunRegistry, is_recording, registry
@@ -145,7 +145,7 @@ def _draw(figure: PaperFigure, chosen: list[Path | None], palette: Palette, trut
 def _chart(chart: Chart, paths: list[Path], palette: Palette, truth_shown: bool) -> None:
     try:
         seen = tuple((path, recorded.reader(path).version) for path in paths)
-        drawing = _drawing(chart.name, seen, palette, truth_shown, len(recorded_results()))
+        drawing = _drawing(chart.name, seen, palette, truth_shown, results_stamp())
     except BSDError as error:
         st.error(words.unformatted(str(error)), icon=":material/error:")
         return
@@ -153,8 +153,8 @@ def _chart(chart: Chart, paths: list[Path], palette: Palette, truth_shown: bool)
 
 
 @lru_cache(maxsize=48)
-def _drawing(name: str, seen: tuple[tuple[Path, tuple[int, int, float]], ...], palette: Palette, truth_shown: bool, results: int) -> Drawing:
-    """A chart of runs as they stand; `results` counts the recorded results, which some charts draw."""
+def _drawing(name: str, seen: tuple[tuple[Path, tuple[int, int, float]], ...], palette: Palette, truth_shown: bool, results: Hashable) -> Drawing:
+    """A chart of runs as they stand, and of the recorded results, which some charts draw."""
     return Drawing.of(CHARTS[name].draw([path for path, _ in seen], palette, truth_shown))
 
 
