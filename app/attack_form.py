@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
 from app import uploads, words
-from app.controls import class_names, current_form
+from app.controls import FORM_KEY, class_names, current_form
 from app.theme import LONGEST_NAME
 from bsd_engine import attacks
 from bsd_engine.attacks.custom import MAX_BYTES
@@ -21,6 +22,7 @@ RATE_HELP = "Share of the images of the other classes that get the trigger. Abov
 CLEAN_RATE_HELP = "Share of the target class that gets the trigger; this attack changes no label. Above 0, at most 90 %."
 PICTURE_HELP = "Small PNG or JPEG; transparent parts stay invisible. Without one a drawn star is taken."
 HIGHEST_RATE = 90.0
+_UPLOADED = ("seen_picture", "seen_refusal", "seen_upload")
 _LABELS = {"col": "Column", "eps": "Epsilon (largest change)"}
 _UNITS = (
     (r", pixels\b|^(Row|Column) of", "pixels"), (r", grey levels\b", "grey levels"), (r", 0 to 1\b|^Share of", "0 to 1"),
@@ -31,6 +33,7 @@ _UNITS = (
 def attack_form() -> BSDConfig:
     """Show the form; returns the configuration that it asks for, raises `ConfigError` or `StorageError` with one sentence."""
     start = current_form()
+    _begin_anew()
     source, path = _data(start)
     spec = f"{source}:{path.strip()}" if source in ("folder", "npz") else source
     first = start["attack"] if start["attack"] in attacks.names() else attacks.names()[0]
@@ -38,9 +41,10 @@ def attack_form() -> BSDConfig:
     kind = attacks.kind(name)
     target = _target(class_names(spec), start["target_label"], kind.has_target)
     label, text = ("Poisoned share of the target class, %", CLEAN_RATE_HELP) if kind.clean_label else ("Poisoning rate, %", RATE_HELP)
-    rate = st.number_input(label, value=100 * kind.default_rate, step=0.5, format="%.2f", help=text, **_kept(f"rate_{name}"))
+    usual = start["clean_rate" if kind.clean_label else "rate"] if name == start["attack"] else 100 * kind.default_rate
+    rate = st.number_input(label, value=usual, step=0.5, format="%.2f", help=text, **_kept(f"rate_{name}"))
     given = _picture() if name == "custom" else {}
-    given |= _parameters(name, kind)
+    given |= _parameters(name, kind, start["parameters"].get(name, {}))
     limit = st.number_input("Training images", 20, None, start["limit"], step=1, placeholder="all",
                             help="Drawn so that the classes keep their shares.", **_kept("limit"))
     seed = st.number_input("Seed", 0, 2**31 - 1, start["seed"], step=1, **_kept("seed"),
@@ -52,6 +56,15 @@ def attack_form() -> BSDConfig:
         data=spec, limit=limit, seed=0 if seed is None else seed, attack=name, target_label=target,
         rate=None if rate == 100 * kind.default_rate else rate / 100, attack_parameters=given,
     )
+
+
+def _begin_anew() -> None:
+    """Once another preset is chosen, the fields start from it again, as those of the page Run do."""
+    number = st.session_state.get("new_form", 0)
+    if st.session_state.setdefault(FORM_KEY, number) != number:
+        for key in [key for key in st.session_state if str(key).startswith("seen_") and key not in _UPLOADED]:
+            del st.session_state[key]
+        st.session_state[FORM_KEY] = number
 
 
 def _kept(name: str) -> dict[str, Any]:
@@ -85,10 +98,10 @@ def _target(names: tuple[str, ...], start: int, has_target: bool) -> int:
 # -- the attack's own parameters -----------------------------------------------------------------------------------------
 
 
-def _parameters(name: str, kind: type[attacks.Attack]) -> dict[str, Any]:
-    """What differs from the attack's defaults."""
+def _parameters(name: str, kind: type[attacks.Attack], start: Mapping[str, Any]) -> dict[str, Any]:
+    """What differs from the attack's defaults; the fields start from the preset's parameters."""
     wanted = [p for p in parameters_of(kind) if (name, p.name) != ("custom", "image")]
-    given = {p.name: _field(f"{name}_{p.name}", p) for p in wanted}
+    given = {p.name: _field(f"{name}_{p.name}", p, start.get(p.name, p.default)) for p in wanted}
     return {p.name: given[p.name] for p in wanted if given[p.name] != p.default and given[p.name] is not None}
 
 
@@ -100,18 +113,18 @@ def label_of(parameter: Parameter) -> str:
     return f"{name}, {unit}" if wants_unit else name
 
 
-def _field(key: str, parameter: Parameter) -> Any:
+def _field(key: str, parameter: Parameter, value: Any) -> Any:
     """The widget that fits a parameter; an empty number means that the attack chooses."""
     label = label_of(parameter)
     more = {"help": words.unformatted(parameter.help), **_kept(key)}
     if parameter.kind == "choice":
-        return st.selectbox(label, parameter.choices, parameter.choices.index(parameter.default), format_func=_plain, **more)
+        return st.selectbox(label, parameter.choices, parameter.choices.index(value), format_func=_plain, **more)
     if parameter.kind == "switch":
-        return st.toggle(label, parameter.default, **more)
+        return st.toggle(label, value, **more)
     if parameter.kind == "text":
-        return st.text_input(label, parameter.default, **more)
+        return st.text_input(label, value, **more)
     whole = parameter.kind == "whole number"
-    step, form, default = (1, "%d", parameter.default) if whole else (_step(parameter.default), "%.6g", _float(parameter.default))
+    step, form, default = (1, "%d", value) if whole else (_step(parameter.default), "%.6g", _float(value))
     return st.number_input(label, value=default, step=step, format=form, placeholder="chosen by the attack", **more)
 
 

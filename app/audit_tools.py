@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import audit_data, words
+from app import audit_data, data_paths, words
 from app.audit_data import Audited
 from app.pixels import data_uri, enlarged
 from app.theme import count
@@ -163,7 +163,7 @@ def _file(label: str, content: Any, name: str, kind: str) -> None:
 def _zipped(audit: Audited, keep: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     with tempfile.TemporaryDirectory(prefix="bsd-cleaned-") as folder, zipfile.ZipFile(buffer, "w") as archive:
-        root = cleaned.save_cleaned(audit.run, keep, Path(folder) / "cleaned")
+        root = cleaned.save_cleaned(audit.run, keep, Path(folder) / "cleaned", originals=data_paths.may_read(audit.run.config.data.data))
         for path in sorted(p for p in root.rglob("*") if p.is_file()):
             archive.write(path, path.relative_to(root.parent))
     return buffer.getvalue()

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 
 import streamlit as st
 
-from app import words
+from app import data_paths, words
 from app.eta import remaining_seconds
 from app.recorded import prior_seconds
 from app.session import registry
@@ -21,6 +21,8 @@ from bsd_engine.presets import PRESETS, preset
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FIRST_PRESET = "demo"
+FORM_KEY = "seen_form"
+"""The form of the page Run that the fields of the page Attacks started from."""
 ESTIMATORS = tuple(name for name in get_args(get_type_hints(SplitConfig)["target_estimator"]) if name != "lga_vote")
 COMPLETIONS = {"fewest": "fewest class (paper)", "balanced": "every class (ours)", "balanced_others": "all but the suspected (ours)", "off": "off"}
 FIRST_POOLS = {
@@ -33,8 +35,12 @@ ALPHA_HELP = (
     "recommends 0.3 to 0.8 and uses 0.6; low values starve the main model, high ones let poison in."
 )
 BETA_HELP = (
-    "Does two things: the share of the suspected class that is kept by its distance from the other classes, and the share "
-    "of all samples that class completion starts from. The paper recommends less than 0.5 and uses 0.2. Never above alpha."
+    "Does two things: the share of the suspected class that is kept by its distance from the other classes, and, unless "
+    "\"Completion starts from\" under More settings says otherwise, the share of all samples that class completion starts from. "
+    "The paper recommends less than 0.5 and uses 0.2. Never above alpha."
+)
+ALPHA_START_HELP = (
+    "Share of all samples that class completion starts from; beta when empty, as in the paper. Where it is above alpha, alpha is taken."
 )
 T1_HELP = (
     "Epochs in which the main model trains without the suspected class, before the first split. The later stages move along "
@@ -57,7 +63,7 @@ def form_of(config: BSDConfig) -> dict[str, Any]:
         "source": kind, "path": path, "attack": config.attack.attack, "target_label": config.attack.target_label,
         **_rates_of(config.attack), "picture": config.attack.attack_parameters.get("image", ""),
         "parameters": {config.attack.attack: config.attack.attack_parameters},
-        "alpha": split.alpha, "beta": split.beta, "t1": schedule.t1,
+        "alpha": split.alpha, "beta": split.beta, "alpha_start": split.alpha_start, "t1": schedule.t1,
         "seed": config.seed, "device": config.device, "limit": config.data.limit, "flip": config.data.flip,
         "model": config.model.model, "width": config.model.width, "altruistic_epochs": schedule.altruistic_epochs,
         "init_epochs": schedule.init_epochs, "completion_epochs": schedule.t2 - schedule.t1 - schedule.init_epochs,
@@ -110,21 +116,26 @@ def config_of(form: Mapping[str, Any]) -> BSDConfig:
         "target_label", "alpha", "beta", "seed", "device", "limit", "flip", "model", "width", "target_estimator",
         "completion", "init_combine", "selective_drop",
     )}
-    given = form["target_estimator"] == "given"
+    given, start = form["target_estimator"] == "given", form["alpha_start"]
     return replace(config.with_settings(
-        data=_spec(form), **_attack_settings(form, config.attack), assume_target=form["assume_target"] if given else None, **settings,
+        data=_spec(form), **_attack_settings(form, config.attack), assume_target=form["assume_target"] if given else None,
+        alpha_start=None if start is None else min(start, form["alpha"]), **settings,
     ), schedule=schedule)
 
 
-@lru_cache(maxsize=16)
 def class_names(spec: str) -> tuple[str, ...]:
-    """Names of a source's classes; none where finding out would be slow or the source is not there."""
-    from bsd_engine import sources
-
+    """Names of a source's classes; none where finding out would be slow, or the source is not there or may not be read."""
     if spec == "cifar10":
         return CIFAR10
-    if spec == "gtsrb" or spec.endswith(":"):
+    if spec == "gtsrb" or spec.endswith(":") or not data_paths.may_read(spec):
         return ()
+    return _class_names(spec, data_paths.stamps(spec))
+
+
+@lru_cache(maxsize=16)
+def _class_names(spec: str, stamps: tuple[Any, ...]) -> tuple[str, ...]:
+    from bsd_engine import sources
+
     try:
         return sources.open_source(spec).class_names
     except BSDError:
@@ -166,6 +177,7 @@ def fill_in(config: BSDConfig) -> None:
     del values["preset"]
     _on_preset()
     st.session_state["new_values"] = values
+    st.session_state[FORM_KEY] = st.session_state["new_form"]  # what was filled in is what the page Attacks shows
 
 
 def _start() -> None:
@@ -292,6 +304,7 @@ def _more(form: Mapping[str, Any]) -> None:
         _class_field("Assumed target", "assume_target", class_names(_spec(current_form())), form)
     _choice("Class completion", "completion", COMPLETIONS, form, format_func=COMPLETIONS.get,
             help="Which classes are kept from starving while the pool grows.")
+    st.number_input("Completion starts from", 0.01, 1.0, form["alpha_start"], 0.01, placeholder="beta", help=ALPHA_START_HELP, **_kept("alpha_start"))
     _choice("First pool", "init_combine", FIRST_POOLS, form, format_func=FIRST_POOLS.get)
     st.toggle("Selective drop", form["selective_drop"], help="From T2 on, drop samples that both models call the suspected class.",
               **_kept("selective_drop"))

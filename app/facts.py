@@ -65,11 +65,6 @@ def picked_sample(figure: go.Figure, pick: Mapping[str, Any] | None) -> int | No
         return None
 
 
-def own(array: np.ndarray) -> np.ndarray:
-    """A writable copy for `splits`: torch warns about sharing the read-only arrays of an `EpochState`."""
-    return np.array(array)
-
-
 @dataclass(frozen=True)
 class Cut:
     """Where a top-share rule cuts: the smallest score that is kept, and how many are kept."""

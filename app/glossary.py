@@ -60,7 +60,7 @@ TERMS: dict[str, Term] = {
     "T": Term("T", "epoch", "How often the main model has been over the pool; below 0 only the altruistic model learns."),
     "T1": Term("T1", "end of the OSS warm-up", "The epoch at which the first clean pool is decided.", "Algorithm 1"),
     "T2": Term("T2", "end of class completion", "The epoch from which the pool no longer grows and the altruistic model rests.", "Algorithm 1"),
-    "T3": Term("T3", "end of the training", "The last epoch.", "Algorithm 1"),
+    "T3": Term("T3", "end of the training", "The epoch at which the training ends.", "Algorithm 1"),
     "completion": Term("class completion", "class completion", "The pool is filled up so that no class has too few samples to be learned.", "Eq. 8"),
     "drop": Term("selective drop", "selective drop", "What both models call the suspected class leaves the pool: better to lose some of its images than to keep poison.", "Eq. 10"),
     "semi": Term("L_semi", "semi-supervised loss", "Learning from the clean pool with labels and from the rest without (MixMatch).", "Eq. 1, 2"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from app.facts import LOSS_AXIS, LOSS_HIGH, LOSS_LOW, Cut, Facts, own
+from app.facts import LOSS_AXIS, LOSS_HIGH, LOSS_LOW, Cut, Facts
 from app.theme import Palette, Sketch, count, empty_figure, epoch_number, faded
 from bsd_engine.events import EpochState
 from bsd_engine.runs import Truth
@@ -25,7 +25,7 @@ def altruistic_loss_histogram(
     loss = state.altruistic_loss
     alpha = facts.config.split.als_ratio if alpha is None else alpha
     is_poison = None if truth is None else truth.is_poison
-    cut = Cut("alpha", alpha, loss, als_clean_mask(own(loss), alpha))
+    cut = Cut("alpha", alpha, loss, als_clean_mask(loss, alpha))
     edges = np.geomspace(LOSS_LOW, LOSS_HIGH, LOSS_BINS + 1)
     sketch = Sketch(
         palette,
@@ -53,7 +53,7 @@ def oss_distance_histogram(
         return empty_figure(f"no sample is labelled {facts.name(state.pseudo_target)}", palette, title=title)
     s = state.oss_score[suspected]
     is_poison = None if truth is None else truth.is_poison[suspected]
-    cut = Cut("beta", beta, s, oss_clean_mask(own(state.oss_score), own(facts.labels), state.pseudo_target, beta)[suspected])
+    cut = Cut("beta", beta, s, oss_clean_mask(state.oss_score, facts.labels, state.pseudo_target, beta)[suspected])
     t1 = facts.config.schedule.t1
     note = f"provisional: decided at T1 = {t1}" if state.main_epoch < t1 else ""
     sketch = Sketch(

@@ -38,7 +38,7 @@ def header(run: RunReader, lesson: Lesson, cards: Sequence[Card]) -> dict[str, A
 def beginning(looked: Linked, step: Step) -> Linked:
     """What to look at where nobody has said so: what the step shows."""
     if looked.epoch is None and looked.pinned is None and not looked.selected:
-        return replace(looked, epoch=step.epoch, selected=step.selected)
+        return replace(looked, epoch=step.epoch, selected=step.selected, pinned=step.pinned)
     return looked
 
 

@@ -7,12 +7,13 @@ import html
 import numpy as np
 import streamlit as st
 
-from app import audit_data, remake, words
+from app import audit_data, data_paths, remake, words
 from app.audit_data import Audited
 from app.audit_figures import passport_figure
 from app.live_plot import live_plot
 from app.pixels import GAIN, data_uri, difference_picture, enlarged
 from app.poisoned_view import PoisonedView, poisoned_view
+from app.session import TRIGGERS
 from app.theme import Palette
 from bsd_engine.audit.features import features, neighbours
 from bsd_engine.audit.flips import what_would_flip
@@ -59,6 +60,7 @@ def _figure(title: str, pixels: np.ndarray, note: str = "") -> str:
 def _originals(audit: Audited) -> PoisonedView | None:
     """The set poisoned anew from the run's settings, if it is the one that the run trained on."""
     try:
+        data_paths.check_config(audit.run.config, audit.run.path.parent / TRIGGERS)
         with st.spinner("Reading the original images"):
             view = _poisoned_anew(str(audit.run.path), audit.run.config)
     except BSDError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -140,9 +141,9 @@ def _cost_key(config: BSDConfig) -> tuple[Any, ...]:
 
 
 @lru_cache(maxsize=16)
-def _prior(root: str, names: tuple[str, ...], key: tuple[Any, ...]) -> dict[Stage, float]:
+def _prior(root: str, ended: tuple[tuple[str, Stamp], ...], key: tuple[Any, ...]) -> dict[Stage, float]:
     known: dict[Stage, float] = {}
-    for name in names:
+    for name, _ in ended:
         path = Path(root) / name
         try:
             if _cost_key(reader(path).config) == key and reader(path).summary:
@@ -156,4 +157,8 @@ def _prior(root: str, names: tuple[str, ...], key: tuple[Any, ...]) -> dict[Stag
 
 def prior_seconds(root: Path, config: BSDConfig) -> dict[Stage, float]:
     """Seconds of an epoch by stage in the newest ended runs that cost the same; stages that none reached are missing."""
-    return _prior(str(root), tuple(path.name for path in list_runs(root)[:20]), _cost_key(config))
+    ended: list[tuple[str, Stamp]] = []
+    for path in list_runs(root)[:20]:
+        with contextlib.suppress(OSError):
+            ended.append((path.name, stamp_of(path / "summary.json")))  # a run that ends, or was resumed and ends anew, is another one
+    return _prior(str(root), tuple(ended), _cost_key(config))

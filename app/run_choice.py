@@ -15,13 +15,13 @@ from bsd_engine.errors import BSDError
 TRUTH_HELP = "Which samples are poisoned, and every number that only someone who knows it could give."
 
 
-def chosen_run(runs: RunRegistry, page: str, *, truth_help: str = TRUTH_HELP, forget: Iterable[str] = ()) -> str | None:
+def chosen_run(runs: RunRegistry, page: str, *, truth_help: str | None = TRUTH_HELP, forget: Iterable[str] = ()) -> str | None:
     """The run to look at: that of the address, of this session, the newest, or a recording; beside it, whether the truth is shown.
 
     Parameters
     ----------
     page : names the list among the page's widgets
-    truth_help : what the switch of the truth hides there
+    truth_help : what the switch of the truth hides there; None where a page has none
     forget : parts of the address that mean something for one run only, besides those of `linked`
 
     Returns
@@ -44,8 +44,9 @@ def chosen_run(runs: RunRegistry, page: str, *, truth_help: str = TRUTH_HELP, fo
         for part in forget:
             st.query_params.pop(part, None)
         st.rerun()
-    with right:
-        truth_switch(truth_help)
+    if truth_help is not None:
+        with right:
+            truth_switch(truth_help)
     return chosen
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from app.facts import LOSS_AXIS, LOSS_HIGH, LOSS_LOW, Cut, Facts, own
+from app.facts import LOSS_AXIS, LOSS_HIGH, LOSS_LOW, Cut, Facts
 from app.points import add_legend, add_points, add_rings, groups_of, mistakes
 from app.theme import Palette, Sketch, count, empty_figure, epoch_number, faded, share
 from bsd_engine.audit.words import measure
@@ -101,7 +101,7 @@ def _add_stage_cut(sketch: Sketch, state: EpochState, facts: Facts, palette: Pal
         return
     grid = np.geomspace(LOSS_LOW, LOSS_HIGH, 300)
     if state.stage == "initial_pools":
-        cut = Cut("ALS", ratio, state.altruistic_loss, als_clean_mask(own(state.altruistic_loss), ratio))
+        cut = Cut("ALS", ratio, state.altruistic_loss, als_clean_mask(state.altruistic_loss, ratio))
         fixed = "" if state.main_epoch == facts.config.schedule.t1 else f" (pool fixed since T1 = {facts.config.schedule.t1})"
         curve = np.full_like(grid, np.nan if cut.value is None else np.clip(cut.value, LOSS_LOW, LOSS_HIGH))
         label = f"ALS {share(ratio)}: keeps above {measure(cut.value or 0.0)}{fixed}"
@@ -109,7 +109,7 @@ def _add_stage_cut(sketch: Sketch, state: EpochState, facts: Facts, palette: Pal
         gap = loss_discrepancy(state.altruistic_loss, state.main_loss)
         completion = facts.config.split.completion
         by_class = completion.startswith("balanced") and state.pseudo_target is not None
-        kept = discrepancy_clean_mask(own(gap), own(facts.labels), ratio, completion if by_class else "off", target_label=state.pseudo_target)
+        kept = discrepancy_clean_mask(gap, facts.labels, ratio, completion if by_class else "off", target_label=state.pseudo_target)
         kept &= (facts.labels == state.pseudo_target) if by_class else True
         cut = Cut("", ratio, gap, kept)
         curve = grid + (np.nan if cut.value is None else cut.value)

@@ -21,13 +21,15 @@ from typing import Any
 
 import streamlit as st
 
+from app import data_paths
 from bsd_engine import recordings
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.events import EpochFinished, Event, RunStarted
 from bsd_engine.progress import shown_by
-from bsd_engine.runs import Command, is_locked, list_runs, new_run_id, send_command
+from bsd_engine.runs import Command, RunReader, is_locked, list_runs, new_run_id, send_command
 
+TRIGGERS = ".triggers"
 ROOT = Path(__file__).resolve().parents[1]
 MAP_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 START_PATIENCE = 3.0
@@ -77,6 +79,11 @@ class RunRegistry:
         self._errors: dict[str, str] = {}
         self._maps: tuple[str, subprocess.Popen[bytes]] | None = None
         before_shutdown(self.close)
+
+    @property
+    def triggers(self) -> Path:
+        """Where uploaded pictures are kept for runs; a hidden folder is no run."""
+        return self.root / TRIGGERS
 
     @property
     def active(self) -> str | None:
@@ -148,11 +155,11 @@ class RunRegistry:
         """
         from bsd_engine import preflight, recorder
 
+        data_paths.check_config(config, self.triggers)
         run_id, ready = new_run_id(), threading.Event()
 
         def job(on_event: OnEvent) -> None:
-            with shown_by(self._note_steps):
-                prepared = preflight.prepare(config)
+            prepared = preflight.prepare(config)
             ready.set()
             recorder.record_run(config, self.root / run_id, prepared=prepared, on_event=on_event)
 
@@ -173,6 +180,7 @@ class RunRegistry:
         path = self.path(run_id)
         if is_locked(path):
             raise RunFolderError(f"Run {run_id} is being trained by another process; stop it there first.")
+        data_paths.check_config(RunReader(path).config, self.triggers)
         self._enqueue(_Job(run_id, lambda on_event: recorder.resume_run(path, on_event=on_event), threading.Event()))
         return run_id
 
@@ -180,6 +188,7 @@ class RunRegistry:
         """Begin a run from a checkpoint of another one, with other settings for the epochs after it, or have it wait; returns its id."""
         from bsd_engine import recorder
 
+        data_paths.check_config(config, self.triggers)
         source, new_id = self.path(run_id), new_run_id()
 
         def job(on_event: OnEvent) -> None:
@@ -265,7 +274,8 @@ class RunRegistry:
                     self._start_maps(run_id)
 
         try:
-            job.work(on_event)
+            with shown_by(self._note_steps):
+                job.work(on_event)
         except BSDError as error:
             self._errors[run_id] = str(error)
         except Exception as error:  # the boundary of the worker: a page shows this, the terminal has the traceback

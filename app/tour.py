@@ -61,6 +61,7 @@ class Step:
     also: tuple[str, ...]
     """Up to two small ones."""
     selected: tuple[int, ...] = ()
+    pinned: int | None = None
     veiled: bool = True
     """Whether the truth is kept back until the question was answered."""
 
@@ -108,6 +109,10 @@ def _ids(ids: np.ndarray) -> tuple[int, ...]:
     return tuple(int(i) for i in ids)
 
 
+def _first(ids: np.ndarray) -> int | None:
+    return int(ids[0]) if len(ids) else None
+
+
 # -- the steps -----------------------------------------------------------------------------------------------------------
 
 
@@ -128,7 +133,7 @@ def _backdoor(t: _Tale) -> Step:
     answer = (UNKNOWN if success is None else f"Measured: trained on everything, a network calls {percent(success)} of the marked test images {t.class_word}"
               f", while it is right about {_at_least(accuracy)} of the ordinary ones.")
     return Step(
-        title=TITLES[0], student=student, researcher=researcher, epoch=n.marks.learned, focus="side", also=("curves",), selected=_ids(n.poisoned), veiled=False,
+        title=TITLES[0], student=student, researcher=researcher, epoch=n.marks.learned, focus="side", also=("curves",), selected=_ids(n.poisoned), pinned=_first(n.poisoned), veiled=False,
         question=Question(text="A plainly trained network sees a new image with the mark. What does it say?", right=_band(success, (34, 67)), answer=answer,
                           choices=("What the image shows", "Now this, now that", "What the attacker wants")),
         attempt=Try(text="Point at an image: its label is not what it shows. Can you find the mark?" if not t.clean_data
@@ -153,7 +158,7 @@ def _photographs(t: _Tale) -> Step:
         question=Question(text=f"How many of these {most} are poisoned?", right=_band(bad, edges), answer=answer,
                           choices=(f"Fewer than {edges[0]}", f"{edges[0]} to {edges[1] - 1}", f"{edges[1]} or more")),
         attempt=Try(text="Press one image to pin it: its card says what it was labelled, and both models' losses over time."),
-        epoch=n.marks.first_pool, focus="side", also=("map",), selected=_ids(ids),
+        epoch=n.marks.first_pool, focus="side", also=("map",), selected=_ids(ids), pinned=_first(ids),
     )
 
 
@@ -177,7 +182,7 @@ def _two_models(t: _Tale) -> Step:
                           choices=("The altruistic model alone", "The main model alone", "Both", "Neither")),
         attempt=Try(text="Play the run: the lines are the main model's test results, the bars the poison that it is taught.", label="Play the run",
                     play=(0, n.marks.last)),
-        epoch=n.marks.last, focus="curves", also=("other", "hero"),
+        epoch=n.marks.last, focus="hero", also=("curves",),
     )
 
 
@@ -296,7 +301,7 @@ def _worth(t: _Tale) -> Step:
         question=Question(text="How many marked images still fool the main model at the end?", right=_band(success, (10, 50)), answer=answer,
                           choices=("Fewer than one in ten", "Up to half", "Half or more")),
         attempt=Try(text="Choose another recording above and walk the tour again: not every run ends well."),
-        epoch=n.marks.last, focus="curves", also=("hero", "side"),
+        epoch=n.marks.last, focus="curves", also=("map", "side"),
     )
 
 

@@ -6,16 +6,25 @@ import dataclasses
 import json
 import shlex
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import tyro
 from tqdm import tqdm
 
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import BSDError, ConfigError, StorageError
+from bsd_engine.options import (
+    BenchOptions,
+    CleanedOptions,
+    MapOptions,
+    PoisonOptions,
+    ReportOptions,
+    RunOptions,
+    SuspectsOptions,
+    TargetOptions,
+)
 from bsd_engine.presets import PRESETS, preset
 from bsd_engine.progress import shown_by
 
@@ -24,128 +33,6 @@ if TYPE_CHECKING:
 
 Options = TypeVar("Options")
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """Settings start from --preset (demo when not given); each option below changes one."""
-
-    config: BSDConfig = field(default_factory=BSDConfig)
-    out: Path | None = None
-    """Run folder to write, new or empty; runs/ID when not given."""
-    resume: Path | None = None
-    """Run folder to go on with; its own settings apply and no other option is read."""
-    config_file: Annotated[Path | None, tyro.conf.arg(name="config")] = None
-    """Run folder, or its config.json, whose settings to start from instead of a preset: alone it repeats that run."""
-    branch: Path | None = None
-    """Run folder to branch from: its settings, models and epochs up to --from-epoch are taken over."""
-    from_epoch: int | None = None
-    """Epoch (0-based, altruistic warm-up included) to branch after: the end of a stage or one of the last two, which is
-    where checkpoints are kept; the newest when not given."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PoisonOptions:
-    """Settings start from --preset (demo when not given); each option below changes one. Only data, attack and seed count."""
-
-    config: BSDConfig = field(default_factory=BSDConfig)
-    out: Path | None = None
-    """Folder, new or empty, or .npz file to write; nothing is written over."""
-    format: Literal["auto", "folder", "npz"] = "auto"
-    """folder: PNG files in train/CLASS, test/CLASS and triggered/CLASS with a poison.csv; npz: arrays in one file, poison.csv
-    beside it; auto: npz where --out ends so."""
-    config_file: Annotated[Path | None, tyro.conf.arg(name="config")] = None
-    """Run folder, or its config.json, whose settings to start from instead of a preset: the set that it trained on."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TargetOptions:
-    """Settings start from --preset (demo when not given); each option below changes one. Later stages do not run."""
-
-    config: BSDConfig = field(default_factory=BSDConfig)
-    json: bool = False
-    """Print the answers as JSON instead of a table."""
-    config_file: Annotated[Path | None, tyro.conf.arg(name="config")] = None
-    """Run folder, or its config.json, whose settings to start from instead of a preset."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class MapOptions:
-    """Make the 2-D UMAP maps of a run folder."""
-
-    folder: tyro.conf.Positional[Path]
-    """Run folder."""
-    follow: bool = False
-    """Go on while the run is being written."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SuspectsOptions:
-    """Rank the samples of a run by how suspect its record makes them, with reasons, and list those to keep."""
-
-    folder: tyro.conf.Positional[Path]
-    """Run folder, finished or not."""
-    out: Path = Path("suspects.csv")
-    """Table to write: CSV, or Parquet where the name ends in .parquet. Beside it NAME.clean_index.txt has the numbers of the
-    samples to keep. A file of that name is replaced."""
-    keep: Literal["pool", "steady"] = "pool"
-    """Samples to keep, if no verdict says otherwise. pool: the clean pool of the newest epoch; steady: those of it that were
-    in the pool in more than half of the epochs from T1 on."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportOptions:
-    """Write one self-contained HTML page on a run."""
-
-    folder: tyro.conf.Positional[Path]
-    """Run folder, finished or not."""
-    out: Path = Path("report.html")
-    """Page to write; a file of that name is replaced."""
-    truth: bool = True
-    """Whether the page says what only the truth about the poison tells, where the run folder holds it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CleanedOptions:
-    """Save the samples that a run keeps as a folder of images, which folder:PATH reads, and the clean model's weights."""
-
-    folder: tyro.conf.Positional[Path]
-    """Run folder that has passed T1."""
-    out: Path | None = None
-    """Folder to write, new or empty: train/CLASS, where the images came from a folder also test/CLASS, and clean_index.txt."""
-    keep: Literal["pool", "steady"] = "pool"
-    """As for the command suspects."""
-    weights: Path | None = None
-    """File to write the main model's weights to, in the safetensors format; alone, no folder is written."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class BenchOptions:
-    """Measure this machine: parts of BSD in images a second, and the engine's iteration against a plain loop's."""
-
-    preset: str = "paper-cifar10"
-    """Preset that gives network, batches and augmentation; the images are noise of 32x32 pixels."""
-    model: str | None = None
-    """Network to take instead of the preset's."""
-    width: int | None = None
-    """Width to take instead of the preset's."""
-    rounds: int = 5
-    """Pairs of iterations, engine and plain loop in turn."""
-    quick: bool = False
-    """One round, whatever --rounds says."""
-    samples: int = 50000
-    """N of the split and of the target vote."""
-    workers: int = 2
-    """Processes of each of the plain loop's two data loaders."""
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
-    out: Path | None = None
-    """JSON file to write."""
-
-    def __post_init__(self) -> None:
-        for name, low in (("rounds", 1), ("samples", 2 * 10), ("workers", 0)):
-            if getattr(self, name) < low:
-                raise ConfigError(f"{name} is {getattr(self, name)}, expected a whole number at least {low}.")
 
 
 def _given(arguments: list[str], *names: str) -> str | None:
@@ -188,14 +75,22 @@ def _run_options(command: str, arguments: list[str]) -> RunOptions:
 def _options(kind: type[Options], command: str, arguments: list[str]) -> Options:
     """Options of a command that starts from a configuration."""
     description = f"{_COMMANDS[command].__doc__} Presets: {', '.join(PRESETS)}."
-    return tyro.cli(kind, args=arguments, default=kind(config=_defaults(arguments)), prog=f"python -m bsd_engine {command}",
-                    description=description, config=(tyro.conf.OmitArgPrefixes,))
+    return _parsed(kind, command, arguments, default=kind(config=_defaults(arguments)), description=description)
+
+
+def _parsed(kind: type[Options], command: str, arguments: list[str], **more: Any) -> Options:
+    return tyro.cli(kind, args=arguments, prog=f"python -m bsd_engine {command}", config=(tyro.conf.OmitArgPrefixes,), **more)
 
 
 def _out_folder(options: RunOptions) -> Path:
     from bsd_engine.runs import new_run_id
 
     return options.out or Path("runs") / new_run_id()
+
+
+def _image_bar(numbers: Iterable[int]) -> Iterable[int]:
+    """A bar over the numbers of images."""
+    return tqdm(numbers, unit="image", leave=False, mininterval=0.5)
 
 
 class _Progress:
@@ -322,7 +217,7 @@ def poison(arguments: list[str]) -> None:
 
     form = export.format_of(options.out, options.format)
     prepared = prepare(options.config)
-    written = export.save(prepared, options.out, form, lambda numbers: tqdm(numbers, unit="image", leave=False, mininterval=0.5))
+    written = export.save(prepared, options.out, form, _image_bar)
     noise = "" if prepared.is_noise is None else f" and {int(prepared.is_noise.sum()):,} noise images"
     print(f"{int(prepared.is_poison.sum()):,} poisoned{noise} of {len(prepared.labels):,} training images")
     print(f"written: {', '.join(str(path) for path in written)}")
@@ -344,7 +239,7 @@ def find(arguments: list[str]) -> None:
 
 def map_run(arguments: list[str]) -> None:
     """Make the 2-D UMAP maps of a run folder."""
-    options = tyro.cli(MapOptions, args=arguments, prog="python -m bsd_engine map", config=(tyro.conf.OmitArgPrefixes,))
+    options = _parsed(MapOptions, "map", arguments)
     from bsd_engine.maps import make_maps
 
     make_maps(options.folder, follow=options.follow)
@@ -352,7 +247,7 @@ def map_run(arguments: list[str]) -> None:
 
 def suspects(arguments: list[str]) -> None:
     """Rank the samples of a run by how suspect its record makes them, with reasons, and list those to keep."""
-    options = tyro.cli(SuspectsOptions, args=arguments, prog="python -m bsd_engine suspects", config=(tyro.conf.OmitArgPrefixes,))
+    options = _parsed(SuspectsOptions, "suspects", arguments)
     from bsd_engine.audit.commands import write_suspects
 
     written, kept = write_suspects(options.folder, options.out, options.keep)
@@ -362,7 +257,7 @@ def suspects(arguments: list[str]) -> None:
 
 def report(arguments: list[str]) -> None:
     """Write one self-contained HTML page on a run."""
-    options = tyro.cli(ReportOptions, args=arguments, prog="python -m bsd_engine report", config=(tyro.conf.OmitArgPrefixes,))
+    options = _parsed(ReportOptions, "report", arguments)
     from bsd_engine.audit.commands import write_report
 
     path = write_report(options.folder, options.out, with_truth=options.truth)
@@ -371,13 +266,13 @@ def report(arguments: list[str]) -> None:
 
 def cleaned(arguments: list[str]) -> None:
     """Save the samples that a run keeps as a folder of images, and the clean model's weights."""
-    options = tyro.cli(CleanedOptions, args=arguments, prog="python -m bsd_engine cleaned", config=(tyro.conf.OmitArgPrefixes,))
+    options = _parsed(CleanedOptions, "cleaned", arguments)
     if options.out is None and options.weights is None:
         raise ConfigError("cleaned needs --out, a new folder, or --weights, a file, or both.")
     from bsd_engine.audit.commands import write_cleaned, write_weights
 
     if options.out is not None:
-        kept = write_cleaned(options.folder, options.out, options.keep, lambda numbers: tqdm(numbers, unit="image", leave=False, mininterval=0.5))
+        kept = write_cleaned(options.folder, options.out, options.keep, _image_bar)
         print(f"written: {options.out} ({kept:,} images)")
     if options.weights is not None:
         print(f"written: {write_weights(options.folder, options.weights)}")
@@ -385,14 +280,16 @@ def cleaned(arguments: list[str]) -> None:
 
 def bench(arguments: list[str]) -> None:
     """Measure this machine: parts of BSD in images a second, and the engine's iteration against a plain loop's."""
-    options = tyro.cli(BenchOptions, args=arguments, prog="python -m bsd_engine bench", config=(tyro.conf.OmitArgPrefixes,))
+    options = _parsed(BenchOptions, "bench", arguments)
     changes = {name: getattr(options, name) for name in ("model", "width") if getattr(options, name) is not None}
     config = preset(options.preset).with_settings(device=options.device, **changes)
     if options.out and not options.out.parent.is_dir():
         raise StorageError(f"Cannot write {options.out}: there is no folder {options.out.parent}. Make it, or choose another place.")
     from bsd_engine.bench import measure
+    from bsd_engine.bench_parts import PRESET_SIZES
 
-    report = measure(config, rounds=1 if options.quick else options.rounds, samples=options.samples, workers=options.workers)
+    report = measure(config, rounds=1 if options.quick else options.rounds, samples=options.samples, workers=options.workers,
+                     landmarks=options.landmarks, presets=tuple(PRESET_SIZES) if options.presets else ())
     print(report.table())
     if options.out:
         try:

@@ -9,19 +9,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from bsd_engine import models, runtime, splits, target
+from bsd_engine.bench_parts import map_refit, networks_alone, noise, preset_seconds, random_epoch, record_epoch
 from bsd_engine.config import BSDConfig
-from bsd_engine.estimate import Estimate, Workload, estimate, timed
+from bsd_engine.epoch_file import pack_epoch
+from bsd_engine.estimate import Workload, timed
 from bsd_engine.plain_loop import PlainLoop
 from bsd_engine.plans import seed_for
-from bsd_engine.preflight import PreparedData
-
-__all__ = ["Estimate", "Measured", "Report", "estimate", "measure", "random_data"]
 
 SIZE, CHANNELS, CLASSES = 32, 3, 10
 
@@ -59,6 +57,12 @@ class Report:
     parts: tuple[Measured, ...]
     ratios: tuple[float, ...]
     """Seconds of the plain loop by those of the engine, a pair of iterations each."""
+    outside: float
+    """Share of the engine's iteration that is neither a forward nor a backward pass."""
+    epoch_bytes: int
+    """Of one recorded epoch of class completion, with as many samples as were split."""
+    presets: dict[str, float]
+    """Seconds that whole runs would take here, from measured parts; empty unless asked for."""
 
     @property
     def ratio(self) -> float:
@@ -73,27 +77,25 @@ class Report:
             share = part.share(self.peak)
             lines.append(f"{part.name:<44}{1000 * part.seconds:>10.1f}{part.images_per_second:>12.0f}{'' if share is None else f'{share:.0%}':>9}")
         pairs = ", ".join(f"{r:.2f}" for r in self.ratios)
-        return "\n".join([*lines, "", f"engine against plain loop: {self.ratio:.2f} times as fast (median of {pairs})"])
+        lines += ["", f"engine against plain loop: {self.ratio:.2f} times as fast (median of {pairs})",
+                  f"of the engine's iteration {self.outside:.0%} are outside the networks' forward and backward passes",
+                  f"a recorded epoch: {self.epoch_bytes / 1e6:.2f} MB"]
+        return "\n".join([*lines, *(f"{name}: {_duration(seconds)}, extrapolated" for name, seconds in self.presets.items())])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         parts = [{**asdict(p), "images_per_second": p.images_per_second, "share_of_peak": p.share(self.peak)} for p in self.parts]
         return {"machine": self.machine, "network": self.network, "peak_flop_per_second": self.peak, "parts": parts,
-                "ratios": list(self.ratios), "ratio": self.ratio}
+                "ratios": list(self.ratios), "ratio": self.ratio, "outside_networks": self.outside, "epoch_bytes": self.epoch_bytes,
+                "preset_seconds": self.presets}
 
 
-def random_data(count: int, seed: int = 0) -> PreparedData:
-    """Noise images of 32x32 pixels in ten classes: time does not depend on what is in a picture."""
-    rng = np.random.default_rng(seed)
-    images = torch.from_numpy(rng.integers(0, 256, (count, SIZE, SIZE, CHANNELS), dtype=np.uint8))
-    return PreparedData(
-        images=images, labels=torch.from_numpy(rng.integers(0, CLASSES, count)), is_poison=None, original_labels=None, test_images=None,
-        test_labels=None, triggered_images=None, triggered_labels=None, class_names=tuple(str(c) for c in range(CLASSES)),
-        fingerprint="", landmark_idx=torch.arange(min(count, 100)),
-    )
+def _duration(seconds: float) -> str:
+    size, unit = next((size, unit) for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes"), (0, "seconds")) if seconds >= 2 * size)
+    return f"{seconds / (size or 1):.{0 if unit == 'seconds' else 1}f} {unit}"
 
 
-def measure(config: BSDConfig, *, rounds: int, samples: int, workers: int = 2) -> Report:
+def measure(config: BSDConfig, *, rounds: int, samples: int, workers: int = 2, landmarks: int = 2000, presets: tuple[str, ...] = ()) -> Report:
     """Measure everything.
 
     Parameters
@@ -102,9 +104,11 @@ def measure(config: BSDConfig, *, rounds: int, samples: int, workers: int = 2) -
     rounds : pairs of iterations, engine and plain loop in turn, after one of each that is not counted
     samples : N of the split and of the vote
     workers : processes of each of the plain loop's data loaders
+    landmarks : points of the map that is fitted anew; 0 leaves it out, and umap's slow import with it
+    presets : whose whole time to extrapolate
     """
     config = config.with_settings(iterations=rounds + 1)
-    prepared = random_data(max(512, 2 * config.mixmatch.labeled_batch, 2 * config.mixmatch.unlabeled_batch, 2 * config.altruistic.altruistic_batch))
+    prepared = noise(max(512, 2 * config.mixmatch.labeled_batch, 2 * config.mixmatch.unlabeled_batch, 2 * config.altruistic.altruistic_batch), SIZE, CHANNELS, CLASSES)
     works = Workload(config, prepared, scored=256)
     place = works.trainer.runtime
     model = models.seeded(config.model, prepared.images.shape, CLASSES, seed_for(config.seed, "main", -1)).to(place.device)
@@ -113,7 +117,8 @@ def measure(config: BSDConfig, *, rounds: int, samples: int, workers: int = 2) -
         peak = matrix_product_peak(place.device)
         plain = PlainLoop(model, config, prepared.images.numpy(), prepared.labels.numpy(), num_classes=CLASSES, workers=workers)
         engine_seconds, plain_seconds = alternate(works.main, plain.step, rounds)
-        rest = _other_parts(config, works, samples, forward, training)
+        whole, networks = alternate(works.main, networks_alone(works), rounds)
+        rest = tuple(_other_parts(config, works, samples, landmarks, forward, training))
     mix = config.mixmatch
     rows = mix.labeled_batch + 2 * mix.unlabeled_batch
     flop = rows * training + 2 * mix.unlabeled_batch * forward
@@ -123,6 +128,8 @@ def measure(config: BSDConfig, *, rounds: int, samples: int, workers: int = 2) -
         machine=f"{place.description}, torch {torch.__version__}, {platform.machine()}",
         network=f"{config.model.model}, width {config.model.width}, {SIZE} px, {forward / 2e6:.0f} M multiply-adds an image",
         peak=peak, parts=(*iterations, *rest), ratios=tuple(p / e for e, p in zip(engine_seconds, plain_seconds)),
+        outside=1 - statistics.median(networks) / statistics.median(whole), epoch_bytes=len(pack_epoch(random_epoch(samples))),
+        presets={name: preset_seconds(name, config.device) for name in presets},
     )
 
 
@@ -138,14 +145,18 @@ def alternate(first: Callable[[], Any], second: Callable[[], Any], rounds: int) 
     return seconds
 
 
-def _other_parts(config: BSDConfig, works: Workload, samples: int, forward: float, training: float) -> Iterator[Measured]:
+def _other_parts(config: BSDConfig, works: Workload, samples: int, landmarks: int, forward: float, training: float) -> Iterator[Measured]:
     threads, batch = works.trainer.runtime.threads, config.altruistic.altruistic_batch
-    yield Measured(name="altruistic batch", seconds=timed(works.altruistic, threads)[0], images=batch, flop=batch * training)
+    batches = -(-samples // batch)
+    epoch = batches * timed(works.altruistic, threads)[0]
+    yield Measured(name=f"altruistic epoch, N = {samples}", seconds=epoch, images=batches * batch, flop=batches * batch * training)
     yield Measured(name="scoring", seconds=timed(works.score_main, threads)[0], images=works.scored, flop=works.scored * forward)
     dimensions = works.trainer.main.head.in_features
     for name, work in (("split by both losses", _split(config, samples)), ("first split, OSS and ALS", _first_split(config, samples, dimensions)),
-                       ("target vote", _vote(samples))):
+                       ("target vote", _vote(samples)), ("recording an epoch", record_epoch(samples))):
         yield Measured(name=f"{name}, N = {samples}", seconds=timed(work, threads)[0], images=samples)
+    if landmarks:
+        yield Measured(name=f"map refit, {landmarks} landmarks", seconds=timed(map_refit(landmarks), threads)[0], images=landmarks)
 
 
 def _random(*shape: int) -> Tensor:

@@ -6,6 +6,7 @@ to one, JSON nested a million deep, a pipe in the place of a file. Everything he
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
@@ -14,6 +15,7 @@ import stat
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,9 +25,10 @@ MOST_JSON_BYTES = 16_000_000
 MOST_NPZ_BYTES = 512_000_000  # an epoch of a million samples has 30 MB
 _MOST_ARRAYS = 64
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-# What zipfile and numpy raise for what they cannot read; a deeply nested header ends in the last two.
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, tokenize.TokenError, SyntaxError, TypeError, KeyError, EOFError, RuntimeError, OverflowError,
-               IndexError, MemoryError)
+UNREADABLE = (zipfile.BadZipFile, zlib.error, tokenize.TokenError, SyntaxError, TypeError, KeyError, EOFError, RuntimeError, OverflowError,
+              IndexError, AttributeError, MemoryError)
+"""What zipfile and numpy raise for what they cannot read, besides `OSError` and `ValueError`. A header that is no Python literal ends
+in the tokenizer, a deeply nested one in IndexError or MemoryError."""
 
 Stamp = tuple[int, int, int]
 """Changes when a file is written anew, even if the clock was set back: inode, size, and time in nanoseconds."""
@@ -39,13 +42,20 @@ def stamp_of(path: Path) -> Stamp:
 
 def read_bytes(path: Path, most: int) -> bytes:
     """Content of a regular file of at most so many bytes; a pipe or a device, which could be waited for, is refused."""
+    with _opened(path) as (file, size):
+        if size > most:
+            raise ValueError(f"it has {size:,} bytes, expected at most {most:,}")
+        return file.read(most)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """A regular file and how many bytes it has; anything else is refused without waiting for it."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise ValueError("it is no regular file")
-        if found.st_size > most:
-            raise ValueError(f"it has {found.st_size:,} bytes, expected at most {most:,}")
-        return file.read(most)
+        yield file, found.st_size
 
 
 def parse_object(text: str | bytes, *, finite: bool = True) -> dict[str, Any]:
@@ -79,7 +89,7 @@ def unpack_arrays(content: bytes) -> dict[str, np.ndarray]:
             if sum(member.file_size for member in members) > len(content):
                 raise ValueError("its parts are larger than the file")
             return {m.filename.removesuffix(".npy"): _array(archive.read(m)) for m in members}
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise ValueError(f"{error}" or type(error).__name__) from None
 
 
@@ -114,15 +124,12 @@ def open_array(path: Path, *, in_memory_below: int) -> np.ndarray:
 
     A mapped file that is cut short while somebody looks at it ends the process (SIGBUS), so what can be read is read.
     """
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise ValueError("it is no regular file")
+    with _opened(path) as (file, size):
         try:
-            shape, order, dtype = _header(file, found.st_size)
-        except _UNREADABLE as error:
+            shape, order, dtype = _header(file, size)
+        except UNREADABLE as error:
             raise ValueError(f"{error}" or type(error).__name__) from None
-        if 0 in shape or found.st_size > in_memory_below:
+        if 0 in shape or size > in_memory_below:
             array = np.memmap(file, dtype, "r", file.tell(), shape, order) if 0 not in shape else np.zeros(shape, dtype)
         else:
             array = np.frombuffer(file.read(), dtype).reshape(shape, order=order)

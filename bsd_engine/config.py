@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -48,6 +49,16 @@ def _check_numbers(config: Any, **ranges: tuple[float, float]) -> None:
         bound = f"at least {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
         sound = _is_number(value, low, high) and (isinstance(value, int) or not whole)
         _check(sound, name, value, f"a {'whole ' * whole}number {bound}")
+
+
+def _check_floats(config: Any, name: str, low: float, high: float, expected: str, *, count: int | None = None,
+                  fits: Callable[[Sequence[float]], bool] = lambda values: True) -> None:
+    """Check a field of `count` numbers, or of at least two, each in a range, and keep them as floats: from JSON they come as a list."""
+    values = getattr(config, name)
+    sound = isinstance(values, (tuple, list)) and (len(values) > 1 if count is None else len(values) == count)
+    sound = sound and all(_is_number(value, low, high) for value in values) and fits(values)
+    _check(sound, name, values, expected)
+    object.__setattr__(config, name, tuple(map(float, values)))
 
 
 def _check_choices(config: Any) -> None:
@@ -367,26 +378,13 @@ class SplitConfig:
             _check_numbers(self, alpha_start=(1e-9, self.alpha))
         if self.drop_start is not None:
             _check_numbers(self, drop_start=(1, math.inf))
-        for name in ("sce_weights", "sce_bounds"):
-            self._check_pair(name)
+        for name, low, high in (("sce_weights", 0, 1000), ("sce_bounds", 1e-30, 0.5)):
+            _check_floats(self, name, low, high, f"two numbers between {low:g} and {high:g}, not both 0", count=2, fits=lambda pair: sum(pair) > 0)
         if self.class_shares is not None:
-            self._check_class_shares()
+            _check_floats(self, "class_shares", 1e-9, 1e12, "a number above 0 for each class")
         given = self.target_estimator == "given"
         _check(given == (self.assume_target is not None), "assume_target", self.assume_target,
                "a class index exactly when target_estimator is given")
-
-    def _check_class_shares(self) -> None:
-        shares = self.class_shares
-        sound = isinstance(shares, (tuple, list)) and len(shares) > 1 and all(_is_number(v, 1e-9, 1e12) for v in shares)
-        _check(sound, "class_shares", shares, "a number above 0 for each class")
-        object.__setattr__(self, "class_shares", tuple(map(float, shares)))  # a list, where it was read from JSON
-
-    def _check_pair(self, name: str) -> None:
-        pair = getattr(self, name)
-        low, high = {"sce_weights": (0, 1000), "sce_bounds": (1e-30, 0.5)}[name]
-        sound = isinstance(pair, (tuple, list)) and len(pair) == 2 and all(_is_number(v, low, high) for v in pair)
-        _check(sound and sum(pair) > 0, name, pair, f"two numbers between {low:g} and {high:g}, not both 0")
-        object.__setattr__(self, name, tuple(map(float, pair)))  # a list, where it was read from JSON
 
     @property
     def schedule_start(self) -> float:
@@ -412,10 +410,7 @@ class UndefendedConfig:
 
     def __post_init__(self) -> None:
         _check_numbers(self, undefended_epochs=(1, 10000), undefended_lr=(1e-9, 10))
-        drops = self.undefended_drops
-        sound = isinstance(drops, (tuple, list)) and len(drops) == 2 and all(_is_number(v, 0, 1) for v in drops)
-        _check(sound and drops[0] <= drops[1], "undefended_drops", drops, "two ascending numbers between 0 and 1")
-        object.__setattr__(self, "undefended_drops", tuple(map(float, drops)))  # a list, where it was read from JSON
+        _check_floats(self, "undefended_drops", 0, 1, "two ascending numbers between 0 and 1", count=2, fits=lambda drops: drops[0] <= drops[1])
 
 
 GROUPS: dict[str, type] = {

@@ -199,10 +199,25 @@ def _pixels(file: Path, form: Form) -> np.ndarray:
 def _grey_or_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("L", "RGB"):
         return image
-    if image.mode.startswith("I") or image.mode == "F":  # 16 bits: Pillow would clip at 255 instead of scaling
-        values = np.asarray(image, np.float64)
-        return Image.fromarray((values / (256 if values.max() > 255 else 1)).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if is_wide(image):
+        return eight_bits(image).convert("RGB")
     return image.convert("RGBA" if image.mode == "P" else image.mode).convert("RGB")
+
+
+def is_wide(image: Image.Image) -> bool:
+    """Whether an image has levels of more than eight bits, which Pillow would clip at 255 instead of scaling."""
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def eight_bits(image: Image.Image) -> Image.Image:
+    """A wide grey image with 256 levels.
+
+    Of 16 bits the upper eight, whatever the image holds: a dark one of a set must not come out as bright as the others. Of 32
+    bits and of floats, whose files do not say how far they go, the same if there is a level above 255, else the level itself.
+    """
+    values = np.asarray(image, np.float64)
+    scale = 256 if image.mode.startswith("I;16") or values.max() > 255 else 1
+    return Image.fromarray((values / scale).clip(0, 255).astype(np.uint8))
 
 
 def _resized(image: Image.Image, width: int, height: int) -> Image.Image:

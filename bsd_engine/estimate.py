@@ -107,15 +107,20 @@ def estimate(config: BSDConfig, prepared: PreparedData | None = None) -> Estimat
     place = runtime.choose(config.device, config.precision).description
     # What an ordinary epoch tests; the last one tests all, which one pass more hardly shows.
     tests = sum(min(len(x), config.data.epoch_tests or len(x)) for x in (prepared.test_images, prepared.triggered_images) if x is not None)
-    samples, batch = len(prepared.labels), config.altruistic.altruistic_batch
-    batches = samples // batch + (samples % batch > 1)
-    counts = Counts(
-        samples=samples, tests=tests, altruistic_batches=batches,
-        altruistic_steps=batches if config.altruistic.altruistic_update == "ce" else config.schedule.iterations,
-        warmup_models=prepared.num_classes if config.split.all_to_all == "retrain_each" else 1,
-    )
+    counts = counts_of(config, samples=len(prepared.labels), tests=tests, classes=prepared.num_classes)
     return Estimate(seconds=run_seconds(config.schedule, parts, counts), epoch_seconds=epoch_seconds(config.schedule, parts, counts), parts=parts,
                     device=place, peak_bytes=_peak_bytes())
+
+
+def counts_of(config: BSDConfig, *, samples: int, tests: int, classes: int) -> Counts:
+    """The work of an epoch with these settings on so many training and test images."""
+    batch = config.altruistic.altruistic_batch
+    batches = samples // batch + (samples % batch > 1)
+    return Counts(
+        samples=samples, tests=tests, altruistic_batches=batches,
+        altruistic_steps=batches if config.altruistic.altruistic_update == "ce" else config.schedule.iterations,
+        warmup_models=classes if config.split.all_to_all == "retrain_each" else 1,
+    )
 
 
 def _peak_bytes() -> int:

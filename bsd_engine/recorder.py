@@ -12,12 +12,13 @@ from typing import Any
 import torch
 
 from bsd_engine import checkpoints
+from bsd_engine.branching import check_same_past
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import BSDError, RunFolderError, TrainingError
 from bsd_engine.events import EpochFinished, Event, IterationDone, RunFinished
 from bsd_engine.preflight import PreparedData, prepare
 from bsd_engine.recordings import NO_BRANCH
-from bsd_engine.runs import RunReader, RunWriter, checkpoint_paths
+from bsd_engine.runs import RunReader, RunWriter, checkpoint_paths, read_commands
 from bsd_engine.trainer import BSDTrainer
 
 OnEvent = Callable[[Event], None]
@@ -52,7 +53,7 @@ def branch_run(source: Path, epoch: int | None, config: BSDConfig, path: Path, *
     reader = RunReader(source)
     checkpoint = load_checkpoint(source, epoch)
     epoch = checkpoint["epoch"]
-    _check_same_past(reader.config, config, epoch)
+    check_same_past(reader.config, config, epoch)
     prepared = prepared or prepare(config)
     if prepared.fingerprint != reader.fingerprint:
         raise RunFolderError(f"{source} was trained on other data (fingerprints differ); branch with the data of the run.")
@@ -61,6 +62,7 @@ def branch_run(source: Path, epoch: int | None, config: BSDConfig, path: Path, *
     with _new_folder(config, prepared, path, branched_from={"run": reader.run_id, "epoch": epoch}) as writer:
         for e in range(trainer.first_epoch):
             writer.epoch(reader.epoch(e))
+        _write_checkpoint(writer, epoch, checkpoint, config.schedule.stage_ends)  # so that the branch resumes, too, if it dies in its first epoch
         return _record(trainer, writer, on_event, seconds_before=seconds)
 
 
@@ -75,35 +77,23 @@ def _new_folder(config: BSDConfig, prepared: PreparedData, path: Path, branched_
     )
 
 
-def _check_same_past(old: BSDConfig, new: BSDConfig, epoch: int) -> None:
-    """What shaped the models up to an epoch may not differ; how the next ones are split may."""
-    for group in ("data", "attack", "model"):
-        if getattr(old, group) != getattr(new, group):
-            raise RunFolderError(f"The settings of {group} differ from those of the run to branch from; a branch keeps them.")
-    if old.seed != new.seed:
-        raise RunFolderError(f"seed is {new.seed}, but the run to branch from has {old.seed}; a branch keeps it.")
-    moved = next((e for e in range(epoch + 1) if old.schedule.stage(e) != new.schedule.stage(e)), None)
-    if moved is not None:
-        raise RunFolderError(f"Epoch {moved} would be of the stage {new.schedule.stage(moved)} instead of {old.schedule.stage(moved)}; "
-                             "branch from an earlier epoch, or keep the lengths of the stages before it.")
-
-
 def resume_run(path: Path, *, prepared: PreparedData | None = None, on_event: OnEvent | None = None) -> dict[str, Any]:
     """Go on from the last checkpoint of a run folder; at most the epoch that was in progress is trained again.
 
-    A run that ended within its first epoch starts over.
+    A run that ended within its first epoch, or before the first checkpoint was whole, starts over.
     """
     reader = RunReader(path)
     if reader.status == "finished":
         raise RunFolderError(f"{path} is finished; there is nothing to resume. Start a new run instead.")
-    checkpoint = load_checkpoint(path) if reader.epochs or checkpoint_paths(path) else None
+    old_commands = len(read_commands(path))  # counted now: a stop that is given while data are prepared is for this writer
+    checkpoint = None if reader.begins_again else load_checkpoint(path)
     prepared = prepared or prepare(reader.config)
     if prepared.fingerprint != reader.fingerprint:
         raise RunFolderError(f"{path} was trained on other data (fingerprints differ); resume with the data of the run.")
     trainer = _restored(reader.config, prepared, checkpoint, path)
     seconds = _seconds_before(reader, trainer.first_epoch)
     with RunWriter(Path(path)) as writer:
-        writer.ignore_old_commands()
+        writer.ignore_commands(old_commands)
         writer.clear_summary()
         return _record(trainer, writer, on_event, seconds_before=seconds)
 
@@ -195,11 +185,15 @@ def _out_of_memory(error: Exception) -> str:
 def _write(event: Event, writer: RunWriter, keep: tuple[int, ...]) -> None:
     if isinstance(event, EpochFinished):
         writer.epoch(event.state)
-        buffer = io.BytesIO()
-        torch.save(event.checkpoint(), buffer)
-        writer.checkpoint(event.state.epoch, buffer.getvalue(), keep=keep)
+        _write_checkpoint(writer, event.state.epoch, event.checkpoint(), keep)
     elif isinstance(event, IterationDone):
         writer.progress(min_interval=0.5, state="running", **_where(event))
+
+
+def _write_checkpoint(writer: RunWriter, epoch: int, checkpoint: dict[str, Any], keep: tuple[int, ...]) -> None:
+    buffer = io.BytesIO()
+    torch.save(checkpoint, buffer)
+    writer.checkpoint(epoch, buffer.getvalue(), keep=keep)
 
 
 def _obey(writer: RunWriter, event: Event) -> None:

@@ -23,6 +23,7 @@ import errno
 import fcntl
 import io
 import json
+import math
 import os
 import secrets
 import time
@@ -205,10 +206,15 @@ class RunWriter:
         self._write(f"epochs/{state.epoch:05d}.npz", pack_epoch(state))
 
     def checkpoint(self, epoch: int, content: bytes, *, keep: Collection[int] = ()) -> None:
-        """Add the state after an epoch; of the others, only the one before it and those of the epochs to keep stay."""
+        """Add the state after an epoch; of those before it, only the last one and those of the epochs to keep stay.
+
+        Those after it are of before a resume that could not read them, and go.
+        """
         self._write(f"checkpoints/{epoch:05d}.pt", content)
-        for old in checkpoint_paths(self.path)[:-2]:
-            if int(old.stem) not in keep:
+        numbers = {int(path.stem): path for path in checkpoint_paths(self.path)}
+        before = max((number for number in numbers if number < epoch), default=None)
+        for number, old in numbers.items():
+            if number > epoch or number not in (epoch, before, *keep):
                 with contextlib.suppress(OSError):  # one too many does no harm; a folder that cannot be written has said so
                     old.unlink(missing_ok=True)
 
@@ -235,9 +241,9 @@ class RunWriter:
         fresh, self._commands_read = commands[self._commands_read :], len(commands)
         return fresh
 
-    def ignore_old_commands(self) -> None:
-        """Start after the commands that an earlier writer of this folder was given."""
-        self._commands_read = len(read_commands(self.path))
+    def ignore_commands(self, count: int) -> None:
+        """Start after so many commands, which an earlier writer of this folder was given."""
+        self._commands_read = count
 
 
 def read_commands(path: Path) -> list[Command]:
@@ -395,8 +401,13 @@ class RunReader:
 
     @property
     def can_resume(self) -> bool:
-        """Whether nobody writes the folder, and there is a checkpoint to go on from or no epoch to lose."""
-        return self.status in ("interrupted", "stopped", "failed") and (bool(checkpoint_paths(self.path)) or not self.epochs)
+        """Whether nobody writes the folder, and there is a checkpoint to go on from or at most one epoch to train again."""
+        return self.status in ("interrupted", "stopped", "failed") and (bool(checkpoint_paths(self.path)) or self.begins_again)
+
+    @property
+    def begins_again(self) -> bool:
+        """Whether a resumed run has nothing to go on from and starts over; an epoch is recorded just before its checkpoint."""
+        return not checkpoint_paths(self.path) and len(self.epochs) <= 1
 
     @property
     def epochs(self) -> list[int]:
@@ -499,5 +510,21 @@ def checkpoint_paths(path: Path) -> list[Path]:
 
 
 def list_runs(root: Path) -> list[Path]:
-    """Run folders below `root`, newest first."""
-    return sorted((p.parent for p in Path(root).glob("*/config.json")), key=lambda p: p.name, reverse=True)
+    """Run folders below `root`, newest first, whatever they are called now; those that cannot be read come last."""
+    return sorted((p.parent for p in Path(root).glob("*/config.json")), key=lambda p: (_created(p), p.name), reverse=True)
+
+
+def _created(path: Path) -> float:
+    """When a run was begun, seconds since 1970."""
+    try:
+        return _created_at(str(path / "config.json"), bounded.stamp_of(path / "config.json"))
+    except OSError:
+        return -math.inf
+
+
+@lru_cache(maxsize=4096)
+def _created_at(path: str, stamp: bounded.Stamp) -> float:
+    try:
+        return datetime.fromisoformat(bounded.read_object(Path(path))["created"]).timestamp()
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        return -math.inf

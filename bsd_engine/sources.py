@@ -6,9 +6,7 @@ Each source first tells its labels and only then decodes the images that are wan
 from __future__ import annotations
 
 import os
-import tokenize
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -17,15 +15,13 @@ from typing import NamedTuple
 import numpy as np
 
 from bsd_engine import bundled_images
+from bsd_engine.bounded import UNREADABLE
 from bsd_engine.decoded_cache import decoded
 from bsd_engine.errors import DataError
 from bsd_engine.image_folder import LabelledFiles, labelled_files, name_below, split_folders
 from bsd_engine.torchvision_compat import import_torchvision
 
 BUNDLED = bundled_images.PATH
-# What numpy raises for files that are none of its own; a header that is no Python literal ends in the tokenizer.
-UNREADABLE = (OSError, ValueError, EOFError, AttributeError, TypeError, KeyError, RuntimeError, OverflowError, MemoryError, SyntaxError,
-              tokenize.TokenError, zlib.error, zipfile.BadZipFile)
 _KEYS = ("train_images", "train_labels", "test_images", "test_labels", "class_names", "images", "labels")
 
 
@@ -95,7 +91,7 @@ def npz(path: Path) -> Source:
             raise ValueError(f"{odd[0]} is no array")
     except FileNotFoundError:
         raise DataError(f"There is no file {path}; check the path after npz:.") from None
-    except UNREADABLE as error:
+    except (OSError, ValueError, *UNREADABLE) as error:
         raise DataError(f"{path} cannot be read as an .npz file of plain arrays: {error}. Save it with numpy.savez.") from None
     return _from_arrays(arrays, str(path))
 

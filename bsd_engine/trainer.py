@@ -75,6 +75,7 @@ class BSDTrainer:
         self._frozen: Scores | None = None
         self._poison_cumulative = 0
         self._generation = 0
+        self._wanted = threading.Event()
         self._metrics: dict[str, float | int | None] = {}
         self._epochs_done = 0
         self.first_epoch = 0
@@ -119,6 +120,8 @@ class BSDTrainer:
         for name in _PLAIN:
             value = checkpoint[name] if name not in _NEWER else checkpoint.get(name)
             setattr(self, name, value.to(self.runtime.device) if isinstance(value, Tensor) else copy.copy(value))
+        for group in self.main_optimizer.param_groups:  # the stored one is of the settings then; a branch may begin with others
+            group["lr"] = self.config.mixmatch.main_lr
         self.first_epoch = self._epochs_done = checkpoint["epoch"] + 1
         self._choose_target()
 
@@ -152,7 +155,9 @@ class BSDTrainer:
                 done, total = next(training)
             except StopIteration as end:
                 return end.value
+            self._wanted.clear()
             yield self._iteration(epoch, done, total)
+            self._wanted.set()
 
     def _altruistic_epoch(self, epoch: int) -> Iterator[Event]:
         """Warm-up of g: one epoch on everything, then a pass for the losses and the target vote."""
@@ -251,11 +256,13 @@ class BSDTrainer:
             decision = self._decide(t, epoch, f_scores, g_scores)
             self.clean_mask = decision.clean_mask
             cancel = threading.Event()
+            self._wanted.set()
             beside = self._lane.submit(self._altruistic_beside, epoch, decision, cancel) if g_trains else None
             try:
                 loss = yield from self._with_events(epoch, self._train_main(epoch, decision))
             except BaseException:
                 cancel.set()
+                self._wanted.set()
                 raise
             finally:
                 g_loss = beside.result() if beside else None
@@ -316,10 +323,13 @@ class BSDTrainer:
         )
 
     def _altruistic_beside(self, epoch: int, decision: Decision, cancel: threading.Event) -> Tensor:
-        """An epoch of g on its own thread; a cancelled one stops early, and its run is over."""
+        """An epoch of g on its own thread, which waits between iterations while nobody asks for the next event.
+
+        A cancelled one stops early, and its run is over.
+        """
         with runtime.intra_op_threads(self.runtime.threads // 2):
             training = self._train_altruistic(epoch, decision)
-            while not cancel.is_set():
+            while self._wanted.wait() and not cancel.is_set():
                 try:
                     next(training)
                 except StopIteration as end:

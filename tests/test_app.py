@@ -286,7 +286,8 @@ def fail_when_told(monkeypatch: pytest.MonkeyPatch, crafting: int = 1) -> thread
             go_on.wait(30)
         raise TrainingError("It does not work.")
 
-    monkeypatch.setattr(preflight, "prepare", prepare)
+    for module in (preflight, recorder):
+        monkeypatch.setattr(module, "prepare", prepare)
     monkeypatch.setattr(session, "START_PATIENCE", 0.1)
     return go_on
 
@@ -323,6 +324,26 @@ def test_a_run_that_crafts_its_trigger_says_how_far_it_is(tmp_path: Path, monkey
     go_on.set()
     wait_for(lambda: runs.active is None)
     assert runs.crafting is None
+
+
+def test_a_resumed_run_that_crafts_its_trigger_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = fail_when_told(monkeypatch, crafting=10)
+    FakeRun(samples=60).create(tmp_path / "killed").close()
+    runs = RunRegistry(tmp_path)
+    runs.resume("killed")
+    wait_for(lambda: runs.crafting is not None)
+    assert runs.crafting == "surrogate, step 1 of 10"
+    go_on.set()
+    wait_for(lambda: runs.active is None)
+    assert runs.crafting is None and "It does not work." in runs.error("killed")
+
+
+def test_what_a_run_took_is_known_once_it_has_ended(root: Path) -> None:
+    path = fake_run(root, epochs=38, status=None, samples=60)
+    assert recorded.prior_seconds(root, CONFIG) == {}
+    with RunWriter(path) as writer:
+        writer.summary(FakeRun().summary("finished", 38))
+    assert recorded.prior_seconds(root, CONFIG)["oss_warmup"] == 2.5
 
 
 def test_commands_go_to_living_runs_only(tmp_path: Path) -> None:

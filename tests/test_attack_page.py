@@ -21,7 +21,7 @@ from streamlit.util import calc_hash
 from app import attack_form, pixels, session, uploads
 from app.attack_figures import MOST_BARS, class_bars, spectrum_figure
 from app.attack_form import label_of
-from app.poisoned_view import PoisonedView, poisoned_view, trigger_of
+from app.poisoned_view import poisoned_view, trigger_of
 from app.theme import DARK, LIGHT
 from bsd_engine import attacks
 from bsd_engine.attacks.described import parameters_of
@@ -191,12 +191,12 @@ def attack_page(open_page: Callable[..., AppTest]) -> AppTest:
     """The page Attacks on 200 images."""
     app = open_page()
     app.selectbox(key="new_preset").set_value("smoke")
-    return to_attacks(ran(app))
+    return to_page(ran(app))
 
 
-def to_attacks(app: AppTest) -> AppTest:
-    """The page after a click on Attacks; the pages are functions, which AppTest knows by their hashes alone."""
-    app._page_hash = calc_hash("attacks")
+def to_page(app: AppTest, url_path: str = "attacks") -> AppTest:
+    """The page after a click on Attacks, or on another; the pages are functions, which AppTest knows by their hashes alone."""
+    app._page_hash = calc_hash(url_path)
     return ran(app)
 
 
@@ -231,7 +231,7 @@ def test_another_visit_shows_a_poisoned_image_again(attack_page: AppTest) -> Non
     ran(attack_page)
     attack_page.button(key="train_with").click()
     assert "Press **Start**" in ran(attack_page).main.markdown[0].value
-    to_attacks(attack_page)
+    to_page(attack_page)
     assert "Blended on Fashion-MNIST" in html(attack_page) and "is poisoned" in html(attack_page)
 
 
@@ -322,6 +322,18 @@ def test_a_picture_of_ones_own_is_taken_or_refused_in_one_sentence(attack_page: 
     else:
         assert [expected in e.value.replace("\\", "") for e in attack_page.error] == [True]
         assert "bsd-triggers" not in attack_page.error[0].value
+
+
+def test_a_preset_brings_its_own_parameters_and_rate(open_page: Callable[..., AppTest]) -> None:
+    page = to_page(open_page())
+    assert page.selectbox(key="seen_badnets_pattern").value != "checkerboard"
+    to_page(page, "").selectbox(key="new_preset").set_value("demo-gtsrb")
+    ran(page).selectbox(key="new_source_1").set_value("bundled")
+    page.number_input(key="new_limit_1").set_value(200)
+    page.slider(key="new_rate_1").set_value(10.0)
+    page = to_page(ran(page))
+    assert page.selectbox(key="seen_badnets_pattern").value == "checkerboard" and page.number_input(key="seen_rate_badnets").value == 10
+    assert "18 of 200 training images (9.0 %)" in html(page)
 
 
 def test_train_with_this_attack_fills_in_the_form_of_the_run(attack_page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,13 +14,14 @@ import pytest
 import torch
 from torch import nn
 
-from bsd_engine import bench, estimate, mixmatch, models, runtime
+from bsd_engine import bench, bench_parts, estimate, mixmatch, models, runtime
 from bsd_engine.__main__ import main
+from bsd_engine.bench_parts import PRESET_SIZES, map_refit, networks_alone, noise, preset_seconds
 from bsd_engine.config import STAGES, ModelConfig, ScheduleConfig
 from bsd_engine.errors import ConfigError
 from bsd_engine.estimate import Counts, PartSeconds
 from bsd_engine.plain_loop import AugmentedImages, PlainLoop, plain_loss
-from bsd_engine.presets import smoke
+from bsd_engine.presets import PRESETS, preset, smoke
 
 SCHEDULE = ScheduleConfig(altruistic_epochs=3, t1=2, init_epochs=1, t2=5, t3=9, iterations=10)
 PARTS = PartSeconds(main=1.0, main_beside=1.5, altruistic=0.5, altruistic_beside=0.75, score=0.01, score_beside=0.015)
@@ -49,7 +50,7 @@ def test_the_plain_loss_is_the_engines() -> None:
 
 
 def loop(**settings: int) -> PlainLoop:
-    data = bench.random_data(64)
+    data = noise(64, 32, 3, 10)
     model = models.seeded(ModelConfig(model="small_resnet", width=8), data.images.shape, 10, 0)
     return PlainLoop(model, smoke().with_settings(**settings), data.images.numpy(), data.labels.numpy(), num_classes=10, workers=0)
 
@@ -108,7 +109,7 @@ def test_seconds_of_a_run_are_those_of_its_epochs_and_two_passes_more() -> None:
 
 def test_an_estimate_measures_the_runs_own_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimate, "PART_SECONDS", 0.0)
-    found = bench.estimate(smoke().with_settings(device="cpu"), bench.random_data(60))
+    found = estimate.estimate(smoke().with_settings(device="cpu"), noise(60, 32, 3, 10))
     assert all(seconds > 0 for seconds in vars(found.parts).values()) and set(found.epoch_seconds) == set(STAGES)
     batches = Counts(samples=60, tests=0, altruistic_batches=1, altruistic_steps=1)
     assert found.seconds == estimate.run_seconds(smoke().schedule, found.parts, batches) > 0
@@ -127,7 +128,7 @@ def test_what_runs_beside_is_stopped_by_the_others_error() -> None:
 
 def test_operations_are_twice_the_multiply_adds_and_training_is_three_forwards() -> None:
     model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.Flatten(), nn.Linear(8 * 32 * 32, 10))
-    forward, training = bench.network_flop(model, bench.random_data(2).images)
+    forward, training = bench.network_flop(model, noise(2, 32, 3, 10).images)
     convolution, product = 2 * 32 * 32 * 8 * 27, 2 * 8 * 32 * 32 * 10
     assert forward == convolution + product
     assert training == 3 * forward - convolution  # images need no gradient
@@ -135,7 +136,7 @@ def test_operations_are_twice_the_multiply_adds_and_training_is_three_forwards()
 
 def test_a_resnet18_has_555_million_multiply_adds() -> None:
     model = models.seeded(ModelConfig(), (32, 32, 3), 10, 0)
-    assert bench.network_flop(model, bench.random_data(2).images)[0] / 2e6 == pytest.approx(555.4, abs=0.1)
+    assert bench.network_flop(model, noise(2, 32, 3, 10).images)[0] / 2e6 == pytest.approx(555.4, abs=0.1)
 
 
 def test_shares_and_rates_follow_from_seconds() -> None:
@@ -151,12 +152,38 @@ def test_work_is_timed_in_turn_after_one_round_that_does_not_count() -> None:
 
 
 def test_the_command_prints_a_table_and_writes_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["bench", "--preset", "smoke", "--quick", "--samples", "200", "--workers", "0", "--device", "cpu"]
+    words = ["bench", "--preset", "smoke", "--quick", "--samples", "200", "--workers", "0", "--landmarks", "0", "--no-presets",
+             "--device", "cpu"]
     assert main([*words, "--out", str(tmp_path / "b.json")]) == 0
     table, report = capsys.readouterr().out, json.loads((tmp_path / "b.json").read_text())
-    assert all(part["name"] in table and part["seconds"] > 0 for part in report["parts"]) and len(report["parts"]) == 7
+    assert all(part["name"] in table and part["seconds"] > 0 for part in report["parts"]) and len(report["parts"]) == 8
     engine, plain = (part["seconds"] for part in report["parts"][:2])
     assert report["ratios"] == [pytest.approx(plain / engine)] and f"{report['ratio']:.2f} times as fast" in table
+    assert report["outside_networks"] < 1 and report["epoch_bytes"] > 200 and report["preset_seconds"] == {}
+
+
+def test_the_networks_alone_make_gradients_and_no_step() -> None:
+    works = estimate.Workload(smoke().with_settings(device="cpu"), noise(64, 32, 3, 10))
+    before = [p.clone() for p in works.trainer.main.parameters()]
+    networks_alone(works)()
+    assert all(torch.equal(a, b) and b.grad is not None for a, b in zip(before, works.trainer.main.parameters()))
+
+
+def test_the_time_of_a_preset_follows_from_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_parts, "measure_parts", lambda config, prepared: PARTS)
+    schedule, batches = preset("paper-cifar10").schedule, 50000 // 128 + 1
+    counts = Counts(samples=50000, tests=19000, altruistic_batches=batches, altruistic_steps=batches)
+    assert preset_seconds("paper-cifar10", "cpu") == estimate.run_seconds(schedule, PARTS, counts)
+    assert PRESET_SIZES.keys() == PRESETS.keys() - {"smoke"}
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(70.0, "70 seconds"), (300.0, "5.0 minutes"), (3 * 3600.0, "3.0 hours"), (11 * 86400.0, "11.0 days")])
+def test_durations_have_the_unit_that_people_would_take(seconds: float, words: str) -> None:
+    assert bench._duration(seconds) == words
+
+
+def test_a_map_is_fitted_anew_from_the_last_one() -> None:
+    assert map_refit(60)().shape == (60, 2)
 
 
 @pytest.mark.parametrize(

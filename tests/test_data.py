@@ -297,6 +297,21 @@ def test_sixteen_bit_images_are_scaled_not_clipped(image_tree: Path) -> None:
     assert (data.load(f"folder:{image_tree}").train_images[3] == 128).all()
 
 
+@pytest.mark.parametrize(("levels", "kind", "expected"), [
+    (128 * 256, np.uint16, 128), (65535, np.uint16, 255), (255, np.uint16, 0), (300, np.uint16, 1), (0, np.uint16, 0),
+    (128 * 256, np.int32, 128), (200, np.int32, 200), (-5, np.int32, 0), (2**20, np.int32, 255), (200.4, np.float32, 200), (0.5, np.float32, 0),
+])
+def test_wide_levels_are_scaled_alike_in_images_and_in_triggers(tmp_path: Path, levels: float, kind: type, expected: int) -> None:
+    """Upper eight bits of sixteen, however dark the image; of other kinds the level itself where none is above 255."""
+    from bsd_engine.attacks import custom
+    from bsd_engine.decoding import decode
+
+    wide = Image.fromarray(np.full((12, 12), levels, kind))
+    wide.save(tmp_path / "x.tif")
+    assert (decode([tmp_path / "x.tif"]) == expected).all()
+    assert np.asarray(custom._rgba(wide))[..., :3].tolist() == [[[expected] * 3] * 12] * 12
+
+
 @pytest.mark.parametrize(("sizes", "expected"), [
     ([(20, 14), (20, 14)], (14, 20)),
     ([(64, 64), (64, 64)], (64, 64)),

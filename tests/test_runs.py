@@ -223,6 +223,18 @@ def test_runs_are_listed_newest_first(tmp_path: Path) -> None:
     assert runs.list_runs(tmp_path / "absent") == []
 
 
+def test_runs_are_as_new_as_they_were_begun_whatever_they_are_called(tmp_path: Path) -> None:
+    begun = {"middle": "2026-02-01T12:00:00+00:00", "b newest": "2026-03-01T12:00:00+02:00", "a oldest": "2026-01-01T12:00:00+00:00",
+             "east": "2026-03-01T12:00:00+05:00", "z damaged": "nonsense"}
+    for name, created in begun.items():
+        create(tmp_path / name).close()
+        config = tmp_path / name / "config.json"
+        config.write_text(json.dumps({**json.loads(config.read_text()), "created": created}))
+    assert [p.name for p in runs.list_runs(tmp_path)] == ["b newest", "east", "middle", "a oldest", "z damaged"]
+    (tmp_path / "a oldest").rename(tmp_path / "zz renamed")
+    assert [p.name for p in runs.list_runs(tmp_path)][3] == "zz renamed"
+
+
 def test_run_ids_are_safe_file_names_that_differ() -> None:
     ids = {runs.new_run_id() for _ in range(20)}
     assert len(ids) == 20 and all(set(i) <= set("0123456789abcdef-") for i in ids)
@@ -380,7 +392,7 @@ def test_a_new_writer_can_pass_over_old_commands(writer: RunWriter) -> None:
     send_command(writer.path, "stop")
     writer.close()
     with RunWriter(writer.path) as second:
-        second.ignore_old_commands()
+        second.ignore_commands(1)
         assert second.new_commands() == []
         send_command(writer.path, "pause")
         assert second.new_commands() == ["pause"]
@@ -517,6 +529,14 @@ def test_the_last_two_checkpoints_are_kept(writer: RunWriter) -> None:
         writer.checkpoint(epoch, bytes([epoch]))
     assert [p.name for p in runs.checkpoint_paths(writer.path)] == ["00002.pt", "00010.pt"]
     assert [p.read_bytes() for p in runs.checkpoint_paths(writer.path)] == [b"\x02", b"\x0a"]
+
+
+def test_a_run_that_goes_on_from_an_older_checkpoint_forgets_those_it_could_not_read(writer: RunWriter) -> None:
+    for epoch in (2, 9, 10, 11):
+        writer.checkpoint(epoch, b"damaged" if epoch > 2 else b"whole", keep=(2, 9))
+    for epoch in (3, 4):
+        writer.checkpoint(epoch, b"whole", keep=(2, 9))
+    assert [p.name for p in runs.checkpoint_paths(writer.path)] == ["00002.pt", "00003.pt", "00004.pt"]
 
 
 def test_a_checkpoint_that_cannot_be_written_costs_no_older_one(writer: RunWriter, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -551,6 +551,43 @@ def test_a_paused_run_waits_and_then_goes_on_as_if_nothing_had_been(recorded: Re
     assert differences([reader.epoch(e) for e in reader.epochs], recorded.states) == []
 
 
+def test_both_models_wait_while_nobody_asks_for_the_next_event(small_images: PreparedData, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[int] = []
+    epoch = trainer.cross_entropy_epoch
+
+    def counted(*args: Any, **kwargs: Any):  # noqa: ANN202
+        training = epoch(*args, **kwargs)
+        while True:
+            try:
+                step = next(training)
+            except StopIteration as end:
+                return end.value
+            done.append(step[0])
+            yield step
+
+    config = short(altruistic_batch=2)
+    events = BSDTrainer(config, small_images).run()
+    next(event for event in events if isinstance(event, EpochFinished))
+    monkeypatch.setattr(trainer, "cross_entropy_epoch", counted)
+    next(event for event in events if isinstance(event, IterationDone))
+    time.sleep(0.2)  # for the iteration in progress
+    paused = len(done)
+    time.sleep(0.5)
+    assert len(done) == paused < len(small_images.labels) // 2
+    next(event for event in events if isinstance(event, EpochFinished))
+    assert len(done) == len(small_images.labels) // 2
+    events.close()
+    assert training_threads() == []
+
+
+def test_a_stop_that_is_given_while_a_resumed_run_is_prepared_is_obeyed(recorded: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "run"
+    record_run(recorded.config, path, prepared=recorded.prepared, on_event=command_at(path, "oss_warmup", "stop"))
+    whole = RunReader(path).epochs
+    monkeypatch.setattr("bsd_engine.recorder.prepare", lambda config: send_command(path, "stop") or recorded.prepared)
+    assert resume_run(path)["status"] == "stopped" and RunReader(path).epochs == whole
+
+
 def test_a_paused_run_can_be_stopped(small_images: PreparedData, tmp_path: Path) -> None:
     path = tmp_path / "run"
     watching = threading.Thread(target=lambda: send_command(wait_for("paused", path).path, "stop"))
@@ -643,6 +680,22 @@ def test_a_run_stopped_in_its_first_epoch_starts_over(recorded: Recorded, tmp_pa
     assert summary["epochs"] == 0 and reader.epochs == [] and reader.progress["epoch"] == 0 and reader.can_resume
     resume_run(path, prepared=recorded.prepared)
     assert differences([reader.epoch(e) for e in reader.epochs], recorded.states) == []
+
+
+def test_a_run_killed_before_its_first_checkpoint_was_whole_starts_over(recorded: Recorded, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+
+    def stop(event: Event) -> None:
+        if isinstance(event, EpochFinished):
+            raise SystemExit
+
+    with pytest.raises(SystemExit):
+        record_run(recorded.config, path, prepared=recorded.prepared, on_event=stop)
+    for checkpoint in checkpoint_paths(path):  # as if the process had died between the epoch and the checkpoint
+        checkpoint.unlink()
+    assert RunReader(path).epochs == [0] and RunReader(path).can_resume
+    resume_run(path, prepared=recorded.prepared)
+    assert differences([RunReader(path).epoch(e) for e in RunReader(path).epochs], recorded.states) == []
 
 
 def test_what_cannot_be_resumed_says_why(recorded: Recorded, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 import torch
 
 from bsd_engine import trainer
+from bsd_engine.branching import FREE, KEPT_GROUPS, READ_BY, check_same_past
+from bsd_engine.config import GROUPS
 from bsd_engine.errors import RunFolderError
 from bsd_engine.events import EpochFinished, IterationDone, RunStarted
 from bsd_engine.preflight import PreparedData
@@ -135,6 +138,23 @@ def test_epochs_can_be_measured_on_some_test_images_and_the_last_on_all(small_im
     assert differences(whole[-1:], some[-1:]) == []
 
 
+def test_a_run_in_bfloat16_multiplies_in_it_and_keeps_weights_and_losses_in_float32(small_images: PreparedData) -> None:
+    """Asked for by name, on any CPU: without native bfloat16 oneDNN emulates it."""
+    bsd, kinds = BSDTrainer(short(precision="bfloat16"), small_images), set()
+    for model in (bsd.main, bsd.averaged, bsd.altruistic):
+        for layer in model.modules():
+            if isinstance(layer, torch.nn.Conv2d):
+                layer.register_forward_hook(lambda module, given, made: kinds.add(made.dtype))
+    before = bsd.main.head.weight.clone()
+    states = [event.state for event in bsd.run() if isinstance(event, EpochFinished)]
+    assert kinds == {torch.bfloat16} and bsd.runtime.description.endswith("bfloat16")
+    assert {p.dtype for p in bsd.main.parameters()} == {torch.float32} and not torch.equal(bsd.main.head.weight, before)
+    plain = run(short(precision="float32"), small_images)
+    for rough, exact in zip(states, plain):
+        assert rough.altruistic_loss.dtype == np.float32 and np.isfinite(rough.altruistic_loss).all()
+        assert rough.altruistic_loss.mean() == pytest.approx(exact.altruistic_loss.mean(), rel=0.1)
+
+
 # --- branches ---
 
 
@@ -209,12 +229,59 @@ def test_a_branch_can_be_interrupted_and_resumed(recorded: Path, small_images: P
     (1, {"rate": 0.1}, "The settings of attack differ"),
     (1, {"limit": 100}, "The settings of data differ"),
     (3, {"t1": 3, "t2": 5, "t3": 7}, "Epoch 2 would be of the stage oss_warmup instead of initial_pools"),
+    (0, {"altruistic_lr": 0.1}, "altruistic_lr is 0.1, but the altruistic warm-up before the branch has read 0.001; keep it, or"),
+    (1, {"ema": 0.5}, "ema is 0.5, but the OSS warm-up before the branch has read"),
+    (1, {"main_lr": 0.5}, "main_lr is 0.5, but the OSS warm-up"),
+    (1, {"iterations": 2}, "iterations is 2, but the OSS warm-up"),
+    (1, {"t3": 6}, "rampup is 6, but the OSS warm-up before the branch has read 5"),
+    (1, {"target_estimator": "given", "assume_target": 2}, "target_estimator is 'given', but the OSS warm-up"),
+    (2, {"alpha": 0.4}, "alpha is 0.4, but the first split"),
+    (3, {"t2": 4}, "t2 is 4, but the class completion"),
+    (4, {"selective_drop": False}, "selective_drop is False, but the selective drop"),
+    (4, {"rampup": 5, "t3": 3}, "t3 is 3, which ends before epoch 4"),
 ])
 def test_a_branch_keeps_its_past(recorded: Path, small_images: PreparedData, tmp_path: Path, epoch: int, settings: dict, sentence: str) -> None:
     config = short().with_settings(**settings)
     with pytest.raises(RunFolderError, match=sentence):
         branch_run(recorded, epoch, config, tmp_path / "new", prepared=small_images)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(("epoch", "settings"), [
+    (0, {"ema": 0.5, "main_lr": 0.5, "iterations": 2, "altruistic_update": "mixmatch_same", "lambda_u": 1.0, "target_estimator": "label_count"}),
+    (1, {"alpha": 0.5, "beta": 0.3, "init_combine": "union", "oss_distance": "max", "feature_norm": "l2"}),
+    (2, {"completion": "balanced", "count_by": "all_pred", "alpha_start": 0.3}),
+    (3, {"selective_drop": False, "undefended_epochs": 3, "rampup": 5, "t3": 6}),
+    (3, {"drop_start": 4}),
+])
+def test_what_only_later_epochs_read_may_change(epoch: int, settings: dict[str, Any]) -> None:
+    check_same_past(short(), short().with_settings(**settings), epoch)
+
+
+def test_every_setting_of_training_is_read_by_something() -> None:
+    placed = [name for names in READ_BY.values() for name in names] + list(FREE)
+    settings = {f.name for group, kind in GROUPS.items() if group not in KEPT_GROUPS for f in fields(kind)}
+    assert len(placed) == len(set(placed)) and set(placed) - {"completion_ends"} == settings
+
+
+def test_a_branch_trains_with_its_own_learning_rate(recorded: Path, small_images: PreparedData) -> None:
+    checkpoint = load_checkpoint(recorded, 0)
+    assert BSDTrainer(short(main_lr=0.5), small_images, checkpoint=checkpoint).main_optimizer.param_groups[0]["lr"] == 0.5
+
+
+def test_a_branch_that_dies_in_its_first_epoch_resumes(recorded: Path, small_images: PreparedData, tmp_path: Path) -> None:
+    class Killed(Exception):
+        pass
+
+    def kill(event: object) -> None:
+        if isinstance(event, IterationDone):
+            raise Killed
+
+    with pytest.raises(Killed):
+        branch_run(recorded, 3, short(selective_drop=False), tmp_path / "new", prepared=small_images, on_event=kill)
+    assert RunReader(tmp_path / "new").can_resume and RunReader(tmp_path / "new").epochs == [0, 1, 2, 3]
+    resume_run(tmp_path / "new", prepared=small_images)
+    assert RunReader(tmp_path / "new").epochs == list(range(6))
 
 
 def test_other_data_under_the_same_name_are_noticed(recorded: Path, small_images: PreparedData, tmp_path: Path) -> None:

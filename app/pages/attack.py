@@ -13,7 +13,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import remake, uploads, words
+from app import data_paths, remake, uploads, words
 from app.attack_figures import class_bars, spectrum_figure
 from app.attack_form import attack_form
 from app.controls import fill_in
@@ -71,6 +71,7 @@ def _without_path(sentence: str) -> str:
 
 def _view(config: BSDConfig) -> PoisonedView:
     """The poisoned set, kept for the next click; a bar shows how far an attack that trains a network of its own has come."""
+    data_paths.check_config(config, registry().triggers)
     views, key = _views(), _key(config)
     if (view := views.get(key)) is None:
         name, size = words.attack(config.attack.attack), config.data.limit
@@ -100,11 +101,9 @@ def _bar(place: DeltaGenerator) -> Bar:
 
 
 def _key(config: BSDConfig) -> str:
-    """All that the poisoned set depends on; a file of images is known by its time, too."""
+    """All that the poisoned set depends on; files and folders of images are known by their times, too."""
     parts = config.to_dict()
-    file = Path(config.data.data.partition(":")[2] or "/").expanduser()
-    stamp = file.stat().st_mtime_ns if file.exists() else 0
-    return json.dumps([config.seed, parts["data"], parts["attack"], stamp], sort_keys=True)
+    return json.dumps([config.seed, parts["data"], parts["attack"], data_paths.stamps(config.data.data)], sort_keys=True)
 
 
 # -- head: what was done, and what to do with it ---------------------------------------------------------------------------
@@ -152,7 +151,7 @@ def _carry_over(config: BSDConfig, run_page: st.Page) -> None:
     parameters = dict(config.attack.attack_parameters)
     try:
         if "image" in parameters:
-            parameters["image"] = str(uploads.kept(Path(parameters["image"]), registry().root / ".triggers"))
+            parameters["image"] = str(uploads.kept(Path(parameters["image"]), registry().triggers))
     except BSDError as error:
         st.error(words.unformatted(str(error)), icon=":material/error:")
         return

@@ -12,9 +12,8 @@ from app import bench_data, bench_state, linked, recorded, uploads, words
 from app.bench_data import Bench, Look, Uploads
 from app.bench_state import PARTS, BenchState
 from app.bench_view import bench_view, last_ask
-from app.linked import Linked
-from app.pages.tune import describe
-from app.session import RunRegistry, registry
+from app.run_choice import chosen_run
+from app.session import registry
 from bsd_engine import trigger_bench
 from bsd_engine.attacks.custom import MAX_BYTES, read_picture
 from bsd_engine.errors import BSDError
@@ -37,7 +36,7 @@ class Kept:
 def render(run_page: Any) -> None:
     """The whole page; `run_page` is where a run is started."""
     runs = registry()
-    run_id = _choose(runs)
+    run_id = chosen_run(runs, "bench", truth_help=None, forget=PARTS)
     if run_id is None:
         st.info("There is no run to try a trigger on yet. Start one on the page Run; its models answer here from its first epoch on.")
         st.page_link(run_page, label="To the page Run")
@@ -51,24 +50,6 @@ def render(run_page: Any) -> None:
             st.error(words.unformatted(str(error)), icon=":material/error:")
 
     body()
-
-
-def _choose(runs: RunRegistry) -> str | None:
-    """The run to look at: that of the address, of this session, or the newest."""
-    ids = runs.run_ids()
-    asked = st.query_params.get("run") or linked.last_run() or st.session_state.get("shown_run")
-    if asked is not None and asked not in ids and "run" in st.query_params:
-        st.warning(f"There is no run called {words.unformatted(asked[:60])} here. Choose one from the list.")
-    if not ids:
-        return None
-    chosen = asked if asked in ids else ids[0]
-    picked = st.selectbox("Run", ids, ids.index(chosen), key=f"bench_runs_{chosen}", format_func=lambda i: describe(runs, i), label_visibility="collapsed")
-    if picked != chosen:
-        linked.write(Linked(run=picked))
-        for name in PARTS:
-            st.query_params.pop(name, None)
-        st.rerun()
-    return chosen
 
 
 def _show(path: Path, run_id: str) -> None:

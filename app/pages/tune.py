@@ -10,6 +10,7 @@ import streamlit as st
 
 from app import preview, recorded, tune_data, views_state, words
 from app.preview import Preview
+from app.replay_button import replay_button
 from app.run_choice import chosen_run
 from app.session import RunRegistry, is_recording, registry
 from app.tune_asks import parse_run
@@ -74,6 +75,7 @@ def _show(runs: RunRegistry, run: RunReader, live: bool) -> None:
     if request is not None and request.seq > st.session_state.get("tune_run_seq", 0):
         st.session_state["tune_run_seq"] = request.seq
         _start(runs, run, request.settings)
+    replay_button(run, truth_shown=truth_shown, looked=looked, settings=settings)
     _class_table(run, found, look)
 
 

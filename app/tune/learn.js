@@ -2,7 +2,7 @@
 
 const PANELS = {hero: '.tn-hero', map: '.tn-map', other: '.tn-other', curves: '.tn-curves', side: '.tn-side', heat: '.tn-heat', controls: '.tn-controls'}
 const SPEEDS = {lines: ['line by line', 800], slow: ['slow', 1400], normal: ['normal', 350], fast: ['fast', 110]}
-const SLIDE_WIDTH = 960  // in slides mode everything is laid out for this width and enlarged to the window's
+const SLIDE_WIDTH = 860  // in slides mode everything is laid out for this width and enlarged to the window's
 
 const LEARN_HTML = `
 <nav class="tn-cards" aria-label="Recordings"></nav>
@@ -147,11 +147,11 @@ class Learn {
     app.commit()
   }
 
-  show({epoch, selected}) {
+  show({epoch, selected, pinned}) {
     const {app} = this, {view, model} = app, {alpha, beta, t1, altruistic_epochs, distance} = model.own
     view.selected = new Uint8Array(model.n)
     for (const id of selected) view.selected[id] = 1
-    Object.assign(view, {count: selected.length, pin: null, hover: null, following: false, epoch: Math.min(epoch, model.info.length - 1)})
+    Object.assign(view, {count: selected.length, pin: pinned, hover: null, following: false, epoch: Math.min(epoch, model.info.length - 1)})
     Object.assign(view.settings, {alpha, beta, t1, altruistic_epochs, distance})
     app.inspector.wanted = selected.length ? 'selected' : null
   }

@@ -32,14 +32,16 @@ class Texts {
   term(key, shown) {
     const term = this.terms[key]
     if (!term) return document.createTextNode(shown ?? key)
-    const button = document.createElement('button')
-    button.type = 'button'
+    const button = document.createElement('span')  // a button would not break between its words
+    button.tabIndex = 0
+    button.setAttribute('role', 'button')
     button.className = 'tn-term'
     button.dataset.term = key
     button.title = term.plain
     button.setAttribute('aria-haspopup', 'true')
     button.append(...(shown ? [document.createTextNode(shown)] : this.symbol(term.symbol)))
     button.addEventListener('click', () => this.explain(button, term))
+    button.addEventListener('keydown', event => { if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); event.stopPropagation(); this.explain(button, term) } })
     return button
   }
 

@@ -75,7 +75,7 @@ class Strip {
     if (+this.range.value !== (epoch ?? 0) + 1) this.range.value = (epoch ?? 0) + 1
     const waiting = info.length - 1 - (epoch ?? 0)
     const news = header.live && !following && waiting > 0 ? ` · ${waiting} newer` : ''
-    this.text.textContent = epoch === null ? 'no epoch yet' : `epoch ${epoch + 1} of ${total}${news}`
+    this.text.textContent = epoch === null ? 'no epoch yet' : `epoch ${epoch + 1} of ${total}${app.learn?.lesson.slides ? ` · ${header.stages.find(([, first, last]) => epoch >= first && epoch <= last)?.[0]}` : news}`
     this.range.setAttribute('aria-valuetext', this.text.textContent)
     this.play.textContent = this.timer ? '❚❚' : '▶'
     this.play.setAttribute('aria-label', this.timer ? 'Pause' : 'Play')

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from PIL import Image
 from torch import Tensor
 
@@ -16,6 +15,7 @@ from bsd_engine.attacks import pictures
 from bsd_engine.attacks.base import Attack
 from bsd_engine.attacks.blending import blend
 from bsd_engine.attacks.parameters import check_range
+from bsd_engine.decoding import eight_bits, is_wide
 from bsd_engine.errors import ConfigError
 
 MAX_BYTES = 10_000_000
@@ -96,7 +96,4 @@ def read_picture(path: Path) -> Image.Image:
 
 
 def _rgba(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I"):  # 16 bits: Pillow would clip at 255 instead of scaling
-        levels = np.asarray(picture, np.float32) / 257
-        return Image.fromarray(levels.clip(0, 255).astype(np.uint8)).convert("RGBA")
-    return picture.convert("RGBA")
+    return (eight_bits(picture) if is_wide(picture) else picture).convert("RGBA")

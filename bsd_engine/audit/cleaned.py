@@ -51,13 +51,13 @@ def index_text(keep: np.ndarray) -> str:
     return "".join(f"{i}\n" for i in np.flatnonzero(keep).tolist())
 
 
-def save_cleaned(run: RunReader, keep: np.ndarray, out: Path, progress: Progress = iter) -> Path:
+def save_cleaned(run: RunReader, keep: np.ndarray, out: Path, progress: Progress = iter, *, originals: bool = True) -> Path:
     """Write the samples to keep as OUT/train/CLASS/NAME, whole or not at all, and clean_index.txt beside it.
 
     Where the images came from a folder that is still there, its files are copied as they are, and its test part too;
     otherwise PNG files are made of what was trained on. Names of classes and files are made safe for any file system;
     each file keeps the number of its sample in front. Files that lead out of that folder are not read: PNG files take
-    their place.
+    their place, as everywhere where `originals` is false.
 
     Raises
     ------
@@ -69,13 +69,13 @@ def save_cleaned(run: RunReader, keep: np.ndarray, out: Path, progress: Progress
     if not keep.any():
         raise ConfigError("No sample is kept, so there is nothing to save; lower your verdicts or take another rule.")
     with new_folder(out) as folder:
-        _write(run, keep, folder, progress)
+        _write(run, keep, folder, progress, _source(run) if originals else None)
     return out
 
 
-def _write(run: RunReader, keep: np.ndarray, root: Path, progress: Progress) -> None:
+def _write(run: RunReader, keep: np.ndarray, root: Path, progress: Progress, source: Path | None) -> None:
     names, images, labels = folder_names(run.class_names), run.images, run.labels
-    source, files = _source(run), run.files
+    files = run.files
     for name in names:
         (root / "train" / name).mkdir(parents=True)
     width = len(str(len(labels) - 1))

@@ -1,0 +1,82 @@
+"""The page Trigger bench against its bar, in headless Chromium: from a change to the answers of all models on the screen.
+
+    python benchmarks/trigger_bench.py [--run RUN_FOLDER] [--changes 60]
+
+Without a folder the bundled recording. The trigger is dragged, faded and drawn, images are stepped through; each change waits
+for the one before it, so that every answer is that of one change.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from tuning import CHROMIUM, p95, report, served  # noqa: E402
+
+APP = "document.querySelector('.bn').app"
+BAR = 150.0
+
+
+def settle(page: Page) -> None:
+    """Wait for the answer that is on its way, and for the rest that follows it."""
+    page.wait_for_function(f"() => document.querySelector('.bn')?.dataset.settled === 'yes' && {APP}.asked && !{APP}.waiting", timeout=60000)
+
+
+def measured(page: Page, change: str, changes: int) -> list[float]:
+    """Milliseconds from each change to its answer's pixels and bars; `change` is a call on the bench with the number k."""
+    return page.evaluate(f"""async changes => {{
+        const bench = {APP}, took = []
+        for (let k = 0; k < changes; k++) {{
+            const begin = performance.now(), seen = bench.stats.latency.length
+            {change}
+            while (bench.waiting || bench.stats.latency.length === seen) await new Promise(done => setTimeout(done, 2))
+            await new Promise(done => requestAnimationFrame(done))
+            took.push(performance.now() - begin)
+            await new Promise(done => setTimeout(done, 30))
+        }}
+        return took
+    }}""", changes)
+
+
+CHANGES = {
+    "move": "bench.moveTo(k % 15, (3 * k) % 15)",
+    "fade": "bench.change({opacity: 100 - k % 90})",
+    "next image": "bench.goTo(k % bench.fixed.images)",
+    "checkpoint": "bench.change({epoch: bench.header.epochs[k % bench.header.epochs.length]})",
+    "draw": "if (!k) Object.assign(bench.state, {trigger: 'drawn', down: 0, across: 0}); "
+            "bench.drawing.dot(k % bench.shape[0], (2 * k) % bench.shape[1], 1, [255, 255, 255]); bench.drawn()",
+}
+
+
+def main() -> None:
+    """Measure each kind of change."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--run", type=Path)
+    parser.add_argument("--changes", type=int, default=60)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as empty, served(chosen.run.parent if chosen.run else Path(empty)) as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(**CHROMIUM)
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(f"{url}/bench?run={chosen.run.name if chosen.run else 'recording-healthy'}")
+        settle(page)
+        answering = page.evaluate("() => document.querySelectorAll('.bn-row[data-row=\"1\"] [data-top]').length")
+        print(f"{answering} models answer")
+        every: list[float] = []
+        for what, change in CHANGES.items():
+            took = measured(page, change, chosen.changes)
+            settle(page)
+            every += took
+            report(f"{what}: change to all answers, median and p95", f"{BAR:g} ms", sorted(took)[len(took) // 2], p95(took), passed=p95(took) <= BAR)
+        report(f"all {len(every)} changes, median and p95", f"{BAR:g} ms", sorted(every)[len(every) // 2], p95(every), passed=p95(every) <= BAR)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
