@@ -77,9 +77,9 @@ PLANS = {
     ),
     "no-attack": Plan(
         title="No attack at all",
-        template="Nothing is poisoned, and BSD is not told. It finds no attack and guards the class that is nearest to a target all the same: "
-                 "{clean_accuracy} % of clean images are right, where plain training has {plain_clean_accuracy} %.",
-        attack=("--attack", "none"), undefended=True,
+        template="Nothing is poisoned, and BSD is not told. It finds no attack, and guards the class that is nearest to a target all the "
+                 "same. At the end {clean_accuracy} % of clean images are right, and {clean_pool_size} of 6,000 samples are in the pool.",
+        attack=("--attack", "none"),
     ),
     "clean-label": Plan(
         title="A clean-label attack",
