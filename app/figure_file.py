@@ -24,58 +24,18 @@ from app.audit_figures import passport_figure
 from app.paper_pictures import CHARTS
 from app.panels import PANELS, View
 from app.poisoned_view import poisoned_view
+from app.remake import PASSPORT
 from app.saving import record
 from app.session import RunRegistry, runs_root
 from app.theme import Palette, palette_for
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import BSDError, ConfigError
-from bsd_engine.export import command as poison_command
 from bsd_engine.runs import RunReader, write_atomic
 from bsd_engine.spectrum import spectrum
 
 ATTACK_FIGURES = ("attack_spectrum", "attack_classes")
-PASSPORT = "passport_losses"
-RECORDING = "recording-"
-"""How the ids of recordings begin; they are also the names of the folders that they are unpacked to."""
 NAMES = (*PANELS, PASSPORT, *ATTACK_FIGURES, *CHARTS)
-
-
-def command(name: str, runs: Sequence[Path] = (), *, palette: Palette, truth_shown: bool = True, epoch: int | None = None, sample: int | None = None,
-            map_kind: str = "auto", config: BSDConfig | None = None) -> str:
-    """The command that makes a figure of a page again.
-
-    Parameters
-    ----------
-    runs : run folders
-    epoch : global, 0-based
-    config : of the poisoned set, for `ATTACK_FIGURES`
-    """
-    words = ["python", "-m", "app.figure_file", name]
-    words += ["--run", *(_word(path) for path in runs)] if runs else []
-    words += ["--epoch", str(epoch + 1)] if epoch is not None else []
-    words += ["--sample", str(sample)] if sample is not None else []
-    words += ["--map", map_kind] if map_kind != "auto" else []
-    words += ["--theme", "dark"] if palette.name == "dark" else []
-    words += [] if truth_shown else ["--no-truth"]
-    words += ["--out", f"{name}.html"]
-    if config is not None:
-        options = shlex.split(poison_command(config, "unused"))[4:-2]
-        words += ["--", *options]
-    return shlex.join(words)
-
-
-def command_of(name: str, view: View | None) -> str:
-    """The command for one of `PANELS` as a page shows it; none before there is an epoch."""
-    if view is None:
-        return ""
-    kind = view.map_kind if name == "feature_map" else "auto"
-    return command(name, [view.path], palette=view.palette, truth_shown=view.truth_shown, epoch=view.epoch, map_kind=kind)
-
-
-def _word(path: Path) -> str:
-    """What --run calls a run folder: one below the root by its name, as a recording, which is unpacked where it is needed."""
-    return path.name if path.parent == runs_root() or path.name.startswith(RECORDING) else str(path)
 
 
 def figure(name: str, runs: Sequence[Path], *, palette: Palette, truth_shown: bool = True, epoch: int | None = None, sample: int | None = None,

@@ -121,7 +121,7 @@ function settle(chart, summary, problem) {
   const note = frame.querySelector('.live-plot-note')
   note.textContent = problem
   problem ? note.setAttribute('role', 'alert') : note.removeAttribute('role')
-  if (summary) { chart.setAttribute('role', 'img'); chart.setAttribute('aria-label', summary) }
+  if (summary) { chart.setAttribute('role', 'figure'); chart.setAttribute('aria-label', summary) }
 }
 
 export default function ({data, parentElement, setTriggerValue}) {

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import figure_file, figures, panels, words
+from app import figures, panels, remake, words
 from app.live_plot import live_plot
 from app.panels import View
 from app.recorded import EpochRow
@@ -313,4 +313,4 @@ def _pictures(runs: RunRegistry, now: Snapshot, epoch: int | None, palette: Pale
 def _plot(name: str, view: View | None, palette: Palette, height: int) -> None:
     """One picture under a constant key, so that zoom and selection stay."""
     drawing = panels.waiting(name, palette) if view is None else panels.drawing(name, view)
-    live_plot(drawing, key=name, height=height, remake=figure_file.command_of(name, view))
+    live_plot(drawing, key=name, height=height, remake=remake.command_of(name, view))

@@ -19,6 +19,7 @@ from app.theme import Palette, Sketch, count, empty_figure, epoch_number, faded,
 from bsd_engine.events import EpochState
 
 PERCENT = {"range": [-3, 106], "tickvals": [0, 25, 50, 75, 100]}
+FEWEST_PLACES = 5
 LABELLED_CLASSES = 12
 """More classes than these are numbers on an axis."""
 
@@ -196,6 +197,7 @@ def forced_target(found: Sequence[Outcome], class_names: Sequence[str], palette:
         sketch.trace("bar", x=[places[id(o)] for o in known], y=np.array([getattr(o, field) for o in known], np.float32), name=label, marker_color=colour,
                      texttemplate="%{y:.0f}", textposition="outside", cliponaxis=False, textfont={"size": 11, "color": palette.muted},
                      hovertemplate=f"{label} %{{y:.1f}} %<extra></extra>")
-    sketch.layout(xaxis={"title.text": "true target", "type": "category"}, yaxis={"range": [0, 108], "tickvals": [0, 25, 50, 75, 100], "title.text": "test images (percent)"},
-                  barmode="group", bargap=0.25, margin={"t": 74}, legend={"x": 0, "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom"})
+    free = max(0, FEWEST_PLACES - len(ordered)) / 2  # one run would be as wide as the figure
+    sketch.layout(xaxis={"type": "category", "range": [-0.5 - free, len(ordered) - 0.5 + free], "showgrid": False}, yaxis={"range": [0, 108], "tickvals": [0, 25, 50, 75, 100], "title.text": "test images (percent)"},
+                  barmode="group", bargap=0.25, margin={"t": 74, "b": 48}, legend={"x": 0, "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom"})
     return sketch.figure()

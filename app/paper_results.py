@@ -34,7 +34,12 @@ class Measured:
 
 def recorded_results() -> Results:
     """All results on disk."""
-    return _read(tuple((str(path), _stamp(path)) for path in (ATTACK_TABLE, RESULTS)))
+    return _read(results_stamp())
+
+
+def results_stamp() -> tuple[tuple[str, Stamp | None], ...]:
+    """What changes when a result is added."""
+    return tuple((str(path), _stamp(path)) for path in (ATTACK_TABLE, RESULTS))
 
 
 def _stamp(path: Path) -> Stamp | None:
@@ -49,15 +54,25 @@ def _read(files: tuple[tuple[str, Stamp | None], ...]) -> Results:
     found: dict[Key, dict[int, Mapping[str, Any]]] = {}
     for path, stamp in files:
         for line in Path(path).read_text().splitlines() if stamp else ():
-            for cell, defense, seed, numbers in _results_in(json.loads(line)):
+            for cell, defense, seed, numbers in _results_in(_parsed(line)):
                 if numbers.get("digest", cell.digest()) != cell.digest():
                     continue  # of a preset that has changed since
                 found.setdefault(cell.key(defense), {})[seed] = numbers
     return found
 
 
+def _parsed(line: str) -> dict[str, Any]:
+    """A line's content; nothing for one that a benchmark is still writing, or never finished."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return {}
+
+
 def _results_in(line: dict[str, Any]) -> list[tuple[Cell, str, int, Mapping[str, Any]]]:
     """The results in a line: one, or a pair of attack_table.py."""
+    if not line:
+        return []
     name = {"preset": line["preset"], "attack": line["attack"]}
     if "defense" in line:
         return [(Cell(**name, target=line["target"], settings=line["settings"]), line["defense"], line["seed"], line)]

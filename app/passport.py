@@ -7,7 +7,7 @@ import html
 import numpy as np
 import streamlit as st
 
-from app import audit_data, data_paths, figure_file, words
+from app import audit_data, data_paths, remake, words
 from app.audit_data import Audited
 from app.audit_figures import passport_figure
 from app.live_plot import live_plot
@@ -33,8 +33,8 @@ def passport(audit: Audited, sample: int, epoch: int, palette: Palette, *, truth
     history = audit.history
     _pictures(audit, sample, truth_shown=truth_shown)
     st.html(_facts(audit, sample, epoch, truth_shown=truth_shown))
-    remake = figure_file.command(figure_file.PASSPORT, [audit.run.path], palette=palette, epoch=epoch, sample=sample)
-    live_plot(passport_figure(history, sample, epoch, palette), key=figure_file.PASSPORT, height=250, remake=remake)
+    command = remake.command(remake.PASSPORT, [audit.run.path], palette=palette, epoch=epoch, sample=sample)
+    live_plot(passport_figure(history, sample, epoch, palette), key=remake.PASSPORT, height=250, remake=command)
     st.html(_flips(audit, sample, epoch))
     more = st.expander("Neighbours, and which pixels speak for the label", key="passport_more", on_change="rerun")
     if more.open:

@@ -27,6 +27,7 @@ from app.linked import Linked
 from app.replay_data import Sheet, sheets, whole_packet
 from app.tune_data import Look
 from app.tune_view import FOLDER, whole_script
+from bsd_engine import recordings
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.remake import train_command
 from bsd_engine.runs import RunReader, write_atomic
@@ -34,6 +35,8 @@ from bsd_engine.whatif import Settings
 
 LARGEST_BYTES = 5_000_000
 """What a page should weigh; images are made coarser to stay below."""
+UNNAMED = "A training run"
+"""Instead of a run's name where the truth is left out: names of recordings, and maybe of folders, tell it."""
 CONFIG = Path(__file__).resolve().parents[1] / ".streamlit" / "config.toml"
 FONT = '"Source Sans", "Source Sans 3", "Segoe UI", system-ui, sans-serif'
 NAMES = {"primaryColor": "primary-color", "backgroundColor": "background-color", "secondaryBackgroundColor": "secondary-background-color",
@@ -48,7 +51,7 @@ def replay_page(run: RunReader, *, with_truth: bool = True, looked: Linked | Non
     ----------
     with_truth : whether to put in which samples are poisoned, where the run folder holds it; without, nothing of it is in the page
     looked, settings : where the views begin; the epoch of the first split and the run's settings when not given
-    title : of the page; the name of the run when not given
+    title : of the page; that of the recording or the name of the run when not given
     made : when the page was made; now when not given
 
     Raises `RunFolderError` before the first epoch.
@@ -59,14 +62,21 @@ def replay_page(run: RunReader, *, with_truth: bool = True, looked: Linked | Non
     looked = looked or Linked(run=run.run_id, epoch=_first_split(run))
     looked = replace(looked, epoch=looked.shown_epoch(epochs))
     look = Look(run=run, truth_shown=with_truth, live=False, busy="", looked=looked, settings=settings or Settings.of(run.config))
-    packed = zlib.compress(whole_packet(look), 9)
     known = with_truth and run.truth_known
-    facts = {**_facts(run, truth_shown=known), "This page made": (made or datetime.now().astimezone()).isoformat(timespec="minutes")}
+    name = run.run_id if known or not run.truth_known else UNNAMED
+    packed = zlib.compress(whole_packet(look, name), 9)
+    facts = {**_facts(run, name, truth_shown=known), "This page made": (made or datetime.now().astimezone()).isoformat(timespec="minutes")}
     for sheet in sheets(run):
-        page = _page(title or run.run_id, facts, _command(run, truth_shown=known), packed, sheet)
+        page = _page(title or _title(run, name), facts, _command(run, truth_shown=known), packed, sheet)
         if len(page) <= LARGEST_BYTES:
             break
     return page
+
+
+def _title(run: RunReader, name: str) -> str:
+    known = recordings.names() if run.run_id == name else ()
+    bundled = name.removeprefix(recordings.PREFIX)
+    return recordings.describe(bundled).title if name.startswith(recordings.PREFIX) and bundled in known else name
 
 
 def _first_split(run: RunReader) -> int:
@@ -77,11 +87,11 @@ def _first_split(run: RunReader) -> int:
 # -- what the page says of itself --------------------------------------------------------------------------------------------
 
 
-def _facts(run: RunReader, *, truth_shown: bool) -> dict[str, str]:
+def _facts(run: RunReader, name: str, *, truth_shown: bool) -> dict[str, str]:
     """Provenance, each number with the epoch that it is of."""
     config, rows = run.config, recorded.rows(run.path)
     last = rows[-1]
-    facts = {"Run": run.run_id, "Data": f"{words.source(config.data.data)}, {run.num_samples:,} training samples of {len(run.class_names)} classes"}
+    facts = {"Run": name, "Data": f"{words.source(config.data.data)}, {run.num_samples:,} training samples of {len(run.class_names)} classes"}
     if truth_shown:
         facts["Attack"] = _attack(run)
     facts |= {
@@ -186,11 +196,9 @@ def _style() -> str:
 
 def source(name: str) -> RunReader:
     """The run that a word of the command line means: a folder, or a bundled recording."""
-    if Path(name).is_dir() or not name.startswith("recording-"):
+    if Path(name).is_dir() or not name.startswith(recordings.PREFIX):
         return recorded.reader(Path(name))
-    from bsd_engine import recordings
-
-    return recorded.reader(recordings.open_recording(name.removeprefix("recording-")))
+    return recorded.reader(recordings.open_recording(name.removeprefix(recordings.PREFIX)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -21,12 +21,17 @@ LARGEST_SHEET = 16383
 QUALITIES = (80, 60, 40, 25, 12)
 
 
-def whole_packet(look: Look) -> bytes:
-    """All that the views can ask of a run except images and counts, which the page makes itself, as one packet."""
+def whole_packet(look: Look, name: str) -> bytes:
+    """All that the views can ask of a run except images and counts, which the page makes itself, as one packet.
+
+    Parameters
+    ----------
+    name : what the run is called in it
+    """
     header, arrays = _merged(look)
     config = look.run.config
     header["epochs"] = [[*row[:7], 0, *row[8:]] for row in header["epochs"]]  # the times of files say nothing elsewhere
-    header |= {"sent": [[epoch, 0] for epoch in range(len(header["epochs"]))], "maps": [], "thumbs": None, "grid": None, "answer": None}
+    header |= {"run": name, "sent": [[epoch, 0] for epoch in range(len(header["epochs"]))], "maps": [], "thumbs": None, "grid": None, "answer": None}
     header["own"] = {**header["own"], "updates_alike": config.altruistic.altruistic_update == "ce"}
     return packet.pack(header, arrays)
 

@@ -35,7 +35,7 @@ def chosen_run(runs: RunRegistry, page: str, *, truth_help: str | None = TRUTH_H
     if not ids:
         return None
     chosen = asked if asked in ids else ids[0]
-    left, right = st.columns([4, 1], vertical_alignment="center")
+    left, right = st.columns([4, 1], vertical_alignment="center") if truth_help is not None else (st.container(), None)
     with left:
         picked = st.selectbox("Recorded runs, newest first, then recordings", ids, ids.index(chosen), key=f"{page}_runs_{chosen}",
                               format_func=lambda run_id: described(runs, run_id), label_visibility="collapsed")
@@ -44,7 +44,7 @@ def chosen_run(runs: RunRegistry, page: str, *, truth_help: str | None = TRUTH_H
         for part in forget:
             st.query_params.pop(part, None)
         st.rerun()
-    if truth_help is not None:
+    if truth_help is not None and right is not None:
         with right:
             truth_switch(truth_help)
     return chosen

@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import math
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 SAVING_JS = """
@@ -83,20 +86,19 @@ def record(figure: go.Figure, command: str) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    import base64
-
-    import numpy as np
-
+    """The same with lists in place of the arrays that Plotly writes as base64."""
     if isinstance(value, list):
         return [_plain(part) for part in value]
     if not isinstance(value, dict):
         return value
-    if isinstance(value.get("bdata"), str):
-        array = np.frombuffer(base64.b64decode(value["bdata"]), value["dtype"])
-        shape = [int(n) for n in str(value["shape"]).split(",")] if "shape" in value else [-1]
-        return [None if number != number else number for number in array.tolist()] if len(shape) < 2 else _rows(array.reshape(shape))
-    return {name: _plain(part) for name, part in value.items()}
+    if not isinstance(value.get("bdata"), str):
+        return {name: _plain(part) for name, part in value.items()}
+    array = np.frombuffer(base64.b64decode(value["bdata"]), value["dtype"])
+    return _rows(array.reshape([int(n) for n in str(value["shape"]).split(",")]) if "shape" in value else array)
 
 
-def _rows(array: Any) -> list[Any]:
-    return [_rows(part) for part in array] if array.ndim > 1 else [None if number != number else number for number in array.tolist()]
+def _rows(array: np.ndarray) -> list[Any]:
+    """Nested lists; what is not a finite number is None, as JSON has it."""
+    if array.ndim > 1:
+        return [_rows(part) for part in array]
+    return [None if isinstance(number, float) and not math.isfinite(number) else number for number in array.tolist()]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import figure_file, panels, words
+from app import panels, remake, words
 from app.live_plot import live_plot
 from app.panels import View
 from app.pixels import data_uri, difference_picture, enlarged, fitting_gain
@@ -44,7 +44,7 @@ def target_panel(runs: RunRegistry, now: Snapshot, view: View | None, palette: P
 
 def _plot(name: str, view: View | None, palette: Palette) -> None:
     drawing = panels.waiting(name, palette) if view is None else panels.drawing(name, view)
-    live_plot(drawing, key=name, height=HEIGHT, remake=figure_file.command_of(name, view))
+    live_plot(drawing, key=name, height=HEIGHT, remake=remake.command_of(name, view))
 
 
 # -- words -------------------------------------------------------------------------------------------------------------

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from bsd_engine import bounded
+from bsd_engine.epoch_file import pack_epoch
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.events import EpochState
 from bsd_engine.recording_arrays import Rounded, pack_labels, pack_masks
-from bsd_engine.recording_card import Card
+from bsd_engine.recording_card import Card, facts_of, sentence_of
 from bsd_engine.recording_file import FORMAT_VERSION, HEAD, write_members
-from bsd_engine.runs import RunReader, checkpoint_paths, pack_epoch, write_atomic
+from bsd_engine.runs import RunReader, checkpoint_paths, write_atomic
 
 LOSSES = ("altruistic_loss", "main_loss")
 LABELS = ("altruistic_prediction", "main_prediction", "nearest_class")
@@ -38,12 +39,14 @@ def pack(run: Path, out: Path, card: Card, *, undefended: Path | None = None) ->
     run : a run folder that has ended
     out : the file to write
     card : what the recording is called, and what there is to see
-    undefended : the folder, or its `undefended.pt`, of plain training on the same poisoned set
+    undefended : the folder of plain training on the same poisoned set
 
     Raises
     ------
     RunFolderError
-        If the run has not ended, has no whole epoch, or a rounded epoch would have been decided in another way.
+        If the run has not ended, has no whole epoch, or plain training was on other data.
+    ValueError
+        If the card's sentence names a number that is not known.
     """
     reader = RunReader(run)
     if reader.summary is None or not reader.epochs:
@@ -52,8 +55,9 @@ def pack(run: Path, out: Path, card: Card, *, undefended: Path | None = None) ->
     rounded = round_losses(reader, states)
     rows: dict[str, list[int]] = {}
     arrays = {**_losses(rounded, rows, states), **_others(states, rows), **_maps(reader, rows), **_images(reader)}
-    plain = _undefended_summary(undefended)
-    head = {"format_version": FORMAT_VERSION, "card": asdict(card), "summary": reader.summary, "undefended": plain, "rows": rows,
+    numbers = {**reader.summary, **facts_of(reader), **_plain_numbers(undefended)}
+    sentence_of(card.template, numbers)
+    head = {"format_version": FORMAT_VERSION, "card": asdict(card), "numbers": numbers, "rows": rows,
             "images_crc": zlib.crc32(np.ascontiguousarray(reader.images))}
     members = {
         HEAD: (json.dumps(head, indent=1, allow_nan=False) + "\n").encode(),
@@ -102,7 +106,7 @@ def round_losses(reader: RunReader, states: list[EpochState]) -> dict[str, Round
         if not moved:
             return rounded
         for epoch, samples in moved.items():
-            _keep(exact, states, epoch, samples)
+            _keep(exact, states, _read_by(reader, epoch), samples)
 
 
 def _has(states: list[EpochState], name: str) -> bool:
@@ -127,15 +131,20 @@ def _places(states: list[EpochState], name: str) -> dict[int, slice]:
     return {epoch: slice(step * i, step * (i + 1)) for i, epoch in enumerate(there)}
 
 
-def _keep(exact: dict[str, np.ndarray], states: list[EpochState], epoch: int, samples: np.ndarray) -> None:
-    """Keep samples exactly in all scores of an epoch and, of the first pools, of the epochs before; all where they were."""
-    epochs = [epoch] if states[epoch].stage != "initial_pools" else [s.epoch for s in states if s.epoch <= epoch]
+def _read_by(reader: RunReader, epoch: int) -> set[int]:
+    """The epochs whose scores the pool of an epoch was decided from."""
+    from bsd_engine import whatif
+
+    config, own = reader.config, whatif.Settings.of(reader.config)
+    return {epoch, whatif.loss_epoch(config, own)} if epoch == whatif.distance_epoch(config, own) else {epoch}
+
+
+def _keep(exact: dict[str, np.ndarray], states: list[EpochState], epochs: set[int], samples: np.ndarray) -> None:
+    """Keep samples exactly in all scores of some epochs; where they are kept already, all samples."""
     for name, kept in exact.items():
         places = _places(states, name)
-        for e in epochs:
-            if e in places:
-                done = kept[places[e]][:, samples].all()
-                kept[places[e]] |= True if done and e == epoch else samples
+        for place in (places[epoch] for epoch in epochs if epoch in places):
+            kept[place] |= samples | kept[place][:, samples].all()
 
 
 def with_scores(states: list[EpochState], scores: Mapping[str, np.ndarray]) -> list[EpochState]:
@@ -153,7 +162,7 @@ def with_scores(states: list[EpochState], scores: Mapping[str, np.ndarray]) -> l
 
 def _decisions(reader: RunReader, states: list[EpochState]) -> dict[int, np.ndarray]:
     """(N,) bool by epoch: the first pool and all later ones, decided from the scores by the run's settings."""
-    from bsd_engine import whatif
+    from bsd_engine import whatif  # loads torch, which who opens a recording need not wait for
 
     config, labels, own = reader.config, reader.labels, whatif.Settings.of(reader.config)
     found: dict[int, np.ndarray] = {}
@@ -233,6 +242,7 @@ def _bundled_base(reader: RunReader) -> tuple[np.ndarray, np.ndarray] | None:
 def _weights(reader: RunReader, undefended: Path | None) -> dict[str, bytes]:
     """Both models at the ends of the stages, without what only training needs, and the plainly trained one."""
     from bsd_engine import checkpoints
+    from bsd_engine.undefended import WEIGHTS_FILE
 
     ends = [path for path in checkpoint_paths(reader.path) if int(path.stem) in (*reader.config.schedule.stage_ends, reader.epochs[-1])]
     members = {}
@@ -242,8 +252,10 @@ def _weights(reader: RunReader, undefended: Path | None) -> dict[str, bytes]:
                 "models": {name: _halved(content["models"][name]) for name in ("averaged", "altruistic")}}
         members[f"checkpoints/{path.name}"] = _saved(kept)
     if undefended is not None:
-        content = checkpoints.read(undefended / "undefended.pt" if undefended.is_dir() else undefended)
-        members["undefended.pt"] = _saved({**content, "models": {name: _halved(weights) for name, weights in content["models"].items()}})
+        content = checkpoints.read(undefended / WEIGHTS_FILE)
+        if content["fingerprint"] != reader.fingerprint:
+            raise RunFolderError(f"{undefended} was trained on other data than {reader.path} (fingerprints differ); train it on the same.")
+        members[WEIGHTS_FILE] = _saved({**content, "models": {name: _halved(weights) for name, weights in content["models"].items()}})
     return members
 
 
@@ -260,10 +272,9 @@ def _saved(content: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _undefended_summary(undefended: Path | None) -> dict[str, Any] | None:
+def _plain_numbers(undefended: Path | None) -> dict[str, Any]:
     """What plain training on the same set reached."""
     if undefended is None:
-        return None
-    folder = undefended if undefended.is_dir() else undefended.parent
-    found = bounded.read_object(folder / "summary.json")
-    return {name: found.get(name) for name in ("clean_accuracy", "attack_success_rate", "epochs")}
+        return {}
+    found = bounded.read_object(undefended / "summary.json")
+    return {f"plain_{name}": found.get(name) for name in ("clean_accuracy", "attack_success_rate", "epochs")}

@@ -11,6 +11,8 @@ name that changes with the file's content, so that a new version never meets wha
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import os
 import secrets
 import shutil
@@ -31,7 +33,9 @@ from bsd_engine.recording_arrays import Rounded, checked, unpack_labels, unpack_
 from bsd_engine.recording_card import Card, sentence_of
 from bsd_engine.recording_file import MOST_FILE_BYTES, naming, read_head, read_members
 from bsd_engine.recording_pack import LABELS, LOSSES, pack
-from bsd_engine.runs import pack_epoch, storage_errors, unpack_epoch
+from bsd_engine.epoch_file import pack_epoch, unpack_epoch
+from bsd_engine.runs import FORMAT_VERSION as RUN_FORMAT
+from bsd_engine.runs import storage_errors
 
 __all__ = ["NAMES", "PREFIX", "Card", "Recording", "describe", "folder_of", "names", "open_file", "open_recording", "pack"]
 
@@ -86,7 +90,7 @@ def _described(path: Path, stamp: Stamp) -> Recording:
         card = Card(**head["card"])
         if any(not isinstance(value, str) for value in vars(card).values()):
             raise ValueError("its card is no text")
-        sentence = sentence_of(card.template, head["summary"], head.get("undefended"))
+        sentence = sentence_of(card.template, head["numbers"])
         return Recording(name=card.name, title=card.title, sentence=sentence, command=card.command, size_bytes=stamp[1])
 
 
@@ -162,8 +166,6 @@ def _move(temporary: Path, folder: Path) -> None:
 
 
 def _json(content: dict[str, Any]) -> bytes:
-    import json
-
     return (json.dumps(content) + "\n").encode()
 
 
@@ -176,7 +178,7 @@ def unpacked(path: Path) -> dict[str, bytes]:
     Most of the time goes into the bundled images (0.4 s), which are unpacked beside the rest.
     """
     with naming(path), ThreadPoolExecutor(1) as lane:
-        base = lane.submit(_bundled)
+        base = lane.submit(bundled_images.arrays)
         head, members = read_members(path)
         arrays = bounded.unpack_arrays(members.pop("arrays.npz"))
         rows, samples = _rows_of(head), bounded.parse_object(members["config.json"])["num_samples"]
@@ -188,6 +190,7 @@ def unpacked(path: Path) -> dict[str, bytes]:
             members[name] = pack_epoch(replace(state, **new))
         for epoch, xy in zip(rows.get("maps", []), arrays.get("maps", ())):
             members[f"maps/{epoch:05d}.npz"] = _npz(xy=xy.astype(np.float32))
+        members["config.json"] = _json({**bounded.parse_object(members["config.json"]), "format_version": RUN_FORMAT})
         members["images.npy"] = _npy(_images(arrays, base.result if "source_idx" in arrays else None, head))
         return members
 
@@ -221,19 +224,13 @@ def _columns(rows: dict[str, list[int]], arrays: dict[str, np.ndarray], samples:
     return columns
 
 
-@lru_cache(maxsize=1)
-def _bundled() -> np.ndarray:
-    """(10000, 28, 28) uint8: 8 MB that are kept, since all bundled recordings need them."""
-    return bundled_images.arrays()["train_images"]
-
-
 def _images(arrays: dict[str, np.ndarray], base: Any, head: dict[str, Any]) -> np.ndarray:
     """(N, C, H, W) uint8, compared with what was recorded."""
     if base is None:
         images = checked(arrays, "images", np.uint8, (None, None, None, None))
     else:
         idx, changed = (checked(arrays, name, np.uint32, (None,)) for name in ("source_idx", "changed_idx"))
-        images = base()[idx][:, None]
+        images = base()["train_images"][idx][:, None]
         images[changed] += checked(arrays, "changes", np.uint8, (len(changed), *images.shape[1:]))
     if zlib.crc32(np.ascontiguousarray(images)) != head["images_crc"]:
         raise ValueError("its images are not those that were recorded")
@@ -241,16 +238,12 @@ def _images(arrays: dict[str, np.ndarray], base: Any, head: dict[str, Any]) -> n
 
 
 def _npz(**arrays: np.ndarray) -> bytes:
-    import io
-
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     return buffer.getvalue()
 
 
 def _npy(array: np.ndarray) -> bytes:
-    import io
-
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue()

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bsd_engine import bounded, checkpoints, models
+from bsd_engine import bounded, checkpoints, models, runtime
 from bsd_engine.augment import Normalizer
 from bsd_engine.bounded import Stamp
 from bsd_engine.config import ModelConfig
@@ -40,6 +40,9 @@ from bsd_engine.undefended import WEIGHTS_FILE
 
 MOST_BYTES = 600_000_000
 """Of weights that are kept: both models of six checkpoints of the paper's ResNet-18, or 1,000 of the demo's."""
+
+
+_SMALL = 1_000_000  # weights; a few images through fewer are sooner done by one thread, above all where others compute beside it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +138,9 @@ def undefended_command(path: Path) -> str:
 def probabilities(network: nn.Module, images: Tensor, normalize: Normalizer) -> np.ndarray:
     """(B, C) float32 class probabilities of (B, K, H, W) uint8 images, computed in float32; raises `RunFolderError` if they are
     no numbers."""
-    found = network(normalize(images.contiguous(memory_format=torch.channels_last))).softmax(1)
+    small = sum(weights.numel() for weights in network.parameters()) < _SMALL
+    with runtime.intra_op_threads(1 if small else runtime.available_threads()):
+        found = network(normalize(images.contiguous(memory_format=torch.channels_last))).softmax(1)
     if not found.isfinite().all():
         raise RunFolderError("The network's outputs are no finite numbers: its training diverged. Choose another epoch.")
     return found.numpy()

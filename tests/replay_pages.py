@@ -53,7 +53,7 @@ def taken_apart(page: bytes) -> Parts:
     return Parts(text.replace(run[1], "").replace(images[1], ""), header, arrays, base64.b64decode(images[1]), sheet, tags.found)
 
 
-def run_of_truth(root: Path, truth: np.ndarray, told: BSDConfig, *, epochs: int = 38) -> Path:
+def run_of_truth(root: Path, name: str, truth: np.ndarray, told: BSDConfig, *, epochs: int = 38) -> Path:
     """A run folder whose record is always the same; only what it tells of the truth differs.
 
     Parameters
@@ -61,7 +61,7 @@ def run_of_truth(root: Path, truth: np.ndarray, told: BSDConfig, *, epochs: int 
     truth : (1200,) bool, who is said to be poisoned; the rates that depend on it are of `truth.sum()`
     told : configuration to write down
     """
-    path, run = root / "20260101-000000-told", FakeRun()
+    path, run = root / name, FakeRun()
     states = [run.state(epoch) for epoch in range(epochs)]
     run.config, run.is_poison = told, truth
     run.original_labels = (run.labels + truth) % 10

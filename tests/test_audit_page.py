@@ -14,6 +14,7 @@ from app import audit_data
 from app.audit_data import Filter, audited, rows
 from app.audit_figures import class_cuts, passport_figure
 from app.theme import DARK, LIGHT
+from bsd_engine import recordings
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.runs import RunReader
 from tests.fake_run import FakeRun, fake_run
@@ -28,7 +29,8 @@ st.navigation([st.Page(lambda: audit.render(run), title="Audit", url_path="audit
 TRUTH = re.compile(r"poisoned, was|poisoned samples|is_poison|original_label|true_target|attack.success|Truth:|◆", re.IGNORECASE)
 
 
-def test_without_a_run_the_page_says_how_to_begin(open_page: Callable[..., AppTest]) -> None:
+def test_without_a_run_or_recording_the_page_says_how_to_begin(open_page: Callable[..., AppTest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recordings, "FOLDER", tmp_path)
     assert "There is no run to audit yet" in open_page().info[0].value
 
 

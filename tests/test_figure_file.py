@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app import figure_file, panels, recorded
+from app import figure_file, panels, recorded, remake
 from app.paper_pictures import CHARTS
 from app.panels import PANELS, View
 from app.saving import record
@@ -29,21 +29,21 @@ def _rerun(command: str, out: Path) -> dict:
 @pytest.mark.parametrize("name", list(PANELS))
 def test_the_command_of_a_panel_gives_its_data_again(recorded_run: Path, tmp_path: Path, name: str) -> None:
     view = View(path=recorded_run, version=recorded.reader(recorded_run).version, epoch=5, palette=DARK, truth_shown=False, map_kind="PCA")
-    again = _rerun(figure_file.command_of(name, view), tmp_path / "figure.json")
+    again = _rerun(remake.command_of(name, view), tmp_path / "figure.json")
     shown = record(panels.PANELS[name](view), "")
     assert again["data"] == shown["data"] and again["layout"] == shown["layout"] and again["summary"] == shown["summary"]
 
 
 def test_before_an_epoch_there_is_no_command() -> None:
-    assert figure_file.command_of("accuracy", None) == ""
+    assert remake.command_of("accuracy", None) == ""
 
 
 def test_the_commands_of_other_figures_work_too(recorded_run: Path, tmp_path: Path) -> None:
-    paper = figure_file.command("figure7c", [recorded_run], palette=LIGHT)
+    paper = remake.command("figure7c", [recorded_run], palette=LIGHT)
     assert _rerun(paper, tmp_path / "a.json")["data"] == record(CHARTS["figure7c"].draw([recorded_run], LIGHT, True), "")["data"]
-    passport = figure_file.command(figure_file.PASSPORT, [recorded_run], palette=LIGHT, epoch=4, sample=17)
+    passport = remake.command(remake.PASSPORT, [recorded_run], palette=LIGHT, epoch=4, sample=17)
     assert "sample 17" in _rerun(passport, tmp_path / "b.json")["summary"]
-    attack = figure_file.command("attack_classes", palette=LIGHT, config=smoke().with_settings(attack="badnets", rate=0.1))
+    attack = remake.command("attack_classes", palette=LIGHT, config=smoke().with_settings(attack="badnets", rate=0.1))
     found = _rerun(attack, tmp_path / "c.json")
     assert found["summary"].startswith("Poisoned classes: 18 poisoned images") and "--rate 0.1" in found["command"]
 

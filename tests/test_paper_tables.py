@@ -72,6 +72,12 @@ def test_what_an_older_preset_gave_is_no_result(results: Path) -> None:
     assert recorded_results() == {}
 
 
+def test_a_line_that_was_cut_short_is_no_result(results: Path) -> None:
+    line = _line(cells("6")["default", "badnets"], "bsd", 85.0, 2.0)
+    (results / "paper_tables.jsonl").write_text(line + line[:40])
+    assert len(recorded_results()) == 1
+
+
 def test_rows_of_the_attack_table_count_as_results(results: Path) -> None:
     numbers = {"clean_accuracy": 85.0, "attack_success_rate": 18.0}
     line = {"preset": "demo", "attack": "badnets_all2all@0.2", "seed": 0, "plain": {"clean_accuracy": 86.0, "attack_success_rate": 81.0}, "bsd": numbers}

@@ -15,10 +15,11 @@ from PIL import Image
 
 from app import packet, recorded, tune_data
 from app.linked import Linked
-from app.replay import main, replay_page
+from app.replay import LARGEST_BYTES, UNNAMED, main, replay_page, source
 from app.replay_data import LARGEST_SHEET, sheets
 from app.tune_asks import Want
 from app.tune_data import Look
+from bsd_engine import recordings
 from bsd_engine.errors import RunFolderError
 from bsd_engine.runs import RunReader
 from bsd_engine.whatif import Settings
@@ -62,7 +63,7 @@ def test_without_truth_the_page_is_the_same_whatever_the_truth_is(tmp_path: Path
     rng, made = np.random.default_rng(0), datetime(2026, 1, 1, tzinfo=UTC)
     pages = []
     for k, (rate, told) in enumerate([(0.05, CONFIG), (0.3, CONFIG.with_settings(attack="blended", rate=0.11, target_label=7))]):
-        run = RunReader(run_of_truth(tmp_path / str(k), rng.random(1200) < rate, told))
+        run = RunReader(run_of_truth(tmp_path, f"run-{k}", rng.random(1200) < rate, told))
         pages.append((replay_page(run, with_truth=False, made=made), replay_page(run, made=made)))
     (blind, seeing), (other_blind, other_seeing) = pages
     assert blind == other_blind
@@ -144,3 +145,15 @@ def test_a_run_before_its_first_epoch_has_no_page(tmp_path: Path) -> None:
     FakeRun(samples=20).create(tmp_path / "a").close()
     with pytest.raises(RunFolderError, match="epoch"):
         replay_page(RunReader(tmp_path / "a"))
+
+
+def test_a_recording_has_its_title_which_goes_with_the_truth() -> None:
+    if "healthy" not in recordings.names():
+        pytest.skip("no bundled recording called healthy")
+    run = source("recording-healthy")
+    title = recordings.describe("healthy").title
+    page, blind = replay_page(run), replay_page(run, with_truth=False)
+    assert max(len(page), len(blind)) <= LARGEST_BYTES
+    assert f"<h1>{title}</h1>" in taken_apart(page).text
+    told = taken_apart(blind).text.split('<script type="module">')[0]
+    assert title not in told and "healthy" not in told and "badnets" not in told.lower() and UNNAMED in told

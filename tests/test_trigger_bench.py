@@ -203,7 +203,17 @@ def test_answers_are_plain_forward_passes(run: Path) -> None:
     assert found.undefended.shape == (2, 10) and found.problem == ""
     over = trigger_bench.over_epochs(run, stored_epochs(run), pair)
     assert over.shape == (len(stored_epochs(run)), 2, 2, 10)
-    assert np.array_equal(over[-1], [found.altruistic, found.main])
+    assert np.allclose(over[-1], [found.altruistic, found.main], rtol=0, atol=1e-6)
+
+
+def test_the_clean_answer_is_kept_for_its_own_image_alone(run: Path) -> None:
+    images = trigger_bench.bench_images(RunReader(run)).images[:3].contiguous()
+    epoch = stored_epochs(run)[0]
+    first, again, other = (trigger_bench.answers(run, epoch, images[list(pair)]).main for pair in ((0, 1), (0, 2), (2, 0)))
+    assert np.array_equal(first[0], again[0]) and not np.array_equal(first[1], again[1])
+    assert np.allclose(other[::-1], again, rtol=0, atol=1e-6)
+    same = trigger_bench.answers(run, epoch, images[[2, 2]]).main
+    assert np.array_equal(same[0], same[1])
 
 
 def test_the_others_answer_without_the_undefended_one(run: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from app.tune_asks import Want
 from app.tune_data import Look
 from app.served_script import install
 from app.tune_view import SCRIPT_NAME, script, whole_script
-from bsd_engine import whatif
+from bsd_engine import recordings, whatif
 from bsd_engine.runs import RunReader
 from bsd_engine.whatif import Settings
 from tests.fake_run import CONFIG, fake_run
@@ -41,7 +41,8 @@ def look(path: Path, **changes) -> Look:
     return Look(**{"run": run, "truth_shown": True, "live": False, "busy": "", "looked": Linked(run=run.run_id), "settings": Settings.of(run.config), **changes})
 
 
-def test_without_a_run_it_says_what_to_do(open_page: Callable[..., AppTest]) -> None:
+def test_without_a_run_or_recording_it_says_what_to_do(open_page: Callable[..., AppTest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recordings, "FOLDER", tmp_path)
     assert "There is no run to tune yet" in open_page().info[0].value
 
 

@@ -80,9 +80,10 @@ class Cell {
     delete this.node.dataset.top
     this.said = `${this.words}: no answer`
     this.node.setAttribute('aria-label', this.said)
-    const text = this.model === 'undefended' && !header.refusal ? header.missing ?? '' : header.refusal ?? ''
+    const once = this.triggered ? 'No answer either: see above.' : header.missing ?? ''
+    const text = this.model === 'undefended' && !header.refusal ? once : header.refusal ?? ''
     this.missing.replaceChildren(element('span', '', text))
-    if (this.model === 'undefended' && header.command && !header.refusal) this.missing.append(element('code', '', header.command), element('span', '', 'Then reload this page.'))
+    if (this.model === 'undefended' && header.command && !header.refusal && !this.triggered) this.missing.append(element('code', '', header.command), element('span', '', 'Then reload this page.'))
   }
 }
 

@@ -248,7 +248,7 @@ class Bench {
 
   whereText() {
     const {down, across} = this.state, part = (n, plus, minus) => n ? `${Math.abs(n)} px ${n > 0 ? plus : minus}` : ''
-    return [part(down, 'down', 'up'), part(across, 'right', 'left')].filter(Boolean).join(', ') || 'where it belongs'
+    return [part(down, 'down', 'up'), part(across, 'right', 'left')].filter(Boolean).join(', ') || 'not moved'
   }
 
   palette() {

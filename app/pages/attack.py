@@ -13,7 +13,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import data_paths, figure_file, uploads, words
+from app import data_paths, remake, uploads, words
 from app.attack_figures import class_bars, spectrum_figure
 from app.attack_form import attack_form
 from app.controls import fill_in
@@ -172,10 +172,10 @@ def _images(config: BSDConfig, view: PoisonedView) -> None:
     left, right = st.columns(2)
     with left:
         live_plot(spectrum_figure(spectrum(view.trigger.difference), palette), key="attack_spectrum", height=FIGURE_HEIGHT,
-                  remake=figure_file.command("attack_spectrum", palette=palette, config=config))
+                  remake=remake.command("attack_spectrum", palette=palette, config=config))
     with right:
         bars = class_bars(view.counts(view.poison_mask), view.counts(view.noise_mask), view.prepared.class_names, palette)
-        live_plot(bars, key="attack_classes", height=FIGURE_HEIGHT, remake=figure_file.command("attack_classes", palette=palette, config=config))
+        live_plot(bars, key="attack_classes", height=FIGURE_HEIGHT, remake=remake.command("attack_classes", palette=palette, config=config))
     _strip(view, numbers, number, palette)
 
 

@@ -71,7 +71,6 @@ def _show(path: Path, run_id: str) -> None:
         _write(bench, kept, state)
     look = Look(bench=bench, state=state, uploads=kept.uploads, seq=kept.seq, settled=settled, static=not fresh or ask.get("static") is True)
     bench_view(bench_data.build(look), key=key)
-    kept.uploads = replace(kept.uploads, refusal="")
 
 
 def _kept(run_id: str) -> Kept:
@@ -86,6 +85,8 @@ def _kept(run_id: str) -> Kept:
 def _obey(bench: Bench, kept: Kept, ask: dict[str, Any]) -> None:
     """Take what a message brings."""
     kept.seq = ask["seq"]
+    if ask.get("settled") is not True:  # what was refused stays said until something else changes
+        kept.uploads = replace(kept.uploads, refusal="")
     state = bench_state.parse_state(ask.get("state"), bench.limits, has_upload=kept.uploads.image is not None)
     kept.state = state or kept.state
     if "drawing" in ask:
@@ -121,6 +122,8 @@ def _state(bench: Bench, kept: Kept) -> BenchState:
     if kept.state is None or (address and address != kept.address):
         kept.uploads = _with_drawing(bench, kept.uploads, address.get("drawing"), problems)
         kept.state, more = bench_state.parse_address(address, bench.limits, looked.epoch, has_upload=kept.uploads.image is not None)
+        if looked.epoch is not None and looked.epoch != kept.state.epoch and "epoch" in st.query_params:
+            more.append(f"No models are stored after epoch {looked.epoch + 1}; shown are those after epoch {kept.state.epoch + 1}.")
         for sentence in problems + more:
             st.toast(words.unformatted(sentence), icon=":material/link_off:")
     if kept.state.epoch not in bench.limits.epochs:  # a run that goes on deletes some of its checkpoints

@@ -9,6 +9,7 @@ import streamlit as st
 from app import learn_data, learn_runs, learn_state, linked, recorded, tour, tune_data, views_state, words
 from app.learn_state import Lesson
 from app.linked import Linked
+from app.replay_button import replay_button
 from app.session import registry
 from app.tune_data import Look
 from app.tune_view import last_ask, learn_view
@@ -90,6 +91,7 @@ def _show(run: RunReader, live: bool) -> None:
         found = None if shown is None else preview.preview(run, settings, shown, look.is_poison)
     more = learn_data.header(run, lesson, learn_runs.cards(st.session_state.get("learn_run"))) if want.geometry or live else {}
     opened = learn_view(tune_data.build(look, want, found, more), key=key)
+    replay_button(run, truth_shown=run.truth_known, looked=looked, settings=settings, key="learn_replay")
     if isinstance(opened, dict) and isinstance(opened.get("run"), str):
         _open(opened["run"][:100])
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import streamlit as st
 
-from app import figure_file, recorded, words
+from app import recorded, remake, words
 from app.live_plot import live_plot
 from app.panels import Drawing
 from app.paper_cells import cells
 from app.paper_pictures import CHARTS, FIGURES, Chart, PaperFigure, Slot, rate_of
-from app.paper_results import measured, recorded_results
+from app.paper_results import measured, recorded_results, results_stamp
 from app.paper_tables import SHOWS, TABLES, TITLES, Missing, PaperTable, differs, missing_of, paper_table, runs_of
 from app.run_choice import described, truth_switch
-from app.session import RunRegistry, registry
+from app.session import RunRegistry, is_recording, registry
 from app.theme import Palette, palette_for
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import BSDError
@@ -96,7 +96,7 @@ def _readable(runs: RunRegistry) -> dict[str, Path]:
 
 def _choose_run(runs: RunRegistry, slot: Slot, readable: dict[str, Path], key: str) -> Path | None:
     fitting = [run_id for run_id, path in readable.items() if slot.fits(recorded.reader(path).config)]
-    bundled = [run_id for run_id in (f"recording-{name}" for name in slot.recordings) if run_id in _recordings(runs)]
+    bundled = [run_id for run_id in (f"recording-{name}" for name in slot.recordings) if run_id in runs.recording_ids()]
     others = [run_id for run_id in readable if run_id not in fitting]
     showing = [run_id for run_id in fitting if slot.shows_it(recorded.reader(readable[run_id]).summary or {})]
     options = list(dict.fromkeys([*showing, *bundled, *fitting, *others]))
@@ -114,7 +114,7 @@ def _choose_run(runs: RunRegistry, slot: Slot, readable: dict[str, Path], key: s
 
 def _label(runs: RunRegistry, run_id: str, others: Sequence[str]) -> str:
     """One line on a run, the attack first, which is what the figures differ in."""
-    if run_id in _recordings(runs):
+    if is_recording(run_id):
         return described(runs, run_id)
     config = recorded.reader(runs.path(run_id)).config
     return f"{_attack(config)} · {described(runs, run_id)}" + (" · other settings" if run_id in others else "")
@@ -123,10 +123,6 @@ def _label(runs: RunRegistry, run_id: str, others: Sequence[str]) -> str:
 def _attack(config: BSDConfig) -> str:
     rate = rate_of(config)
     return words.attack(config.attack.attack) + (f" at {100 * rate:g} %" if rate is not None else "")
-
-
-def _recordings(runs: RunRegistry) -> Sequence[str]:
-    return getattr(runs, "recording_ids", list)()
 
 
 def _draw(figure: PaperFigure, chosen: list[Path | None], palette: Palette, truth_shown: bool) -> None:
@@ -140,24 +136,25 @@ def _draw(figure: PaperFigure, chosen: list[Path | None], palette: Palette, trut
         if chart.wide:
             _chart(chart, paths, palette, truth_shown)
     narrow = [pair for pair in drawable if not pair[0].wide]
-    for column, (chart, paths) in zip(st.columns(2) * len(narrow), narrow) if narrow else ():
-        with column:
-            _chart(chart, paths, palette, truth_shown)
+    for first in range(0, len(narrow), 2):
+        for column, (chart, paths) in zip(st.columns(2), narrow[first : first + 2]):
+            with column:
+                _chart(chart, paths, palette, truth_shown)
 
 
 def _chart(chart: Chart, paths: list[Path], palette: Palette, truth_shown: bool) -> None:
     try:
         seen = tuple((path, recorded.reader(path).version) for path in paths)
-        drawing = _drawing(chart.name, seen, palette, truth_shown, len(recorded_results()))
+        drawing = _drawing(chart.name, seen, palette, truth_shown, results_stamp())
     except BSDError as error:
         st.error(words.unformatted(str(error)), icon=":material/error:")
         return
-    live_plot(drawing, key=chart.name, height=chart.height, remake=figure_file.command(chart.name, paths, palette=palette, truth_shown=truth_shown))
+    live_plot(drawing, key=chart.name, height=chart.height, remake=remake.command(chart.name, paths, palette=palette, truth_shown=truth_shown))
 
 
 @lru_cache(maxsize=48)
-def _drawing(name: str, seen: tuple[tuple[Path, tuple[int, int, float]], ...], palette: Palette, truth_shown: bool, results: int) -> Drawing:
-    """A chart of runs as they stand; `results` counts the recorded results, which some charts draw."""
+def _drawing(name: str, seen: tuple[tuple[Path, tuple[int, int, float]], ...], palette: Palette, truth_shown: bool, results: Hashable) -> Drawing:
+    """A chart of runs as they stand, and of the recorded results, which some charts draw."""
     return Drawing.of(CHARTS[name].draw([path for path, _ in seen], palette, truth_shown))
 
 

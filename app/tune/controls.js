@@ -83,7 +83,7 @@ class Controls {
     if (!count) { this.put(table, ''); return }
     if (scene.phase === 'first') {
       const cell = k => `<td class="${k === 3 ? 'pool' : ''}">${n(count.cells[k])}${bad(count.poisoned[k])}</td>`
-      this.put(table, `<caption>clean pool ${n(count.size)}${known ? `, ${n(count.poison)} poison` : ''}</caption><tr><th></th><th scope="col">near</th><th scope="col">far</th></tr><tr><th scope="row">loss high</th>${cell(2)}${cell(3)}</tr><tr><th scope="row">loss low</th>${cell(0)}${cell(1)}</tr>`)
+      this.put(table, `<caption>clean pool ${n(count.size)}${known ? `, ${n(count.poison)} poison` : ''}</caption><tr><td></td><th scope="col">near</th><th scope="col">far</th></tr><tr><th scope="row">loss high</th>${cell(2)}${cell(3)}</tr><tr><th scope="row">loss low</th>${cell(0)}${cell(1)}</tr>`)
     } else {
       const out = count.cells.reduce((a, b) => a + b, 0) - count.size, all = count.poisoned.reduce((a, b) => a + b, 0)
       this.put(table, `<caption>${scene.phase === 'alone' ? 'kept by loss' : 'clean pool'} ${n(count.size)}${known ? `, ${n(count.poison)} poison` : ''}</caption><tr><th scope="row">in</th><td class="pool">${n(count.size)}${bad(count.poison)}</td></tr><tr><th scope="row">out</th><td>${n(out)}${bad(all - count.poison)}</td></tr>`)

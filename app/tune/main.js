@@ -274,14 +274,14 @@ class App {
     say('.tn-heat .tn-empty', this.tab === 'fig8' || header.grid ? null : header.grid_empty)
     say('.tn-curves .tn-empty', info ? null : 'no epoch yet')
     const what = !info ? '' : !scene ? '' : scene.phase === 'later' ? 'Main loss × altruistic loss' : scene.phase === 'alone' ? 'Altruistic loss' : 'Altruistic loss × OSS distance'
-    this.root.querySelector('.tn-hero h3').textContent = what || 'Two views of each sample'
+    this.root.querySelector('.tn-hero h2').textContent = what || 'Two views of each sample'
     const flat = scene && scene.gByRank[0] === scene.gByRank[scene.n - 1] && scene.n > 1 ? ' · all losses are equal: the cut goes by index' : ''
     const drops = scene?.phase === 'later' && model.own.selective_drop && scene.both && scene.t >= model.own.drop_start && target !== null ? ` · what both models call ${target} drops out` : ''
     const endless = scene?.endless ? ' · no other class has a sample, so there is no distance to one' : ''
     const decided = scene?.phase === 'first' && scene.shown !== view.epoch ? ` · decided in epoch ${scene.shown + 1}` : ''
     const waits = scene?.phase === 'alone' ? ` · distances come with epoch ${first + 1}; heights mean nothing yet` : scene && scene.phase === 'first' && !scene.sRank ? ' · no distance was recorded in this epoch' : ''
     this.root.querySelector('.tn-hero .tn-sub').textContent = !info ? '' : `epoch ${view.epoch + 1}${decided}${waits}${drops}${flat}${endless} · ` + (target === null ? 'every class is suspected of its own' : `points: ${target} (suspected)${model.poison ? ' and poison' : ''}${view.front === 'points' ? ', dots: other classes' : ', grey: other classes'}`)
-    this.root.querySelector('.tn-other h3').textContent = scene?.phase === 'later' ? 'The first split' : 'Losses of both models'
+    this.root.querySelector('.tn-other h2').textContent = scene?.phase === 'later' ? 'The first split' : 'Losses of both models'
     const mapKind = info?.map
     this.root.querySelector('.tn-map .tn-sub').textContent = mapKind ? `${mapKind} of ${model.landmarks.length.toLocaleString('en')} · not OSS distances` : ''
     const legend = this.root.querySelector('.tn-legend')

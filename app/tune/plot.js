@@ -23,7 +23,7 @@ class Plot {
       host.append(canvas)
       return canvas
     })
-    host.setAttribute('role', 'img')
+    host.setAttribute('role', 'group')  // no image: the cuts in it are sliders
     host.setAttribute('aria-label', label)
     this.listen(onHover, onPick, onLasso)
   }

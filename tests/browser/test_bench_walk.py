@@ -161,7 +161,7 @@ def test_images_are_chosen_by_class_and_number_and_epochs_by_keyboard(bench: Cal
     settle(page)
     assert "image=12" in page.url
     epochs = page.evaluate(f"() => {APP}.header.epochs")
-    page.get_by_label("Stored checkpoint").fill("0")
+    page.get_by_role("slider", name="Stored checkpoint").fill("0")
     settle(page)
     assert f"epoch={epochs[0] + 1}" in page.url
     page.get_by_role("button", name=f"Show the checkpoint after epoch {epochs[-1] + 1}", exact=True).press("Enter")

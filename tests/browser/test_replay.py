@@ -99,7 +99,8 @@ def test_cuts_and_time_work_offline_and_count_what_the_engine_counts(run: RunRea
     assert size(page) == engine_size(run, page, 29)
     page.get_by_role("button", name="Back to the run's").click()
     at_rest(page)
-    assert size(page) == run.epoch(29).clean_mask.sum()
+    assert page.locator("main .tn").get_attribute("data-shown") == str(T1_EPOCH)
+    assert size(page) == run.epoch(T1_EPOCH).clean_mask.sum()
     page.locator(".tn-images button canvas").first.wait_for()
     assert page.evaluate(f"() => {APP}.model.thumbs.size") > 5
 
