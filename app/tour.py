@@ -136,7 +136,7 @@ def _backdoor(t: _Tale) -> Step:
                    "A network that learns from them gets a [[backdoor]]: it answers well, until an image carries the mark.")
         researcher = (f"{attack}: {count(n.poison)} of {count(n.samples)} samples ({percent(100 * n.poison / n.samples)}) are [[poison|poisoned]], target {t.class_word}. "
                       "Plain training is what the [[g|altruistic model]] gets in its warm-up.")
-    answer = (t.unknown if success is None else f"Measured: trained on everything, a network calls {percent(success)} of the marked test images {t.class_word}"
+    answer = (t.unknown if success is None else f"Measured: after {t.run.config.schedule.altruistic_epochs} epochs on everything, a network calls {percent(success)} of the marked test images {t.class_word}"
               f", while it is right about {_at_least(accuracy)} of the ordinary ones.")
     question = Question(text="A plainly trained network sees a new image with the mark. What does it say?", right=_band(success, (34, 67)), answer=answer,
                         choices=("What the image shows", "Now this, now that", "What the attacker wants"))
@@ -304,7 +304,7 @@ def _growing(t: _Tale) -> Step:
 def _worth(t: _Tale) -> Step:
     n = t.n
     (plain_accuracy, plain_success), (accuracy, success) = n.plain, n.final
-    answer = (f"Measured: {percent(success)} of the marked images get what the attacker wants ({_at_least(plain_success)} from plain training on everything), "
+    answer = (f"Measured: {percent(success)} of the marked images get what the attacker wants ({_at_least(plain_success)} after {t.run.config.schedule.altruistic_epochs} epochs of plain training on everything), "
               f"and {_at_least(accuracy)} of the ordinary ones are right ({_at_least(plain_accuracy)})." if success is not None else
               f"No attack is known here, so only this was measured: {_at_least(accuracy)} of the ordinary images are right "
               f"({_at_least(plain_accuracy)} from {t.run.config.schedule.altruistic_epochs} epochs of plain training).")

@@ -10,7 +10,6 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from bsd_engine.attacks.custom import MAX_BYTES
 from bsd_engine.errors import ConfigError
 from bsd_engine.runs import storage_errors
 
@@ -35,6 +34,8 @@ def stored(content: bytes) -> Path:
     StorageError
         If it cannot be written.
     """
+    from bsd_engine.attacks.custom import MAX_BYTES  # here: it loads torch, which the first page does not wait for
+
     if not 0 < len(content) <= MAX_BYTES:
         raise ConfigError(f"The picture has {len(content) / 1e6:,.0f} MB, expected at most {MAX_BYTES // 10**6}; make it smaller.")
     return _written(content, folder())

@@ -24,6 +24,7 @@ from app.attack_form import label_of
 from app.poisoned_view import poisoned_view, trigger_of
 from app.theme import DARK, LIGHT
 from bsd_engine import attacks
+from bsd_engine.attacks.custom import MAX_BYTES
 from bsd_engine.attacks.described import parameters_of
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import ConfigError
@@ -170,7 +171,7 @@ def test_an_upload_gets_a_name_and_rights_of_ours(tmp_path: Path) -> None:
     assert copy.parent == tmp_path / "runs/.triggers" and copy.read_bytes() == content and uploads.kept(copy, tmp_path) == copy
 
 
-@pytest.mark.parametrize("content", [b"", b"x" * (uploads.MAX_BYTES + 1)], ids=["empty", "too large"])
+@pytest.mark.parametrize("content", [b"", b"x" * (MAX_BYTES + 1)], ids=["empty", "too large"])
 def test_an_upload_of_no_fit_size_is_refused_before_it_is_read(content: bytes) -> None:
     with pytest.raises(ConfigError, match="expected at most 10"):
         uploads.stored(content)
