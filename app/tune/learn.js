@@ -22,7 +22,7 @@ const LEARN_HTML = `
   </footer>
 </section>
 <section class="tn-algorithm tn-card" aria-label="Algorithm 1">
-  <header><h3>Algorithm 1</h3><button type="button" class="tn-line" title="The next line of this epoch">next line ›</button></header>
+  <header><h2>Algorithm 1</h2><button type="button" class="tn-line" title="The next line of this epoch">next line ›</button></header>
   <ol class="tn-lines"></ol>
   <dl class="tn-variables"></dl>
 </section>
@@ -42,7 +42,7 @@ class Learn {
     this.algorithm = new AlgorithmPanel(app, this.texts, $('.tn-algorithm'))
     $('.tn-captions').addEventListener('click', event => { if (event.target.dataset.captions) this.change({captions: event.target.dataset.captions}) })
     for (const button of [$('.tn-slides'), $('.tn-leave')]) button.addEventListener('click', () => this.change({slides: !this.lesson.slides}))
-    $('.tn-side > h3').textContent = 'Images'
+    $('.tn-side > h2').textContent = 'Images'
     $('.tn-key').innerHTML = $('.tn-legend').innerHTML
     this.addTimeControls($('.tn-time'))
     this.addCaptions()
@@ -70,7 +70,7 @@ class Learn {
     for (const [name, selector] of Object.entries(PANELS)) {
       const panel = this.root.querySelector(selector), caption = document.createElement('p'), large = document.createElement('button')
       caption.className = 'tn-caption'
-      const head = panel.querySelector(':scope > header:not(.tn-gridhead), :scope > h3')
+      const head = panel.querySelector(':scope > header:not(.tn-gridhead), :scope > h2')
       head ? head.after(caption) : panel.prepend(caption)
       large.type = 'button'
       large.className = 'tn-enlarge'
