@@ -46,7 +46,9 @@ def umap_map(points: np.ndarray, previous: np.ndarray | None = None, *, neighbor
     """
     import warnings
 
-    from umap import UMAP
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImportWarning)  # that Tensorflow, which nothing here needs, is not installed
+        from umap import UMAP
 
     idx, distances = nearest_neighbors(points, neighbors)
     start = points[:, :2].astype(np.float32) if previous is None else previous

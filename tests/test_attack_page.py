@@ -328,7 +328,7 @@ def test_a_picture_of_ones_own_is_taken_or_refused_in_one_sentence(attack_page: 
 def test_a_preset_brings_its_own_parameters_and_rate(open_page: Callable[..., AppTest]) -> None:
     page = to_page(open_page())
     assert page.selectbox(key="seen_badnets_pattern").value != "checkerboard"
-    to_page(page, "").selectbox(key="new_preset").set_value("demo-gtsrb")
+    to_page(page, "run").selectbox(key="new_preset").set_value("demo-gtsrb")
     ran(page).selectbox(key="new_source_1").set_value("bundled")
     page.number_input(key="new_limit_1").set_value(200)
     page.slider(key="new_rate_1").set_value(10.0)

@@ -176,7 +176,7 @@ def test_no_path_leads_out_of_the_static_folder(server: Dashboard, path: str) ->
 
 def test_the_static_folder_holds_scripts_alone(server: Dashboard) -> None:
     ask(server.port, "GET", "/")
-    assert {p.name for p in (ROOT / "static").rglob("*")} <= {".gitkeep", "plotly.min.js", "tune.js"}
+    assert {p.name for p in (ROOT / "static").rglob("*")} <= {".gitkeep", "plotly.min.js", "tune.js", "bench.js"}
 
 
 def test_the_settings_that_this_rests_on_are_in_the_configuration() -> None:

@@ -12,6 +12,7 @@ playwright is missing the tests are skipped, with the reason.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -167,6 +168,10 @@ def browser() -> Iterator[Browser]:
         yield chromium
 
 
+# Opened at /run, Streamlit's page looks for its server at /run/_stcore first, is told that nothing is there, and finds it at /_stcore.
+_ASKED_BELOW_THE_PAGE = re.compile(r"^http://[^/]+/[^/]+/_stcore/(health|host-config)$")
+
+
 @dataclass
 class Complaints:
     """What one page did that it should not have."""
@@ -182,7 +187,7 @@ class Complaints:
         page.on("websocket", lambda socket: self._on_request(socket.url))
 
     def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
+        if message.type == "error" and not _ASKED_BELOW_THE_PAGE.search(message.location.get("url", "")):
             self.console_errors.append(f"{message.text} ({message.location.get('url', '')})")
 
     def _on_request(self, url: str) -> None:

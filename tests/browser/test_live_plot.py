@@ -158,7 +158,7 @@ def hover(page: Any, name: str, x: int, y: int) -> None:
 def test_one_script_load_summary_and_size_of_the_container(page):
     assert page.evaluate("document.querySelectorAll('script[src*=\"plotly.min.js\"]').length") == 1
     chart = page.locator(CHART.format("a"))
-    assert chart.get_attribute("role") == "img"
+    assert chart.get_attribute("role") == "figure"
     assert chart.get_attribute("aria-label").startswith("Chart a at tick ")
     page.set_viewport_size({"width": 900, "height": 700})
     fits = "c => { const g = document.querySelector(c); return Math.abs(g.clientWidth - g.querySelector('.main-svg').clientWidth) < 2 }"
