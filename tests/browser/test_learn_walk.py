@@ -166,12 +166,17 @@ def test_the_address_brings_everything_back(learn: Callable) -> None:
 
 
 def test_another_card_is_another_recording_at_the_same_step(learn: Callable) -> None:
-    page = learn(f"?run={RUN}&step=4")
-    page.locator(f".tn-cards [data-run='{OTHER}']").click()
-    page.wait_for_url(f"**run={OTHER}*")
-    page.wait_for_function(f"run => document.querySelector('.tn')?.app?.model.header?.run === run && {APP}.learn.steps.length", arg=OTHER)
+    page, other = learn(f"?run={RUN}&step=4"), "recording-wrong-target"
+    page.locator(f".tn-cards [data-run='{other}']").click()
+    page.wait_for_url(f"**run={other}*")
+    page.wait_for_function(f"run => document.querySelector('.tn')?.app?.model.header?.run === run && {APP}.learn.steps.length", arg=other)
     seen = look(page)
-    assert seen["step"] == 3 and page.locator(f".tn-cards [data-run='{OTHER}']").get_attribute("aria-current") == "true"
+    assert seen["step"] == 3 and page.locator(f".tn-cards [data-run='{other}']").get_attribute("aria-current") == "true"
+    no_exception(page)
+
+
+def test_a_run_without_truth_says_that_it_cannot_tell(learn: Callable) -> None:
+    page = learn(f"?run={OTHER}&step=4")
     page.locator(".tn-choices button").first.click()
     assert "cannot tell" in page.locator(".tn-answer").inner_text()
     no_exception(page)
