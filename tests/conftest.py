@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests first, which wait more than they compute: of two processes, neither is left with a long file at the end."""
-    items.sort(key=lambda item: "browser" not in item.path.parts)
-
-
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """One thread a model: on a busy machine, threads that wait for each other take ten times as long."""
