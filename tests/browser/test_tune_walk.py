@@ -107,7 +107,7 @@ def test_dragging_the_cuts_previews_what_the_engine_would_do(tune: Callable, run
     assert moved["alpha"] > own.alpha and moved["beta"] > own.beta
     pool, before = engine_pool(runs, run, replace(own, alpha=moved["alpha"], beta=moved["beta"])), engine_pool(runs, run, own)
     assert counts(page) == {"size": int(pool.sum()), "gained": int((pool & ~before).sum()), "lost": int((before & ~pool).sum())}
-    assert page.locator("#tune-counts").get_attribute("data-size") == str(pool.sum()), "the server's table"
+    page.wait_for_function("size => document.querySelector('#tune-counts')?.dataset.size === size", arg=str(pool.sum()))  # the server's table
     poison = RunReader(runs / run).truth.is_poison
     said = page.locator(".tn-diff").inner_text()
     assert re.search(rf"\+{(pool & ~before).sum():,} in, −{(before & ~pool).sum():,} out, {((pool ^ before) & poison).sum()} of them poison", said)
