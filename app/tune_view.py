@@ -24,15 +24,11 @@ def script(*names: str) -> str:
     return "\n".join((FOLDER / f"{name}.js").read_text() for name in names or SCRIPTS)
 
 
+@cache
 def whole_script() -> str:
     """The module that the browser fetches: the scripts, with the page's elements and styles."""
     texts = {"HTML": (FOLDER / "tune.html").read_text(), "CSS": (FOLDER / "tune.css").read_text() + (FOLDER / "learn.css").read_text()}
     return "\n".join([*(f"const {name} = {json.dumps(text)}" for name, text in texts.items()), script()])
-
-
-@cache
-def _script() -> str:
-    return whole_script()
 
 
 def last_ask(key: str) -> Any:
@@ -51,4 +47,4 @@ def learn_view(data: bytes, *, key: str) -> Any:
 
 
 def _component(mode: str) -> Any:
-    return served_script.component("tn", SCRIPT_NAME, _script(), mode=mode)
+    return served_script.component("tn", SCRIPT_NAME, whole_script(), mode=mode)

@@ -253,3 +253,14 @@ def choose_smoke(page: Page) -> None:
     """Choose the preset that takes seconds, and wait until the form has its settings."""
     choose(page, "Preset", "smoke")
     until(lambda: page.get_by_role("slider", name="T1").input_value() == str(smoke().schedule.t1), "the preset's warm-up in the form")
+
+
+def drag_cut(page: Page, name: str, dx: float, dy: float) -> None:
+    """Drag one of the two cut lines of the linked views, "alpha" or "beta", by some pixels."""
+    box = page.locator(f".tn-cut-{name}").bounding_box()
+    assert box is not None
+    x, y = box["x"] + (8 if name == "alpha" else 160), box["y"] + (25 if name == "alpha" else 8)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + dx, y + dy, steps=8)
+    page.mouse.up()

@@ -17,6 +17,7 @@ from app.replay import replay_page
 from app.tune_view import FOLDER, script
 from bsd_engine.runs import RunReader
 from bsd_engine.whatif import Settings
+from tests.browser.conftest import drag_cut
 from tests.fake_run import CONFIG, fake_run
 from tests.hostile import hostile_run
 from tests.replay_pages import run_with_distances, taken_apart
@@ -67,16 +68,6 @@ def size(page: Any) -> int:
     return int(page.evaluate("document.querySelector('.tn').dataset.size"))
 
 
-def drag(page: Any, name: str, dx: float, dy: float) -> None:
-    box = page.locator(f".tn-cut-{name}").bounding_box()
-    x, y = box["x"] + (8 if name == "alpha" else 160), box["y"] + (25 if name == "alpha" else 8)
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + dx, y + dy, steps=6)
-    page.mouse.up()
-    at_rest(page)
-
-
 def engine_size(run: RunReader, page: Any, epoch: int) -> int:
     """How many the engine would keep with the settings on the screen."""
     moved = page.evaluate(f"() => {APP}.view.settings")
@@ -87,8 +78,10 @@ def test_cuts_and_time_work_offline_and_count_what_the_engine_counts(run: RunRea
     page = opened(replay_page(run))
     assert page.locator(".tn-badge").inner_text() == "as recorded"
     assert size(page) == preview.preview(run, OWN, T1_EPOCH, None).pool.sum()
-    drag(page, "alpha", -60, 0)
-    drag(page, "beta", 0, 40)
+    drag_cut(page, "alpha", -60, 0)
+    at_rest(page)
+    drag_cut(page, "beta", 0, 40)
+    at_rest(page)
     settings = page.evaluate(f"() => {APP}.view.settings")
     assert settings["alpha"] > OWN.alpha and settings["beta"] > OWN.beta
     assert size(page) == engine_size(run, page, T1_EPOCH) != preview.preview(run, OWN, T1_EPOCH, None).pool.sum()

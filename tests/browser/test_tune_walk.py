@@ -15,6 +15,7 @@ import pytest
 from bsd_engine import whatif
 from bsd_engine.runs import RunReader
 from bsd_engine.whatif import Settings
+from tests.browser.conftest import drag_cut
 from tests.fake_run import CONFIG, LiveFakeRun, fake_run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,15 +64,6 @@ def counts(page: Any) -> dict[str, int]:
     return {name: int(value) for name, value in page.evaluate("() => { const {size, gained, lost} = document.querySelector('.tn').dataset; return {size, gained, lost} }").items()}
 
 
-def drag(page: Any, name: str, dx: float, dy: float) -> None:
-    box = page.locator(f".tn-cut-{name}").bounding_box()
-    x, y = box["x"] + (8 if name == "alpha" else 160), box["y"] + (25 if name == "alpha" else 8)
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + dx, y + dy, steps=8)
-    page.mouse.up()
-
-
 def lasso(page: Any, left: float, top: float, right: float, bottom: float, *keys: str) -> None:
     """Draw around a part of the quadrant, in shares of it."""
     box = page.locator(".tn-hero .tn-overlay").bounding_box()
@@ -100,8 +92,8 @@ def test_dragging_the_cuts_previews_what_the_engine_would_do(tune: Callable, run
     own = Settings.of(CONFIG)
     assert page.locator(".tn-badge").inner_text() == "as recorded"
     assert counts(page) == {"size": int(engine_pool(runs, run, own).sum()), "gained": 0, "lost": 0}
-    drag(page, "alpha", -60, 0)
-    drag(page, "beta", 0, 40)
+    drag_cut(page, "alpha", -60, 0)
+    drag_cut(page, "beta", 0, 40)
     wait_for_rest(page)
     moved = look(page)["settings"]
     assert moved["alpha"] > own.alpha and moved["beta"] > own.beta
