@@ -31,6 +31,7 @@ def whole_packet(look: Look, name: str) -> bytes:
     header, arrays = _merged(look)
     config = look.run.config
     header["epochs"] = [[*row[:7], 0, *row[8:]] for row in header["epochs"]]  # the times of files say nothing elsewhere
+    del header["rows"]  # nor does a digest of them
     header |= {"run": name, "sent": [[epoch, 0] for epoch in range(len(header["epochs"]))], "maps": [], "thumbs": None, "grid": None, "answer": None}
     header["own"] = {**header["own"], "updates_alike": config.altruistic.altruistic_update == "ce"}
     return packet.pack(header, arrays)

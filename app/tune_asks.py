@@ -34,6 +34,8 @@ class Want:
     """The newest epoch whose columns it has."""
     grid: str = ""
     """Which map over alpha and beta it has."""
+    rows: str = ""
+    """Which rows of the header's epochs it has, as the header called them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +95,7 @@ def parse_ask(value: Any, *, run: str, samples: int, epochs: int) -> Ask | None:
     want = Want(
         geometry=raw.get("geometry") is True, static=raw.get("geometry") is True, columns=_numbers(raw.get("columns"), epochs, MOST_EPOCHS),
         distances=_numbers(raw.get("distances"), epochs, 2), maps=_numbers(raw.get("maps"), epochs, 4),
-        thumbs=_numbers(raw.get("thumbs"), samples, MOST_THUMBS), grid=str(raw.get("grid", ""))[:80],
+        thumbs=_numbers(raw.get("thumbs"), samples, MOST_THUMBS), grid=str(raw.get("grid", ""))[:80], rows=str(raw.get("rows", ""))[:80],
         last=int(_number(raw.get("last"), -1, 10**6) or 0) if raw.get("last") != -1 else -1,
     )
     state = value.get("state") if isinstance(value.get("state"), dict) else None

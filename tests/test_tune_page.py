@@ -113,6 +113,24 @@ def test_a_page_that_follows_gets_the_newest_unasked_until_it_has_it(root: Path)
     assert packet.unpack(tune_data.build(staying, Want(last=4), None))[0]["sent"] == []
 
 
+def test_rows_of_epochs_come_once_and_again_where_one_has_changed(root: Path) -> None:
+    path = fake_run(root, epochs=20)
+
+    def rows(known: str, truth_shown: bool = True) -> tuple[int, int, str]:
+        header, _ = packet.unpack(tune_data.build(look(path, truth_shown=truth_shown), Want(rows=known), None))
+        return header["from"], len(header["epochs"]), header["rows"]
+
+    first = rows("")
+    assert first[:2] == (0, 20) and rows(first[2]) == (20, 0, first[2])
+    known = [tune_data._epoch_row(look(path), row) for row in recorded.rows(path)[:15]]
+    assert rows(tune_data._named(known)) == (15, 5, first[2])
+    known[3][6] = 999
+    assert rows(tune_data._named(known))[:2] == (0, 20)
+    assert rows(first[2], truth_shown=False)[:2] == (0, 20)
+    for bad in ("20:0", "999999:1", "-1:5", "x", "1:" + "9" * 70, "٣:1"):
+        assert rows(bad) == first
+
+
 def test_a_message_holds_a_bounded_number_of_epochs(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tune_data, "BYTES_AT_ONCE", 30_000)
     header, _ = packet.unpack(tune_data.build(look(fake_run(root)), Want(columns=tuple(range(20))), None))

@@ -80,7 +80,7 @@ class App {
 
   // Ask for what is missing: at once what is looked at, then the rest of the run, nearest epochs first.
   request(geometry = false) {
-    const {model, view} = this, want = {geometry: geometry || !model.ready, columns: [], distances: [], maps: [], thumbs: [], grid: model.header?.grid?.key ?? '', last: Math.max(-1, ...model.epochs.keys())}
+    const {model, view} = this, want = {geometry: geometry || !model.ready, columns: [], distances: [], maps: [], thumbs: [], grid: model.header?.grid?.key ?? '', rows: model.ready ? model.header.rows : '', last: Math.max(-1, ...model.epochs.keys())}
     if (model.ready && view.epoch !== null) {
       for (const {epoch, kind} of model.needed(view, this.tab === 'fig8' || view.settings.distance !== model.own.distance)) want[kind].push(epoch)
       const near = [...Array(model.info.length).keys()].filter(e => !model.has(e) && !want.columns.includes(e)).sort((a, b) => Math.abs(a - view.epoch) - Math.abs(b - view.epoch))

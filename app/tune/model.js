@@ -45,8 +45,10 @@ class Model {
     // A page of another run, or with the truth switched on or off, has another geometry.
     if (!fresh && (old?.run !== header.run || old.truth !== header.truth)) this.ready = false
     this.header = {...(fresh ? {} : old), thumbs: null, ...header}
-    this.header.epochs = header.epochs.map(([stage, t, target, ca, asr, pool, poison, stamp, map, mapKey, distances]) =>
+    const rows = header.epochs.map(([stage, t, target, ca, asr, pool, poison, stamp, map, mapKey, distances]) =>
       ({stage: this.header.stage_names?.[stage], t, target, ca, asr, pool, poison, stamp, map, mapKey: mapKey + 1, distances}))
+    this.header.epochs = [...(old?.epochs ?? []).slice(0, header.from), ...rows]
+    if (this.header.epochs.length !== header.from + rows.length) this.ready = false  // an answer to what an earlier page knew
     for (const [epoch, stamp] of [...header.sent, ...header.maps]) this.epochs.set(epoch, {...(this.epochs.get(epoch)?.stamp === stamp ? this.epochs.get(epoch) : {}), stamp, ...epochs.get(epoch)})
     for (const [epoch, columns] of this.epochs) if (this.info[epoch]?.stamp !== columns.stamp) this.epochs.delete(epoch)
     if (header.thumbs && others.thumbs) this.takeThumbs(header.thumbs, others.thumbs)

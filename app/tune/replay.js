@@ -133,7 +133,7 @@ class Offline {
     else if (!grid && model.header.grid_empty !== DISTANCES_COME(model.own)) Object.assign(news, {grid: null, grid_empty: DISTANCES_COME(model.own)})
     const ids = want.thumbs.filter(id => id < (this.sheet?.count ?? 0))
     if (ids.length) { news.thumbs = {ids, height: this.sheet.height, width: this.sheet.width, channels: 4}; arrays.thumbs = this.pixels(ids) }
-    if (Object.keys(news).length) this.open(packPacket({...pick(this.header, ['run', 'samples', 'truth', 'live', 'busy', 'epochs']), sent: [], maps: [], ...news, answer: this.answer}, arrays))
+    if (Object.keys(news).length) this.open(packPacket({...pick(this.header, ['run', 'samples', 'truth', 'live', 'busy', 'from', 'epochs', 'rows']), sent: [], maps: [], ...news, answer: this.answer}, arrays))
   }
 
   // (K, H, W, 4) of some tiles, one below the other.
