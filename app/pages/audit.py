@@ -153,7 +153,7 @@ def _undo(audit: Audited) -> None:
     except BSDError as error:
         st.toast(words.unformatted(str(error)), icon=":material/error:")
     else:
-        st.toast(f"Taken back for {count(len(undone))} samples" if undone else "There is nothing to take back.")
+        st.toast(f"Taken back for {count(len(undone))} sample{'s' * (len(undone) != 1)}" if undone else "There is nothing to take back.")
 
 
 def _forget(audit: Audited) -> None:

@@ -33,9 +33,8 @@ def unknown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def train_on(page: Any, folder: Path, runs: Path) -> RunReader:
-    """The form of the page Run: own folder, no attack; wait for the end of the run."""
-    choose_smoke(page)
+def train_on(page: Any, folder: Path, runs: Path, seconds: float = 120) -> RunReader:
+    """The form of the page Run, its preset chosen: own folder, no attack; wait for the end of the run."""
     choose(page, "Data", "folder of images")
     field = page.get_by_role("textbox", name="Path")
     field.fill(str(folder))
@@ -44,12 +43,13 @@ def train_on(page: Any, folder: Path, runs: Path) -> RunReader:
     choose(page, "Attack", "none added")
     wait_until_ran(page)
     page.get_by_role("button", name="Start", exact=True).click()
-    path = until(lambda: next((p.parent for p in runs.glob("*/summary.json")), None), "the end of the run", 120)
+    path = until(lambda: next((p.parent for p in runs.glob("*/summary.json")), None), "the end of the run", seconds)
     return RunReader(path)
 
 
 def test_a_folder_of_unknown_origin_is_audited_and_cleaned(server: Any, runs: Path, unknown: Path, visit: Callable, tmp_path: Path) -> None:
     page = visit(f"{server.url}/run", width=1440, height=1400)
+    choose_smoke(page)
     run = train_on(page, unknown, runs)
     assert run.status == "finished" and not run.truth_known
     page.get_by_role("link", name="Audit").click()

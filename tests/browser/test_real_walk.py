@@ -1,0 +1,107 @@
+"""The walk of docs/audit.md on traffic signs, from the page Attacks to a retrained model: `.ci/nightly walk`, about ten minutes.
+
+Skipped unless BSD_REAL_WALK names a folder for its pictures and GTSRB lies in BSD_DATA.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bsd_engine.preflight import prepare
+from bsd_engine.presets import demo_gtsrb
+from bsd_engine.runs import RunReader
+from bsd_engine.undefended import train_undefended
+from tests.browser.conftest import ROOT, choose, until, wait_until_ran
+from tests.browser.test_audit_walk import TABLE, a_row_is_pinned, a_verdict_is_given_and_taken_back, cleaned_and_reported, nothing_is_said_of_a_truth, train_on
+
+PICTURES, DATA = os.environ.get("BSD_REAL_WALK", ""), os.environ.get("BSD_DATA", "")
+pytestmark = [
+    pytest.mark.skipif(not PICTURES, reason="takes ten minutes: .ci/nightly walk"),
+    pytest.mark.skipif(not Path(DATA, "gtsrb/train").is_dir(), reason="GTSRB is not in BSD_DATA"),
+]
+PRESET = "demo: traffic signs"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _real_data(own_cache: None) -> Iterator[None]:
+    """The data are where BSD_DATA says, not in the empty cache of the other tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BSD_DATA", DATA)
+        yield
+
+
+def saved(page: Any, folder: Path) -> Path:
+    """The poisoned set as a plain folder, by the command that the page Attacks shows; its lists of what was done are kept aside."""
+    choose(page, "Preset", PRESET)
+    page.get_by_role("link", name="Attacks").click()
+    page.get_by_text("training images (").wait_for()
+    choose(page, "Attack", "Blended")
+    page.get_by_text("Blended on").wait_for()
+    wait_until_ran(page)
+    taken(page, "1-attack")
+    page.get_by_test_id("stPopover").get_by_role("button", name="Command").click()
+    words = shlex.split(page.locator("[data-testid=stPopoverBody] code").inner_text())
+    subprocess.run([sys.executable, *words[1:-1], str(folder / "set")], cwd=ROOT, check=True)
+    (folder / "found").mkdir()
+    for part in ("train", "test"):
+        (folder / "set" / part).rename(folder / "found" / part)
+    return folder / "found"
+
+
+def taken(page: Any, name: str, height: int = 1000) -> None:
+    """A picture for the docs, of the upper part of the page."""
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(1500)
+    page.screenshot(path=Path(PICTURES) / f"walk-{name}.png", clip={"x": 0, "y": 0, "width": 1440, "height": height})
+
+
+def audited(page: Any, run: RunReader, tmp_path: Path) -> None:
+    """From the finished run to the cleaned folder, without a word about a truth."""
+    assert run.status == "finished" and not run.truth_known
+    until(lambda: "Finished" in page.locator(".now").inner_text(), "the end of the run on the page")
+    taken(page, "2-run")
+    page.get_by_role("link", name="Audit").click()
+    page.locator(TABLE).first.wait_for()
+    wait_until_ran(page)
+    page.locator(".passport-facts .reason").wait_for()
+    a_row_is_pinned(page)
+    taken(page, "3-suspects")
+    a_verdict_is_given_and_taken_back(page, run)
+    page.get_by_text("Downloads", exact=True).click()
+    taken(page, "4-downloads", height=850)  # below it a command names this machine's folder
+    cleaned_and_reported(page, run, tmp_path)
+    nothing_is_said_of_a_truth(page)
+
+
+def retrained(folder: Path, out: Path) -> dict[str, Any]:
+    """Plain training on a folder, tested with the trigger of the attack that was saved."""
+    plain = demo_gtsrb().with_settings(data=f"folder:{folder}", attack="none", limit=None, attack_parameters={})
+    attacked = prepare(demo_gtsrb().with_settings(attack="blended", attack_parameters={}))
+    clean = prepare(plain)
+    goal = clean.class_names.index(attacked.class_names[int(attacked.triggered_labels[0])])
+    labels = torch.full_like(attacked.triggered_labels, goal)
+    return train_undefended(plain, out, prepared=replace(clean, triggered_images=attacked.triggered_images, triggered_labels=labels))
+
+
+def test_traffic_signs_are_attacked_audited_cleaned_and_learned_again(server: Any, runs: Path, visit: Callable, tmp_path: Path) -> None:
+    page = visit(f"{server.url}/run", width=1440, height=1000)
+    folder = saved(page, tmp_path)
+    page.get_by_role("link", name="Run").click()
+    run = train_on(page, folder, runs, seconds=1500)
+    audited(page, run, tmp_path)
+    before, after = (retrained(tmp_path / name, tmp_path / f"plain-{name}") for name in ("found", "cleaned"))
+    said = {name: {key: round(s[key], 2) for key in ("clean_accuracy", "attack_success_rate")} for name, s in (("before", before), ("after", after))}
+    print(said, "kept", int(RunReader(run.path).epoch(len(run.epochs) - 1).clean_mask.sum()), "of", run.num_samples)
+    assert after["attack_success_rate"] <= 5 < 50 < before["attack_success_rate"]
+    assert np.isfinite(after["clean_accuracy"])
