@@ -6,7 +6,7 @@ What depends on the truth is drawn only if `truth_shown`, whatever the metrics h
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import plotly.graph_objects as go
@@ -17,7 +17,7 @@ from app.theme import STAGE_NAMES, Palette, Sketch, count, empty_figure, epoch_n
 from bsd_engine.config import ScheduleConfig
 from bsd_engine.events import EpochState
 
-__all__ = ["Metrics", "accuracy_curves", "metrics_of", "poison_in_pool", "stage_spans", "stage_strip", "vote_bars", "wilson"]
+__all__ = ["Metrics", "accuracy_curves", "poison_in_pool", "stage_spans", "stage_strip", "vote_bars"]
 
 Metrics = Mapping[int, Mapping[str, float | int | None]]
 """`EpochState.metrics` of each global, 0-based epoch recorded so far."""
@@ -28,11 +28,6 @@ PERCENT_TOP = 128.0
 """The percent axis goes on above 100 to make room for labels."""
 CLOSE_ENDS = 24.0
 """Line ends nearer than this, in percent, need one label above the other."""
-
-
-def metrics_of(states: Iterable[EpochState]) -> dict[int, Mapping[str, float | int | None]]:
-    """The numbers of some epochs, as these figures take them."""
-    return {state.epoch: state.metrics for state in states}
 
 
 def _series(metrics: Metrics, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -175,27 +170,25 @@ def accuracy_curves(
     *,
     truth_shown: bool,
     current_epoch: int | None = None,
-    test_counts: tuple[int, int] | None = None,
 ) -> go.Figure:
     """Clean accuracy and attack success of the main model, percent.
 
     Parameters
     ----------
     truth_shown : attack success is left out otherwise, as it needs the trigger
-    test_counts : numbers of clean and of triggered test images; with them the lines get Wilson 95 % bands
     """
     schedule = facts.config.schedule
     when = _when(schedule, metrics, current_epoch)
-    lines = [("clean accuracy", "", "clean_accuracy", palette.clean, 0)]
-    lines += [("attack success", " (lower is better)", "attack_success_rate", palette.poison, 1)] if truth_shown else []
-    series = {name: _series(metrics, name) for _, _, name, _, _ in lines}
+    lines = [("clean accuracy", "", "clean_accuracy", palette.clean)]
+    lines += [("attack success", " (lower is better)", "attack_success_rate", palette.poison)] if truth_shown else []
+    series = {name: _series(metrics, name) for _, _, name, _ in lines}
     if not any(len(e) for e, _ in series.values()):
         first = epoch_number(schedule.altruistic_epochs)
         return empty_figure(
             f"measured from epoch {first} on,<br>if the data have test images<br>({when})", palette, title="Accuracy"
         )
     note = "" if truth_shown and len(series["attack_success_rate"][0]) else " · attack success unknown"
-    ends = ", ".join(f"{label} {percent(series[name][1][-1])}" for label, _, name, _, _ in lines if len(series[name][0]))
+    ends = ", ".join(f"{label} {percent(series[name][1][-1])}" for label, _, name, _ in lines if len(series[name][0]))
     sketch = _timeline(
         palette,
         schedule,
@@ -206,12 +199,10 @@ def accuracy_curves(
         summary=f"Main model, {when}: {ends}{note}.",
     )
     labels = []
-    for label, remark, name, colour, which in lines:
+    for label, remark, name, colour in lines:
         epochs, values = series[name]
         if not len(epochs):
             continue
-        if test_counts is not None:
-            _add_band(sketch, epochs, values, test_counts[which], colour)
         sketch.trace(
             "scatter",
             x=epochs,
@@ -227,31 +218,6 @@ def accuracy_curves(
     _add_end_labels(sketch, labels, schedule.total_epochs)
     sketch.layout(yaxis={"title.text": "test images (percent)", "range": [-2, PERCENT_TOP], "tickvals": [0, 25, 50, 75, 100]})
     return sketch.figure()
-
-
-def wilson(rate: np.ndarray, n: int, z: float = 1.96) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper end of the Wilson 95 % interval of rates in percent, measured on n images each."""
-    p = np.asarray(rate, np.float64) / 100
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return 100 * np.maximum(0, centre - half), 100 * np.minimum(1, centre + half)
-
-
-def _add_band(sketch: Sketch, epochs: np.ndarray, values: np.ndarray, n: int, colour: str) -> None:
-    if n > 0:
-        low, high = (end.astype(np.float32) for end in wilson(values, n))
-        sketch.trace(
-            "scatter",
-            x=np.concatenate([epochs, epochs[::-1]]),
-            y=np.concatenate([high, low[::-1]]),
-            mode="lines",
-            line_width=0,
-            fill="toself",
-            fillcolor=faded(colour, 0.15),
-            hoverinfo="skip",
-            showlegend=False,
-            name="95 % interval",
-        )
 
 
 def _add_end_labels(sketch: Sketch, labels: list[tuple[float, int, str, str]], total: int) -> None:

@@ -1,13 +1,10 @@
-"""What the figures of a run have in common: its facts, the cut of a rule, the loss axis, the sample behind a click."""
+"""What the figures of a run have in common: its facts, the cut of a rule and the loss axis."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from app.theme import class_name, count, epoch_text, share
 from bsd_engine.audit.words import measure
@@ -48,21 +45,6 @@ class Facts:
     def name(self, label: int) -> str:
         """Name of a class, safe to show."""
         return class_name(self.class_names, label)
-
-
-def picked_sample(figure: go.Figure, pick: Mapping[str, Any] | None) -> int | None:
-    """The sample that a click on a figure means, None for no click or one that does not fit the figure.
-
-    Parameters
-    ----------
-    pick : {"curve": trace number, "index": point number}, from the browser and therefore not to be trusted
-    """
-    try:
-        curve, index = (int(pick[part]) for part in ("curve", "index"))  # type: ignore[index]
-        ids = figure.data[curve].customdata if curve >= 0 <= index else None
-        return None if ids is None else int(np.ravel(ids[index])[0])
-    except (TypeError, KeyError, ValueError, IndexError, OverflowError):
-        return None
 
 
 @dataclass(frozen=True)

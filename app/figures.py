@@ -6,8 +6,8 @@ figure has a fixed `uirevision`, so that zoom and selection outlive an update, a
 `layout.meta`.
 """
 
-from app.curves import Metrics, accuracy_curves, metrics_of, poison_in_pool, vote_bars, wilson
-from app.facts import Cut, Facts, picked_sample
+from app.curves import Metrics, accuracy_curves, poison_in_pool, vote_bars
+from app.facts import Cut, Facts
 from app.histograms import altruistic_loss_histogram, oss_distance_histogram
 from app.maps import feature_map
 from app.scatters import discrepancy_scatter
@@ -23,12 +23,9 @@ __all__ = [
     "discrepancy_scatter",
     "empty_figure",
     "feature_map",
-    "metrics_of",
     "oss_distance_histogram",
-    "picked_sample",
     "poison_in_pool",
     "stage_spans",
     "stage_strip",
     "vote_bars",
-    "wilson",
 ]

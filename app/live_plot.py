@@ -192,7 +192,7 @@ def live_plot(figure: go.Figure | Drawing, *, key: str, height: int, remake: str
     -------
     dict or None
         {"curve": trace number, "index": point number} in the one script run that a click on a point causes, else None.
-        It comes from the browser: check it, as `figures.picked_sample` does.
+        It comes from the browser: check it.
     """
     _install_once()
     data = {"spec": figure.to_json(validate=False), "height": height, "source": f"{SCRIPT_NAME}?v={plotly.__version__}", "name": key,

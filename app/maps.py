@@ -25,7 +25,6 @@ def feature_map(
     *,
     kind: Literal["PCA", "UMAP"],
     clean_mask: np.ndarray | None = None,
-    ring_left_out: bool = False,
 ) -> go.Figure:
     """Map of the landmarks' features.
 
@@ -33,7 +32,6 @@ def feature_map(
     ----------
     xy : (L, 2) float32, in the order of `facts.landmark_idx`
     clean_mask : (N,) bool, the pool to show; the recorded one when not given
-    ring_left_out : ring clean samples outside the pool too
     """
     title = f"Map of features ({kind})"
     idx = facts.landmark_idx
@@ -41,7 +39,7 @@ def feature_map(
     if not shown.any():
         return empty_figure(f"no map for {facts.epoch_text(state)} yet", palette, title=title)
     in_pool = state.clean_mask if clean_mask is None else clean_mask
-    wrong, wrong_name = mistakes(truth, in_pool, left_out_too=ring_left_out)
+    wrong, wrong_name = mistakes(truth, in_pool)
     sketch = Sketch(
         palette,
         name=f"feature_map_{kind}",

@@ -111,9 +111,6 @@ def add_rings(sketch: Sketch, x: np.ndarray, y: np.ndarray, size: float, palette
     )
 
 
-def mistakes(truth: Truth | None, in_pool: np.ndarray | None, *, left_out_too: bool) -> tuple[np.ndarray | None, str]:
-    """(N,) bool of wrongly placed samples and a word for them; None and "" where nobody can tell."""
-    if truth is None or in_pool is None:
-        return None, ""
-    kept = truth.is_poison & in_pool
-    return (kept | (~truth.is_poison & ~in_pool), "mistake") if left_out_too else (kept, "poison kept")
+def mistakes(truth: Truth | None, in_pool: np.ndarray | None) -> tuple[np.ndarray | None, str]:
+    """(N,) bool of the poison in the pool and a word for it; None and "" where nobody can tell."""
+    return (None, "") if truth is None or in_pool is None else (truth.is_poison & in_pool, "poison kept")

@@ -21,7 +21,6 @@ def discrepancy_scatter(
     palette: Palette,
     *,
     clean_mask: np.ndarray | None = None,
-    ring_left_out: bool = False,
 ) -> go.Figure:
     """Main loss against altruistic loss, with the cut of the stage; arguments as for `feature_map`.
 
@@ -59,7 +58,7 @@ def discrepancy_scatter(
             opacity=0.85,
             hover="sample %{customdata}<br>main %{x:.3g}, altruistic %{y:.3g}",
         )
-    wrong, wrong_name = mistakes(truth, in_pool, left_out_too=ring_left_out)
+    wrong, wrong_name = mistakes(truth, in_pool)
     if wrong is not None:
         add_rings(sketch, x[wrong & front], y[wrong & front], 11, palette)
     add_legend(sketch, groups, in_pool is not None, wrong_name, palette)

@@ -93,12 +93,10 @@ def all_figures(
     return {
         "loss": figures.altruistic_loss_histogram(s, facts, truth, palette),
         "oss": figures.oss_distance_histogram(s, facts, truth, palette),
-        "map": figures.feature_map(XY, s, facts, truth, palette, kind="PCA", ring_left_out=True),
-        "discrepancy": figures.discrepancy_scatter(s, facts, truth, palette, ring_left_out=True),
+        "map": figures.feature_map(XY, s, facts, truth, palette, kind="PCA"),
+        "discrepancy": figures.discrepancy_scatter(s, facts, truth, palette),
         "pool": figures.poison_in_pool(metrics, facts, palette, truth_shown=shown, current_epoch=s.epoch),
-        "accuracy": figures.accuracy_curves(
-            metrics, facts, palette, truth_shown=shown, current_epoch=s.epoch, test_counts=(100, 90)
-        ),
+        "accuracy": figures.accuracy_curves(metrics, facts, palette, truth_shown=shown, current_epoch=s.epoch),
         "vote": figures.vote_bars(s, facts, palette),
     }
 
@@ -256,12 +254,8 @@ def test_members_of_a_trace_stay_when_pools_change():
 def test_mistakes_are_ringed():
     pool = POISON | (LABELS == 0)
 
-    def rings(**options) -> int:
-        figure = figures.discrepancy_scatter(state(), FACTS, TRUTH, LIGHT, clean_mask=pool, **options)
-        return len(next(t for t in figure.data if t.name == "mistakes").x)
-
-    assert rings() == POISON.sum()
-    assert rings(ring_left_out=True) == (LABELS == TARGET).sum(), "clean samples of the suspected class left out"
+    figure = figures.discrepancy_scatter(state(), FACTS, TRUTH, LIGHT, clean_mask=pool)
+    assert len(next(t for t in figure.data if t.name == "mistakes").x) == POISON.sum()
     assert not [t for t in figures.discrepancy_scatter(state(), FACTS, None, LIGHT, clean_mask=pool).data if t.name == "mistakes"]
 
 
@@ -294,25 +288,6 @@ def test_initial_pools_show_the_level_of_als_and_that_it_was_fixed():
     assert level == pytest.approx([np.sort(state().altruistic_loss)[::-1][35]])
     assert "pool fixed since T1 = 8" in texts(later) and "fixed" not in texts(first)
     assert not [t for t in figures.discrepancy_scatter(state("oss_warmup"), FACTS, None, LIGHT).data if t.name == "cut"]
-
-
-def test_a_clicked_point_is_a_sample():
-    figure = figures.feature_map(XY, state(), FACTS, TRUTH, LIGHT, kind="PCA")
-    assert figures.picked_sample(figure, {"curve": 1, "index": 0}) == np.flatnonzero(POISON)[0]
-    for wrong in (
-        None,
-        {},
-        {"curve": 9, "index": 0},
-        {"curve": 0, "index": 10**9},
-        {"curve": -1, "index": 0},
-        {"curve": 0, "index": -1},
-        {"curve": "x", "index": 0},
-        {"curve": 0, "index": None},
-        {"curve": float("inf"), "index": 0},
-        "text",
-        3,
-    ):
-        assert figures.picked_sample(figure, wrong) is None
 
 
 def test_names_are_shown_as_text():
@@ -408,11 +383,6 @@ def test_line_end_labels_keep_apart(accuracy, success, lifts):
     figure = figures.accuracy_curves(ends, FACTS, LIGHT, truth_shown=True)
     assert sorted(a.yshift for a in figure.layout.annotations if "<b>" in a.text) == lifts
     assert figure.layout.yaxis.range[1] > 120, "room above 100"
-
-
-def test_wilson_interval():
-    low, high = figures.wilson(np.array([1.0, 0.0, 100.0]), 9000)
-    assert low == pytest.approx([0.815, 0, 99.957], abs=1e-3) and high == pytest.approx([1.227, 0.043, 100], abs=1e-3)
 
 
 def test_votes():
