@@ -11,6 +11,7 @@ import pytest
 
 from app import tour
 from bsd_engine.runs import RunReader
+from tests.browser.conftest import until
 from tests.fake_run import CONFIG, fake_run
 
 RUN, OTHER = "20260101-000001-whole", "20260101-000000-blind"
@@ -190,11 +191,10 @@ def test_the_algorithm_follows_epoch_by_epoch_stage_by_stage_and_line_by_line(le
     page.wait_for_function(f"() => {APP}.view.epoch === {CONFIG.schedule.altruistic_epochs}")
     page.wait_for_function("() => document.querySelector('.tn-algorithm').dataset.lit === '15,16,18,36,38,39,40'")
     page.get_by_role("button", name="Next epoch").click()
-    page.wait_for_function(f"() => {APP}.view.epoch === {CONFIG.schedule.altruistic_epochs + 1}")
-    assert page.locator(".tn-variables").inner_text().split()[:2] == ["T", "1"]
+    until(lambda: page.locator(".tn-variables").inner_text().split()[:2] == ["T", "1"], "the next epoch's variables")  # drawn a frame later
     for line in ("15", "16", "18"):
         page.get_by_role("button", name="next line").click()
-        assert page.locator(".tn-algorithm").get_attribute("data-line") == line
+        page.wait_for_function("line => document.querySelector('.tn-algorithm').dataset.line === line", arg=line)
         assert page.locator(".tn-lines .now > span").inner_text() == line
     page.locator(".tn-speed").select_option("lines")
     page.get_by_role("button", name="Play", exact=True).click()
