@@ -70,6 +70,18 @@ def test_an_unknown_run_gives_a_sentence(open_page: Callable[..., AppTest], root
     assert "There is no run called" in page.warning[0].value
 
 
+def test_a_tick_with_a_list_that_is_gone_brings_no_old_run_back(open_page: Callable[..., AppTest], root: Path) -> None:
+    first, second = (fake_run(root, run_id=f"2026010{day}-000000-aaaaaa", epochs=3).name for day in (1, 2))
+    page = open_page(run=first)
+    of_the_first = page._tree.get_widget_states()
+    page.query_params["run"] = second
+    page.run()
+    page._run(of_the_first)  # as a browser sends it that has not drawn the second yet
+    assert page.query_params["run"] == second
+    next(box for box in page.selectbox if str(box.key).startswith("runs_")).select(first).run()
+    assert page.query_params["run"] == first
+
+
 def test_an_interrupted_run_offers_to_resume_and_says_what_is_lost(open_page: Callable[..., AppTest], root: Path) -> None:
     page = open_page(run=fake_run(root, epochs=12, status=None).name)
     assert "Interrupted after epoch 12 of 38. Resume goes on from there; at most the epoch in progress is trained again." in html(page)

@@ -59,17 +59,18 @@ def _choose(runs: RunRegistry) -> str | None:
     left, right = st.columns([4, 1], vertical_alignment="center")
     with left:
         labels = {run_id: _describe(runs, run_id) for run_id in ids}
-        # A list with new words or another choice is a new list: a late tick cannot bring an old choice back.
+        # A list with new words or another choice is a new list, so that it never keeps an old choice.
         key = f"runs_{zlib.crc32(repr((chosen, labels)).encode())}"
-        st.selectbox("Recorded runs, newest first, then recordings", ids, ids.index(chosen), key=key, on_change=_on_choice, args=(key, labels),
+        st.selectbox("Recorded runs, newest first, then recordings", ids, ids.index(chosen), key=key, on_change=_on_choice, args=(key, chosen, labels),
                      label_visibility="collapsed", format_func=lambda run_id: labels.get(run_id, run_id))
     with right:
         truth_switch()
     return chosen
 
 
-def _on_choice(key: str, labels: Mapping[str, str]) -> None:
-    if st.session_state[key] in labels:
+def _on_choice(key: str, shown: str, labels: Mapping[str, str]) -> None:
+    """Show another run. A tick that was under way when the list went still tells of it, as a change to what it showed: no choice."""
+    if st.session_state[key] in labels and st.session_state[key] != shown:
         st.query_params["run"] = st.session_state[key]
 
 
