@@ -201,8 +201,7 @@ def launch_panel() -> None:
     _split(form)
     with st.expander("More settings"):
         _more(form)
-    if started := st.session_state.pop("started_run", None):
-        st.query_params["run"] = started
+    if "started_run" in st.session_state:  # the page takes it from there: the address of a tick may overtake that of this fragment
         st.rerun()
 
 

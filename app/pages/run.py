@@ -30,6 +30,8 @@ STAGES = """
 def render() -> None:
     """The whole page."""
     runs = registry()
+    if started := st.session_state.pop("started_run", None):
+        st.query_params["run"] = started
     with st.sidebar:
         launch_panel()
     run_id = _choose(runs)
