@@ -48,6 +48,8 @@ ATTACKS: dict[str, dict[str, dict[str, Any]]] = {
 """Parameters other than the attack's own, so that a small network learns it in so few epochs."""
 SEEDS, CLEAN_SEEDS = (0, 1), tuple(range(10))
 RATES, RATE_TARGETS = (0.01, 0.1, 0.2), (0, 2, 4, 6, 8)
+NUMBERS = ("lowest", "foreign", "full", "apart", "separation", "withdrawn")
+"""What the verdict is made from, of `Transplant`."""
 Cell = dict[str, Any]
 
 
@@ -91,7 +93,7 @@ def measure(cell: Cell) -> Cell:
     begin = time.perf_counter()
     with mock.patch.object(trainer, "transplant", observed):
         found = find_target(config_of(cell))
-    numbers = {**seen[0].shares, "withdrawn": seen[0].withdrawn}
+    numbers = {name: getattr(seen[0], name) for name in NUMBERS}
     return {
         **cell, "epochs": found.epochs, "clean_accuracy": found.metrics["altruistic_clean_accuracy"],
         "attack_success_rate": found.metrics["altruistic_attack_success_rate"],

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bsd_engine.two_kinds import two_kinds
+
 Predict = Callable[[Tensor], Tensor]
 """From images (B, K, H, W) float32, 0 to 255, to logits (B, C)."""
 
@@ -42,6 +44,11 @@ class Transplant:
     """(C,) float32: the same with the lowest losses among the samples of c that look like other classes."""
     full: Tensor
     """(C,) float32: as `lowest`, at the residual's own strength, `STRENGTH` at least, and with its contrast."""
+    apart: Tensor
+    """(C,) float32: share that follows what tells the two kinds of samples of c apart (`two_kinds`), with its contrast: the odd kind's
+    pattern on every other probed image, its negative on the rest; the larger of both shares."""
+    separation: Tensor
+    """(C,) float32: how far apart these two kinds lie, in standard deviations within them."""
     withdrawn: Tensor
     """(C,) float32: how many classes (effective number, times the share that moves) those foreign-looking samples are called
     when their residual is taken off them."""
@@ -51,7 +58,8 @@ class Transplant:
     """(C,) int64: under the full residual of c, how many classes receive at least `GOES` of some other class; 0 where fewer
     than three images of a class are probed."""
     residuals: Tensor
-    """(C, H, W, K) int8, grey levels: of the foreign-looking samples, as found; the trigger where there is one."""
+    """(C, H, W, K) int8, grey levels: of the foreign-looking samples as found, or between the two kinds where the odd ones look like
+    their class and more images follow that; the trigger where there is one."""
 
     @property
     def shares(self) -> dict[str, Tensor]:
@@ -95,13 +103,19 @@ def transplant(predict: Predict, images: Tensor, labels: Tensor, logits: Tensor,
     lowers the contrast as well, so the full residual scales each pixel by the ratio of standard deviations between S
     and its references.
 
+    A clean-label trigger lies on samples that look like their own class, and on so many of them that it cancels; there the odd kind
+    of the class takes the place of S, and the other kind that of the references.
+
     Of a class with fewer than two samples everything is 0.
     """
     num_classes, losses = logits.shape[1], F.cross_entropy(logits.float(), labels, reduction="none")
     references = _References(images, labels, losses, generator)
     probe_idx = _probe_idx(labels, logits, probes, generator)
     pixels = _pixels(images, probe_idx)
-    called, withdrawn, residuals = [], torch.zeros(num_classes, device=labels.device), []
+    kinds = two_kinds(images, labels, losses, num_classes, generator)
+    odd = kinds.odd.to(labels.device)
+    called, residuals = [], []
+    apart, withdrawn = torch.zeros(2, num_classes, device=labels.device)
     for c in range(num_classes):
         ranked = _ranked(labels, losses, c)
         if len(ranked) < 2:
@@ -115,8 +129,15 @@ def transplant(predict: Predict, images: Tensor, labels: Tensor, logits: Tensor,
         grafts = (_gentle(chosen.mean(0) - reference.mean(0), spread), _gentle(residual, spread), _full(chosen, reference, spread))
         called.append(torch.stack([predict(graft.onto(pixels)).argmax(1) for graft in grafts]))
         withdrawn[c] = _dispersal(predict((stranger - residual).clamp(0, 255)).argmax(1), c, num_classes)
+        if kinds.separation[c] > 0:
+            two = _pixels(images, ranked[odd[ranked]]), _pixels(images, ranked[~odd[ranked]])
+            apart[c], between = _either_way(predict, pixels, labels[probe_idx] != c, two, c)
+            of_its_class = references.likeness[ranked[odd[ranked]]].mean() > 0.5  # so that no sample of a trigger looks foreign
+            residual = between if of_its_class and apart[c] > (called[-1][1] == c).float().mean() else residual
         residuals.append(residual.round().clamp(-127, 127).to(torch.int8).permute(1, 2, 0))
-    return _summed(torch.stack(called), labels[probe_idx], num_classes, withdrawn, torch.stack(residuals))
+    separation = kinds.separation.to(labels.device)
+    return _summed(torch.stack(called), labels[probe_idx], num_classes, torch.stack(residuals), apart=apart, separation=separation,
+                   withdrawn=withdrawn)
 
 
 def _pixels(images: Tensor, idx: Tensor) -> Tensor:
@@ -214,6 +235,17 @@ def _smooth(images: Tensor) -> Tensor:
     return F.avg_pool2d(variance[None] + 4, 3, 1, 1, count_include_pad=False)[0]
 
 
+def _either_way(predict: Predict, pixels: Tensor, foreign: Tensor, two: tuple[Tensor, Tensor], c: int) -> tuple[Tensor, Tensor]:
+    """The share that follows one kind less the other, the larger of both ways, and (K, H, W) that difference."""
+    shares = []
+    for i, (chosen, reference) in enumerate((two, two[::-1])):
+        part = slice(i, None, 2)
+        follows = predict(_full(chosen, reference, pixels.std()).onto(pixels[part])).argmax(1) == c
+        shares.append((follows & foreign[part]).sum() / foreign[part].sum().clamp_min(1))
+    difference = two[0].mean(0) - two[1].mean(0)
+    return torch.stack(shares).max(), difference if shares[0] >= shares[1] else -difference
+
+
 def _dispersal(called: Tensor, c: int, num_classes: int) -> Tensor:
     """(): effective number of classes, other than c, that samples are called, times the share of them that is."""
     counts = torch.bincount(called, minlength=num_classes).float()
@@ -221,7 +253,7 @@ def _dispersal(called: Tensor, c: int, num_classes: int) -> Tensor:
     return counts.sum() ** 3 / (counts**2).sum().clamp_min(1e-9) / len(called)
 
 
-def _summed(called: Tensor, source: Tensor, num_classes: int, withdrawn: Tensor, residuals: Tensor) -> Transplant:
+def _summed(called: Tensor, source: Tensor, num_classes: int, residuals: Tensor, **more: Tensor) -> Transplant:
     """The result from what was called, (C, 3, P) int64."""
     own = torch.arange(num_classes, device=source.device)[:, None, None]
     foreign = (source[None, None] != own).float()
@@ -229,8 +261,8 @@ def _summed(called: Tensor, source: Tensor, num_classes: int, withdrawn: Tensor,
     of_source = F.one_hot(source, num_classes).float()
     by_source = ((called[:, 2] == own[:, 0]).float() @ of_source) / of_source.sum(0).clamp_min(1)
     by_source.fill_diagonal_(0)
-    return Transplant(lowest=shares[:, 0], foreign=shares[:, 1], full=shares[:, 2], withdrawn=withdrawn, by_source=by_source,
-                      destinations=_destinations(called[:, 2], of_source), residuals=residuals)
+    return Transplant(lowest=shares[:, 0], foreign=shares[:, 1], full=shares[:, 2], by_source=by_source,
+                      destinations=_destinations(called[:, 2], of_source), residuals=residuals, **more)
 
 
 def _destinations(called: Tensor, of_source: Tensor) -> Tensor:

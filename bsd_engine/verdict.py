@@ -18,6 +18,13 @@ LEAST_SPREAD = 0.05
 """Smallest standard deviation that the z of a share divides by: about the error of 100 probed images."""
 LEAST_DISPERSAL_SPREAD = 0.5
 """The same for the number of classes that a residual's withdrawal leads to."""
+APART_STANDS_OUT = 12.0
+"""z of separation times share that is worth as much as `STANDS_OUT` of a share: the largest of a class in six unpoisoned sets was 8.8
+(43 traffic signs, where some classes are a few drives past a few signs), the smallest of a target that SIG had poisoned 16.0."""
+SEPARATION_STANDS_OUT, MOST_SEPARATION = 18.0, STANDS_OUT - 1
+"""The same for the separation alone, which never reaches `STANDS_OUT`: two kinds that no image follows are no backdoor, yet the
+likeliest place for one that is not learned so far (17.6 for Label-Consistent; 7.2 at most without poison)."""
+LEAST_APART_SPREAD, LEAST_SEPARATION_SPREAD = 0.5, 0.3
 FEWEST_FLIPS, FEWEST_CLASSES = 0.25, 2.0
 """Share of the probed images that must follow, and classes that a withdrawal must lead to, however still the others are."""
 RETURNED_STANDS_OUT = 9.0
@@ -69,13 +76,19 @@ def standing_out(scores: Tensor, least_spread: float = 0.0) -> Tensor:
 def transplant_scores(found: Transplant) -> Tensor:
     """(C,) float32: how far each class stands out under the transplant.
 
-    The largest z of its three shares, and of the share that follows times the classes that a withdrawal leads to: a trigger
-    does both, a natural template the first, and samples that are merely odd the second.
+    The largest z of its three shares, of the share that follows times the classes that a withdrawal leads to (a trigger does both, a
+    natural template the first, and samples that are merely odd the second), and of the share that follows what tells its two
+    kinds of samples apart, times their separation.
     """
     follows = torch.stack(list(found.shares.values()))
     z = [_capped(standing_out(x, LEAST_SPREAD), x >= FEWEST_FLIPS) for x in follows]
     returned = standing_out(follows.amax(0) * found.withdrawn, LEAST_DISPERSAL_SPREAD) * STANDS_OUT / RETURNED_STANDS_OUT
-    return torch.stack([*z, _capped(returned, found.withdrawn >= FEWEST_CLASSES)]).amax(0)
+    apart = standing_out(found.apart * found.separation, LEAST_APART_SPREAD) * STANDS_OUT / APART_STANDS_OUT
+    separation = standing_out(found.separation, LEAST_SEPARATION_SPREAD) * STANDS_OUT / SEPARATION_STANDS_OUT
+    return torch.stack([
+        *z, _capped(returned, found.withdrawn >= FEWEST_CLASSES), _capped(apart, found.apart >= FEWEST_FLIPS),
+        separation.clamp_max(MOST_SEPARATION),
+    ]).amax(0)
 
 
 def _capped(z: Tensor, counts: Tensor) -> Tensor:

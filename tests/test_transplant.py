@@ -149,8 +149,8 @@ def test_what_is_no_number_is_no_suspect() -> None:
 
 def result(lowest: list[float], **more: Tensor) -> Transplant:
     shares, none = torch.tensor(lowest), torch.zeros(len(lowest))
-    values = {"lowest": shares, "foreign": none, "full": none, "withdrawn": none, "by_source": none, "residuals": none,
-              "destinations": none.long()}
+    values = {"lowest": shares, "foreign": none, "full": none, "apart": none, "separation": none, "withdrawn": none, "by_source": none,
+              "residuals": none, "destinations": none.long()}
     return Transplant(**{**values, **more})
 
 
@@ -177,6 +177,16 @@ def test_a_withdrawal_counts_as_far_as_images_follow() -> None:
     assert (follow.kind, follow.classes) == ("target", (2,)) and follow.z == pytest.approx((5 - 0.2) / 0.5 * 6 / 9)
     assert decide_target(result([0.2] * 6, withdrawn=withdrawn)).kind == "no_attack"
     assert decide_target(result([1.0] * 6, withdrawn=torch.tensor([0.0, 0.0, 1.9, 0.0, 0.0, 0.0]))).kind == "no_attack"
+
+
+def test_two_kinds_count_as_far_as_images_follow_what_tells_them_apart() -> None:
+    separation = torch.tensor([3.0, 4.0, 25.0, 3.5, 2.5, 4.5])
+    apart = torch.tensor([0.1, 0.0, 0.6, 0.1, 0.2, 0.1])
+    said = decide_target(result([0.5] * 6, separation=separation, apart=apart))
+    assert (said.kind, said.classes) == ("target", (2,))
+    ignored = decide_target(result([0.5] * 6, separation=separation, apart=torch.full((6,), 0.2)))
+    assert (ignored.kind, ignored.classes) == ("no_attack", (2,))  # the likeliest all the same
+    assert ignored.z == pytest.approx(verdict.MOST_SEPARATION)
 
 
 def test_evidence_is_the_largest_of_the_distances() -> None:
