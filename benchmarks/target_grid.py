@@ -54,16 +54,21 @@ Cell = dict[str, Any]
 
 
 def cells() -> Iterator[Cell]:
-    """All cells, such that a part of them says something about every data set."""
+    """All cells, such that a part of them says something about every data set; what is not learned at all comes last."""
     yield from (_cell(data, "none", 0, seed) for seed in CLEAN_SEEDS[:2] for data in DATA)
     for seed in SEEDS:
-        for attack in ATTACKS:
-            for i in range(max(map(len, TARGETS.values()))):
-                yield from (_cell(data, attack, TARGETS[data][i], seed) for data in DATA if i < len(TARGETS[data]))
+        yield from (cell for attack in ("badnets", "blended", "sig") for cell in _targets(attack, seed))
         yield from (_cell("bundled", "badnets", target, seed, rate=rate) for rate in RATES for target in RATE_TARGETS)
         yield _cell("bundled", "badnets_all2all", 0, seed, rate=0.3)
         first = 2 + 4 * seed
         yield from (_cell(data, "none", 0, clean) for clean in CLEAN_SEEDS[first : first + 4] for data in DATA)
+    yield from (cell for seed in SEEDS for cell in _targets("wanet", seed))
+
+
+def _targets(attack: str, seed: int) -> Iterator[Cell]:
+    """An attack on every target of every data set, these in turn."""
+    for i in range(max(map(len, TARGETS.values()))):
+        yield from (_cell(data, attack, TARGETS[data][i], seed) for data in DATA if i < len(TARGETS[data]))
 
 
 def _cell(data: str, attack: str, target: int, seed: int, rate: float | None = None) -> Cell:
