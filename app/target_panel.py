@@ -88,7 +88,7 @@ def _residuals(state: EpochState | None, now: Snapshot) -> None:
         f'<figcaption style="font-size:12px">{class_name(now.run.class_names, int(c))}<br>z = {scores[c]:.1f}</figcaption></figure>'
         for c, residual in zip(state.residual_classes, state.residuals)
     )
-    st.html(f'<div style="font-size:13px;margin:2px 0 6px"><b>What sets the likeliest classes apart</b>: their best learned odd samples, '
+    st.html(f'<div style="font-size:13px;margin:2px 0 6px"><b>What sets the likeliest classes apart</b>: their odd samples, '
             f'less images that look alike. A trigger shows as a pattern of its own.</div><div style="display:flex">{figures}</div>')
 
 
