@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from app import audit_data
 from app.audit_data import Filter, audited, rows
 from app.audit_figures import class_cuts, passport_figure
+from app.linked import decode_ids, encode_ids
 from app.theme import DARK, LIGHT
 from bsd_engine import recordings
 from bsd_engine.audit.history import RunHistory
@@ -93,6 +95,19 @@ def test_a_verdict_is_kept_shown_and_taken_back(root: Path, open_page: Callable[
     assert page.dataframe[0].value.set_index("sample").loc[7, "verdict"] == "unsure"
     page.button(key="judge_undo").click().run()
     assert audited(path).standing() == {}
+
+
+def test_a_table_with_new_verdicts_keeps_the_selection_ticked(root: Path, open_page: Callable[..., AppTest]) -> None:
+    fake_run(root, run_id="a", samples=300)
+    page = open_page(run="a", pin="7", sel=encode_ids((7, 9)))
+    for button in (None, "judge_unsure", "judge_undo"):
+        if button:
+            page.button(key=button).click().run()
+        table = page.dataframe[0]
+        ticked = json.loads(table.proto.selection_default)["selection"]["rows"]
+        assert set(table.value["sample"].iloc[ticked]) == {7, 9}
+    page.selectbox(key="audit_verdict").set_value("unsure").run()  # rows without them
+    assert len(page.dataframe[0].value) == 0 and decode_ids(page.query_params["sel"], 300) == (7, 9)
 
 
 def test_the_table_has_the_rows_that_were_asked_for(root: Path) -> None:

@@ -103,9 +103,12 @@ def _table(audit: Audited, looked: Linked) -> Linked:
     samples, rows = audit_data.shown(audit, wanted, version)
     # Other rows are another table, so that a selection by place cannot come to mean other samples.
     key = f"suspects_{audit.run.run_id}_{abs(hash((wanted, version, found.epoch)))}"
+    if st.session_state.get("audit_rows", ("",))[0] != key:
+        ticked = tuple(np.flatnonzero(np.isin(samples, looked.selected)).tolist())
+        st.session_state["audit_rows"], st.session_state["audit_ticked"] = (key, ticked), ticked
     event = st.dataframe(
         rows, key=key, height=TABLE_HEIGHT, hide_index=True, row_height=38,
-        selection_mode="multi-row", on_select="rerun", alt=f"{len(samples)} samples, {wanted.sort} first",
+        selection_mode="multi-row", on_select="rerun", selection_default={"selection": {"rows": list(st.session_state["audit_ticked"])}}, alt=f"{len(samples)} samples, {wanted.sort} first",
         column_config={
             "": st.column_config.ImageColumn(width=48), "rank": st.column_config.NumberColumn(width=58), "sample": st.column_config.NumberColumn(width=64, format="%d"),
             "label": st.column_config.TextColumn(width=92), "score": st.column_config.NumberColumn(width=62, format="%.3f", help="Larger is more suspect."),
@@ -117,13 +120,11 @@ def _table(audit: Audited, looked: Linked) -> Linked:
     )
     st.caption(f"{count(len(samples))} of {count(audit.history.num_samples)} samples" + (f"; pictures of the first {PICTURED}" if len(samples) > PICTURED else ""))
     places = event["selection"]["rows"]
-    if st.session_state.get("audit_rows") != (key, tuple(places)):
+    if st.session_state["audit_rows"] != (key, tuple(places)):
         st.session_state["audit_rows"] = (key, tuple(places))
-        chosen = tuple(sorted(int(samples[i]) for i in places if i < len(samples)))
-        if chosen:
-            newest = int(samples[places[-1]])
-            looked = replace(looked, selected=chosen, pinned=newest)
-            linked.write(looked)
+        chosen = [int(samples[i]) for i in places if i < len(samples)]
+        looked = replace(looked, selected=tuple(sorted(chosen)), pinned=chosen[-1] if chosen else looked.pinned)
+        linked.write(looked)
     return looked
 
 
