@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import secrets
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -21,7 +22,6 @@ from app.timeline import Position, timeline
 from bsd_engine import attacks
 from bsd_engine.errors import BSDError
 
-TICK_SECONDS = 1.0
 MAP_TICK_SECONDS = 3.0
 SIDE_HEIGHT, GAP = 265, 8
 HERO_HEIGHT = 2 * SIDE_HEIGHT + GAP
@@ -49,7 +49,7 @@ def monitor(runs: RunRegistry, run_id: str) -> None:
 def _pace(runs: RunRegistry, now: Snapshot) -> float | None:
     """Seconds between two looks at a run; None where nothing new will come."""
     if now.live:
-        return TICK_SECONDS
+        return runs.viewers.seconds_between_looks(now.run_id, st.session_state.setdefault("page_id", secrets.token_hex(8)))
     return MAP_TICK_SECONDS if runs.mapping(now.run_id) else None
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import streamlit as st
 
 from app import data_paths
+from app.viewers import Viewers
 from bsd_engine import recordings
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import BSDError, RunFolderError
@@ -78,6 +79,7 @@ class RunRegistry:
         self._crafting: str | None = None
         self._errors: dict[str, str] = {}
         self._maps: tuple[str, subprocess.Popen[bytes]] | None = None
+        self.viewers = Viewers()
         before_shutdown(self.close)
 
     @property

@@ -20,6 +20,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 BINARY, CLOSE, PING, PONG = 2, 8, 9, 10
+KEPT_RUNS = 2
 
 
 class PageSocket:
@@ -27,6 +28,7 @@ class PageSocket:
 
     def __init__(self, port: int, query: str = "", timeout: float = 60.0, page: str = "run") -> None:
         self.query, self.session_id, self.page = query, "", page
+        self._page_hash = ""
         self.texts: list[str] = []
         self.buttons: dict[str, str] = {}
         self.choices: dict[str, tuple[str, list[str]]] = {}
@@ -34,6 +36,9 @@ class PageSocket:
         """Seconds between two runs that a fragment asks for, by its id."""
         self.values: dict[str, WidgetState] = {}
         self.bytes_received = 0
+        self._kept: dict[str, int] = {}
+        """Large messages that need not be sent again, by their hash: the run that used each last, as a browser keeps them."""
+        self._runs = 0
         self._buffer, self._timeout = b"", timeout
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         self._upgrade(port)
@@ -60,12 +65,13 @@ class PageSocket:
         """
         message = BackMsg()
         request = message.rerun_script
-        request.query_string, request.page_name = self.query, self.page
+        request.query_string, request.page_name, request.page_script_hash = self.query, self.page, self._page_hash
         if fragment is not None:
             request.fragment_id, request.is_auto_rerun = fragment, True
         if choose is not None:
             widget, options = self.choices[choose[0]]
             self.values[widget] = WidgetState(id=widget, string_value=next(o for o in options if o.startswith(choose[1])))
+        request.cached_message_hashes.extend(self._kept)
         request.widget_states.widgets.extend(self.values.values())
         if press is not None:
             request.widget_states.widgets.append(WidgetState(id=self.buttons[press], trigger_value=True))
@@ -73,22 +79,28 @@ class PageSocket:
         self._send(BINARY, message.SerializeToString())
         if fragment is None:
             self.texts, self.timers = [], {}
+        self._runs += 1
         while self._take(ForwardMsg.FromString(self._receive())):
             pass
+        self._kept = {name: run for name, run in self._kept.items() if run >= self._runs - KEPT_RUNS}
         return time.perf_counter() - begin
 
     def _take(self, message: ForwardMsg) -> bool:
         """Note what a message draws; whether more are to come."""
         kind = message.WhichOneof("type")
+        if message.metadata.cacheable or kind == "ref_hash":
+            self._kept[message.ref_hash or message.hash] = self._runs
         if kind == "new_session":
             self.session_id = message.new_session.initialize.session_id
+        elif kind == "navigation":
+            self._page_hash = message.navigation.page_script_hash
         elif kind == "page_info_changed":
             self.query = message.page_info_changed.query_string
         elif kind == "auto_rerun":
             self.timers[message.auto_rerun.fragment_id] = message.auto_rerun.interval
         elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
             self._draw(message.delta.new_element)
-        return kind != "script_finished"
+        return kind != "script_finished" or message.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN
 
     def _draw(self, element: object) -> None:
         kind = element.WhichOneof("type")  # type: ignore[attr-defined]
