@@ -53,7 +53,8 @@ class Transplant:
     """(C,) float32: how many classes (effective number, times the share that moves) those foreign-looking samples are called
     when their residual is taken off them."""
     by_source: Tensor
-    """(C, C) float32: `full`, row c, by the class that the probed images come from; 0 in the diagonal and without probes."""
+    """(C, C) float32: `full`, row c, by the class that the probed images come from, or `apart` where `residuals` shows that; 0 in the
+    diagonal and without probes."""
     destinations: Tensor
     """(C,) int64: under the full residual of c, how many classes receive at least `GOES` of some other class; 0 where fewer
     than three images of a class are probed."""
@@ -111,33 +112,64 @@ def transplant(predict: Predict, images: Tensor, labels: Tensor, logits: Tensor,
     num_classes, losses = logits.shape[1], F.cross_entropy(logits.float(), labels, reduction="none")
     references = _References(images, labels, losses, generator)
     probe_idx = _probe_idx(labels, logits, probes, generator)
-    pixels = _pixels(images, probe_idx)
     kinds = two_kinds(images, labels, losses, num_classes, generator)
-    odd = kinds.odd.to(labels.device)
-    called, residuals = [], []
-    apart, withdrawn = torch.zeros(2, num_classes, device=labels.device)
-    for c in range(num_classes):
-        ranked = _ranked(labels, losses, c)
+    trial = _Trial(predict, images, references, kinds.odd.to(labels.device), probe_idx, labels[probe_idx], num_classes)
+    found = [trial.of(c, _ranked(labels, losses, c)) for c in range(num_classes)]
+    return _summed(found, labels[probe_idx], kinds.separation.to(labels.device))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OfClass:
+    """What the residuals of one class do; called is (3, P) int64, the rest as in `Transplant`."""
+
+    called: Tensor
+    residual: Tensor
+    apart: Tensor
+    withdrawn: Tensor
+    by_source: Tensor | None = None
+    """(C,), where the two kinds are shown instead of `full`."""
+
+
+class _Trial:
+    """Images that residuals are put onto, and what these are made from."""
+
+    def __init__(self, predict: Predict, images: Tensor, references: _References, odd: Tensor, probe_idx: Tensor, source: Tensor,
+                 num_classes: int) -> None:
+        self.predict, self.images, self.references, self.odd = predict, images, references, odd
+        self.pixels, self.source, self.num_classes = _pixels(images, probe_idx), source, num_classes
+        self.spread = self.pixels.std()
+
+    def of(self, c: int, ranked: Tensor) -> _OfClass:
+        """All residuals of a class, whose samples are given lowest loss first."""
         if len(ranked) < 2:
-            called.append(torch.full((3, len(probe_idx)), -1, device=labels.device))
-            residuals.append(torch.zeros_like(images[0], dtype=torch.int8, device=labels.device))
-            continue
-        lowest, foreign = ranked[: _carriers(len(ranked))], _foreign(ranked, references.likeness[ranked])
-        chosen, stranger = _pixels(images, lowest), _pixels(images, foreign)
-        reference, residual = references.of(lowest), stranger.mean(0) - references.of(foreign).mean(0)
-        spread = pixels.std()
-        grafts = (_gentle(chosen.mean(0) - reference.mean(0), spread), _gentle(residual, spread), _full(chosen, reference, spread))
-        called.append(torch.stack([predict(graft.onto(pixels)).argmax(1) for graft in grafts]))
-        withdrawn[c] = _dispersal(predict((stranger - residual).clamp(0, 255)).argmax(1), c, num_classes)
-        if kinds.separation[c] > 0:
-            two = _pixels(images, ranked[odd[ranked]]), _pixels(images, ranked[~odd[ranked]])
-            apart[c], between = _either_way(predict, pixels, labels[probe_idx] != c, two, c)
-            of_its_class = references.likeness[ranked[odd[ranked]]].mean() > 0.5  # so that no sample of a trigger looks foreign
-            residual = between if of_its_class and apart[c] > (called[-1][1] == c).float().mean() else residual
-        residuals.append(residual.round().clamp(-127, 127).to(torch.int8).permute(1, 2, 0))
-    separation = kinds.separation.to(labels.device)
-    return _summed(torch.stack(called), labels[probe_idx], num_classes, torch.stack(residuals), apart=apart, separation=separation,
-                   withdrawn=withdrawn)
+            nothing = torch.zeros((), device=ranked.device)
+            return _OfClass(called=torch.full((3, len(self.source)), -1, device=ranked.device), apart=nothing, withdrawn=nothing,
+                            residual=torch.zeros_like(self.pixels[0]))
+        lowest, foreign = ranked[: _carriers(len(ranked))], _foreign(ranked, self.references.likeness[ranked])
+        chosen, stranger = _pixels(self.images, lowest), _pixels(self.images, foreign)
+        reference, residual = self.references.of(lowest), stranger.mean(0) - self.references.of(foreign).mean(0)
+        grafts = (_gentle(chosen.mean(0) - reference.mean(0), self.spread), _gentle(residual, self.spread),
+                  _full(chosen, reference, self.spread))
+        called = torch.stack([self.predict(graft.onto(self.pixels)).argmax(1) for graft in grafts])
+        withdrawn = _dispersal(self.predict((stranger - residual).clamp(0, 255)).argmax(1), c, self.num_classes)
+        apart, between, by_source = self._either_way(c, ranked[self.odd[ranked]], ranked[~self.odd[ranked]])
+        of_its_class = self.references.likeness[ranked[self.odd[ranked]]].mean() > 0.5  # so that no sample of a trigger looks foreign
+        if of_its_class and apart > (called[1] == c).float().mean():
+            return _OfClass(called=called, residual=between, apart=apart, withdrawn=withdrawn, by_source=by_source)
+        return _OfClass(called=called, residual=residual, apart=apart, withdrawn=withdrawn)
+
+    def _either_way(self, c: int, odd: Tensor, rest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """One kind less the other, whichever way more images follow: their share, (K, H, W) that difference, (C,) shares by source."""
+        if len(odd) == 0:
+            return torch.zeros((), device=odd.device), torch.zeros_like(self.pixels[0]), torch.zeros(self.num_classes, device=odd.device)
+        found, two = [], (_pixels(self.images, odd), _pixels(self.images, rest))
+        for i, (chosen, reference) in enumerate((two, two[::-1])):
+            pixels, source = self.pixels[i::2], self.source[i::2]
+            called = self.predict(_full(chosen, reference, self.spread).onto(pixels)).argmax(1)
+            follows, of_source = (called == c) & (source != c), F.one_hot(source, self.num_classes).float()
+            share = follows.sum() / (source != c).sum().clamp_min(1)
+            found.append((share, chosen.mean(0) - reference.mean(0), follows.float() @ of_source / of_source.sum(0).clamp_min(1)))
+        return max(found, key=lambda way: way[0])
 
 
 def _pixels(images: Tensor, idx: Tensor) -> Tensor:
@@ -235,17 +267,6 @@ def _smooth(images: Tensor) -> Tensor:
     return F.avg_pool2d(variance[None] + 4, 3, 1, 1, count_include_pad=False)[0]
 
 
-def _either_way(predict: Predict, pixels: Tensor, foreign: Tensor, two: tuple[Tensor, Tensor], c: int) -> tuple[Tensor, Tensor]:
-    """The share that follows one kind less the other, the larger of both ways, and (K, H, W) that difference."""
-    shares = []
-    for i, (chosen, reference) in enumerate((two, two[::-1])):
-        part = slice(i, None, 2)
-        follows = predict(_full(chosen, reference, pixels.std()).onto(pixels[part])).argmax(1) == c
-        shares.append((follows & foreign[part]).sum() / foreign[part].sum().clamp_min(1))
-    difference = two[0].mean(0) - two[1].mean(0)
-    return torch.stack(shares).max(), difference if shares[0] >= shares[1] else -difference
-
-
 def _dispersal(called: Tensor, c: int, num_classes: int) -> Tensor:
     """(): effective number of classes, other than c, that samples are called, times the share of them that is."""
     counts = torch.bincount(called, minlength=num_classes).float()
@@ -253,16 +274,22 @@ def _dispersal(called: Tensor, c: int, num_classes: int) -> Tensor:
     return counts.sum() ** 3 / (counts**2).sum().clamp_min(1e-9) / len(called)
 
 
-def _summed(called: Tensor, source: Tensor, num_classes: int, residuals: Tensor, **more: Tensor) -> Transplant:
-    """The result from what was called, (C, 3, P) int64."""
+def _summed(found: list[_OfClass], source: Tensor, separation: Tensor) -> Transplant:
+    """The result from what was found for each class."""
+    num_classes, called = len(found), torch.stack([one.called for one in found])
     own = torch.arange(num_classes, device=source.device)[:, None, None]
     foreign = (source[None, None] != own).float()
     shares = ((called == own) * foreign).sum(2) / foreign.sum(2).clamp_min(1)
     of_source = F.one_hot(source, num_classes).float()
     by_source = ((called[:, 2] == own[:, 0]).float() @ of_source) / of_source.sum(0).clamp_min(1)
     by_source.fill_diagonal_(0)
-    return Transplant(lowest=shares[:, 0], foreign=shares[:, 1], full=shares[:, 2], by_source=by_source,
-                      destinations=_destinations(called[:, 2], of_source), residuals=residuals, **more)
+    for row, one in zip(by_source, found):
+        row.copy_(row if one.by_source is None else one.by_source)
+    return Transplant(
+        lowest=shares[:, 0], foreign=shares[:, 1], full=shares[:, 2], apart=torch.stack([one.apart for one in found]), separation=separation,
+        withdrawn=torch.stack([one.withdrawn for one in found]), by_source=by_source, destinations=_destinations(called[:, 2], of_source),
+        residuals=torch.stack([one.residual.round().clamp(-127, 127).to(torch.int8).permute(1, 2, 0) for one in found]),
+    )
 
 
 def _destinations(called: Tensor, of_source: Tensor) -> Tensor:

@@ -73,6 +73,7 @@ def test_a_planted_trigger_is_found_and_shown(dirty: bool) -> None:
     assert (said.kind, said.classes) == ("target", (TARGET,)) and said.z >= verdict.STANDS_OUT
     shown = found.residuals[TARGET].float()[..., 0]
     assert shown[PATCH].mean() > 10 * shown[:8].abs().mean()
+    assert found.by_source[TARGET][[0, 1, 2, 3, 5]].min() > 0.8 and found.by_source[TARGET, TARGET] == 0
 
 
 def test_a_model_without_a_backdoor_is_not_accused() -> None:
