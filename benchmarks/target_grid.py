@@ -48,7 +48,7 @@ ATTACKS: dict[str, dict[str, dict[str, Any]]] = {
 """Parameters other than the attack's own, so that a small network learns it in so few epochs."""
 SEEDS, CLEAN_SEEDS = (0, 1), tuple(range(10))
 RATES, RATE_TARGETS = (0.01, 0.1, 0.2), (0, 2, 4, 6, 8)
-NUMBERS = ("lowest", "foreign", "full", "apart", "separation", "withdrawn")
+NUMBERS = ("foreign", "full", "apart", "separation", "withdrawn")
 """What the verdict is made from, of `Transplant`."""
 Cell = dict[str, Any]
 
@@ -111,7 +111,7 @@ def measure(cell: Cell) -> Cell:
 
 def judged(cell: Cell) -> Cell:
     """The cell with the verdict of the rule as it is now."""
-    numbers = {name: torch.tensor(values) for name, values in cell["numbers"].items()}
+    numbers = {name: torch.tensor(cell["numbers"][name]) for name in NUMBERS}
     nothing = torch.zeros(0)
     found = Transplant(**numbers, destinations=torch.tensor(cell["destinations"]), by_source=nothing, residuals=nothing)
     verdict = decide_target(found)

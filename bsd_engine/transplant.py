@@ -7,13 +7,14 @@ clean data are needed, and the network is asked forward only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bsd_engine.graft import Moments, full, gentle
 from bsd_engine.two_kinds import two_kinds
 
 Predict = Callable[[Tensor], Tensor]
@@ -22,10 +23,6 @@ Predict = Callable[[Tensor], Tensor]
 LOWEST_SHARE, FEWEST_SAMPLES, MOST_SAMPLES = 0.1, 10, 64
 """Of a class: the samples with the lowest loss, which are taken for carriers of a trigger."""
 REFERENCES, NEIGHBOURS, THUMBNAIL = 2000, 5, 8
-STRENGTH = 0.25
-"""Root mean square of a residual that all classes are compared at, in standard deviations of the pixels: about what
-Blended at opacity 0.1 and a 4x4 patch have."""
-MOST_GAIN = 2.5
 FEWEST_PROBES, MOST_PROBES = 40, 150
 FORWARD_BUDGET = 0.03
 """Share of the altruistic warm-up's passes (a forward and a backward count as three forwards) that probing may cost."""
@@ -37,13 +34,11 @@ GOES = 0.4
 class Transplant:
     """Result for C classes."""
 
-    lowest: Tensor
-    """(C,) float32: share of the probed images of other classes that are called c under the residual of the lowest losses
-    of c, brought to `STRENGTH`."""
     foreign: Tensor
-    """(C,) float32: the same with the lowest losses among the samples of c that look like other classes."""
+    """(C,) float32: share of the probed images of other classes that are called c under the residual of the samples of c that look
+    like other classes, brought to `graft.STRENGTH`."""
     full: Tensor
-    """(C,) float32: as `lowest`, at the residual's own strength, `STRENGTH` at least, and with its contrast."""
+    """(C,) float32: the same with the lowest losses of c, at the residual's own strength, `graft.STRENGTH` at least, and with its contrast."""
     apart: Tensor
     """(C,) float32: share that follows what tells the two kinds of samples of c apart (`two_kinds`), with its contrast: the odd kind's
     pattern on every other probed image, its negative on the rest; the larger of both shares."""
@@ -65,18 +60,7 @@ class Transplant:
     @property
     def shares(self) -> dict[str, Tensor]:
         """(C,) each: shares of images that follow a residual."""
-        return {"lowest": self.lowest, "foreign": self.foreign, "full": self.full}
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Graft:
-    """x -> contrast x + offset; both (K, H, W) or broadcast to it."""
-
-    contrast: Tensor
-    offset: Tensor
-
-    def onto(self, images: Tensor) -> Tensor:
-        return (self.contrast * images + self.offset).clamp(0, 255)
+        return {"foreign": self.foreign, "full": self.full}
 
 
 def probes_for(num_samples: int, num_classes: int, epochs: int) -> int:
@@ -120,7 +104,7 @@ def transplant(predict: Predict, images: Tensor, labels: Tensor, logits: Tensor,
 
 @dataclass(frozen=True, kw_only=True)
 class _OfClass:
-    """What the residuals of one class do; called is (3, P) int64, the rest as in `Transplant`."""
+    """What the residuals of one class do; called is (2, P) int64, under `foreign` and `full`, the rest as in `Transplant`."""
 
     called: Tensor
     residual: Tensor
@@ -143,32 +127,39 @@ class _Trial:
         """All residuals of a class, whose samples are given lowest loss first."""
         if len(ranked) < 2:
             nothing = torch.zeros((), device=ranked.device)
-            return _OfClass(called=torch.full((3, len(self.source)), -1, device=ranked.device), apart=nothing, withdrawn=nothing,
+            return _OfClass(called=torch.full((2, len(self.source)), -1, device=ranked.device), apart=nothing, withdrawn=nothing,
                             residual=torch.zeros_like(self.pixels[0]))
         lowest, foreign = ranked[: _carriers(len(ranked))], _foreign(ranked, self.references.likeness[ranked])
-        chosen, stranger = _pixels(self.images, lowest), _pixels(self.images, foreign)
-        reference, residual = self.references.of(lowest), stranger.mean(0) - self.references.of(foreign).mean(0)
-        grafts = (_gentle(chosen.mean(0) - reference.mean(0), self.spread), _gentle(residual, self.spread),
-                  _full(chosen, reference, self.spread))
-        called = torch.stack([self.predict(graft.onto(self.pixels)).argmax(1) for graft in grafts])
-        withdrawn = _dispersal(self.predict((stranger - residual).clamp(0, 255)).argmax(1), c, self.num_classes)
-        apart, between, by_source = self._either_way(c, ranked[self.odd[ranked]], ranked[~self.odd[ranked]])
-        of_its_class = self.references.likeness[ranked[self.odd[ranked]]].mean() > 0.5  # so that no sample of a trigger looks foreign
-        if of_its_class and apart > (called[1] == c).float().mean():
-            return _OfClass(called=called, residual=between, apart=apart, withdrawn=withdrawn, by_source=by_source)
-        return _OfClass(called=called, residual=residual, apart=apart, withdrawn=withdrawn)
+        stranger = _pixels(self.images, foreign)
+        residual = stranger.mean(0) - self.references.of(foreign).mean(0)
+        strong = full(Moments.of(_pixels(self.images, lowest)), Moments.of(self.references.of(lowest)), self.spread)
+        odd, ways = ranked[self.odd[ranked]], self._ways(ranked)
+        shown = [gentle(residual, self.spread).onto(self.pixels), strong.onto(self.pixels), (stranger - residual).clamp(0, 255),
+                 *(full(*way, self.spread).onto(self.pixels[i::2]) for i, way in enumerate(ways))]
+        called = self.predict(torch.cat(shown)).argmax(1).split([len(images) for images in shown])
+        share, between, by_source = self._more_followed(c, ways, called[3:])
+        found = _OfClass(called=torch.stack(called[:2]), residual=residual, apart=share, withdrawn=_dispersal(called[2], c, self.num_classes))
+        of_its_class = self.references.likeness[odd].mean() > 0.5  # so that no sample of a trigger looks foreign
+        if of_its_class and share > (called[0] == c).float().mean():
+            return replace(found, residual=between, by_source=by_source)
+        return found
 
-    def _either_way(self, c: int, odd: Tensor, rest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """One kind less the other, whichever way more images follow: their share, (K, H, W) that difference, (C,) shares by source."""
-        if len(odd) == 0:
-            return torch.zeros((), device=odd.device), torch.zeros_like(self.pixels[0]), torch.zeros(self.num_classes, device=odd.device)
-        found, two = [], (_pixels(self.images, odd), _pixels(self.images, rest))
-        for i, (chosen, reference) in enumerate((two, two[::-1])):
-            pixels, source = self.pixels[i::2], self.source[i::2]
-            called = self.predict(_full(chosen, reference, self.spread).onto(pixels)).argmax(1)
-            follows, of_source = (called == c) & (source != c), F.one_hot(source, self.num_classes).float()
+    def _ways(self, ranked: Tensor) -> list[tuple[Moments, Moments]]:
+        """The two kinds of a class, each once as what is chosen and once as what it is compared with; none of a class without."""
+        odd = self.odd[ranked]
+        if not odd.any():
+            return []
+        first, second = Moments.of(_pixels(self.images, ranked[odd])), Moments.of(_pixels(self.images, ranked[~odd]))
+        return [(first, second), (second, first)]
+
+    def _more_followed(self, c: int, ways: list[tuple[Moments, Moments]], called: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Of both ways that which more images follow: their share, (K, H, W) the difference, (C,) shares by source."""
+        found = [(torch.zeros((), device=self.source.device), torch.zeros_like(self.pixels[0]), torch.zeros(0))]
+        for i, ((chosen, reference), labels) in enumerate(zip(ways, called)):
+            source = self.source[i::2]
+            follows, of_source = (labels == c) & (source != c), F.one_hot(source, self.num_classes).float()
             share = follows.sum() / (source != c).sum().clamp_min(1)
-            found.append((share, chosen.mean(0) - reference.mean(0), follows.float() @ of_source / of_source.sum(0).clamp_min(1)))
+            found.append((share, chosen.mean - reference.mean, follows.float() @ of_source / of_source.sum(0).clamp_min(1)))
         return max(found, key=lambda way: way[0])
 
 
@@ -242,31 +233,6 @@ class _References:
         return _pixels(self.images, self.nearest[idx].flatten())
 
 
-def _gain(residual: Tensor, spread: Tensor) -> float:
-    """What brings a residual to `STRENGTH`, `MOST_GAIN` at most."""
-    return min(MOST_GAIN, float(STRENGTH * spread / residual.pow(2).mean().sqrt().clamp_min(1e-6)))
-
-
-def _gentle(residual: Tensor, spread: Tensor) -> _Graft:
-    return _Graft(contrast=residual.new_ones(()), offset=_gain(residual, spread) * residual)
-
-
-def _full(chosen: Tensor, reference: Tensor, spread: Tensor) -> _Graft:
-    """The change from references to the chosen, by each pixel's mean and, where it is clearly lower, its standard deviation."""
-    residual = chosen.mean(0) - reference.mean(0)
-    ratio = (_smooth(chosen) / _smooth(reference)).sqrt().clamp(0, 1)
-    ratio = torch.where(ratio > 0.85, 1.0, ratio)  # 64 samples know a ratio to about a tenth
-    gain = max(1.0, _gain(residual, spread))
-    contrast = (1 + gain * (ratio - 1)).clamp(0, 1)
-    return _Graft(contrast=contrast, offset=gain * residual + (1 - contrast) * reference.mean(0))
-
-
-def _smooth(images: Tensor) -> Tensor:
-    """(1, H, W): variance over images, averaged over colours and 3x3 pixels; 4 is added so that two constants have ratio one."""
-    variance = images.var(0, correction=0).mean(0, keepdim=True)
-    return F.avg_pool2d(variance[None] + 4, 3, 1, 1, count_include_pad=False)[0]
-
-
 def _dispersal(called: Tensor, c: int, num_classes: int) -> Tensor:
     """(): effective number of classes, other than c, that samples are called, times the share of them that is."""
     counts = torch.bincount(called, minlength=num_classes).float()
@@ -281,13 +247,13 @@ def _summed(found: list[_OfClass], source: Tensor, separation: Tensor) -> Transp
     foreign = (source[None, None] != own).float()
     shares = ((called == own) * foreign).sum(2) / foreign.sum(2).clamp_min(1)
     of_source = F.one_hot(source, num_classes).float()
-    by_source = ((called[:, 2] == own[:, 0]).float() @ of_source) / of_source.sum(0).clamp_min(1)
+    by_source = ((called[:, 1] == own[:, 0]).float() @ of_source) / of_source.sum(0).clamp_min(1)
     by_source.fill_diagonal_(0)
     for row, one in zip(by_source, found):
         row.copy_(row if one.by_source is None else one.by_source)
     return Transplant(
-        lowest=shares[:, 0], foreign=shares[:, 1], full=shares[:, 2], apart=torch.stack([one.apart for one in found]), separation=separation,
-        withdrawn=torch.stack([one.withdrawn for one in found]), by_source=by_source, destinations=_destinations(called[:, 2], of_source),
+        foreign=shares[:, 0], full=shares[:, 1], apart=torch.stack([one.apart for one in found]), separation=separation,
+        withdrawn=torch.stack([one.withdrawn for one in found]), by_source=by_source, destinations=_destinations(called[:, 1], of_source),
         residuals=torch.stack([one.residual.round().clamp(-127, 127).to(torch.int8).permute(1, 2, 0) for one in found]),
     )
 

@@ -76,7 +76,7 @@ def standing_out(scores: Tensor, least_spread: float = 0.0) -> Tensor:
 def transplant_scores(found: Transplant) -> Tensor:
     """(C,) float32: how far each class stands out under the transplant.
 
-    The largest z of its three shares, of the share that follows times the classes that a withdrawal leads to (a trigger does both, a
+    The largest z of its two shares, of the share that follows times the classes that a withdrawal leads to (a trigger does both, a
     natural template the first, and samples that are merely odd the second), and of the share that follows what tells its two
     kinds of samples apart, times their separation.
     """

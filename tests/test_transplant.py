@@ -148,9 +148,9 @@ def test_what_is_no_number_is_no_suspect() -> None:
     assert z[:2].tolist() == [-torch.inf, -torch.inf] and z[3] > 0
 
 
-def result(lowest: list[float], **more: Tensor) -> Transplant:
-    shares, none = torch.tensor(lowest), torch.zeros(len(lowest))
-    values = {"lowest": shares, "foreign": none, "full": none, "apart": none, "separation": none, "withdrawn": none, "by_source": none,
+def result(foreign: list[float], **more: Tensor) -> Transplant:
+    shares, none = torch.tensor(foreign), torch.zeros(len(foreign))
+    values = {"foreign": shares, "full": none, "apart": none, "separation": none, "withdrawn": none, "by_source": none,
               "residuals": none, "destinations": none.long()}
     return Transplant(**{**values, **more})
 
@@ -161,15 +161,15 @@ def test_equal_evidence_names_the_lower_class() -> None:
 
 def test_a_small_share_is_no_attack_however_still_the_others_are() -> None:
     few = result([0.0, 0.0, 0.0, 0.24, 0.0, 0.0])
-    assert standing_out(few.lowest, 0.01)[3] > 20
+    assert standing_out(few.foreign, 0.01)[3] > 20
     assert decide_target(result([0.0, 0.0, 0.0, 0.24, 0.0, 0.0])).kind == "no_attack"
     assert decide_target(result([0.0, 0.0, 0.0, 0.31, 0.0, 0.0])).kind == "target"
 
 
 def test_any_one_of_the_shares_is_enough() -> None:
-    still = [0.0] * 6
-    for name in ("foreign", "full"):
-        assert decide_target(result(still, **{name: torch.tensor([0, 0, 0.8, 0, 0, 0])})).classes == (2,)
+    for foreign, full in (([0, 0, 0.8, 0, 0, 0], [0.0] * 6), ([0.0] * 6, [0, 0, 0.8, 0, 0, 0])):
+        said = decide_target(result(foreign, full=torch.tensor(full)))
+        assert (said.kind, said.classes) == ("target", (2,))
 
 
 def test_a_withdrawal_counts_as_far_as_images_follow() -> None:
