@@ -23,7 +23,7 @@ PRESETS = {"cifar10": "demo", "gtsrb": "demo-gtsrb", "imagenet30": "paper-imagen
 """What stands in for each of the paper's data sets."""
 SPECS: dict[str, dict[str, str]] = {
     "demo": {
-        "wanet": "wanet:strength=1,noise_rate=0.1@0.2", "sig": "sig:weight=0.4", "lc": "label_consistent:eps=32,step=3,size=6@0.9",
+        "wanet": "wanet:strength=1,noise_rate=0.1@0.2", "sig": "sig:weight=0.4", "lc": "label_consistent:eps=32,step=3,size=8@0.9",
         "narcissus": "narcissus:eps=48@0.9", "badnets_all2all": "badnets_all2all@0.2",
     },
     "demo-gtsrb": {"badnets": "badnets:pattern=checkerboard", "blended": "blended:opacity=0.2@0.1", "sig": "sig:weight=0.4@0.5"},

@@ -28,7 +28,7 @@ from bsd_engine.metrics import defense_effectiveness_rating  # noqa: E402
 
 ATTACKS = {
     "demo": ["badnets", "blended", "refool", "wanet:strength=1,noise_rate=0.1@0.2", "badnets_all2all@0.2", "adaptive@0.1", "sig:weight=0.4",
-             "label_consistent:eps=32,step=3,size=6@0.9", "narcissus:eps=48@0.9"],
+             "label_consistent:eps=32,step=3,size=8@0.9", "narcissus:eps=48@0.9"],
     "demo-gtsrb": ["badnets:pattern=checkerboard", "blended:opacity=0.2@0.1", "badnets_all2all:pattern=checkerboard@0.5", "adaptive@0.1",
                    "sig:weight=0.4@0.5"],
 }

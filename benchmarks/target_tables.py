@@ -47,13 +47,13 @@ def bars(cells: list[Cell]) -> str:
     dirty = [c for c in cells if usual(c) and c["attack"] not in CLEAN_LABEL and learned(c)]
     clean_label = [c for c in cells if usual(c) and c["attack"] in CLEAN_LABEL and learned(c)]
     unpoisoned = [c for c in cells if c["attack"] == "none"]
-    cost = [c["transplant_seconds"] / (c["seconds"] - c["transplant_seconds"]) for c in cells]
+    cost = [c["transplant_seconds"] / (c["seconds"] - c["transplant_seconds"]) for c in cells if "transplant_seconds" in c]
     return markdown(("what", "bar", "measured"), (
         ("auto names the target, dirty-label attacks with an attack success of at least 90 %", "95 %", share(dirty, right)),
         ("the same, clean-label with at least 80 %", "80 %", share(clean_label, right)),
         ('"attack" said on unpoisoned data', "at most 5 %", share(unpoisoned, lambda c: c["verdict"] != "no_attack")),
         ("seconds of the transplant beside those of the rest, median; largest", "at most 5 %",
-         f"{100 * median(cost):.1f} %; {100 * max(cost):.1f} %" if cost else "no cell yet"),
+         f"{100 * median(cost):.1f} %; {100 * max(cost):.1f} % ({len(cost)} cells)" if cost else "no cell yet"),
     ))
 
 
