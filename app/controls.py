@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -22,6 +23,8 @@ from bsd_engine.presets import PRESETS, preset
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FIRST_PRESET = "demo"
 FORM_KEY = "seen_form"
+ONE_CLICK = 3.0
+"""Seconds."""
 """The form of the page Run that the fields of the page Attacks started from."""
 ESTIMATORS = tuple(name for name in get_args(get_type_hints(SplitConfig)["target_estimator"]) if name != "lga_vote")
 COMPLETIONS = {"fewest": "fewest class (paper)", "balanced": "every class (ours)", "balanced_others": "all but the suspected (ours)", "off": "off"}
@@ -181,13 +184,21 @@ def fill_in(config: BSDConfig) -> None:
 
 
 def _start() -> None:
-    """Start a run with the form's settings, or keep the sentence that says why not."""
+    """Start a run with the form's settings, or keep the sentence that says why not.
+
+    Twice within `ONE_CLICK` with the same settings is once: a double click, or a click that came here twice because a tick of the
+    page overtook it (seen once in fifteen walks on a busy machine: two runs waited).
+    """
     form = current_form()
+    started, when = st.session_state.get("last_start", (None, 0.0))
+    if form == started and time.monotonic() - when < ONE_CLICK:
+        return
     st.session_state["refusal"] = None
     try:
         st.session_state["started_run"] = registry().start(config_of(form))
     except BSDError as error:
         st.session_state["refusal"] = (form, str(error))
+    st.session_state["last_start"] = (form, time.monotonic())
 
 
 @st.fragment

@@ -313,6 +313,21 @@ def test_a_run_that_fails_lets_the_next_one_begin(tmp_path: Path, monkeypatch: p
     assert [runs.error(run_id) for run_id in started] == ["It does not work."] * 3 and runs.waiting == []
 
 
+def test_a_double_click_starts_one_run(open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Any] = []
+    monkeypatch.setattr(RunRegistry, "start", lambda self, config: started.append(config) or "20260101-000000-aaaaaa")
+    page = open_page()
+    for _ in range(2):
+        page.button(key="start").click()
+        ran(page)
+    assert len(started) == 1
+    field(page, "number_input", "seed").set_value(5)
+    ran(page)
+    page.button(key="start").click()
+    ran(page)
+    assert [config.seed for config in started] == [started[0].seed, 5]
+
+
 def test_the_page_shows_a_run_that_waits(open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = fail_when_told(monkeypatch)
     try:
