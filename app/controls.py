@@ -23,9 +23,9 @@ from bsd_engine.presets import PRESETS, preset
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FIRST_PRESET = "demo"
 FORM_KEY = "seen_form"
+"""The form of the page Run that the fields of the page Attacks started from."""
 ONE_CLICK = 3.0
 """Seconds."""
-"""The form of the page Run that the fields of the page Attacks started from."""
 ESTIMATORS = tuple(name for name in get_args(get_type_hints(SplitConfig)["target_estimator"]) if name != "lga_vote")
 COMPLETIONS = {"fewest": "fewest class (paper)", "balanced": "every class (ours)", "balanced_others": "all but the suspected (ours)", "off": "off"}
 FIRST_POOLS = {

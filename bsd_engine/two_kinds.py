@@ -53,7 +53,8 @@ def two_kinds(images: Tensor, labels: Tensor, losses: Tensor, num_classes: int, 
     times, from the split at each of the directions and from that of the losses. The best found counts.
     """
     centred = _centred(_thumbnails(images), labels.cpu(), num_classes)
-    everything, labels, losses = centred.T @ centred, labels.cpu(), losses.cpu()
+    labels, losses = labels.cpu(), losses.cpu()
+    everything = sum(_scatter(centred[labels == c]) for c in range(num_classes))
     separation, odd = torch.zeros(num_classes), torch.zeros(len(labels), dtype=torch.bool)
     start = torch.randn(centred.shape[1], DIRECTIONS, generator=generator)
     for c in range(num_classes):
@@ -61,7 +62,7 @@ def two_kinds(images: Tensor, labels: Tensor, losses: Tensor, num_classes: int, 
         if len(idx) < LEAST_SAMPLES:
             continue
         own = centred[idx]
-        within = (everything - own.T @ own) / max(1, len(labels) - len(idx)) + PIXEL_NOISE * torch.eye(own.shape[1])
+        within = ((everything - _scatter(own)) / max(1, len(labels) - len(idx))).float() + PIXEL_NOISE * torch.eye(own.shape[1])
         white = torch.linalg.solve_triangular(torch.linalg.cholesky(within), own.T, upper=False).T
         leading = white @ _leading(white, start)[:, : len(idx) // SAMPLES_A_DIRECTION]
         separation[c], high = _farthest(leading, losses[idx])
@@ -84,6 +85,11 @@ def _centred(x: Tensor, labels: Tensor, num_classes: int) -> Tensor:
     """x (N, D) less the mean of its class."""
     sums = torch.zeros(num_classes, x.shape[1]).index_add_(0, labels, x)
     return x - (sums / torch.bincount(labels, minlength=num_classes).clamp_min(1)[:, None])[labels]
+
+
+def _scatter(x: Tensor) -> Tensor:
+    """(D, D) float64: x^T x. What is taken off a sum is the very matrix that was added, so the rest keeps no negative direction."""
+    return (x.T @ x).double()
 
 
 def _leading(white: Tensor, start: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ SEPARATION_STANDS_OUT, MOST_SEPARATION = 18.0, STANDS_OUT - 1
 """The same for the separation alone, which never reaches `STANDS_OUT`: two kinds that no image follows are no backdoor, yet the
 likeliest place for one that is not learned so far (17.6 for Label-Consistent; 7.2 at most without poison)."""
 LEAST_APART_SPREAD, LEAST_SEPARATION_SPREAD = 0.5, 0.3
+"""Smallest standard deviations that these two divide by."""
 FEWEST_FLIPS, FEWEST_CLASSES = 0.25, 2.0
 """Share of the probed images that must follow, and classes that a withdrawal must lead to, however still the others are."""
 RETURNED_STANDS_OUT = 9.0

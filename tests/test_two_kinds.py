@@ -67,6 +67,14 @@ def test_small_classes_are_left_alone() -> None:
     assert kinds.separation[4] == 0 and not kinds.odd[labels == 4].any()
 
 
+@pytest.mark.parametrize("rare", [0, 1, 5])
+def test_a_set_that_is_nearly_all_one_class_is_searched_all_the_same(rare: int) -> None:
+    images = torch.randint(0, 256, (20_000, 16, 16, 1), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    labels = (torch.arange(20_000) < rare).long()
+    kinds = two_kinds(images, labels, torch.zeros(20_000), 2, torch.Generator().manual_seed(0))
+    assert 0 < kinds.separation[0] < 10 and kinds.separation[1] == 0
+
+
 def test_any_start_finds_the_same_carriers() -> None:
     images, labels = natural()
     images, _ = planted(images, labels, 0.25)
@@ -81,7 +89,8 @@ def test_equal_images_are_of_one_kind() -> None:
 
 
 def test_the_cut_is_the_best_of_all_cuts() -> None:
-    x = torch.cat([torch.randn(30), torch.randn(15) + 4])
+    generator = torch.Generator().manual_seed(0)
+    x = torch.cat([torch.randn(30, generator=generator), torch.randn(15, generator=generator) + 4])
     (separation,), (above,) = _otsu(x[None])
     best = max(
         ((x[x > t].mean() - x[x <= t].mean()) ** 2 * (x > t).sum() * (x <= t).sum(), t) for t in x.sort().values[4:-5]

@@ -41,8 +41,9 @@ def test_pages_of_a_live_run_are_told_when_more_come(tmp_path: Path) -> None:
             page.rerun()
             assert set(page.timers.values()) == {1.0}
         pages[6].rerun()
-        assert set(pages[6].timers.values()) == {2.0}
-        (fragment,) = pages[0].timers
-        pages[0].rerun(fragment=fragment)
-        assert set(pages[0].timers.values()) == {2.0}
-        pages[0].rerun(fragment=next(iter(pages[0].timers)))  # and goes on looking
+        for _ in range(20):  # a busy machine may open seven pages too slowly for all of them to be there at once
+            for page in pages:
+                page.rerun(fragment=next(iter(page.timers)))
+            if all(set(page.timers.values()) == {2.0} for page in pages):
+                break
+        assert [set(page.timers.values()) for page in pages] == [{2.0}] * 7
