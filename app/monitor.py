@@ -36,6 +36,8 @@ def monitor(runs: RunRegistry, run_id: str) -> None:
 
     @st.fragment(run_every=pace)
     def body() -> None:
+        if "started_run" in st.session_state:
+            st.rerun()  # a branch: the page shows it
         now = _look(runs, run_id)
         if now is None:
             return

@@ -148,6 +148,6 @@ def has_checkpoint(path: Path, epoch: int) -> bool:
 
 def _branch(runs: RunRegistry, now: Snapshot, epoch: int, target: int) -> None:
     try:
-        st.query_params["run"] = runs.branch(now.run_id, epoch, forced(now.run.config, target))
+        st.session_state["started_run"] = runs.branch(now.run_id, epoch, forced(now.run.config, target))
     except BSDError as error:
         st.session_state["command_error"] = str(error)
