@@ -183,3 +183,17 @@ def test_the_charts_follow_the_theme(server: Any, visit: Callable) -> None:
     light = until(lambda: page.evaluate(colour, PLOT.format("accuracy")), "the charts")
     page.emulate_media(color_scheme="dark")
     until(lambda: page.evaluate(colour, PLOT.format("accuracy")) != light, "charts in the dark theme's colours")
+
+
+def test_a_branch_takes_the_page_to_the_new_run(server: Any, runs: Path, visit: Callable) -> None:
+    page = visit(f"{server.url}/run")
+    wait_for_words(page, "Stopped after epoch")
+    page.get_by_text("Which class is the target?").click()
+    first = page.evaluate("location.search")
+    page.get_by_role("button", name="Branch with this target").click()
+    page.wait_for_function("first => location.search !== first", arg=first)
+    assert page.url.endswith(f"run={max(runs.iterdir()).name}")
+    wait_for_words(page, "iteration|left|known")  # of the branch; the run that was looked at is over
+    page.locator("[data-testid=stMain]").get_by_role("button", name="Stop").click()
+    wait_for_words(page, "Stopped after epoch")
+    no_exception(page)
