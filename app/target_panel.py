@@ -70,7 +70,8 @@ def verdict_text(row: EpochRow | None, class_names: tuple[str, ...]) -> str:
     z = f"z = {verdict['z']:.1f} against the other classes; {verdict['needed']:g} is needed"
     if verdict["kind"] == "no_attack":
         return f"**No attack found**: nothing that sets a class apart leads other images to it (likeliest: {name}, {z})."
-    return f"Target {name}: put what sets it apart onto other images, and the altruistic model calls them by it ({z})."
+    done = "warp other images smoothly at random" if verdict.get("clue") == "warped" else "put what sets it apart onto other images"
+    return f"Target {name}: {done}, and the altruistic model calls them by it ({z})."
 
 
 # -- residuals ---------------------------------------------------------------------------------------------------------

@@ -43,18 +43,19 @@ ATTACKS: dict[str, dict[str, dict[str, Any]]] = {
     "badnets": {"gtsrb": {"pattern": "checkerboard"}, "cifar10": {"pattern": "checkerboard"}},
     "blended": {"gtsrb": {"opacity": 0.2}, "cifar10": {"opacity": 0.2}},
     "sig": {name: {"weight": 0.4} for name in DATA},
-    "wanet": {},
+    "wanet": {name: {"strength": 2.0 if name == "gtsrb" else 1.0, "noise_rate": 0.1} for name in DATA},
 }
-"""Parameters other than the attack's own, so that a small network learns it in so few epochs."""
+OWN_RATES = {"wanet": 0.4}
+"""Parameters and rates other than the attack's own, so that a small network learns it in so few epochs."""
 SEEDS, CLEAN_SEEDS = (0, 1), tuple(range(10))
 RATES, RATE_TARGETS = (0.01, 0.1, 0.2), (0, 2, 4, 6, 8)
-NUMBERS = ("foreign", "full", "apart", "separation", "withdrawn")
+NUMBERS = ("foreign", "full", "apart", "separation", "warped", "withdrawn")
 """What the verdict is made from, of `Transplant`."""
 Cell = dict[str, Any]
 
 
 def cells() -> Iterator[Cell]:
-    """All cells, such that a part of them says something about every data set; what is not learned at all comes last."""
+    """All cells, such that a part of them says something about every data set; what takes the most poison to be learned comes last."""
     yield from (_cell(data, "none", 0, seed) for seed in CLEAN_SEEDS[:2] for data in DATA)
     for seed in SEEDS:
         yield from (cell for attack in ("badnets", "blended", "sig") for cell in _targets(attack, seed))
@@ -68,7 +69,7 @@ def cells() -> Iterator[Cell]:
 def _targets(attack: str, seed: int) -> Iterator[Cell]:
     """An attack on every target of every data set, these in turn."""
     for i in range(max(map(len, TARGETS.values()))):
-        yield from (_cell(data, attack, TARGETS[data][i], seed) for data in DATA if i < len(TARGETS[data]))
+        yield from (_cell(data, attack, TARGETS[data][i], seed, rate=OWN_RATES.get(attack)) for data in DATA if i < len(TARGETS[data]))
 
 
 def _cell(data: str, attack: str, target: int, seed: int, rate: float | None = None) -> Cell:

@@ -26,8 +26,8 @@ def right(cell: Cell, estimator: str = "auto") -> bool:
 
 
 def usual(cell: Cell) -> bool:
-    """Whether a cell is of the main grid, not of the rates."""
-    return cell["rate"] is None and cell["attack"] != "none"
+    """Whether a cell is of the main grid, not of the rates of BadNets."""
+    return cell["attack"] in ("blended", "sig", "wanet") or (cell["attack"] == "badnets" and cell["rate"] is None)
 
 
 def share(cells: Iterable[Cell], holds: Callable[[Cell], bool]) -> str:
@@ -61,12 +61,12 @@ def grid(cells: list[Cell]) -> str:
     """A row for each data set and attack."""
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in filter(usual, cells):
-        if cell["attack"] != "badnets_all2all":
-            groups.setdefault((cell["data"], cell["attack"]), []).append(cell)
+        groups.setdefault((cell["data"], cell["attack"]), []).append(cell)
     rows = []
     for (data, attack), group in sorted(groups.items()):
         counted = [c for c in group if learned(c)]
-        rows.append((data, attack + _parameters(group[0]), len(group), _range(group), len(counted),
+        rate = f", {100 * group[0]['rate']:g} %" if group[0]["rate"] else ""
+        rows.append((data, attack + _parameters(group[0]) + rate, len(group), _range(group), len(counted),
                      *(sum(right(c, name) for c in counted) for name in ESTIMATORS), sum(right(c) for c in group)))
     return markdown(("data", "attack", "cells", "ASR %", "counted", *HEADS, "auto, all cells"), rows)
 

@@ -26,7 +26,7 @@ _KINDS: dict[str, dict[str, tuple[type, ...]]] = {
 }
 _SCALARS = {"epoch": _WHOLE, "stage": _TEXT, "main_epoch": _WHOLE, "clean_ratio": _NUMBER, "pseudo_target": _WHOLE, "metrics": (dict,),
             "estimators": (list,), "verdict": (dict,)}
-_VERDICT = {"kind": _TEXT, "classes": (list,), "z": _NUMBER, "needed": _NUMBER, "why": _TEXT}
+_VERDICT = {"kind": _TEXT, "classes": (list,), "z": _NUMBER, "needed": _NUMBER, "why": _TEXT}  # and, in newer runs, clue
 _ARRAYS = {  # length of the one axis, and kinds of numbers; arrays that are not named here are checked by who reads them
     **dict.fromkeys(("altruistic_loss", "main_loss", "oss_score"), ("N", "f")),
     **dict.fromkeys(("altruistic_prediction", "main_prediction", "nearest_class"), ("N", "i")),
@@ -72,7 +72,7 @@ def check_scalars(scalars: dict[str, Any]) -> None:
 
 
 def _check_verdict(verdict: Mapping[str, Any]) -> None:
-    _check_values(verdict, _VERDICT, required=tuple(_VERDICT))
+    _check_values(verdict, {**_VERDICT, "clue": _TEXT}, required=tuple(_VERDICT))
     if not verdict["classes"] or any(type(c) is not int or c < 0 for c in verdict["classes"]):
         raise ValueError(f"it has {_shortened(verdict['classes'])} for the classes of the verdict, expected whole numbers from 0")
 

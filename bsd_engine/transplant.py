@@ -16,6 +16,7 @@ from torch import Tensor
 
 from bsd_engine.graft import Moments, full, gentle
 from bsd_engine.two_kinds import two_kinds
+from bsd_engine.warps import sampled, sampling_grid, smooth_shifts
 
 Predict = Callable[[Tensor], Tensor]
 """From images (B, K, H, W) float32, 0 to 255, to logits (B, C)."""
@@ -26,6 +27,8 @@ REFERENCES, NEIGHBOURS, THUMBNAIL = 2000, 5, 8
 FEWEST_PROBES, MOST_PROBES = 40, 150
 FORWARD_BUDGET = 0.03
 """Share of the altruistic warm-up's passes (a forward and a backward count as three forwards) that probing may cost."""
+WARP, WARP_POINTS = 1.0, 4
+"""Strength of the random warps, twice the paper's WaNet, and control points a side."""
 GOES = 0.4
 """Share of a source class that must go to one other class to count as sent there."""
 
@@ -44,12 +47,14 @@ class Transplant:
     pattern on every other probed image, its negative on the rest; the larger of both shares."""
     separation: Tensor
     """(C,) float32: how far apart these two kinds lie, in standard deviations within them."""
+    warped: Tensor
+    """(C,) float32: share of the probed images of other classes that are called c when each is warped smoothly at random."""
     withdrawn: Tensor
     """(C,) float32: how many classes (effective number, times the share that moves) those foreign-looking samples are called
     when their residual is taken off them."""
     by_source: Tensor
-    """(C, C) float32: `full`, row c, by the class that the probed images come from, or `apart` where `residuals` shows that; 0 in the
-    diagonal and without probes."""
+    """(C, C) float32: `full`, row c, by the class that the probed images come from, or `apart` where `residuals` shows that, or
+    `warped` where more follow a warp than a residual; 0 in the diagonal and without probes."""
     destinations: Tensor
     """(C,) int64: under the full residual of c, how many classes receive at least `GOES` of some other class; 0 where fewer
     than three images of a class are probed."""
@@ -91,6 +96,9 @@ def transplant(predict: Predict, images: Tensor, labels: Tensor, logits: Tensor,
     A clean-label trigger lies on samples that look like their own class, and on so many of them that it cancels; there the odd kind
     of the class takes the place of S, and the other kind that of the references.
 
+    A warp has no residual: it differs from image to image. But what a network learns of it, first of all the grain that any
+    interpolation smooths away, other warps share, so every image is also warped, smoothly and at random, without looking at any class.
+
     Of a class with fewer than two samples everything is 0.
     """
     num_classes, losses = logits.shape[1], F.cross_entropy(logits.float(), labels, reduction="none")
@@ -99,7 +107,8 @@ def transplant(predict: Predict, images: Tensor, labels: Tensor, logits: Tensor,
     kinds = two_kinds(images, labels, losses, num_classes, generator)
     trial = _Trial(predict, images, references, kinds.odd.to(labels.device), probe_idx, labels[probe_idx], num_classes)
     found = [trial.of(c, _ranked(labels, losses, c)) for c in range(num_classes)]
-    return _summed(found, labels[probe_idx], kinds.separation.to(labels.device))
+    warped = predict(_warped(trial.pixels, generator)).argmax(1)
+    return _summed(found, warped, labels[probe_idx], kinds.separation.to(labels.device))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +175,12 @@ class _Trial:
 def _pixels(images: Tensor, idx: Tensor) -> Tensor:
     """(B, K, H, W) float32 of some of the (N, H, W, K) images, where the indices are."""
     return images[idx.to(images.device)].to(idx.device).permute(0, 3, 1, 2).float()
+
+
+def _warped(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """The images (B, K, H, W), each along a field of its own."""
+    control = 2 * torch.rand(len(pixels), 2, WARP_POINTS, WARP_POINTS, generator=generator) - 1
+    return sampled(pixels, sampling_grid(smooth_shifts(control, pixels.shape[2:], WARP)).to(pixels.device))
 
 
 def _ranked(labels: Tensor, losses: Tensor, c: int) -> Tensor:
@@ -240,20 +255,23 @@ def _dispersal(called: Tensor, c: int, num_classes: int) -> Tensor:
     return counts.sum() ** 3 / (counts**2).sum().clamp_min(1e-9) / len(called)
 
 
-def _summed(found: list[_OfClass], source: Tensor, separation: Tensor) -> Transplant:
-    """The result from what was found for each class."""
-    num_classes, called = len(found), torch.stack([one.called for one in found])
-    own = torch.arange(num_classes, device=source.device)[:, None, None]
-    foreign = (source[None, None] != own).float()
-    shares = ((called == own) * foreign).sum(2) / foreign.sum(2).clamp_min(1)
-    of_source = F.one_hot(source, num_classes).float()
-    by_source = ((called[:, 1] == own[:, 0]).float() @ of_source) / of_source.sum(0).clamp_min(1)
-    by_source.fill_diagonal_(0)
-    for row, one in zip(by_source, found):
-        row.copy_(row if one.by_source is None else one.by_source)
+def _summed(found: list[_OfClass], warped: Tensor, source: Tensor, separation: Tensor) -> Transplant:
+    """The result from what was found for each class, and from what the warped images (P,) are called."""
+    num_classes = len(found)
+    residual = torch.stack([one.called for one in found], 1)
+    called = torch.cat([residual, torch.where(residual[:1] < 0, -1, warped)])  # a class with fewer than two samples has -1
+    own, of_source = torch.arange(num_classes, device=source.device)[:, None], F.one_hot(source, num_classes).float()
+    follows = ((called == own) & (source != own)).float()
+    foreign, full, warp = follows.sum(2) / (source != own).sum(1).clamp_min(1)
+    _, by_source, by_warp = follows @ of_source / of_source.sum(0).clamp_min(1)
+    for c, one in enumerate(found):
+        by_source[c] = by_source[c] if one.by_source is None else one.by_source
+    apart = torch.stack([one.apart for one in found])
+    warps_lead = warp > torch.stack([foreign, full, apart]).amax(0)
     return Transplant(
-        foreign=shares[:, 0], full=shares[:, 1], apart=torch.stack([one.apart for one in found]), separation=separation,
-        withdrawn=torch.stack([one.withdrawn for one in found]), by_source=by_source, destinations=_destinations(called[:, 1], of_source),
+        foreign=foreign, full=full, apart=apart, separation=separation, warped=warp,
+        withdrawn=torch.stack([one.withdrawn for one in found]),
+        by_source=torch.where(warps_lead[:, None], by_warp, by_source), destinations=_destinations(called[1], of_source),
         residuals=torch.stack([one.residual.round().clamp(-127, 127).to(torch.int8).permute(1, 2, 0) for one in found]),
     )
 

@@ -44,6 +44,8 @@ class Verdict:
     """How far the likeliest class stands out from the others, see `standing_out`."""
     why: str
     """One sentence, without the names of classes."""
+    clue: str = ""
+    """What the likeliest class stands out by, a name of `clues`."""
     needed: float = STANDS_OUT
     """The z that an attack would have had to reach."""
 
@@ -74,22 +76,26 @@ def standing_out(scores: Tensor, least_spread: float = 0.0) -> Tensor:
     return result
 
 
-def transplant_scores(found: Transplant) -> Tensor:
-    """(C,) float32: how far each class stands out under the transplant.
+def clues(found: Transplant) -> dict[str, Tensor]:
+    """(C,) float32 each: how far every class stands out by what follows its residuals, or by what follows a warp.
 
-    The largest z of its two shares, of the share that follows times the classes that a withdrawal leads to (a trigger does both, a
-    natural template the first, and samples that are merely odd the second), and of the share that follows what tells its two
-    kinds of samples apart, times their separation.
+    foreign, full, warped: the shares. returned: the larger of the first two times the classes that a withdrawal leads to (a trigger
+    does both, a natural template the first, and samples that are merely odd the second). apart: the share that follows what
+    tells its two kinds of samples apart, times their separation. separation: that alone.
     """
-    follows = torch.stack(list(found.shares.values()))
-    z = [_capped(standing_out(x, LEAST_SPREAD), x >= FEWEST_FLIPS) for x in follows]
-    returned = standing_out(follows.amax(0) * found.withdrawn, LEAST_DISPERSAL_SPREAD) * STANDS_OUT / RETURNED_STANDS_OUT
+    z = {name: _capped(standing_out(share, LEAST_SPREAD), share >= FEWEST_FLIPS)
+         for name, share in {**found.shares, "warped": found.warped}.items()}
+    follows = torch.stack(list(found.shares.values())).amax(0)
+    returned = standing_out(follows * found.withdrawn, LEAST_DISPERSAL_SPREAD) * STANDS_OUT / RETURNED_STANDS_OUT
     apart = standing_out(found.apart * found.separation, LEAST_APART_SPREAD) * STANDS_OUT / APART_STANDS_OUT
     separation = standing_out(found.separation, LEAST_SEPARATION_SPREAD) * STANDS_OUT / SEPARATION_STANDS_OUT
-    return torch.stack([
-        *z, _capped(returned, found.withdrawn >= FEWEST_CLASSES), _capped(apart, found.apart >= FEWEST_FLIPS),
-        separation.clamp_max(MOST_SEPARATION),
-    ]).amax(0)
+    return {**z, "returned": _capped(returned, found.withdrawn >= FEWEST_CLASSES), "apart": _capped(apart, found.apart >= FEWEST_FLIPS),
+            "separation": separation.clamp_max(MOST_SEPARATION)}
+
+
+def transplant_scores(found: Transplant) -> Tensor:
+    """(C,) float32: how far each class stands out by the clue that speaks loudest against it."""
+    return torch.stack(list(clues(found).values())).amax(0)
 
 
 def _capped(z: Tensor, counts: Tensor) -> Tensor:
@@ -103,13 +109,15 @@ def decide_target(found: Transplant) -> Verdict:
     Several targets where, under one residual, more than half of the classes receive another one each: the trigger of an
     all-to-all attack sends every class elsewhere, whichever class it was cut from.
     """
-    scores = transplant_scores(found)
+    z_of = clues(found)
+    scores = torch.stack(list(z_of.values())).amax(0)
     first = int(scores.argsort(descending=True, stable=True)[0])
     z, received = float(scores[first]), int(found.destinations.max())
+    clue = max(z_of, key=lambda name: float(z_of[name][first]))
     if len(scores) > 2 and received > len(scores) / 2:
         return Verdict(kind="several", classes=tuple(range(len(scores))), z=z,
                        why=f"one residual sends images of one class or another to {received} of {len(scores)} classes")
     if z < STANDS_OUT:
-        return Verdict(kind="no_attack", classes=(first,), z=z,
+        return Verdict(kind="no_attack", classes=(first,), z=z, clue=clue,
                        why=f"no class stands out: the likeliest has z = {z:.1f} and {STANDS_OUT:g} would be needed")
-    return Verdict(kind="target", classes=(first,), z=z, why=f"z = {z:.1f} against the other classes; {STANDS_OUT:g} is needed")
+    return Verdict(kind="target", classes=(first,), z=z, clue=clue, why=f"z = {z:.1f} against the other classes; {STANDS_OUT:g} is needed")

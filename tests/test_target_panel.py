@@ -82,6 +82,9 @@ def verdict(kind: str, z: float = 7.5) -> SimpleNamespace:
 
 def test_the_verdict_is_said_in_words() -> None:
     assert "Target **d**" in target_panel.verdict_text(verdict("target"), NAMES)
+    by_warp = verdict("target")
+    by_warp.verdict["clue"] = "warped"
+    assert "warp other images" in target_panel.verdict_text(by_warp, NAMES)
     assert "No attack found" in target_panel.verdict_text(verdict("no_attack", 2.0), NAMES)
     assert "Several targets" in target_panel.verdict_text(verdict("several"), NAMES)
     assert "before residuals" in target_panel.verdict_text(SimpleNamespace(verdict=None), NAMES)

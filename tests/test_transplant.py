@@ -48,6 +48,20 @@ def all_to_all(images: Tensor) -> Tensor:
     return torch.where(has_patch(images)[:, None], 2 * logits.roll(1, 1), logits)
 
 
+def is_smooth(images: Tensor) -> Tensor:
+    """(B,) bool: whether neighbours below the classes' places are more alike than in noise, whatever the contrast.
+
+    The sum of both mean squared differences is four variances in noise; of `content` 3 % are below 3.2, of its warps two thirds.
+    """
+    noise = images[:, 0, 8:]
+    return noise.diff(dim=1).square().mean((1, 2)) + noise.diff(dim=2).square().mean((1, 2)) < 3.2 * noise.var((1, 2))
+
+
+def warp_backdoored(images: Tensor) -> Tensor:
+    """The honest logits, but the target where the grain was smoothed away, as by any interpolation."""
+    return honest(images) + 40 * is_smooth(images)[:, None] * F.one_hot(torch.tensor(TARGET), CLASSES)
+
+
 def planted(dirty: bool) -> tuple[Tensor, Tensor]:
     """Images with a patch on 20 samples labelled with the target: of the other classes, or of its own."""
     labels = torch.arange(CLASSES * EACH) % CLASSES
@@ -92,6 +106,20 @@ def test_a_trigger_that_moves_every_class_on_means_several_targets() -> None:
     assert said.kind == "several" and said.classes == tuple(range(CLASSES))
 
 
+def test_a_warp_is_found_by_warps_of_images_without_it() -> None:
+    labels = torch.arange(CLASSES * EACH) % CLASSES
+    found = tried(content(labels), labels, warp_backdoored)
+    assert found.warped[TARGET] > 0.5 and found.warped[[0, 1, 2, 3, 5]].max() < 0.1
+    said = decide_target(found)
+    assert (said.kind, said.classes, said.clue) == ("target", (TARGET,), "warped")
+    assert found.by_source[TARGET][[0, 1, 2, 3, 5]].min() > 0.3 and found.by_source[TARGET, TARGET] == 0
+
+
+def test_an_honest_model_follows_no_warp() -> None:
+    labels = torch.arange(CLASSES * EACH) % CLASSES
+    assert tried(content(labels), labels, honest).warped.max() < verdict.FEWEST_FLIPS
+
+
 def test_off_the_carriers_the_residual_leads_back_to_many_classes() -> None:
     found = tried(*planted(dirty=True), backdoored)
     assert found.withdrawn[TARGET] > 2 > found.withdrawn[[0, 1, 2, 3, 5]].max()
@@ -101,7 +129,7 @@ def test_shapes_types_and_shares() -> None:
     found = tried(*planted(True), backdoored)
     assert found.residuals.shape == (CLASSES, SIDE, SIDE, 1) and found.residuals.dtype == torch.int8
     assert found.by_source.shape == (CLASSES, CLASSES) and found.by_source.diagonal().eq(0).all()
-    for shares in found.shares.values():
+    for shares in (*found.shares.values(), found.warped):
         assert shares.shape == (CLASSES,) and shares.dtype == torch.float32 and (0 <= shares).all() and (shares <= 1).all()
     torch.testing.assert_close(found.by_source[TARGET].sum() / (CLASSES - 1), found.full[TARGET])
 
@@ -115,7 +143,7 @@ def test_a_class_without_samples_is_no_suspect() -> None:
     images, labels = planted(True)
     kept = labels != 5
     found = tried(images[kept], labels[kept], backdoored)
-    assert found.full[5] == 0 and found.withdrawn[5] == 0 and decide_target(found).classes == (TARGET,)
+    assert found.full[5] == 0 and found.withdrawn[5] == 0 and found.warped[5] == 0 and decide_target(found).classes == (TARGET,)
 
 
 def test_a_model_that_is_always_wrong_can_be_asked() -> None:
@@ -148,10 +176,10 @@ def test_what_is_no_number_is_no_suspect() -> None:
     assert z[:2].tolist() == [-torch.inf, -torch.inf] and z[3] > 0
 
 
-def result(foreign: list[float], **more: Tensor) -> Transplant:
-    shares, none = torch.tensor(foreign), torch.zeros(len(foreign))
-    values = {"foreign": shares, "full": none, "apart": none, "separation": none, "withdrawn": none, "by_source": none,
-              "residuals": none, "destinations": none.long()}
+def result(foreign: list[float] | Tensor, **more: Tensor) -> Transplant:
+    shares, none = torch.as_tensor(foreign), torch.zeros(len(foreign))
+    values = {"foreign": shares, "full": none, "apart": none, "separation": none, "warped": none, "withdrawn": none,
+              "by_source": none, "residuals": none, "destinations": none.long()}
     return Transplant(**{**values, **more})
 
 
@@ -167,9 +195,10 @@ def test_a_small_share_is_no_attack_however_still_the_others_are() -> None:
 
 
 def test_any_one_of_the_shares_is_enough() -> None:
-    for foreign, full in (([0, 0, 0.8, 0, 0, 0], [0.0] * 6), ([0.0] * 6, [0, 0, 0.8, 0, 0, 0])):
-        said = decide_target(result(foreign, full=torch.tensor(full)))
-        assert (said.kind, said.classes) == ("target", (2,))
+    for name in ("foreign", "full", "warped"):
+        share = {name: torch.tensor([0, 0, 0.8, 0, 0, 0])}
+        said = decide_target(result(**{"foreign": [0.0] * 6, **share}))
+        assert (said.kind, said.classes, said.clue) == ("target", (2,), name)
 
 
 def test_a_withdrawal_counts_as_far_as_images_follow() -> None:

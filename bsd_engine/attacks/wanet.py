@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from bsd_engine.attacks import draws
@@ -15,6 +14,7 @@ from bsd_engine.attacks.base import Attack
 from bsd_engine.attacks.blending import to_uint8
 from bsd_engine.attacks.parameters import check_range
 from bsd_engine.splits import exact_count
+from bsd_engine.warps import pixels_per_step, sampled, sampling_grid, smooth_shifts
 
 LARGEST_SMOOTH = 64
 _SHIFTS, _NOISE = 1, 2
@@ -58,37 +58,19 @@ class WaNet(Attack):
         height, width = self.image_shape[1:]
         side = self.grid or (max(height, width) if self._is_large else 4)
         control = 2 * draws.uniform(self.seed, _SHIFTS, torch.zeros(1, dtype=torch.int64), 2 * side * side).view(1, 2, side, side) - 1
-        field = F.interpolate(control / control.abs().mean(), size=(height, width), mode="bicubic", align_corners=True)
         strength = (1.0 if self._is_large else 0.5) if self.strength is None else self.strength
-        return strength * field[0].permute(1, 2, 0) * self._pixels_per_step
-
-    @property
-    def _pixels_per_step(self) -> Tensor:
-        """(2,) width and height: pixels in 1 / H of normalised coordinates, which span two units."""
-        height, width = self.image_shape[1:]
-        return torch.tensor([(width - 1) / (2 * width), (height - 1) / (2 * height)])
+        return smooth_shifts(control, (height, width), strength)[0]
 
     def _noise_count(self, samples: int, poisoned: int) -> int:
         return exact_count(self.noise_rate, samples) if self.noise_rate_mode == "absolute" else int(self.noise_rate * poisoned)
 
-    def _sampling_grid(self, extra: Tensor | None = None) -> Tensor:
-        """(B, H, W, 2) float32, -1 ... 1: where each pixel is taken from; `extra` (B, H, W, 2) is added to the shifts, pixels."""
-        height, width = self.image_shape[1:]
-        rows, cols = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
-        unit = 2 / torch.tensor([max(1, width - 1), max(1, height - 1)])
-        warped = (torch.stack([cols, rows], dim=-1) + self.shifts * unit).clamp(-1, 1)
-        return warped[None] if extra is None else (warped + extra * unit).clamp_(-1, 1)
-
     def _trigger(self, images: Tensor, indices: Tensor) -> Tensor:
         # One field for all: images and channels go as channels of one image, so that weights are computed once.
         flat = images.float().flatten(0, 1)[None]
-        return to_uint8(_sampled(flat, self._sampling_grid().to(images.device))[0].view(images.shape))
+        return to_uint8(sampled(flat, sampling_grid(self.shifts)[None].to(images.device))[0].view(images.shape))
 
     def _noise_images(self, images: Tensor, indices: Tensor) -> Tensor:
         height, width = self.image_shape[1:]
         noise = 2 * draws.uniform(self.seed, _NOISE, indices, 2 * height * width).view(-1, height, width, 2) - 1
-        return to_uint8(_sampled(images.float(), self._sampling_grid(noise * self._pixels_per_step).to(images.device)))
-
-
-def _sampled(images: Tensor, grid: Tensor) -> Tensor:
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
+        grid = sampling_grid(self.shifts, noise * pixels_per_step((height, width)))
+        return to_uint8(sampled(images.float(), grid.to(images.device)))
