@@ -27,8 +27,8 @@ REFERENCES, NEIGHBOURS, THUMBNAIL = 2000, 5, 8
 FEWEST_PROBES, MOST_PROBES = 40, 150
 FORWARD_BUDGET = 0.03
 """Share of the altruistic warm-up's passes (a forward and a backward count as three forwards) that probing may cost."""
-WARP, WARP_POINTS = 1.0, 4
-"""Strength of the random warps, twice the paper's WaNet, and control points a side."""
+WARP, WARP_POINTS, WARP_PROBES = 1.0, 4, 300
+"""Strength of the random warps, twice the paper's WaNet, control points a side, and images that are warped, once for all classes."""
 GOES = 0.4
 """Share of a source class that must go to one other class to count as sent there."""
 
@@ -48,7 +48,7 @@ class Transplant:
     separation: Tensor
     """(C,) float32: how far apart these two kinds lie, in standard deviations within them."""
     warped: Tensor
-    """(C,) float32: share of the probed images of other classes that are called c when each is warped smoothly at random."""
+    """(C,) float32: share of images of other classes that are called c when each is warped smoothly at random."""
     withdrawn: Tensor
     """(C,) float32: how many classes (effective number, times the share that moves) those foreign-looking samples are called
     when their residual is taken off them."""
@@ -107,8 +107,11 @@ def transplant(predict: Predict, images: Tensor, labels: Tensor, logits: Tensor,
     kinds = two_kinds(images, labels, losses, num_classes, generator)
     trial = _Trial(predict, images, references, kinds.odd.to(labels.device), probe_idx, labels[probe_idx], num_classes)
     found = [trial.of(c, _ranked(labels, losses, c)) for c in range(num_classes)]
-    warped = predict(_warped(trial.pixels, generator)).argmax(1)
-    return _summed(found, warped, labels[probe_idx], kinds.separation.to(labels.device))
+    result = _summed(found, labels[probe_idx], kinds.separation.to(labels.device))
+    warp_idx = _probe_idx(labels, logits, WARP_PROBES, generator)
+    called = predict(_warped(_pixels(images, warp_idx), generator)).argmax(1)
+    few = torch.bincount(labels, minlength=num_classes) < 2
+    return _with_warps(result, torch.where(few[called], -1, called), labels[warp_idx])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,25 +258,33 @@ def _dispersal(called: Tensor, c: int, num_classes: int) -> Tensor:
     return counts.sum() ** 3 / (counts**2).sum().clamp_min(1e-9) / len(called)
 
 
-def _summed(found: list[_OfClass], warped: Tensor, source: Tensor, separation: Tensor) -> Transplant:
-    """The result from what was found for each class, and from what the warped images (P,) are called."""
-    num_classes = len(found)
-    residual = torch.stack([one.called for one in found], 1)
-    called = torch.cat([residual, torch.where(residual[:1] < 0, -1, warped)])  # a class with fewer than two samples has -1
-    own, of_source = torch.arange(num_classes, device=source.device)[:, None], F.one_hot(source, num_classes).float()
-    follows = ((called == own) & (source != own)).float()
-    foreign, full, warp = follows.sum(2) / (source != own).sum(1).clamp_min(1)
-    _, by_source, by_warp = follows @ of_source / of_source.sum(0).clamp_min(1)
+def _summed(found: list[_OfClass], source: Tensor, separation: Tensor) -> Transplant:
+    """The result from what was found for each class, without warps."""
+    called = torch.stack([one.called for one in found], 1)
+    (foreign, full), (_, by_source) = _followed(called, source, len(found))
     for c, one in enumerate(found):
         by_source[c] = by_source[c] if one.by_source is None else one.by_source
-    apart = torch.stack([one.apart for one in found])
-    warps_lead = warp > torch.stack([foreign, full, apart]).amax(0)
     return Transplant(
-        foreign=foreign, full=full, apart=apart, separation=separation, warped=warp,
-        withdrawn=torch.stack([one.withdrawn for one in found]),
-        by_source=torch.where(warps_lead[:, None], by_warp, by_source), destinations=_destinations(called[1], of_source),
+        foreign=foreign, full=full, apart=torch.stack([one.apart for one in found]), separation=separation, warped=torch.zeros_like(full),
+        withdrawn=torch.stack([one.withdrawn for one in found]), by_source=by_source,
+        destinations=_destinations(called[1], F.one_hot(source, len(found)).float()),
         residuals=torch.stack([one.residual.round().clamp(-127, 127).to(torch.int8).permute(1, 2, 0) for one in found]),
     )
+
+
+def _with_warps(found: Transplant, called: Tensor, source: Tensor) -> Transplant:
+    """The result with what warped images (P,) of these classes (P,) are called."""
+    num_classes = len(found.full)
+    (warped,), (by_source,) = _followed(called.expand(1, num_classes, -1), source, num_classes)
+    leads = warped > torch.stack([found.foreign, found.full, found.apart]).amax(0)
+    return replace(found, warped=warped, by_source=torch.where(leads[:, None], by_source, found.by_source))
+
+
+def _followed(called: Tensor, source: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+    """(S, C) and (S, C, C), by source: shares of images of other classes that are called c in row c of (S, C, P) calls."""
+    own, of_source = torch.arange(num_classes, device=source.device)[:, None], F.one_hot(source, num_classes).float()
+    follows = ((called == own) & (source != own)).float()
+    return follows.sum(2) / (source != own).sum(1).clamp_min(1), follows @ of_source / of_source.sum(0).clamp_min(1)
 
 
 def _destinations(called: Tensor, of_source: Tensor) -> Tensor:

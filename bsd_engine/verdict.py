@@ -16,6 +16,8 @@ STANDS_OUT = 6.0
 """z of a share from which a class is called the target (docs/target.md)."""
 LEAST_SPREAD = 0.05
 """Smallest standard deviation that the z of a share divides by: about the error of 100 probed images."""
+LEAST_WARPED_SPREAD = 0.02
+"""The same for the share of warped images: of 300, 6 % at most were called one class in six unpoisoned sets, half of what it takes."""
 LEAST_DISPERSAL_SPREAD = 0.5
 """The same for the number of classes that a residual's withdrawal leads to."""
 APART_STANDS_OUT = 12.0
@@ -83,14 +85,15 @@ def clues(found: Transplant) -> dict[str, Tensor]:
     does both, a natural template the first, and samples that are merely odd the second). apart: the share that follows what
     tells its two kinds of samples apart, times their separation. separation: that alone.
     """
-    z = {name: _capped(standing_out(share, LEAST_SPREAD), share >= FEWEST_FLIPS)
-         for name, share in {**found.shares, "warped": found.warped}.items()}
+    z = {name: _capped(standing_out(share, LEAST_SPREAD), share >= FEWEST_FLIPS) for name, share in found.shares.items()}
     follows = torch.stack(list(found.shares.values())).amax(0)
     returned = standing_out(follows * found.withdrawn, LEAST_DISPERSAL_SPREAD) * STANDS_OUT / RETURNED_STANDS_OUT
     apart = standing_out(found.apart * found.separation, LEAST_APART_SPREAD) * STANDS_OUT / APART_STANDS_OUT
     separation = standing_out(found.separation, LEAST_SEPARATION_SPREAD) * STANDS_OUT / SEPARATION_STANDS_OUT
-    return {**z, "returned": _capped(returned, found.withdrawn >= FEWEST_CLASSES), "apart": _capped(apart, found.apart >= FEWEST_FLIPS),
-            "separation": separation.clamp_max(MOST_SEPARATION)}
+    return {
+        **z, "warped": standing_out(found.warped, LEAST_WARPED_SPREAD), "returned": _capped(returned, found.withdrawn >= FEWEST_CLASSES),
+        "apart": _capped(apart, found.apart >= FEWEST_FLIPS), "separation": separation.clamp_max(MOST_SEPARATION),
+    }
 
 
 def transplant_scores(found: Transplant) -> Tensor:
