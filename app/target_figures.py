@@ -94,7 +94,8 @@ def transplant_map(state: EpochState | None, facts: Facts, palette: Palette) -> 
     spread = shares.sum(1) / max(1, classes - 1)
     shown = np.sort(np.argsort(-spread, kind="stable")[:MOST_ROWS])
     first = int(spread.argmax())
-    said = f"{facts.name(first)}: {percent(100 * float(spread[first]), 0)} of other images follow"
+    warped = {first} if state.verdict and state.verdict.get("clue") == "warped" and state.verdict["classes"][0] == first else set()
+    said = f"{facts.name(first)}: {percent(100 * float(spread[first]), 0)} of other images follow{' a random warp' * bool(warped)}"
     rest = f" · {len(shown)} of {classes} rows" if len(shown) < classes else ""
     sketch = Sketch(palette, name="transplant_map", title=title, subtitle=f"{facts.epoch_text(state)} · {said}{rest}",
                     summary=f"{title}, {facts.epoch_text(state)}. {said}.")
@@ -106,8 +107,9 @@ def transplant_map(state: EpochState | None, facts: Facts, palette: Palette) -> 
     sketch.trace(
         "heatmap", x=np.arange(classes, dtype=np.int32), y=np.arange(len(shown), dtype=np.int32), z=cells, zmin=0, zmax=1,
         colorscale=[[0, faded(palette.unknown, 0.06)], [1, faded(palette.text, 0.85)]], xgap=1, ygap=1, hoverongaps=False,
-        customdata=[[[facts.name(int(r)), facts.name(c)] for c in range(classes)] for r in shown],
-        hovertemplate="residual of %{customdata[0]}<br>on images of %{customdata[1]}: %{z:.0%}<extra></extra>",
+        customdata=[[[("random warp, called " if r in warped else "residual of ") + facts.name(int(r)), facts.name(c)] for c in range(classes)]
+                    for r in shown],
+        hovertemplate="%{customdata[0]}<br>on images of %{customdata[1]}: %{z:.0%}<extra></extra>",
         colorbar={"title": {"text": "follow", "side": "right", "font": {"size": 11, "color": palette.muted}}, "thickness": 10,
                   "outlinewidth": 0, "tickformat": ".0%", "nticks": 3, "tickfont": {"size": 11, "color": palette.muted}},
     )

@@ -72,6 +72,16 @@ def test_the_map_has_the_recorded_shares_and_no_diagonal(path: Path, facts: Fact
     assert np.isnan(drawn[~off]).all()
 
 
+def test_a_row_that_follows_warps_says_so(path: Path, facts: Facts) -> None:
+    state = RunReader(path).epoch(0)
+    shares = np.zeros((10, 10), np.float32)
+    shares[3] = 0.5
+    verdict = {"kind": "target", "classes": [3], "z": 9.0, "needed": 6.0, "why": "", "clue": "warped"}
+    figure = transplant_map(replace(state, transplant_shares=shares, verdict=verdict), facts, LIGHT)
+    assert "follow a random warp" in figure.layout.title.text
+    assert ["warp" in row[0][0] for row in figure.data[0].customdata] == [c == 3 for c in range(10)]
+
+
 def test_before_the_end_of_the_warm_up_a_sentence_stands_in(facts: Facts) -> None:
     assert not transplant_map(None, facts, LIGHT).data and not vote_strip([], facts, LIGHT).data
 
