@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bsd_engine.graft import Moments, full, gentle
+from bsd_engine.thumbnails import thumbnails
 from bsd_engine.two_kinds import two_kinds
 from bsd_engine.warps import sampled, sampling_grid, smooth_shifts
 
@@ -232,17 +233,13 @@ class _References:
             harder[ranked[len(ranked) // 2 :]] = True
         idx = harder.nonzero().squeeze(1)
         self.idx = idx[torch.randperm(len(idx), generator=generator).to(idx.device)[:REFERENCES]]
-        thumbnails = [self._thumbnails(part) for part in self.idx.split(256)]
-        everything, known = torch.arange(len(labels), device=labels.device), torch.cat(thumbnails)
-        self.nearest = torch.cat([self._nearest(part, known) for part in everything.split(256)])
+        everything, small = torch.arange(len(labels), device=labels.device), thumbnails(images, THUMBNAIL, labels.device)
+        self.nearest = torch.cat([self._nearest(part, small) for part in everything.split(256)])
         self.likeness = (labels[self.nearest] == labels[:, None]).float().mean(1)
 
-    def _thumbnails(self, idx: Tensor) -> Tensor:
-        return F.adaptive_avg_pool2d(_pixels(self.images, idx), THUMBNAIL).flatten(1)
-
-    def _nearest(self, idx: Tensor, thumbnails: Tensor) -> Tensor:
+    def _nearest(self, idx: Tensor, small: Tensor) -> Tensor:
         """(B, 5) int64: the references most like each sample, itself left out."""
-        distances = torch.cdist(self._thumbnails(idx), thumbnails)
+        distances = torch.cdist(small[idx], small[self.idx])
         distances[idx[:, None] == self.idx] = torch.inf
         return self.idx[distances.topk(min(NEIGHBOURS, len(self.idx)), largest=False).indices]
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from bsd_engine.thumbnails import averages
 
 SIDE = 16
 """Images are compared as grey ones of this size: a sinusoid of six periods is still seen, and covariances stay small."""
@@ -72,13 +73,8 @@ def two_kinds(images: Tensor, labels: Tensor, losses: Tensor, num_classes: int, 
 
 def _thumbnails(images: Tensor) -> Tensor:
     """(N, D) float32 on the processor: grey, `SIDE` pixels high and wide at most."""
-    rows, columns = (_means(side).to(images.device) for side in images.shape[1:3])
+    rows, columns = (averages(side, min(side, SIDE)).to(images.device) for side in images.shape[1:3])
     return torch.cat([(rows @ part.float().mean(3) @ columns.T).flatten(1).cpu() for part in images.split(1024)])
-
-
-def _means(side: int) -> Tensor:
-    """(SIDE, side): averages of neighbouring pixels; the identity for smaller images."""
-    return torch.eye(side) if side <= SIDE else F.adaptive_avg_pool1d(torch.eye(side)[None], SIDE)[0].T
 
 
 def _centred(x: Tensor, labels: Tensor, num_classes: int) -> Tensor:

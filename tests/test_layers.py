@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ENGINE = sorted((ROOT / "bsd_engine").rglob("*.py"))
 FORBIDDEN = {"streamlit", "plotly", "app", "pandas", "matplotlib"}
-DECIDING = ("trainer", "decisions", "splits", "target", "transplant", "graft", "warps", "two_kinds", "verdict", "mixmatch", "scoring", "plans",
+DECIDING = ("trainer", "decisions", "splits", "target", "transplant", "graft", "warps", "thumbnails", "two_kinds", "verdict", "mixmatch", "scoring", "plans",
             "supervised", "semi_supervised", "augment", "models", "projection", *(f"audit/{name}" for name in (
                 "history", "redecide", "reasons", "flips", "suspects", "gap", "features", "models", "saliency", "common", "cleaned", "table", "weights",
                 "bounds", "verdicts")))
@@ -52,11 +52,11 @@ def test_umap_is_imported_in_the_projection_alone() -> None:
     assert users == {"projection"}
 
 
-@pytest.mark.parametrize("leaf", ["errors", "config", "events", "splits", "metrics", "target", "graft", "warps", "two_kinds", "transplant",
+@pytest.mark.parametrize("leaf", ["errors", "config", "events", "splits", "metrics", "target", "graft", "warps", "thumbnails", "two_kinds", "transplant",
                                   "augment", "mixmatch", "models"])
 def test_leaves_import_only_leaves(leaf: str) -> None:
     ours = {name.split(".")[1] for name in imported(tree(ROOT / f"bsd_engine/{leaf}.py")) if name.startswith("bsd_engine.")}
-    assert ours <= {"errors", "config", "torchvision_compat", "shares"} | {"target": {"splits"}, "transplant": {"graft", "two_kinds", "warps"}}.get(leaf, set())
+    assert ours <= {"errors", "config", "torchvision_compat", "shares"} | {"target": {"splits"}, "two_kinds": {"thumbnails"}, "transplant": {"graft", "thumbnails", "two_kinds", "warps"}}.get(leaf, set())
 
 
 def test_imports_in_the_engine_have_no_circle() -> None:

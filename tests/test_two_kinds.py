@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from bsd_engine.thumbnails import thumbnails
 from bsd_engine.two_kinds import _fisher, _otsu, _thumbnails, two_kinds
 
 CLASSES, EACH, TARGET = 5, 120, 2
@@ -116,3 +118,10 @@ def test_thumbnails_are_means_and_small_images_stay() -> None:
     grey = images.float().mean(3)
     torch.testing.assert_close(_thumbnails(images), grey.reshape(2, 16, 2, 16, 2).mean((2, 4)).flatten(1))
     torch.testing.assert_close(_thumbnails(images[:, :9, :9]), grey[:, :9, :9].flatten(1))
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3), (9, 17, 2), (5, 3, 1)])
+def test_thumbnails_are_those_of_average_pooling(shape: tuple[int, int, int]) -> None:
+    images = torch.randint(0, 256, (300, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    expected = F.adaptive_avg_pool2d(images.permute(0, 3, 1, 2).float(), 8).flatten(1)
+    torch.testing.assert_close(thumbnails(images, 8, images.device), expected)
