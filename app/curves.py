@@ -292,7 +292,7 @@ def vote_bars(state: EpochState, facts: Facts, palette: Palette) -> go.Figure:
             "tickfont.color": palette.text,
             "title": {"text": "class", "standoff": 2},
         },
-        margin={"l": 34 + int(6.6 * width), "r": 24},
+        margin={"l": 34 + int(6.6 * width), "r": 24, "t": 48 if needed is None else 62},
         bargap=0.35,
         showlegend=False,
     )

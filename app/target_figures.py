@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import plotly.graph_objects as go
@@ -84,6 +84,11 @@ def _named(said: Said, row: str) -> int:
     return answers(said).get(row, -1)
 
 
+def by_warp(verdict: dict[str, Any] | None) -> bool:
+    """Whether warps speak loudest against the likeliest class of a verdict."""
+    return bool(verdict) and verdict.get("clue") == "warped"
+
+
 def transplant_map(state: EpochState | None, facts: Facts, palette: Palette) -> go.Figure:
     """Heat map: how many images of each class (column) the altruistic model calls a class (row) with that class's residual on them."""
     title = "A class's residual on other images"
@@ -94,8 +99,8 @@ def transplant_map(state: EpochState | None, facts: Facts, palette: Palette) -> 
     spread = shares.sum(1) / max(1, classes - 1)
     shown = np.sort(np.argsort(-spread, kind="stable")[:MOST_ROWS])
     first = int(spread.argmax())
-    warped = {first} if state.verdict and state.verdict.get("clue") == "warped" and state.verdict["classes"][0] == first else set()
-    said = f"{facts.name(first)}: {percent(100 * float(spread[first]), 0)} of other images follow{' a random warp' * bool(warped)}"
+    warped = state.verdict["classes"][:1] if by_warp(state.verdict) else []
+    said = f"{facts.name(first)}: {percent(100 * float(spread[first]), 0)} of other images follow{' a random warp' * (first in warped)}"
     rest = f" · {len(shown)} of {classes} rows" if len(shown) < classes else ""
     sketch = Sketch(palette, name="transplant_map", title=title, subtitle=f"{facts.epoch_text(state)} · {said}{rest}",
                     summary=f"{title}, {facts.epoch_text(state)}. {said}.")

@@ -16,6 +16,7 @@ from app.pixels import data_uri, difference_picture, enlarged, fitting_gain
 from app.recorded import EpochRow
 from app.session import RunRegistry, is_recording
 from app.status import Snapshot
+from app.target_figures import by_warp
 from app.theme import Palette, class_name
 from bsd_engine.config import BSDConfig
 from bsd_engine.errors import BSDError
@@ -70,7 +71,7 @@ def verdict_text(row: EpochRow | None, class_names: tuple[str, ...]) -> str:
     z = f"z = {verdict['z']:.1f} against the other classes; {verdict['needed']:g} is needed"
     if verdict["kind"] == "no_attack":
         return f"**No attack found**: nothing that sets a class apart leads other images to it (likeliest: {name}, {z})."
-    done = "warp other images smoothly at random" if verdict.get("clue") == "warped" else "put what sets it apart onto other images"
+    done = "warp other images smoothly at random" if by_warp(verdict) else "put what sets it apart onto other images"
     return f"Target {name}: {done}, and the altruistic model calls them by it ({z})."
 
 
@@ -90,7 +91,7 @@ def _residuals(state: EpochState | None, now: Snapshot) -> None:
         for c, residual in zip(state.residual_classes, state.residuals)
     )
     st.html(f'<div style="font-size:13px;margin:2px 0 6px"><b>What sets the likeliest classes apart</b>: their odd samples, '
-            f'less images that look alike. A trigger shows as a pattern of its own.</div><div style="display:flex">{figures}</div>')
+            f'less images that look alike. A trigger shows as a pattern of its own{", a warp as none" * by_warp(state.verdict)}.</div><div style="display:flex">{figures}</div>')
 
 
 def residual_picture(residual: np.ndarray) -> np.ndarray:

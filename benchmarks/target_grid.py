@@ -114,7 +114,7 @@ def judged(cell: Cell) -> Cell:
     """The cell with the verdict of the rule as it is now."""
     numbers = {name: torch.tensor(cell["numbers"][name]) for name in NUMBERS}
     nothing = torch.zeros(0)
-    found = Transplant(**numbers, destinations=torch.tensor(cell["destinations"]), by_source=nothing, residuals=nothing)
+    found = Transplant(**numbers, destinations=torch.tensor(cell["destinations"]), by_source=nothing, by_warp=nothing, residuals=nothing)
     verdict = decide_target(found)
     answer = verdict.classes[0] if verdict.kind == "target" else None
     answers = {**cell["answers"], "auto": answer}

@@ -65,7 +65,7 @@ class EpochState:
     """`verdict.Verdict` as plain values: what `auto` makes of the transplant, at the end of the altruistic warm-up."""
     transplant_shares: np.ndarray | None = None
     """(C, C) float32: share of the images of the class of a column that are called the class of a row once that class's
-    residual is put onto them, or once they are warped at random where more follow that; 0 in the diagonal. End of the altruistic
+    residual is put onto them, or, where the verdict rests on that, once they are warped at random; 0 in the diagonal. End of the altruistic
     warm-up."""
     residuals: np.ndarray | None = None
     """(R, H, W, K) int8, grey levels: what sets a class apart from images that look alike, see `residual_classes`."""

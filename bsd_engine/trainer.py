@@ -33,7 +33,7 @@ from bsd_engine.semi_supervised import mixmatch_epoch
 from bsd_engine.splits import symmetric_cross_entropy
 from bsd_engine.supervised import cross_entropy_epoch
 from bsd_engine.transplant import probes_for, transplant
-from bsd_engine.verdict import decide_target, transplant_scores
+from bsd_engine.verdict import decide_target, shares_behind, transplant_scores
 
 CHECKPOINT_VERSION = 2
 PROVISIONAL = "probability_floor"
@@ -223,10 +223,11 @@ class BSDTrainer:
         found = transplant(self._predict_altruistic, self.images, self.labels, logits, probes,
                            generator_for(self.config.seed, "transplant", schedule.altruistic_epochs - 1))
         self._transplant_scores = transplant_scores(found).cpu()
-        self._verdict = decide_target(found).to_dict()
+        verdict = decide_target(found)
+        self._verdict = verdict.to_dict()
         shown = self._transplant_scores.argsort(descending=True, stable=True)[:SHOWN_RESIDUALS]
         return {
-            "transplant_shares": _numpy(found.by_source), "residuals": _numpy(found.residuals[shown.to(device)]),
+            "transplant_shares": _numpy(shares_behind(found, verdict)), "residuals": _numpy(found.residuals[shown.to(device)]),
             "residual_classes": shown.numpy().astype(np.int16),
         }
 

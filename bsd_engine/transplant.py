@@ -54,8 +54,10 @@ class Transplant:
     """(C,) float32: how many classes (effective number, times the share that moves) those foreign-looking samples are called
     when their residual is taken off them."""
     by_source: Tensor
-    """(C, C) float32: `full`, row c, by the class that the probed images come from, or `apart` where `residuals` shows that, or
-    `warped` where more follow a warp than a residual; 0 in the diagonal and without probes."""
+    """(C, C) float32: `full`, row c, by the class that the probed images come from, or `apart` where `residuals` shows that; 0 in the
+    diagonal and without probes."""
+    by_warp: Tensor
+    """(C, C) float32: `warped` in the same way."""
     destinations: Tensor
     """(C,) int64: under the full residual of c, how many classes receive at least `GOES` of some other class; 0 where fewer
     than three images of a class are probed."""
@@ -263,7 +265,7 @@ def _summed(found: list[_OfClass], source: Tensor, separation: Tensor) -> Transp
         by_source[c] = by_source[c] if one.by_source is None else one.by_source
     return Transplant(
         foreign=foreign, full=full, apart=torch.stack([one.apart for one in found]), separation=separation, warped=torch.zeros_like(full),
-        withdrawn=torch.stack([one.withdrawn for one in found]), by_source=by_source,
+        by_warp=torch.zeros_like(by_source), withdrawn=torch.stack([one.withdrawn for one in found]), by_source=by_source,
         destinations=_destinations(called[1], F.one_hot(source, len(found)).float()),
         residuals=torch.stack([one.residual.round().clamp(-127, 127).to(torch.int8).permute(1, 2, 0) for one in found]),
     )
@@ -272,9 +274,8 @@ def _summed(found: list[_OfClass], source: Tensor, separation: Tensor) -> Transp
 def _with_warps(found: Transplant, called: Tensor, source: Tensor) -> Transplant:
     """The result with what warped images (P,) of these classes (P,) are called."""
     num_classes = len(found.full)
-    (warped,), (by_source,) = _followed(called.expand(1, num_classes, -1), source, num_classes)
-    leads = warped > torch.stack([found.foreign, found.full, found.apart]).amax(0)
-    return replace(found, warped=warped, by_source=torch.where(leads[:, None], by_source, found.by_source))
+    (warped,), (by_warp,) = _followed(called.expand(1, num_classes, -1), source, num_classes)
+    return replace(found, warped=warped, by_warp=by_warp)
 
 
 def _followed(called: Tensor, source: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:

@@ -101,6 +101,14 @@ def transplant_scores(found: Transplant) -> Tensor:
     return torch.stack(list(clues(found).values())).amax(0)
 
 
+def shares_behind(found: Transplant, verdict: Verdict) -> Tensor:
+    """(C, C) float32: `by_source`, with the likeliest class's row under warps where those speak loudest against it."""
+    shares = found.by_source.clone()
+    if verdict.clue == "warped":
+        shares[verdict.classes[0]] = found.by_warp[verdict.classes[0]]
+    return shares
+
+
 def _capped(z: Tensor, counts: Tensor) -> Tensor:
     """z, below `STANDS_OUT` where the number behind it does not count."""
     return torch.where(counts, z, z.clamp_max(STANDS_OUT - 3))

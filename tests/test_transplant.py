@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bsd_engine import verdict
 from bsd_engine.transplant import Transplant, probes_for, transplant
-from bsd_engine.verdict import decide_target, standing_out, transplant_scores
+from bsd_engine.verdict import decide_target, shares_behind, standing_out, transplant_scores
 
 CLASSES, EACH, SIDE, TARGET = 6, 60, 12, 4
 PATCH = (slice(9, 12), slice(9, 12))
@@ -112,7 +112,9 @@ def test_a_warp_is_found_by_warps_of_images_without_it() -> None:
     assert found.warped[TARGET] > 0.5 and found.warped[[0, 1, 2, 3, 5]].max() < 0.1
     said = decide_target(found)
     assert (said.kind, said.classes, said.clue) == ("target", (TARGET,), "warped")
-    assert found.by_source[TARGET][[0, 1, 2, 3, 5]].min() > 0.3 and found.by_source[TARGET, TARGET] == 0
+    shown = shares_behind(found, said)
+    assert shown[TARGET][[0, 1, 2, 3, 5]].min() > 0.3 and shown[TARGET, TARGET] == 0
+    assert torch.equal(shown[:TARGET], found.by_source[:TARGET])
 
 
 def test_an_honest_model_follows_no_warp() -> None:
@@ -181,7 +183,7 @@ def test_what_is_no_number_is_no_suspect() -> None:
 def result(foreign: list[float] | Tensor, **more: Tensor) -> Transplant:
     shares, none = torch.as_tensor(foreign), torch.zeros(len(foreign))
     values = {"foreign": shares, "full": none, "apart": none, "separation": none, "warped": none, "withdrawn": none,
-              "by_source": none, "residuals": none, "destinations": none.long()}
+              "by_source": none, "by_warp": none, "residuals": none, "destinations": none.long()}
     return Transplant(**{**values, **more})
 
 
