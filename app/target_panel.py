@@ -91,7 +91,7 @@ def _residuals(state: EpochState | None, now: Snapshot) -> None:
         for c, residual in zip(state.residual_classes, state.residuals)
     )
     st.html(f'<div style="font-size:13px;margin:2px 0 6px"><b>What sets the likeliest classes apart</b>: their odd samples, '
-            f'less images that look alike. A trigger shows as a pattern of its own{", a warp as none" * by_warp(state.verdict)}.</div><div style="display:flex">{figures}</div>')
+            f'less images that look alike. A trigger shows as a pattern of its own{"; a warp does not" * by_warp(state.verdict)}.</div><div style="display:flex">{figures}</div>')
 
 
 def residual_picture(residual: np.ndarray) -> np.ndarray:
