@@ -90,8 +90,9 @@ def _residuals(state: EpochState | None, now: Snapshot) -> None:
         f'<figcaption style="font-size:12px">{class_name(now.run.class_names, int(c))}<br>z = {scores[c]:.1f}</figcaption></figure>'
         for c, residual in zip(state.residual_classes, state.residuals)
     )
+    warp = "; a warp does not" * by_warp(state.verdict)
     st.html(f'<div style="font-size:13px;margin:2px 0 6px"><b>What sets the likeliest classes apart</b>: their odd samples, '
-            f'less images that look alike. A trigger shows as a pattern of its own{"; a warp does not" * by_warp(state.verdict)}.</div><div style="display:flex">{figures}</div>')
+            f'less images that look alike. A trigger shows as a pattern of its own{warp}.</div><div style="display:flex">{figures}</div>')
 
 
 def residual_picture(residual: np.ndarray) -> np.ndarray:
