@@ -218,12 +218,12 @@ class BSDTrainer:
 
     def _test_transplant(self, logits: Tensor) -> dict[str, np.ndarray]:
         """What each class's residual does to images of the others, for the verdict and the record."""
-        device, schedule = self.runtime.device, self.config.schedule
-        probes = probes_for(len(self.labels), self.prepared.num_classes, schedule.altruistic_epochs)
+        device, epochs = self.runtime.device, self.config.schedule.altruistic_epochs
+        probes = probes_for(len(self.labels), self.prepared.num_classes, epochs)
         found = transplant(self._predict_altruistic, self.images, self.labels, logits, probes,
-                           generator_for(self.config.seed, "transplant", schedule.altruistic_epochs - 1))
-        self._transplant_scores = transplant_scores(found).cpu()
-        verdict = decide_target(found)
+                           generator_for(self.config.seed, "transplant", epochs - 1))
+        self._transplant_scores = transplant_scores(found, epochs).cpu()
+        verdict = decide_target(found, epochs)
         self._verdict = verdict.to_dict()
         shown = self._transplant_scores.argsort(descending=True, stable=True)[:SHOWN_RESIDUALS]
         return {

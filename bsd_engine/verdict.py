@@ -23,6 +23,9 @@ LEAST_DISPERSAL_SPREAD = 0.5
 APART_STANDS_OUT = 12.0
 """z of separation times share that is worth as much as `STANDS_OUT` of a share: the largest of a class in six unpoisoned sets was 8.8
 (43 traffic signs, where some classes are a few drives past a few signs), the smallest of a target that SIG had poisoned 16.0."""
+EARLY, EARLY_APART_STANDS_OUT = 6, 24.0
+"""Epochs of warm-up under which another z holds there: a network that knows little follows much. After three epochs the largest of twelve
+unpoisoned sets of traffic signs was 19.8."""
 SEPARATION_STANDS_OUT, MOST_SEPARATION = 18.0, STANDS_OUT - 1
 """The same for the separation alone, which never reaches `STANDS_OUT`: two kinds that no image follows are no backdoor, yet the
 likeliest place for one that is not learned so far (17.6 for Label-Consistent; 7.2 at most without poison)."""
@@ -78,8 +81,8 @@ def standing_out(scores: Tensor, least_spread: float = 0.0) -> Tensor:
     return result
 
 
-def clues(found: Transplant) -> dict[str, Tensor]:
-    """(C,) float32 each: how far every class stands out by what follows its residuals, or by what follows a warp.
+def clues(found: Transplant, epochs: int = EARLY) -> dict[str, Tensor]:
+    """(C,) float32 each: how far every class stands out by what follows its residuals, or a warp, after so many epochs of warm-up.
 
     foreign, full, warped: the shares. returned: the larger of the first two times the classes that a withdrawal leads to (a trigger
     does both, a natural template the first, and samples that are merely odd the second). apart: the share that follows what
@@ -88,7 +91,8 @@ def clues(found: Transplant) -> dict[str, Tensor]:
     z = {name: _capped(standing_out(share, LEAST_SPREAD), share >= FEWEST_FLIPS) for name, share in found.shares.items()}
     follows = torch.stack(list(found.shares.values())).amax(0)
     returned = standing_out(follows * found.withdrawn, LEAST_DISPERSAL_SPREAD) * STANDS_OUT / RETURNED_STANDS_OUT
-    apart = standing_out(found.apart * found.separation, LEAST_APART_SPREAD) * STANDS_OUT / APART_STANDS_OUT
+    apart = standing_out(found.apart * found.separation, LEAST_APART_SPREAD) * STANDS_OUT
+    apart /= EARLY_APART_STANDS_OUT if epochs < EARLY else APART_STANDS_OUT
     separation = standing_out(found.separation, LEAST_SEPARATION_SPREAD) * STANDS_OUT / SEPARATION_STANDS_OUT
     return {
         **z, "warped": standing_out(found.warped, LEAST_WARPED_SPREAD), "returned": _capped(returned, found.withdrawn >= FEWEST_CLASSES),
@@ -96,9 +100,9 @@ def clues(found: Transplant) -> dict[str, Tensor]:
     }
 
 
-def transplant_scores(found: Transplant) -> Tensor:
+def transplant_scores(found: Transplant, epochs: int = EARLY) -> Tensor:
     """(C,) float32: how far each class stands out by the clue that speaks loudest against it."""
-    return torch.stack(list(clues(found).values())).amax(0)
+    return torch.stack(list(clues(found, epochs).values())).amax(0)
 
 
 def shares_behind(found: Transplant, verdict: Verdict) -> Tensor:
@@ -114,13 +118,13 @@ def _capped(z: Tensor, counts: Tensor) -> Tensor:
     return torch.where(counts, z, z.clamp_max(STANDS_OUT - 3))
 
 
-def decide_target(found: Transplant) -> Verdict:
-    """The verdict on a transplant; among equals the lower class.
+def decide_target(found: Transplant, epochs: int = EARLY) -> Verdict:
+    """The verdict on a transplant after so many epochs of warm-up; among equals the lower class.
 
     Several targets where, under one residual, more than half of the classes receive another one each: the trigger of an
     all-to-all attack sends every class elsewhere, whichever class it was cut from.
     """
-    z_of = clues(found)
+    z_of = clues(found, epochs)
     scores = torch.stack(list(z_of.values())).amax(0)
     first = int(scores.argsort(descending=True, stable=True)[0])
     z, received = float(scores[first]), int(found.destinations.max())

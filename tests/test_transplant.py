@@ -205,6 +205,14 @@ def test_any_one_of_the_shares_is_enough() -> None:
         assert (said.kind, said.classes, said.clue) == ("target", (2,), name)
 
 
+def test_two_kinds_count_for_half_while_the_network_knows_little() -> None:
+    found = result([0.0] * 6, apart=torch.tensor([0, 0, 0.8, 0, 0, 0]), separation=torch.full((6,), 10.0))
+    assert decide_target(found).z == pytest.approx(8.0) and decide_target(found).kind == "target"
+    early = decide_target(found, verdict.EARLY - 1)
+    assert early.z == pytest.approx(4.0) and early.kind == "no_attack" and early.classes == (2,)
+    assert transplant_scores(found, verdict.EARLY - 1)[2] == pytest.approx(4.0)
+
+
 def test_a_withdrawal_counts_as_far_as_images_follow() -> None:
     withdrawn = torch.tensor([0.5, 0.4, 10.0, 0.3, 0.4, 0.6])
     follow = decide_target(result([0.5] * 6, withdrawn=withdrawn))
