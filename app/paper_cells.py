@@ -26,7 +26,12 @@ SPECS: dict[str, dict[str, str]] = {
         "wanet": "wanet:strength=1,noise_rate=0.1@0.2", "sig": "sig:weight=0.4", "lc": "label_consistent:eps=32,step=3,size=8@0.9",
         "narcissus": "narcissus:eps=48@0.9", "badnets_all2all": "badnets_all2all@0.2",
     },
-    "demo-gtsrb": {"badnets": "badnets:pattern=checkerboard", "blended": "blended:opacity=0.2@0.1", "sig": "sig:weight=0.4@0.5"},
+    "demo-gtsrb": {
+        "badnets": "badnets:pattern=checkerboard", "blended": "blended:opacity=0.2@0.1", "wanet": "wanet:strength=5,noise_rate=0.05@0.3",
+        "refool": "refool:weight_low=0.4,weight_high=0.55@0.2", "sig": "sig:weight=0.4@0.5",
+        "lc": "label_consistent:pattern=checkerboard,size=14,eps=32,step=3@0.9",
+        "narcissus": "narcissus:eps=48,rounds=150,others=classes@0.9",
+    },
     "paper-imagenet30": {"lc": "label_consistent"},
 }
 """The paper's name of an attack -> "name:parameter=value,...@rate"; where it is missing, the attack's own settings."""

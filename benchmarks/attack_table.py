@@ -29,9 +29,9 @@ from bsd_engine.metrics import defense_effectiveness_rating  # noqa: E402
 ATTACKS = {
     "demo": ["badnets", "blended", "refool", "wanet:strength=1,noise_rate=0.1@0.2", "badnets_all2all@0.2", "adaptive@0.1", "sig:weight=0.4",
              "label_consistent:eps=32,step=3,size=8@0.9", "narcissus:eps=48@0.9"],
-    "demo-gtsrb": ["badnets:pattern=checkerboard", "blended:opacity=0.2@0.1", "badnets_all2all:pattern=checkerboard@0.5", "adaptive@0.1",
-                   "sig:weight=0.4@0.5", "refool:weight_low=0.4,weight_high=0.55@0.2", "wanet:strength=5,noise_rate=0.1@0.3",
-                   "label_consistent:pattern=checkerboard,size=10,eps=32,step=3@0.9", "narcissus:eps=48,rounds=150,others=classes@0.9"],
+    "demo-gtsrb": ["badnets:pattern=checkerboard", "blended:opacity=0.2@0.1", "badnets_all2all:pattern=checkerboard@0.1", "adaptive@0.1",
+                   "sig:weight=0.4@0.5", "refool:weight_low=0.4,weight_high=0.55@0.2", "wanet:strength=5,noise_rate=0.05@0.3",
+                   "label_consistent:pattern=checkerboard,size=14,eps=32,step=3@0.9", "narcissus:eps=48,rounds=150,others=classes@0.9"],
 }
 """The paper's rate and strength where plain training falls for them, else the smallest tried that works (docs/attacks.md)."""
 VARIANTS = {"badnets_all2all": ("--all-to-all", "shared", "--no-selective-drop")}
