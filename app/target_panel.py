@@ -22,6 +22,7 @@ from bsd_engine.config import BSDConfig
 from bsd_engine.errors import BSDError
 from bsd_engine.events import EpochState
 from bsd_engine.recordings import NO_BRANCH
+from bsd_engine.verdict import caution
 
 HEIGHT = 320
 PICTURE_SIDE = 112
@@ -62,9 +63,12 @@ def verdict_text(row: EpochRow | None, class_names: tuple[str, ...]) -> str:
     if row is None:
         return ("The verdict comes at the end of the altruistic warm-up; until then the suspect is the class with the highest "
                 "probability floor.")
-    verdict: dict[str, Any] | None = row.verdict
-    if verdict is None:
+    if row.verdict is None:
         return "This run was recorded before residuals were transplanted; only the votes are known."
+    return f"{_said(row.verdict, class_names)} {caution(row.epoch + 1)}".rstrip()
+
+
+def _said(verdict: dict[str, Any], class_names: tuple[str, ...]) -> str:
     name = f"**{words.unformatted(html.unescape(class_name(class_names, verdict['classes'][0])))}**"
     if verdict["kind"] == "several":
         return f"**Several targets**: {words.unformatted(verdict['why'])}. No single class is the target; pools are decided as under an all-to-all attack."

@@ -14,7 +14,7 @@ from bsd_engine.config import BSDConfig
 from bsd_engine.events import EpochFinished, EpochState, Event
 from bsd_engine.preflight import PreparedData, prepare
 from bsd_engine.trainer import BSDTrainer
-from bsd_engine.verdict import standing_out
+from bsd_engine.verdict import caution, standing_out
 
 KINDS = {"no_attack": "no attack found", "several": "several targets"}
 
@@ -54,7 +54,7 @@ class Findings:
         rows = [("estimator", "target", "z", "second"), *(self._row(answer) for answer in self.answers)]
         widths = [max(len(row[i]) for row in rows) for i in range(4)]
         lines = [f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip() for row in rows]
-        return "\n".join([*lines, "", f"auto: {self.answers[0].why}"])
+        return "\n".join([*lines, "", f"auto: {self.answers[0].why}", *filter(None, [caution(self.epochs)])])
 
     def _row(self, answer: Answer) -> tuple[str, str, str, str]:
         named = KINDS.get(self.verdict["kind"], "") if answer.label is None else self._name(answer.label)

@@ -24,7 +24,7 @@ APART_STANDS_OUT = 12.0
 """z of separation times share that is worth as much as `STANDS_OUT` of a share: the largest of a class in six unpoisoned sets was 8.8
 (43 traffic signs, where some classes are a few drives past a few signs), the smallest of a target that SIG had poisoned 16.0."""
 EARLY, EARLY_APART_STANDS_OUT = 6, 24.0
-"""Epochs of warm-up under which another z holds there: a network that knows little follows much. After three epochs the largest of twelve
+"""Epochs of warm-up under which another z holds there: a network that knows little follows much. After three epochs the largest of 19
 unpoisoned sets of traffic signs was 19.8."""
 SEPARATION_STANDS_OUT, MOST_SEPARATION = 18.0, STANDS_OUT - 1
 """The same for the separation alone, which never reaches `STANDS_OUT`: two kinds that no image follows are no backdoor, yet the
@@ -116,6 +116,11 @@ def shares_behind(found: Transplant, verdict: Verdict) -> Tensor:
 def _capped(z: Tensor, counts: Tensor) -> Tensor:
     """z, below `STANDS_OUT` where the number behind it does not count."""
     return torch.where(counts, z, z.clamp_max(STANDS_OUT - 3))
+
+
+def caution(epochs: int) -> str:
+    """A sentence about a verdict after so many epochs of warm-up, or nothing."""
+    return f"After a warm-up of fewer than {EARLY} epochs, for which the threshold was set, this says less." if epochs < EARLY else ""
 
 
 def decide_target(found: Transplant, epochs: int = EARLY) -> Verdict:

@@ -85,7 +85,8 @@ def test_target_says_what_every_estimator_finds(command: Callable[..., Said], ti
     assert said.status == 0
     head, *rows = said.out.splitlines()
     assert head.split() == ["estimator", "target", "z", "second"]
-    assert [row.split()[0] for row in rows[:6]] == ["auto", *READ_FROM_LOGITS] and rows[-1].startswith("auto: ")
+    assert [row.split()[0] for row in rows[:6]] == ["auto", *READ_FROM_LOGITS] and rows[-2].startswith("auto: ")
+    assert "fewer than 6 epochs" in rows[-1]
 
 
 def test_target_as_json_is_the_same_each_time_and_trains_the_warm_up_alone(command: Callable[..., Said], tiny_npz: str) -> None:

@@ -87,7 +87,7 @@ def test_before_the_end_of_the_warm_up_a_sentence_stands_in(facts: Facts) -> Non
 
 
 def verdict(kind: str, z: float = 7.5) -> SimpleNamespace:
-    return SimpleNamespace(verdict={"kind": kind, "classes": [3], "z": z, "why": "6 of 10", "needed": 6.0})
+    return SimpleNamespace(epoch=5, verdict={"kind": kind, "classes": [3], "z": z, "why": "6 of 10", "needed": 6.0})
 
 
 def test_the_verdict_is_said_in_words() -> None:
@@ -98,6 +98,9 @@ def test_the_verdict_is_said_in_words() -> None:
     assert "No attack found" in target_panel.verdict_text(verdict("no_attack", 2.0), NAMES)
     assert "Several targets" in target_panel.verdict_text(verdict("several"), NAMES)
     assert "before residuals" in target_panel.verdict_text(SimpleNamespace(verdict=None), NAMES)
+    early = verdict("target")
+    early.epoch = 4
+    assert "says less" in target_panel.verdict_text(early, NAMES) and "says less" not in target_panel.verdict_text(verdict("target"), NAMES)
 
 
 def test_a_residual_is_drawn_around_mid_grey() -> None:
