@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sqlite3
 import threading
@@ -35,6 +36,14 @@ def test_the_newest_word_stands_and_undo_brings_back_the_one_before(tmp_path: Pa
     assert choices(said) == {1: "remove"}
     assert said.undo() == (3,) and choices(said) == {1: "remove", 3: "remove"}
     assert said.undo() == (1, 3) and choices(said) == {} and said.undo() == ()
+
+
+def test_a_file_that_a_first_writer_has_only_opened_holds_no_verdict(tmp_path: Path) -> None:
+    said = Verdicts(tmp_path, 10)
+    with contextlib.closing(sqlite3.connect(said.path, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        assert said.path.exists() and said.standing() == {} and said.version == 0
+    assert said.undo() == () and said.give([3], "keep") == 1
 
 
 def test_an_undone_action_can_be_followed_by_others(tmp_path: Path) -> None:

@@ -267,8 +267,8 @@ def test_an_estimator_that_can_be_chosen_decides(small_images: PreparedData, est
     assert states[-1].pseudo_target == int(states[0].vote_scores.argmax())
 
 
-def judged(kind: str, target: int) -> Callable[[Transplant], Verdict]:
-    return lambda found: Verdict(kind=kind, classes=(target,), z=9.0, why="planted")
+def judged(kind: str, target: int) -> Callable[[Transplant, int], Verdict]:
+    return lambda found, epochs: Verdict(kind=kind, classes=(target,), z=9.0, why="planted")
 
 
 def test_with_no_attack_found_the_likeliest_class_is_defended_against(small_images: PreparedData, monkeypatch: pytest.MonkeyPatch) -> None:

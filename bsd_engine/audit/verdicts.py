@@ -68,6 +68,14 @@ class Verdicts:
             raise StorageError(f"The verdicts in {self.path} cannot be read or written ({error}); check disk and permission, or move "
                                "the file away to start anew.") from None
 
+    def _read(self, query: str) -> list[tuple]:
+        """Its rows; none before the first change, whose writer makes the file first and the table with the change."""
+        if not self.path.exists():
+            return []
+        with self._open() as db:
+            begun = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'change'").fetchone()
+            return db.execute(query).fetchall() if begun else []
+
     def give(self, samples: Iterable[int], choice: Choice | None, note: str = "", who: str | None = None) -> int:
         """Give a verdict on samples, or with None take it back; returns how many samples it concerned.
 
@@ -92,20 +100,15 @@ class Verdicts:
 
     def standing(self) -> dict[int, Verdict]:
         """The verdict that stands for each sample that has one."""
-        if not self.path.exists():
-            return {}
-        with self._open() as db:
-            rows = db.execute("SELECT sample, choice, note, who, time FROM change WHERE id IN (SELECT max(id) FROM change GROUP BY sample) "
-                              "AND choice IS NOT NULL ORDER BY sample")
-            return {row[0]: Verdict(sample=row[0], choice=row[1], note=row[2], who=row[3], time=row[4]) for row in rows}
+        rows = self._read("SELECT sample, choice, note, who, time FROM change WHERE id IN (SELECT max(id) FROM change GROUP BY sample) "
+                          "AND choice IS NOT NULL ORDER BY sample")
+        return {row[0]: Verdict(sample=row[0], choice=row[1], note=row[2], who=row[3], time=row[4]) for row in rows}
 
     @property
     def version(self) -> int:
         """Grows with every change, by whoever: compare it before redrawing."""
-        if not self.path.exists():
-            return 0
-        with self._open() as db:
-            return db.execute("SELECT coalesce(max(id), 0) FROM change").fetchone()[0]
+        rows = self._read("SELECT coalesce(max(id), 0) FROM change")
+        return rows[0][0] if rows else 0
 
     def undo(self, who: str | None = None) -> tuple[int, ...]:
         """Take back the newest action, of anybody, that is not taken back; returns its samples, none where there is nothing.
