@@ -126,29 +126,18 @@ def test_zoom_selection_and_node_outlive_updates(page):
     assert x > 1.001, "typed arrays arrive, and the updates with them"
 
 
-def test_hover_outlives_updates_and_clicks_register(page):
+def test_hover_outlives_updates_and_every_click_registers(page):
     page.mouse.move(*at(page, "a", 2, 3))
     label = page.locator(f"{CHART.format('a')} .hoverlayer .hovertext")
     label.wait_for()
     wait_for_ticks(page, 2)
     assert label.is_visible()
-    clicks = [("a", 2, 3), ("b", 1, 1), ("a", 4, 0), ("b", 0, 2), ("a", 3, 3), ("a", 1, 4)]
-    lost = [click for click in clicks if not registers(page, *click)]
-    assert len(lost) <= 1 and all(registers(page, *click) for click in lost)
-
-
-def registers(page: Any, name: str, x: int, y: int) -> bool:
-    """Whether a click on a point reaches the script: beside a busy processor one in a hundred or so was lost, it is not known where."""
-    hover(page, name, x, y)
-    page.mouse.down()
-    page.wait_for_timeout(90)
-    page.mouse.up()
-    picked = "text => document.querySelector('#picked').innerText === text"
-    try:
-        page.wait_for_function(picked, arg=f"{name} 0 {5 * y + x}", timeout=20000)
-    except sync_api.TimeoutError:
-        return False
-    return True
+    for name, x, y in [("a", 2, 3), ("b", 1, 1), ("a", 4, 0), ("b", 0, 2), ("a", 3, 3), ("a", 1, 4)]:
+        hover(page, name, x, y)
+        page.mouse.down()
+        page.wait_for_timeout(90)
+        page.mouse.up()
+        page.wait_for_function("text => document.querySelector('#picked').innerText === text", arg=f"{name} 0 {5 * y + x}", timeout=60000)
 
 
 def hover(page: Any, name: str, x: int, y: int) -> None:
