@@ -115,7 +115,7 @@ def judged(cell: Cell) -> Cell:
     numbers = {name: torch.tensor(cell["numbers"][name]) for name in NUMBERS}
     nothing = torch.zeros(0)
     found = Transplant(**numbers, destinations=torch.tensor(cell["destinations"]), by_source=nothing, by_warp=nothing, residuals=nothing)
-    verdict = decide_target(found)
+    verdict = decide_target(found, cell["epochs"])
     answer = verdict.classes[0] if verdict.kind == "target" else None
     answers = {**cell["answers"], "auto": answer}
     return {**cell, "verdict": verdict.kind, "z": round(verdict.z, 2), "suspect": verdict.classes[0], "answers": answers}

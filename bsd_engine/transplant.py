@@ -110,11 +110,11 @@ def transplant(predict: Predict, images: Tensor, labels: Tensor, logits: Tensor,
     kinds = two_kinds(images, labels, losses, num_classes, generator)
     trial = _Trial(predict, images, references, kinds.odd.to(labels.device), probe_idx, labels[probe_idx], num_classes)
     found = [trial.of(c, _ranked(labels, losses, c)) for c in range(num_classes)]
-    result = _summed(found, labels[probe_idx], kinds.separation.to(labels.device))
     warp_idx = _probe_idx(labels, logits, WARP_PROBES, generator)
     called = predict(_warped(_pixels(images, warp_idx), generator)).argmax(1)
     few = torch.bincount(labels, minlength=num_classes) < 2
-    return _with_warps(result, torch.where(few[called], -1, called), labels[warp_idx])
+    (warped,), (by_warp,) = _followed(torch.where(few[called], -1, called).expand(1, num_classes, -1), labels[warp_idx], num_classes)
+    return _summed(found, labels[probe_idx], separation=kinds.separation.to(labels.device), warped=warped, by_warp=by_warp)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,25 +257,19 @@ def _dispersal(called: Tensor, c: int, num_classes: int) -> Tensor:
     return counts.sum() ** 3 / (counts**2).sum().clamp_min(1e-9) / len(called)
 
 
-def _summed(found: list[_OfClass], source: Tensor, separation: Tensor) -> Transplant:
-    """The result from what was found for each class, without warps."""
+def _summed(found: list[_OfClass], source: Tensor, **known: Tensor) -> Transplant:
+    """The result from what was found for each class, and what is known already."""
     called = torch.stack([one.called for one in found], 1)
     (foreign, full), (_, by_source) = _followed(called, source, len(found))
     for c, one in enumerate(found):
-        by_source[c] = by_source[c] if one.by_source is None else one.by_source
+        if one.by_source is not None:
+            by_source[c] = one.by_source
     return Transplant(
-        foreign=foreign, full=full, apart=torch.stack([one.apart for one in found]), separation=separation, warped=torch.zeros_like(full),
-        by_warp=torch.zeros_like(by_source), withdrawn=torch.stack([one.withdrawn for one in found]), by_source=by_source,
+        **known, foreign=foreign, full=full, apart=torch.stack([one.apart for one in found]),
+        withdrawn=torch.stack([one.withdrawn for one in found]), by_source=by_source,
         destinations=_destinations(called[1], F.one_hot(source, len(found)).float()),
         residuals=torch.stack([one.residual.round().clamp(-127, 127).to(torch.int8).permute(1, 2, 0) for one in found]),
     )
-
-
-def _with_warps(found: Transplant, called: Tensor, source: Tensor) -> Transplant:
-    """The result with what warped images (P,) of these classes (P,) are called."""
-    num_classes = len(found.full)
-    (warped,), (by_warp,) = _followed(called.expand(1, num_classes, -1), source, num_classes)
-    return replace(found, warped=warped, by_warp=by_warp)
 
 
 def _followed(called: Tensor, source: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:

@@ -89,8 +89,7 @@ def clues(found: Transplant, epochs: int = EARLY) -> dict[str, Tensor]:
     tells its two kinds of samples apart, times their separation. separation: that alone.
     """
     z = {name: _capped(standing_out(share, LEAST_SPREAD), share >= FEWEST_FLIPS) for name, share in found.shares.items()}
-    follows = torch.stack(list(found.shares.values())).amax(0)
-    returned = standing_out(follows * found.withdrawn, LEAST_DISPERSAL_SPREAD) * STANDS_OUT / RETURNED_STANDS_OUT
+    returned = standing_out(_largest(found.shares) * found.withdrawn, LEAST_DISPERSAL_SPREAD) * STANDS_OUT / RETURNED_STANDS_OUT
     apart = standing_out(found.apart * found.separation, LEAST_APART_SPREAD) * STANDS_OUT
     apart /= EARLY_APART_STANDS_OUT if epochs < EARLY else APART_STANDS_OUT
     separation = standing_out(found.separation, LEAST_SEPARATION_SPREAD) * STANDS_OUT / SEPARATION_STANDS_OUT
@@ -102,7 +101,7 @@ def clues(found: Transplant, epochs: int = EARLY) -> dict[str, Tensor]:
 
 def transplant_scores(found: Transplant, epochs: int = EARLY) -> Tensor:
     """(C,) float32: how far each class stands out by the clue that speaks loudest against it."""
-    return torch.stack(list(clues(found, epochs).values())).amax(0)
+    return _largest(clues(found, epochs))
 
 
 def shares_behind(found: Transplant, verdict: Verdict) -> Tensor:
@@ -111,6 +110,11 @@ def shares_behind(found: Transplant, verdict: Verdict) -> Tensor:
     if verdict.clue == "warped":
         shares[verdict.classes[0]] = found.by_warp[verdict.classes[0]]
     return shares
+
+
+def _largest(named: dict[str, Tensor]) -> Tensor:
+    """(C,): of several numbers for each class."""
+    return torch.stack(list(named.values())).amax(0)
 
 
 def _capped(z: Tensor, counts: Tensor) -> Tensor:
@@ -130,7 +134,7 @@ def decide_target(found: Transplant, epochs: int = EARLY) -> Verdict:
     all-to-all attack sends every class elsewhere, whichever class it was cut from.
     """
     z_of = clues(found, epochs)
-    scores = torch.stack(list(z_of.values())).amax(0)
+    scores = _largest(z_of)
     first = int(scores.argsort(descending=True, stable=True)[0])
     z, received = float(scores[first]), int(found.destinations.max())
     clue = max(z_of, key=lambda name: float(z_of[name][first]))
