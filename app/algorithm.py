@@ -9,8 +9,8 @@ from app.glossary import safe
 from app.recorded import EpochRow
 from app.theme import count
 from bsd_engine.audit.words import measure
-from bsd_engine.config import BSDConfig, ScheduleConfig
-from bsd_engine.runs import RunReader
+from bsd_engine.config.settings import BSDConfig, ScheduleConfig
+from bsd_engine.runs.reader import RunReader
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from app.theme import Palette, Sketch, class_name, count, faded
-from bsd_engine.spectrum import Spectrum
+from bsd_engine.prepare.spectrum import Spectrum
 
 MOST_BARS = 12
 

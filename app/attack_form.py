@@ -14,9 +14,9 @@ from app.theme import LONGEST_NAME
 from bsd_engine import attacks
 from bsd_engine.attacks.custom import MAX_BYTES
 from bsd_engine.attacks.described import Parameter, parameters_of
-from bsd_engine.config import BSDConfig
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError, ConfigError
-from bsd_engine.presets import preset
+from bsd_engine.config.presets import preset
 
 RATE_HELP = "Share of the images of the other classes that get the trigger. Above 0, at most 90 %."
 CLEAN_RATE_HELP = "Share of the target class that gets the trigger; this attack changes no label. Above 0, at most 90 %."

@@ -14,8 +14,8 @@ from app.pixels import data_uri, thumbnail
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.models import AuditModels
 from bsd_engine.audit.suspects import Suspects, suspects
-from bsd_engine.audit.verdicts import Verdict, Verdicts
-from bsd_engine.runs import RunReader
+from bsd_engine.audit.judgements import Verdict, Verdicts
+from bsd_engine.runs.reader import RunReader
 
 PICTURED = 500
 """Rows of the table that have a picture, from the top of the current order: each costs 0.1 ms and a kilobyte."""

@@ -16,15 +16,15 @@ from app import audit_data, data_paths, words
 from app.audit_data import Audited
 from app.pixels import data_uri, enlarged
 from app.theme import count
-from bsd_engine.audit import cleaned
+from bsd_engine.audit.export import cleaned
 from bsd_engine.audit.bounds import draw, needed_draws, sentence
 from bsd_engine.audit.common import BLIND_SPOT, Common, in_common, matched_controls
 from bsd_engine.audit.gap import find_gap
 from bsd_engine.audit.models import has_models
-from bsd_engine.audit.report import report
+from bsd_engine.audit.export.report import report
 from bsd_engine.audit.sealed import Hits, scores
-from bsd_engine.audit.table import csv_text, parquet_bytes, table
-from bsd_engine.audit.weights import main_weights
+from bsd_engine.audit.export.table import csv_text, parquet_bytes, table
+from bsd_engine.audit.export.weights import main_weights
 from bsd_engine.errors import BSDError
 
 MOST_COMPARED = 500

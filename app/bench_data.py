@@ -14,13 +14,13 @@ from torch import Tensor
 from app import packet, recorded, words
 from app.bench_state import BenchState, Limits
 from app.theme import DARK, LIGHT, STAGE_NAMES
-from bsd_engine import trigger_bench
-from bsd_engine.attacks.placing import Change, drawn, placed
-from bsd_engine.bounded import Stamp, stamp_of
+from bsd_engine.runs import trigger_bench
+from bsd_engine.attacks.patterns.placing import Change, drawn, placed
+from bsd_engine.files.bounded import Stamp, stamp_of
 from bsd_engine.errors import BSDError
-from bsd_engine.runs import RunReader
-from bsd_engine.stored_models import stored_epochs, undefended_command
-from bsd_engine.trigger_bench import Answers, BenchImages
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.runs.stored_models import stored_epochs, undefended_command
+from bsd_engine.runs.trigger_bench import Answers, BenchImages
 
 MOST_ROWS = 10
 """Classes with a bar, those that any model finds likeliest; all of them where there are at most a dozen."""

@@ -12,7 +12,7 @@ import numpy as np
 from app.facts import LOSS_HIGH, LOSS_LOW
 from bsd_engine.events import EpochState
 from bsd_engine.shares import DISTANCES, loss_discrepancy
-from bsd_engine.whatif import descending_order
+from bsd_engine.method.preview import descending_order
 
 KNOTS = 512
 LEVELS = 255

@@ -16,9 +16,9 @@ from app.recorded import prior_seconds
 from app.session import registry
 from app.theme import LONGEST_NAME
 from bsd_engine import attacks
-from bsd_engine.config import AttackConfig, BSDConfig, SplitConfig
+from bsd_engine.config.settings import AttackConfig, BSDConfig, SplitConfig
 from bsd_engine.errors import BSDError
-from bsd_engine.presets import PRESETS, preset
+from bsd_engine.config.presets import PRESETS, preset
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FIRST_PRESET = "demo"
@@ -137,7 +137,7 @@ def class_names(spec: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=16)
 def _class_names(spec: str, stamps: tuple[Any, ...]) -> tuple[str, ...]:
-    from bsd_engine import sources
+    from bsd_engine.data import sources
 
     try:
         return sources.open_source(spec).class_names

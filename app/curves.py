@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from app.facts import Facts
 from app.stages import stage_spans, stage_strip
 from app.theme import STAGE_NAMES, Palette, Sketch, count, empty_figure, epoch_number, epoch_text, faded, percent
-from bsd_engine.config import ScheduleConfig
+from bsd_engine.config.settings import ScheduleConfig
 from bsd_engine.events import EpochState
 
 __all__ = ["Metrics", "accuracy_curves", "poison_in_pool", "stage_spans", "stage_strip", "vote_bars"]

@@ -11,8 +11,8 @@ import os
 from pathlib import Path
 
 from app import uploads
-from bsd_engine.bounded import Stamp, stamp_of
-from bsd_engine.config import BSDConfig
+from bsd_engine.files.bounded import Stamp, stamp_of
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import ConfigError
 
 VARIABLE = "BSD_DATA_ROOTS"

@@ -8,9 +8,9 @@ import numpy as np
 
 from app.theme import class_name, count, epoch_text, share
 from bsd_engine.audit.words import measure
-from bsd_engine.config import BSDConfig
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochState
-from bsd_engine.runs import RunReader
+from bsd_engine.runs.reader import RunReader
 
 LOSS_LOW, LOSS_HIGH = 1e-4, 20.0
 """Range of the loss axes, nats: SCE ends near 9.2 + 0.1 CE. What lies outside is drawn at the edge."""

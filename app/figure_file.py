@@ -29,10 +29,10 @@ from app.saving import record
 from app.session import RunRegistry, runs_root
 from app.theme import Palette, palette_for
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.config import BSDConfig
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError, ConfigError
-from bsd_engine.runs import RunReader, write_atomic
-from bsd_engine.spectrum import spectrum
+from bsd_engine.runs.reader import RunReader, write_atomic
+from bsd_engine.prepare.spectrum import spectrum
 
 ATTACK_FIGURES = ("attack_spectrum", "attack_classes")
 NAMES = (*PANELS, PASSPORT, *ATTACK_FIGURES, *CHARTS)

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from app.facts import LOSS_AXIS, LOSS_HIGH, LOSS_LOW, Cut, Facts
 from app.theme import Palette, Sketch, count, empty_figure, epoch_number, faded
 from bsd_engine.events import EpochState
-from bsd_engine.runs import Truth
+from bsd_engine.runs.reader import Truth
 from bsd_engine.splits import als_clean_mask, oss_clean_mask
 
 LOSS_BINS = 66

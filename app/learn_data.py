@@ -12,7 +12,7 @@ from app.learn_state import HIDEABLE, Lesson
 from app.linked import Linked
 from app.tour import Step
 from app.tune_asks import Want
-from bsd_engine.runs import RunReader
+from bsd_engine.runs.reader import RunReader
 
 CAPTIONS: dict[str, tuple[str, str]] = {
     "hero": ("Every point is a training image. Filled: in the [[D_c|clean pool]]. Hollow: left out.", "Scores of each sample and the cuts of the split; filled is [[D_c]]."),

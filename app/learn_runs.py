@@ -7,9 +7,9 @@ from pathlib import Path
 
 from app import recorded, words
 from app.session import registry, runs_root
-from bsd_engine import recordings
+from bsd_engine.recordings import library
 from bsd_engine.errors import BSDError
-from bsd_engine.runs import list_runs
+from bsd_engine.runs.reader import list_runs
 
 OWN_CARDS = 6
 
@@ -29,7 +29,7 @@ class Card:
 
 def cards(shown: str | None = None) -> tuple[Card, ...]:
     """The bundled recordings, without any the newest runs of this machine; and the shown run, whatever it is."""
-    bundled = [_recording_card(name) for name in recordings.names()]
+    bundled = [_recording_card(name) for name in library.names()]
     own = [] if bundled else [path.name for path in list_runs(runs_root())[:OWN_CARDS]]
     if shown is not None and shown not in (*own, *(card.run for card in bundled)):
         own = [shown, *own[: OWN_CARDS - 1]]
@@ -38,10 +38,10 @@ def cards(shown: str | None = None) -> tuple[Card, ...]:
 
 def _recording_card(name: str) -> Card:
     try:
-        found = recordings.describe(name)
+        found = library.describe(name)
     except BSDError as error:
-        return Card(run=recordings.PREFIX + name, title=name, sentence=str(error))
-    return Card(run=recordings.PREFIX + name, title=found.title, sentence=found.sentence, command=found.command)
+        return Card(run=library.PREFIX + name, title=name, sentence=str(error))
+    return Card(run=library.PREFIX + name, title=found.title, sentence=found.sentence, command=found.command)
 
 
 def _own_card(run: str) -> Card:
@@ -61,6 +61,6 @@ def folder(run: str) -> Path:
     BSDError
         For a name that is none, and a recording that cannot be read; one sentence.
     """
-    if run.startswith(recordings.PREFIX):  # without the registry, which would load torch beside the first picture
-        return recordings.open_recording(run.removeprefix(recordings.PREFIX))
+    if run.startswith(library.PREFIX):  # without the registry, which would load torch beside the first picture
+        return library.open_recording(run.removeprefix(library.PREFIX))
     return registry().path(run)

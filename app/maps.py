@@ -11,7 +11,7 @@ from app.facts import Facts
 from app.points import add_legend, add_points, add_rings, groups_of, mistakes
 from app.theme import Palette, Sketch, count, empty_figure, faded
 from bsd_engine.events import EpochState
-from bsd_engine.runs import Truth
+from bsd_engine.runs.reader import Truth
 
 MOST_MAP_LABELS = 20
 

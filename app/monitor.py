@@ -129,7 +129,7 @@ def _attack_chip(now: Snapshot, truth_shown: bool) -> str:
 
 @lru_cache(maxsize=8)
 def _device(setting: str) -> str:
-    from bsd_engine import runtime
+    from bsd_engine.compute import runtime
 
     try:
         return runtime.choose(setting).description

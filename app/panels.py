@@ -14,7 +14,7 @@ from app import figures, recorded, target_figures
 from app.figures import Facts, empty_figure
 from app.theme import Palette, epoch_number
 from bsd_engine.events import EpochState
-from bsd_engine.runs import RunReader, Truth
+from bsd_engine.runs.reader import RunReader, Truth
 
 MapKind = Literal["auto", "PCA", "UMAP"]
 

@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bsd_engine import presets
-from bsd_engine.config import BSDConfig
+from bsd_engine.config import presets
+from bsd_engine.config.settings import BSDConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 NUMBERS = ROOT / "assets/paper_tables.json"

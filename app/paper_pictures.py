@@ -16,8 +16,8 @@ from app.paper_curves import Outcome, Voted
 from app.paper_results import measured, recorded_results
 from app.theme import Palette, empty_figure, plain
 from bsd_engine import attacks
-from bsd_engine.config import BSDConfig
-from bsd_engine.runs import Truth
+from bsd_engine.config.settings import BSDConfig
+from bsd_engine.runs.reader import Truth
 
 Draw = Callable[[Sequence[Path], Palette, bool], go.Figure]
 """(folders of the slots' runs, palette, truth shown) -> figure."""

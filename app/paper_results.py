@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.paper_cells import ALL_TO_ALL, ROOT, Cell
-from bsd_engine.bounded import Stamp, stamp_of
+from bsd_engine.files.bounded import Stamp, stamp_of
 from bsd_engine.metrics import defense_effectiveness_rating
 
 RESULTS = ROOT / "benchmarks/results/paper_tables.jsonl"

@@ -15,7 +15,7 @@ from app.histograms import LOSS_BINS, add_distribution, steps
 from app.small_multiples import SmallMultiples
 from app.theme import Palette, Sketch, count, empty_figure, epoch_number
 from bsd_engine.events import EpochState
-from bsd_engine.runs import Truth
+from bsd_engine.runs.reader import Truth
 from bsd_engine.splits import loss_discrepancy
 
 GAP_BINS = 60

@@ -8,8 +8,8 @@ from typing import Literal
 
 from app.paper_cells import SPECS, Cell, cells, paper_numbers
 from app.paper_results import Measured, Results, measured
-from bsd_engine import presets
-from bsd_engine.config import BSDConfig
+from bsd_engine.config import presets
+from bsd_engine.config.settings import BSDConfig
 
 TABLES = ("1", "2", "4", "6", "7", "10", "12")
 METHODS = {"none": "no defence", "fp": "FP", "nad": "NAD", "abl": "ABL", "dbd": "DBD", "asd": "ASD", "bsd": "BSD"}

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from app.theme import Palette, Sketch, faded
-from bsd_engine.runs import Truth
+from bsd_engine.runs.reader import Truth
 
 
 @dataclass(frozen=True)

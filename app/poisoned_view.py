@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 import torch
 
-from bsd_engine import data
+from bsd_engine.data import dataset
 from bsd_engine.attacks import Attack
-from bsd_engine.config import BSDConfig
-from bsd_engine.preflight import PreparedData, prepare_with_attack
+from bsd_engine.config.settings import BSDConfig
+from bsd_engine.prepare.prepare import PreparedData, prepare_with_attack
 
 MEAN_OF = 2000
 Kind = Literal["poisoned", "noise", "unchanged", "all"]
@@ -88,7 +88,7 @@ def poisoned_view(config: BSDConfig) -> PoisonedView:
     The source is read twice, since poisoning writes over what it is given; large folders are mapped, not read.
     """
     prepared, attack = prepare_with_attack(config)
-    source = data.load(config.data.data, config.data.limit, config.seed, config.data.image_size)
+    source = dataset.load(config.data.data, config.data.limit, config.seed, config.data.image_size)
     changed = prepared.is_poison if prepared.is_noise is None else prepared.is_poison | prepared.is_noise
     originals = {i: source.train_images[i].permute(1, 2, 0).contiguous().numpy() for i in changed.nonzero().squeeze(1).tolist()}
     return PoisonedView(prepared=prepared, originals=originals, trigger=trigger_of(attack, source.train_images))

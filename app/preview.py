@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from app import recorded
-from bsd_engine import whatif
-from bsd_engine.bounded import Stamp
-from bsd_engine.config import BSDConfig
+from bsd_engine.method import preview as whatif
+from bsd_engine.files.bounded import Stamp
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError
-from bsd_engine.runs import RunReader
-from bsd_engine.whatif import Difference, PoolMap, Settings, Worth
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.method.preview import Difference, PoolMap, Settings, Worth
 
 GRID = tuple(k / 20 for k in range(21))
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from app.eta import Durations, stage_seconds
-from bsd_engine.bounded import Stamp, stamp_of
-from bsd_engine.config import STAGES, BSDConfig, Stage
+from bsd_engine.files.bounded import Stamp, stamp_of
+from bsd_engine.config.settings import STAGES, BSDConfig, Stage
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.events import EpochState
-from bsd_engine.runs import Command, RunReader, list_runs, read_commands
+from bsd_engine.runs.reader import Command, RunReader, list_runs, read_commands
 
 
 @dataclass(frozen=True, kw_only=True)

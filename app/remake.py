@@ -10,7 +10,7 @@ from pathlib import Path
 from app.panels import View
 from app.session import is_recording, runs_root
 from app.theme import Palette
-from bsd_engine.config import BSDConfig
+from bsd_engine.config.settings import BSDConfig
 
 PASSPORT = "passport_losses"
 """The one figure that needs a sample."""
@@ -35,7 +35,7 @@ def command(name: str, runs: Sequence[Path] = (), *, palette: Palette, truth_sho
     words += [] if truth_shown else ["--no-truth"]
     words += ["--out", f"{name}.html"]
     if config is not None:
-        from bsd_engine.export import command as poison_command  # it needs torch, which most pages do not
+        from bsd_engine.prepare.export import command as poison_command  # it needs torch, which most pages do not
 
         options = shlex.split(poison_command(config, "unused"))[4:-2]
         words += ["--", *options]

@@ -27,11 +27,11 @@ from app.linked import Linked
 from app.replay_data import Sheet, sheets, whole_packet
 from app.tune_data import Look
 from app.tune_view import FOLDER, whole_script
-from bsd_engine import recordings
+from bsd_engine.recordings import library
 from bsd_engine.errors import BSDError, RunFolderError
-from bsd_engine.remake import train_command
-from bsd_engine.runs import RunReader, write_atomic
-from bsd_engine.whatif import Settings
+from bsd_engine.runs.remake import train_command
+from bsd_engine.runs.reader import RunReader, write_atomic
+from bsd_engine.method.preview import Settings
 
 LARGEST_BYTES = 5_000_000
 """What a page should weigh; images are made coarser to stay below."""
@@ -74,9 +74,9 @@ def replay_page(run: RunReader, *, with_truth: bool = True, looked: Linked | Non
 
 
 def _title(run: RunReader, name: str) -> str:
-    known = recordings.names() if run.run_id == name else ()
-    bundled = name.removeprefix(recordings.PREFIX)
-    return recordings.describe(bundled).title if name.startswith(recordings.PREFIX) and bundled in known else name
+    known = library.names() if run.run_id == name else ()
+    bundled = name.removeprefix(library.PREFIX)
+    return library.describe(bundled).title if name.startswith(library.PREFIX) and bundled in known else name
 
 
 def _first_split(run: RunReader) -> int:
@@ -196,9 +196,9 @@ def _style() -> str:
 
 def source(name: str) -> RunReader:
     """The run that a word of the command line means: a folder, or a bundled recording."""
-    if Path(name).is_dir() or not name.startswith(recordings.PREFIX):
+    if Path(name).is_dir() or not name.startswith(library.PREFIX):
         return recorded.reader(Path(name))
-    return recorded.reader(recordings.open_recording(name.removeprefix(recordings.PREFIX)))
+    return recorded.reader(library.open_recording(name.removeprefix(library.PREFIX)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

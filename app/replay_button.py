@@ -10,8 +10,8 @@ from app import recorded
 
 if TYPE_CHECKING:
     from app.linked import Linked
-    from bsd_engine.runs import RunReader
-    from bsd_engine.whatif import Settings
+    from bsd_engine.runs.reader import RunReader
+    from bsd_engine.method.preview import Settings
 
 
 def replay_button(run: RunReader, *, truth_shown: bool, looked: Linked, settings: Settings, key: str = "replay") -> None:

@@ -14,7 +14,7 @@ from app import packet, recorded, tune_data
 from app.columns import Columns
 from app.tune_asks import Want
 from app.tune_data import THUMB_SIDE, Look
-from bsd_engine.runs import RunReader
+from bsd_engine.runs.reader import RunReader
 
 LARGEST_SHEET = 16383
 """Pixels a side of a WebP image."""

@@ -9,7 +9,7 @@ import streamlit as st
 from app import linked, recorded, words
 from app.linked import Linked
 from app.session import RunRegistry, is_recording
-from bsd_engine import recordings
+from bsd_engine.recordings import library
 from bsd_engine.errors import BSDError
 
 TRUTH_HELP = "Which samples are poisoned, and every number that only someone who knows it could give."
@@ -71,9 +71,9 @@ def described(runs: RunRegistry, run_id: str) -> str:
 
 def recording_title(run_id: str) -> str:
     """One line on a recording."""
-    name = run_id.removeprefix(recordings.PREFIX)
+    name = run_id.removeprefix(library.PREFIX)
     try:
-        return f"Recording · {recordings.describe(name).title}"
+        return f"Recording · {library.describe(name).title}"
     except BSDError:
         return f"Recording · {name} · not readable"
 

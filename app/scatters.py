@@ -10,7 +10,7 @@ from app.points import add_legend, add_points, add_rings, groups_of, mistakes
 from app.theme import Palette, Sketch, count, empty_figure, epoch_number, faded, share
 from bsd_engine.audit.words import measure
 from bsd_engine.events import EpochState
-from bsd_engine.runs import Truth
+from bsd_engine.runs.reader import Truth
 from bsd_engine.splits import als_clean_mask, discrepancy_clean_mask, loss_discrepancy
 
 

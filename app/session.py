@@ -23,12 +23,12 @@ import streamlit as st
 
 from app import data_paths
 from app.viewers import Viewers
-from bsd_engine import recordings
-from bsd_engine.config import BSDConfig
+from bsd_engine.recordings import library
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.events import EpochFinished, Event, RunStarted
-from bsd_engine.progress import shown_by
-from bsd_engine.runs import Command, RunReader, is_locked, list_runs, new_run_id, send_command
+from bsd_engine.compute.progress import shown_by
+from bsd_engine.runs.reader import Command, RunReader, is_locked, list_runs, new_run_id, send_command
 
 TRIGGERS = ".triggers"
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,7 +63,7 @@ class _Job:
 
 def is_recording(run_id: str) -> bool:
     """Whether an id names one of the recordings that come with the program, or one that there is not."""
-    return run_id.startswith(recordings.PREFIX)
+    return run_id.startswith(library.PREFIX)
 
 
 class RunRegistry:
@@ -127,13 +127,13 @@ class RunRegistry:
 
     def recording_ids(self) -> list[str]:
         """Recordings that come with the program, in the order in which they are offered."""
-        return [f"{recordings.PREFIX}{name}" for name in recordings.names()]
+        return [f"{library.PREFIX}{name}" for name in library.names()]
 
     def path(self, run_id: str) -> Path:
         """The folder of a run named by a page's address: one directly below the root, or a recording, which is unpacked; anything
         else is refused."""
         if is_recording(run_id):
-            return recordings.open_recording(run_id.removeprefix(recordings.PREFIX))
+            return library.open_recording(run_id.removeprefix(library.PREFIX))
         if not self._is_below_root(run_id):
             raise RunFolderError(f"There is no run called {run_id!r} in {self.root}; choose one from the list.")
         return self.root / run_id
@@ -155,15 +155,16 @@ class RunRegistry:
         BSDError
             If the queue is full, or the settings or the data are found unfit at once; nothing was started.
         """
-        from bsd_engine import preflight, recorder
+        from bsd_engine.prepare import prepare
+        from bsd_engine.runs import record
 
         data_paths.check_config(config, self.triggers)
         run_id, ready = new_run_id(), threading.Event()
 
         def job(on_event: OnEvent) -> None:
-            prepared = preflight.prepare(config)
+            prepared = prepare.prepare(config)
             ready.set()
-            recorder.record_run(config, self.root / run_id, prepared=prepared, on_event=on_event)
+            record.record_run(config, self.root / run_id, prepared=prepared, on_event=on_event)
 
         return self._begun(_Job(run_id, job, ready), START_PATIENCE)
 
@@ -177,24 +178,24 @@ class RunRegistry:
 
     def resume(self, run_id: str) -> str:
         """Go on with a run after its last checkpoint, or have it wait for its turn."""
-        from bsd_engine import recorder
+        from bsd_engine.runs import record
 
         path = self.path(run_id)
         if is_locked(path):
             raise RunFolderError(f"Run {run_id} is being trained by another process; stop it there first.")
         data_paths.check_config(RunReader(path).config, self.triggers)
-        self._enqueue(_Job(run_id, lambda on_event: recorder.resume_run(path, on_event=on_event), threading.Event()))
+        self._enqueue(_Job(run_id, lambda on_event: record.resume_run(path, on_event=on_event), threading.Event()))
         return run_id
 
     def branch(self, run_id: str, epoch: int, config: BSDConfig) -> str:
         """Begin a run from a checkpoint of another one, with other settings for the epochs after it, or have it wait; returns its id."""
-        from bsd_engine import recorder
+        from bsd_engine.runs import record
 
         data_paths.check_config(config, self.triggers)
         source, new_id = self.path(run_id), new_run_id()
 
         def job(on_event: OnEvent) -> None:
-            recorder.branch_run(source, epoch, config, self.root / new_id, on_event=on_event)
+            record.branch_run(source, epoch, config, self.root / new_id, on_event=on_event)
 
         return self._begun(_Job(new_id, job, threading.Event()), BRANCH_PATIENCE)
 
@@ -327,9 +328,10 @@ def with_lowest_priority(pid: int) -> None:
 
 def _load_engine() -> None:
     """Have ready what a first run would wait for: imports (2.7 s), the bundled images and torch's optimisers (1.9 s)."""
-    from bsd_engine import presets, recorder
+    from bsd_engine.config import presets
+    from bsd_engine.runs import record
 
-    with contextlib.suppress(BSDError), contextlib.closing(recorder.BSDTrainer(presets.smoke()).run()) as events:
+    with contextlib.suppress(BSDError), contextlib.closing(record.BSDTrainer(presets.smoke()).run()) as events:
         for _ in itertools.islice(events, 3):
             pass
 

@@ -12,7 +12,7 @@ from app.recorded import EpochRow
 from app.session import RunRegistry
 from app.theme import STAGE_NAMES, class_name, epoch_text, percent
 from bsd_engine.errors import BSDError
-from bsd_engine.runs import Command, RunReader, Status
+from bsd_engine.runs.reader import Command, RunReader, Status
 
 ING: dict[Command, str] = {"pause": "pausing…", "resume": "resuming…", "stop": "stopping…"}
 

@@ -18,11 +18,11 @@ from app.session import RunRegistry, is_recording
 from app.status import Snapshot
 from app.target_figures import by_warp
 from app.theme import Palette, class_name
-from bsd_engine.config import BSDConfig
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError
 from bsd_engine.events import EpochState
-from bsd_engine.recordings import NO_BRANCH
-from bsd_engine.verdict import caution
+from bsd_engine.recordings.library import NO_BRANCH
+from bsd_engine.target.verdict import caution
 
 HEIGHT = 320
 PICTURE_SIDE = 112

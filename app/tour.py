@@ -12,7 +12,7 @@ from app.glossary import safe
 from app.theme import count, percent
 from app.tour_numbers import Numbers, Pool, Sides, numbers
 from bsd_engine.audit.words import measure
-from bsd_engine.runs import RunReader
+from bsd_engine.runs.reader import RunReader
 
 TITLES = (
     "What a backdoor is", "Poison among the photographs", "Two models", "Why the altruistic loss gives it away",

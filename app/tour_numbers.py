@@ -10,10 +10,10 @@ import numpy as np
 
 from app import recorded
 from app.recorded import EpochRow
-from bsd_engine.bounded import Stamp
-from bsd_engine.runs import RunReader
+from bsd_engine.files.bounded import Stamp
+from bsd_engine.runs.reader import RunReader
 from bsd_engine.shares import exact_count
-from bsd_engine.whatif import descending_order
+from bsd_engine.method.preview import descending_order
 
 SHOWN = 24
 """Images of the second step."""

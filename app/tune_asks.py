@@ -12,7 +12,7 @@ import numpy as np
 
 from app.linked import Linked
 from bsd_engine.shares import DISTANCES
-from bsd_engine.whatif import Settings
+from bsd_engine.method.preview import Settings
 
 MOST_EPOCHS, MOST_THUMBS = 64, 64
 

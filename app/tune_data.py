@@ -20,11 +20,11 @@ from app.preview import Preview
 from app.stages import stage_spans
 from app.theme import DARK, LIGHT, STAGE_NAMES
 from app.tune_asks import Want, bitmap
-from bsd_engine import whatif
-from bsd_engine.bounded import Stamp
-from bsd_engine.config import BSDConfig
-from bsd_engine.runs import RunReader
-from bsd_engine.whatif import Settings
+from bsd_engine.method import preview as whatif
+from bsd_engine.files.bounded import Stamp
+from bsd_engine.config.settings import BSDConfig
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.method.preview import Settings
 
 BYTES_AT_ONCE = 1_500_000
 THUMB_SIDE = 48
@@ -155,7 +155,7 @@ def _draw_ranks(n: int, seed: int) -> np.ndarray:
     """(N,) uint32: place of each sample in the random order that "random" first pools are drawn in."""
     import torch
 
-    from bsd_engine.plans import generator_for
+    from bsd_engine.compute.plans import generator_for
 
     return whatif.descending_ranks(torch.rand(n, generator=generator_for(seed, "pools", 0)).numpy()).astype(np.uint32)
 

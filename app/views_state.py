@@ -12,8 +12,8 @@ from app.linked import Linked
 from app.run_choice import looked_at
 from app.tune_asks import Ask, Want, parse_ask, parse_settings
 from app.tune_view import last_ask
-from bsd_engine.runs import RunReader
-from bsd_engine.whatif import Settings
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.method.preview import Settings
 
 ADDRESS = "whatif"
 

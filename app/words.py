@@ -7,7 +7,7 @@ import shlex
 from datetime import datetime
 from pathlib import Path
 
-from bsd_engine.runs import Status
+from bsd_engine.runs.reader import Status
 
 STATUS: dict[Status, str] = {
     "running": "live", "paused": "live", "finished": "finished", "stopped": "stopped", "failed": "failed",

@@ -55,7 +55,7 @@ def build(folder: Path) -> bytes:
 def download(folder: Path) -> Path:
     """Folder with the four files, fetched by torchvision."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
-    from bsd_engine.torchvision_compat import import_torchvision
+    from bsd_engine.compute.torchvision_compat import import_torchvision
 
     import_torchvision().datasets.FashionMNIST(folder, download=True)
     return folder / "FashionMNIST/raw"

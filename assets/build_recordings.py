@@ -20,8 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bsd_engine import recordings  # noqa: E402
-from bsd_engine.recording_card import Card  # noqa: E402
+from bsd_engine.recordings import library  # noqa: E402
+from bsd_engine.recordings.card import Card  # noqa: E402
 
 BADNETS = ("--attack", "badnets", "--target", "3", "--rate", "0.05")
 CLEAN_LABEL = ("--attack", "label_consistent", "--target", "3", "--rate", "0.9", "--attack-parameters", "eps", "32", "step", "3")
@@ -115,7 +115,7 @@ def build(name: str, work: Path) -> Path:
     plain = trained(plan.command("undefended"), work / f"{name}-undefended") if plan.undefended else None
     run(["-m", "bsd_engine", "map", str(folder)])
     card = Card(name=name, title=plan.title, template=plan.template, command=f"python {shlex.join(plan.command())}")
-    return recordings.pack(folder, recordings.FOLDER / f"{name}{recordings.SUFFIX}", card, undefended=plain)
+    return library.pack(folder, library.FOLDER / f"{name}{library.SUFFIX}", card, undefended=plain)
 
 
 def main() -> None:
@@ -129,7 +129,7 @@ def main() -> None:
     given.work.mkdir(parents=True, exist_ok=True)
     for name in given.names or PLANS:
         path = build(name, given.work.resolve())
-        made = recordings.describe(name)
+        made = library.describe(name)
         print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1e6:.2f} MB\n{made.title}. {made.sentence}", flush=True)
 
 

@@ -30,9 +30,9 @@ from app.theme import LIGHT  # noqa: E402
 from bsd_engine.audit.flips import what_would_flip  # noqa: E402
 from bsd_engine.audit.history import RunHistory  # noqa: E402
 from bsd_engine.audit.reasons import reason  # noqa: E402
-from bsd_engine.audit.report import report  # noqa: E402
+from bsd_engine.audit.export.report import report  # noqa: E402
 from bsd_engine.audit.suspects import suspects  # noqa: E402
-from bsd_engine.runs import RunReader  # noqa: E402
+from bsd_engine.runs.reader import RunReader  # noqa: E402
 
 
 def seconds(what: Callable[[], object]) -> float:

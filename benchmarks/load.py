@@ -23,7 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bsd_engine.runs import RunReader
+from bsd_engine.runs.reader import RunReader
 from tests.dashboard import Dashboard
 from tests.fake_run import CONFIG, LiveFakeRun
 from tests.page_socket import PageSocket

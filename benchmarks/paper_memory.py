@@ -15,9 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bsd_engine.estimate import Workload  # noqa: E402
-from bsd_engine.preflight import prepare  # noqa: E402
-from bsd_engine.presets import preset  # noqa: E402
+from bsd_engine.training.estimate import Workload  # noqa: E402
+from bsd_engine.prepare.prepare import prepare  # noqa: E402
+from bsd_engine.config.presets import preset  # noqa: E402
 
 
 def peak() -> str:

@@ -22,13 +22,13 @@ sys.path.insert(0, str(ROOT))
 
 from app.paper_cells import NO_ATTACK, Cell, cells  # noqa: E402
 from app.paper_results import RESULTS, recorded_results  # noqa: E402
-from bsd_engine.config import BSDConfig  # noqa: E402
+from bsd_engine.config.settings import BSDConfig  # noqa: E402
 from bsd_engine.errors import BSDError  # noqa: E402
-from bsd_engine.preflight import PreparedData, prepare  # noqa: E402
-from bsd_engine.recorder import load_checkpoint, record_run  # noqa: E402
-from bsd_engine.scoring import hit_rate  # noqa: E402
-from bsd_engine.trainer import BSDTrainer  # noqa: E402
-from bsd_engine.undefended import train_undefended  # noqa: E402
+from bsd_engine.prepare.prepare import PreparedData, prepare  # noqa: E402
+from bsd_engine.runs.record import load_checkpoint, record_run  # noqa: E402
+from bsd_engine.method.scoring import hit_rate  # noqa: E402
+from bsd_engine.training.trainer import BSDTrainer  # noqa: E402
+from bsd_engine.training.undefended import train_undefended  # noqa: E402
 
 KEPT = ("clean_accuracy", "attack_success_rate", "pseudo_target", "true_target", "poison_in_clean_pool", "clean_pool_size", "seconds")
 

@@ -18,8 +18,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bsd_engine import recorder  # noqa: E402
-from bsd_engine.presets import demo  # noqa: E402
+from bsd_engine.runs import record  # noqa: E402
+from bsd_engine.config.presets import demo  # noqa: E402
 
 
 def timed(function: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
@@ -37,9 +37,9 @@ def main() -> None:
     """Train the demo once and print how long the calls that write events and read commands took."""
     spent: dict[str, list[float]] = {"_write": [], "_obey": []}
     for name, seconds in spent.items():
-        setattr(recorder, name, timed(getattr(recorder, name), seconds))
+        setattr(record, name, timed(getattr(record, name), seconds))
     with tempfile.TemporaryDirectory() as folder:
-        total = recorder.record_run(demo(), Path(folder) / "run")["seconds"]
+        total = record.record_run(demo(), Path(folder) / "run")["seconds"]
     epochs = [s for s in spent["_write"] if s > 0.005]
     print(f"an epoch's files: median {1000 * statistics.median(epochs):.0f} ms; an event's commands: "
           f"median {1e6 * statistics.median(spent['_obey']):.0f} us")

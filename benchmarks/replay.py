@@ -25,9 +25,9 @@ from synthetic_run import CLASSES, SyntheticRun  # noqa: E402
 from tuning import APP, CHROMIUM, p95, report  # noqa: E402
 
 from app.replay import LARGEST_BYTES, replay_page  # noqa: E402
-from bsd_engine.preflight import prepare  # noqa: E402
-from bsd_engine.presets import demo  # noqa: E402
-from bsd_engine.runs import RunReader, RunWriter  # noqa: E402
+from bsd_engine.prepare.prepare import prepare  # noqa: E402
+from bsd_engine.config.presets import demo  # noqa: E402
+from bsd_engine.runs.reader import RunReader, RunWriter  # noqa: E402
 
 SCRUB = """async epoch => { const root = document.querySelector('.tn'), range = root.querySelector('.tn-epoch'), begin = performance.now()
   range.value = epoch + 1; range.dispatchEvent(new Event('input'))

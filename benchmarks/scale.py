@@ -27,13 +27,15 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 from synthetic_run import SyntheticRun  # noqa: E402
 
-from bsd_engine import bench_parts, models, runtime, splits  # noqa: E402
+from bsd_engine import splits
+from bsd_engine.bench import parts as bench_parts
+from bsd_engine.compute import models, runtime  # noqa: E402
 from bsd_engine.audit.history import RunHistory  # noqa: E402
 from bsd_engine.audit.suspects import suspects  # noqa: E402
-from bsd_engine.augment import Normalizer  # noqa: E402
-from bsd_engine.presets import demo  # noqa: E402
-from bsd_engine.runs import RunReader  # noqa: E402
-from bsd_engine.scoring import score  # noqa: E402
+from bsd_engine.compute.augment import Normalizer  # noqa: E402
+from bsd_engine.config.presets import demo  # noqa: E402
+from bsd_engine.runs.reader import RunReader  # noqa: E402
+from bsd_engine.method.scoring import score  # noqa: E402
 
 SIZES = (1000, 10_000, 50_000, 200_000)
 RESULTS = ROOT / "benchmarks/results/scale.json"

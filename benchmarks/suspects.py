@@ -21,9 +21,9 @@ sys.path.insert(0, str(ROOT))
 from bsd_engine.audit.gap import find_gap
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.suspects import suspects
-from bsd_engine.presets import demo
-from bsd_engine.recorder import record_run
-from bsd_engine.runs import RunReader
+from bsd_engine.config.presets import demo
+from bsd_engine.runs.record import record_run
+from bsd_engine.runs.reader import RunReader
 
 
 def area(scores: np.ndarray, is_poison: np.ndarray) -> float:

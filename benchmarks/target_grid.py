@@ -24,13 +24,14 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bsd_engine import runtime, trainer  # noqa: E402
-from bsd_engine.config import BSDConfig  # noqa: E402
+from bsd_engine.compute import runtime
+from bsd_engine.training import trainer  # noqa: E402
+from bsd_engine.config.settings import BSDConfig  # noqa: E402
 from bsd_engine.errors import DataError  # noqa: E402
-from bsd_engine.find_target import find_target  # noqa: E402
-from bsd_engine.presets import demo  # noqa: E402
-from bsd_engine.transplant import Transplant, transplant  # noqa: E402
-from bsd_engine.verdict import decide_target  # noqa: E402
+from bsd_engine.training.find_target import find_target  # noqa: E402
+from bsd_engine.config.presets import demo  # noqa: E402
+from bsd_engine.target.transplant import Transplant, transplant  # noqa: E402
+from bsd_engine.target.verdict import decide_target  # noqa: E402
 
 DATA: dict[str, dict[str, Any]] = {
     "bundled": {"data": "bundled", "limit": 6000, "altruistic_epochs": 6},

@@ -101,12 +101,13 @@ def engine(samples: int) -> None:
     """The functions alone, on one thread."""
     import torch
 
-    from bsd_engine import splits, whatif
+    from bsd_engine import splits
+    from bsd_engine.method import preview
 
     torch.set_num_threads(1)
     run = SyntheticRun(samples)
     state, config, labels = run.state(14), run.config, run.labels
-    scores = whatif.FirstScores(losses=state.altruistic_loss, oss=state.oss_score, target=TARGET)
+    scores = preview.FirstScores(losses=state.altruistic_loss, oss=state.oss_score, target=TARGET)
     grid = tuple(k / 20 for k in range(21))
 
     def split() -> None:
@@ -122,7 +123,7 @@ def engine(samples: int) -> None:
 
     took = timed(split)
     report(f"re-split of {samples:,} samples, median and p95", "2 ms", statistics.median(took), p95(took), passed=statistics.median(took) <= 2)
-    took = timed(lambda: whatif.pool_map(config, labels, scores, run.is_poison, alphas=grid, betas=grid), 20)
+    took = timed(lambda: preview.pool_map(config, labels, scores, run.is_poison, alphas=grid, betas=grid), 20)
     report("alpha x beta map 21 x 21, median and p95", "1,000 ms", statistics.median(took), p95(took), passed=p95(took) <= 1000)
 
 

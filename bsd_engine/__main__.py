@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import tyro
 from tqdm import tqdm
 
-from bsd_engine.config import BSDConfig
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError, ConfigError, StorageError
-from bsd_engine.options import (
+from bsd_engine.cli.options import (
     BenchOptions,
     CleanedOptions,
     MapOptions,
@@ -25,11 +25,11 @@ from bsd_engine.options import (
     SuspectsOptions,
     TargetOptions,
 )
-from bsd_engine.presets import PRESETS, preset
-from bsd_engine.progress import shown_by
+from bsd_engine.config.presets import PRESETS, preset
+from bsd_engine.compute.progress import shown_by
 
 if TYPE_CHECKING:
-    from bsd_engine.preflight import PreparedData
+    from bsd_engine.prepare.prepare import PreparedData
 
 Options = TypeVar("Options")
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
@@ -50,7 +50,7 @@ def _base(arguments: list[str]) -> BSDConfig:
     source = _given(arguments, "--branch") or _given(arguments, "--config")
     if source is None:
         return preset(_given(arguments, "--preset") or "demo")
-    from bsd_engine.runs import RunReader
+    from bsd_engine.runs.reader import RunReader
 
     path = Path(source)
     return RunReader(path.parent if path.name == "config.json" else path).config
@@ -83,7 +83,7 @@ def _parsed(kind: type[Options], command: str, arguments: list[str], **more: Any
 
 
 def _out_folder(options: RunOptions) -> Path:
-    from bsd_engine.runs import new_run_id
+    from bsd_engine.runs.reader import new_run_id
 
     return options.out or Path("runs") / new_run_id()
 
@@ -141,8 +141,8 @@ def _print_summary(summary: dict, folder: Path) -> None:
 
 def _prepare_and_warn(config: BSDConfig) -> PreparedData:
     """Data ready for training, with a word on duplicates that contradict each other."""
-    from bsd_engine.preflight import prepare
-    from bsd_engine.preflight import report as report_on
+    from bsd_engine.prepare.prepare import prepare
+    from bsd_engine.prepare.prepare import report as report_on
 
     prepared = prepare(config)
     if warning := report_on(prepared).warning:
@@ -153,10 +153,10 @@ def _prepare_and_warn(config: BSDConfig) -> PreparedData:
 def check(arguments: list[str]) -> None:
     """Say what training with the same options would work on, and start nothing."""
     options = _run_options("check", arguments)
-    from bsd_engine.estimate import estimate
-    from bsd_engine.preflight import prepare
-    from bsd_engine.preflight import report as report_on
-    from bsd_engine.runs import RunReader
+    from bsd_engine.training.estimate import estimate
+    from bsd_engine.prepare.prepare import prepare
+    from bsd_engine.prepare.prepare import report as report_on
+    from bsd_engine.runs.reader import RunReader
 
     config = RunReader(options.resume).config if options.resume else options.config
     prepared = prepare(config)
@@ -167,7 +167,7 @@ def check(arguments: list[str]) -> None:
 def train(arguments: list[str]) -> None:
     """Train a clean model with BSD from data that may be poisoned, and record the run."""
     options = _run_options("train", arguments)
-    from bsd_engine.recorder import branch_run, record_run, resume_run
+    from bsd_engine.runs.record import branch_run, record_run, resume_run
 
     folder = options.resume or _out_folder(options)
     progress = _Progress()
@@ -194,7 +194,7 @@ def undefended(arguments: list[str]) -> None:
     options = _run_options("undefended", arguments)
     if options.resume:
         raise ConfigError("undefended training cannot be resumed; it is short. Start it again without --resume.")
-    from bsd_engine.undefended import train_undefended
+    from bsd_engine.training.undefended import train_undefended
 
     folder = _out_folder(options)
     _print_summary(train_undefended(options.config, folder, progress=lambda epochs: tqdm(epochs, unit="epoch")), folder)
@@ -212,8 +212,8 @@ def poison(arguments: list[str]) -> None:
         raise ConfigError("poison needs --out: a new folder, or a file that ends in .npz.")
     if options.config.attack.attack == "none":
         raise ConfigError("attack is none, so nothing would be poisoned; choose an attack.")
-    from bsd_engine import export
-    from bsd_engine.preflight import prepare
+    from bsd_engine.prepare import export
+    from bsd_engine.prepare.prepare import prepare
 
     form = export.format_of(options.out, options.format)
     prepared = prepare(options.config)
@@ -227,7 +227,7 @@ def poison(arguments: list[str]) -> None:
 def find(arguments: list[str]) -> None:
     """Train the altruistic model only and print which class each estimator takes for the target, and how surely."""
     options = _options(TargetOptions, "target", arguments)
-    from bsd_engine.find_target import find_target
+    from bsd_engine.training.find_target import find_target
 
     progress = _Progress(options.config.schedule.altruistic_epochs)
     try:
@@ -240,7 +240,7 @@ def find(arguments: list[str]) -> None:
 def map_run(arguments: list[str]) -> None:
     """Make the 2-D UMAP maps of a run folder."""
     options = _parsed(MapOptions, "map", arguments)
-    from bsd_engine.maps import make_maps
+    from bsd_engine.runs.maps import make_maps
 
     make_maps(options.folder, follow=options.follow)
 
@@ -248,7 +248,7 @@ def map_run(arguments: list[str]) -> None:
 def suspects(arguments: list[str]) -> None:
     """Rank the samples of a run by how suspect its record makes them, with reasons, and list those to keep."""
     options = _parsed(SuspectsOptions, "suspects", arguments)
-    from bsd_engine.audit.commands import write_suspects
+    from bsd_engine.audit.export.commands import write_suspects
 
     written, kept = write_suspects(options.folder, options.out, options.keep)
     print(f"written: {', '.join(map(str, written))}")
@@ -258,7 +258,7 @@ def suspects(arguments: list[str]) -> None:
 def report(arguments: list[str]) -> None:
     """Write one self-contained HTML page on a run."""
     options = _parsed(ReportOptions, "report", arguments)
-    from bsd_engine.audit.commands import write_report
+    from bsd_engine.audit.export.commands import write_report
 
     path = write_report(options.folder, options.out, with_truth=options.truth)
     print(f"written: {path} ({path.stat().st_size / 1e6:.1f} MB)")
@@ -269,7 +269,7 @@ def cleaned(arguments: list[str]) -> None:
     options = _parsed(CleanedOptions, "cleaned", arguments)
     if options.out is None and options.weights is None:
         raise ConfigError("cleaned needs --out, a new folder, or --weights, a file, or both.")
-    from bsd_engine.audit.commands import write_cleaned, write_weights
+    from bsd_engine.audit.export.commands import write_cleaned, write_weights
 
     if options.out is not None:
         kept = write_cleaned(options.folder, options.out, options.keep, _image_bar)
@@ -285,8 +285,8 @@ def bench(arguments: list[str]) -> None:
     config = preset(options.preset).with_settings(device=options.device, **changes)
     if options.out and not options.out.parent.is_dir():
         raise StorageError(f"Cannot write {options.out}: there is no folder {options.out.parent}. Make it, or choose another place.")
-    from bsd_engine.bench import measure
-    from bsd_engine.bench_parts import PRESET_SIZES
+    from bsd_engine.bench.suite import measure
+    from bsd_engine.bench.parts import PRESET_SIZES
 
     report = measure(config, rounds=1 if options.quick else options.rounds, samples=options.samples, workers=options.workers,
                      landmarks=options.landmarks, presets=tuple(PRESET_SIZES) if options.presets else ())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from bsd_engine.preflight import PreparedData, prepare
-from bsd_engine.recorder import record_run
+from bsd_engine.prepare.prepare import PreparedData, prepare
+from bsd_engine.runs.record import record_run
 from tests.short_runs import tiny
 
 SETTINGS = {"limit": 1000, "altruistic_epochs": 2, "t1": 2, "init_epochs": 2, "t2": 6, "t3": 8, "iterations": 2}

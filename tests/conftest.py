@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from bsd_engine import runtime
+from bsd_engine.compute import runtime
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.preflight import PreparedData, prepare
-from bsd_engine.runs import RunReader
+from bsd_engine.prepare.prepare import PreparedData, prepare
+from bsd_engine.runs.reader import RunReader
 from tests.audit_runs import recorded
 from tests.short_runs import tiny
 

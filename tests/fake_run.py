@@ -13,10 +13,10 @@ from typing import Self
 
 import numpy as np
 
-from bsd_engine.config import BSDConfig
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochState
-from bsd_engine.presets import demo
-from bsd_engine.runs import RunWriter, new_run_id
+from bsd_engine.config.presets import demo
+from bsd_engine.runs.reader import RunWriter, new_run_id
 from bsd_engine.splits import als_clean_mask, clean_ratio, discrepancy_clean_mask, initial_clean_mask, oss_clean_mask
 
 CONFIG = demo().with_settings(

@@ -16,10 +16,12 @@ import atheris
 import numpy as np
 
 with atheris.instrument_imports(include=["bsd_engine", "numpy.lib", "zipfile"]):
-    from bsd_engine import bounded, run_checks, sources
-    from bsd_engine.config import BSDConfig
+    from bsd_engine.data import sources
+    from bsd_engine.files import bounded
+    from bsd_engine.runs import validation
+    from bsd_engine.config.settings import BSDConfig
     from bsd_engine.errors import BSDError
-    from bsd_engine.epoch_file import pack_epoch, unpack_epoch
+    from bsd_engine.runs.epoch_file import pack_epoch, unpack_epoch
 from tests.fake_run import FakeRun
 
 PLACE = Path(tempfile.mkdtemp(prefix="fuzz-coverage-"))
@@ -30,9 +32,9 @@ def read(content: bytes) -> None:
     kind, rest = content[:1], content[1:]
     try:
         if kind == b"e":
-            run_checks.check_epoch(unpack_epoch(rest), 9, 60, 10)
+            validation.check_epoch(unpack_epoch(rest), 9, 60, 10)
         elif kind == b"j":
-            run_checks.check_config(bounded.parse_object(rest))
+            validation.check_config(bounded.parse_object(rest))
         elif kind == b"s":
             BSDConfig.from_dict(bounded.parse_object(rest))
         elif kind == b"n":

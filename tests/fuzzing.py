@@ -27,14 +27,16 @@ import numpy as np
 import torch
 from PIL import Image
 
-from bsd_engine import checkpoints, sources, splits
+from bsd_engine import splits
+from bsd_engine.data import sources
+from bsd_engine.runs import checkpoints
 from bsd_engine.attacks import custom
-from bsd_engine.bounded import parse_object
-from bsd_engine.config import BSDConfig
-from bsd_engine.decoding import decode
+from bsd_engine.files.bounded import parse_object
+from bsd_engine.config.settings import BSDConfig
+from bsd_engine.data.decoding import decode
 from bsd_engine.errors import BSDError
-from bsd_engine.presets import smoke
-from bsd_engine.runs import RunReader, read_commands
+from bsd_engine.config.presets import smoke
+from bsd_engine.runs.reader import RunReader, read_commands
 
 MOST_SECONDS = 2.0
 MOST_BYTES = 1_000_000_000

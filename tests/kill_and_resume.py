@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bsd_engine.runs import RunReader
+from bsd_engine.runs.reader import RunReader
 from tests.short_runs import differences
 
 ROOT = Path(__file__).parents[1]

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bsd_engine.errors import BSDError
-from bsd_engine.runs import RunReader, is_locked
+from bsd_engine.runs.reader import RunReader, is_locked
 from tests.dashboard import Dashboard
 from tests.kill_and_resume import compare, kill_at_random
 from tests.page_socket import PageSocket

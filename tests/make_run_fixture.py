@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bsd_engine.recorder import record_run
-from bsd_engine.runs import FORMAT_VERSION, checkpoint_paths
+from bsd_engine.runs.record import record_run
+from bsd_engine.runs.reader import FORMAT_VERSION, checkpoint_paths
 from tests.short_runs import short
 
 FOLDER = Path(__file__).parent / "run_folders"

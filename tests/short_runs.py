@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from bsd_engine.config import BSDConfig
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochFinished, EpochState
-from bsd_engine.preflight import PreparedData
-from bsd_engine.presets import smoke
-from bsd_engine.trainer import BSDTrainer
+from bsd_engine.prepare.prepare import PreparedData
+from bsd_engine.config.presets import smoke
+from bsd_engine.training.trainer import BSDTrainer
 
 
 def tiny(**settings: Any) -> BSDConfig:

@@ -20,13 +20,15 @@ from app.panels import PANELS, View
 from app.session import RunRegistry
 from app.status import look, sentence
 from app.theme import DARK, LIGHT
-from bsd_engine import preflight, progress, recorder
-from bsd_engine.config import ScheduleConfig
+from bsd_engine.compute import progress
+from bsd_engine.prepare import prepare as preflight
+from bsd_engine.runs import record
+from bsd_engine.config.settings import ScheduleConfig
 from bsd_engine.errors import ConfigError, RunFolderError, TrainingError
-from bsd_engine.preflight import PreparedData
-from bsd_engine.presets import PRESETS, preset
-from bsd_engine.recorder import record_run
-from bsd_engine.runs import RunReader, RunWriter, send_command
+from bsd_engine.prepare.prepare import PreparedData
+from bsd_engine.config.presets import PRESETS, preset
+from bsd_engine.runs.record import record_run
+from bsd_engine.runs.reader import RunReader, RunWriter, send_command
 from tests.fake_run import CONFIG, FakeRun, LiveFakeRun, fake_run
 from tests.pages import WHOLE_APP, everything, html, ran
 from tests.short_runs import short
@@ -247,7 +249,7 @@ def test_one_training_at_a_time_and_its_error_is_kept(tmp_path: Path, monkeypatc
         go_on.wait(10)
         raise TrainingError("The main model's loss is nan in epoch 3; lower its learning rate.")
 
-    monkeypatch.setattr(recorder, "record_run", failing_run)
+    monkeypatch.setattr(record, "record_run", failing_run)
     monkeypatch.setattr(preflight, "prepare", lambda config: None)
     runs = RunRegistry(tmp_path)
     run_id = runs.start(preset("smoke"))
@@ -269,7 +271,7 @@ def test_runs_wait_for_their_turn_and_can_be_taken_out(tmp_path: Path, monkeypat
         trained.append(at_once.pop())
         return {}
 
-    monkeypatch.setattr(recorder, "record_run", slow_run)
+    monkeypatch.setattr(record, "record_run", slow_run)
     monkeypatch.setattr(preflight, "prepare", lambda config: None)
     runs = RunRegistry(tmp_path)
     first, second, third, fourth = (runs.start(preset("smoke")) for _ in range(4))
@@ -298,7 +300,7 @@ def fail_when_told(monkeypatch: pytest.MonkeyPatch, crafting: int = 1) -> thread
             go_on.wait(30)
         raise TrainingError("It does not work.")
 
-    for module in (preflight, recorder):
+    for module in (preflight, record):
         monkeypatch.setattr(module, "prepare", prepare)
     monkeypatch.setattr(session, "START_PATIENCE", 0.1)
     return go_on

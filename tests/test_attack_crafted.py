@@ -9,10 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bsd_engine import attacks, progress, runtime, sources
-from bsd_engine.attacks import adaptive, crafted_cache, label_consistent, narcissus, pgd, surrogate
-from bsd_engine.attacks.surrogate import Surrogate, Training
-from bsd_engine.config import ModelConfig
+from bsd_engine import attacks
+from bsd_engine.compute import progress, runtime
+from bsd_engine.data import sources
+from bsd_engine.attacks import adaptive, label_consistent, narcissus
+from bsd_engine.attacks.craft import cache as crafted_cache, pgd, surrogate
+from bsd_engine.attacks.craft.surrogate import Surrogate, Training
+from bsd_engine.config.settings import ModelConfig
 from bsd_engine.errors import ConfigError
 
 pytestmark = pytest.mark.usefixtures("one_thread")

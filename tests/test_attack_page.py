@@ -26,11 +26,11 @@ from app.theme import DARK, LIGHT
 from bsd_engine import attacks
 from bsd_engine.attacks.custom import MAX_BYTES
 from bsd_engine.attacks.described import parameters_of
-from bsd_engine.config import BSDConfig
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import ConfigError
-from bsd_engine.preflight import prepare
-from bsd_engine.presets import preset, smoke
-from bsd_engine.spectrum import spectrum
+from bsd_engine.prepare.prepare import prepare
+from bsd_engine.config.presets import preset, smoke
+from bsd_engine.prepare.spectrum import spectrum
 from tests.pages import WHOLE_APP, html, ran
 
 SCRIPT = WHOLE_APP

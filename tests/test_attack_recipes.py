@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bsd_engine import attacks
-from bsd_engine.attacks import pictures
+from bsd_engine.attacks.patterns import pictures
 from bsd_engine.attacks.draws import uniform
 from bsd_engine.errors import ConfigError
 

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from bsd_engine import attacks, data
+from bsd_engine import attacks
+from bsd_engine.data import dataset
 from bsd_engine.audit.common import BLIND_SPOT, in_common, matched_controls
-from bsd_engine.data import ImageData
+from bsd_engine.data.dataset import ImageData
 
 
 @pytest.fixture(scope="module")
 def photos() -> ImageData:
-    return data.load("bundled", limit=2400)
+    return dataset.load("bundled", limit=2400)
 
 
 def compared(photos: ImageData, name: str | None, chosen: np.ndarray | None = None):  # noqa: ANN201

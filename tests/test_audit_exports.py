@@ -16,22 +16,23 @@ import pytest
 import torch
 from PIL import Image
 
-from bsd_engine import data, models
+from bsd_engine.compute import models
+from bsd_engine.data import dataset
 from bsd_engine.__main__ import main
-from bsd_engine.audit import cleaned
-from bsd_engine.audit.commands import write_cleaned, write_report, write_suspects, write_weights
+from bsd_engine.audit.export import cleaned
+from bsd_engine.audit.export.commands import write_cleaned, write_report, write_suspects, write_weights
 from bsd_engine.audit.features import features, neighbours
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.models import AuditModels
-from bsd_engine.audit.report import LARGEST_BYTES, report
+from bsd_engine.audit.export.report import LARGEST_BYTES, report
 from bsd_engine.audit.saliency import saliency
 from bsd_engine.audit.suspects import suspects
-from bsd_engine.audit.table import COLUMNS, csv_text, parquet_bytes, table
-from bsd_engine.audit.verdicts import Verdict, Verdicts
+from bsd_engine.audit.export.table import COLUMNS, csv_text, parquet_bytes, table
+from bsd_engine.audit.judgements import Verdict, Verdicts
 from bsd_engine.errors import BSDError, ConfigError
-from bsd_engine.preflight import prepare
-from bsd_engine.recorder import record_run
-from bsd_engine.runs import RunReader
+from bsd_engine.prepare.prepare import prepare
+from bsd_engine.runs.record import record_run
+from bsd_engine.runs.reader import RunReader
 from tests.fake_run import fake_run
 from tests.short_runs import short
 
@@ -109,7 +110,7 @@ def test_a_note_and_a_verdict_are_in_the_table_and_decide_what_is_kept(history: 
 
 def test_the_cleaned_folder_has_the_kept_files_as_they_were_and_is_read_again(own_run: Path, own_folder: Path, tmp_path: Path) -> None:
     count = write_cleaned(own_run, tmp_path / "clean")
-    read = data.load(f"folder:{tmp_path / 'clean'}")
+    read = dataset.load(f"folder:{tmp_path / 'clean'}")
     run = RunReader(own_run)
     keep = cleaned.kept(suspects(RunHistory.of(run)), {})
     assert len(read.train_images) == count == keep.sum() and len(read.test_images) == 12

@@ -16,9 +16,9 @@ from app.audit_data import Filter, audited, rows
 from app.audit_figures import class_cuts, passport_figure
 from app.linked import decode_ids, encode_ids
 from app.theme import DARK, LIGHT
-from bsd_engine import recordings
+from bsd_engine.recordings import library
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.runs import RunReader
+from bsd_engine.runs.reader import RunReader
 from tests.fake_run import FakeRun, fake_run
 from tests.pages import everything
 
@@ -32,7 +32,7 @@ TRUTH = re.compile(r"poisoned, was|poisoned samples|is_poison|original_label|tru
 
 
 def test_without_a_run_or_recording_the_page_says_how_to_begin(open_page: Callable[..., AppTest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recordings, "FOLDER", tmp_path)
+    monkeypatch.setattr(library, "FOLDER", tmp_path)
     assert "There is no run to audit yet" in open_page().info[0].value
 
 

@@ -13,7 +13,7 @@ from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.reasons import reason
 from bsd_engine.audit.words import measure
 from bsd_engine.errors import RunFolderError
-from bsd_engine.runs import RunReader
+from bsd_engine.runs.reader import RunReader
 
 SETTINGS = [
     {}, {"init_combine": "union"}, {"init_combine": "als_only"}, {"init_combine": "oss_only"}, {"init_combine": "random"},

@@ -11,7 +11,7 @@ from bsd_engine.audit.alarms import alarms
 from bsd_engine.audit.gap import find_gap
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.suspects import suspects
-from bsd_engine.runs import RunReader
+from bsd_engine.runs.reader import RunReader
 from tests.fake_run import CONFIG, fake_run
 
 

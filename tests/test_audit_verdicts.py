@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bsd_engine.audit.bounds import draw, needed_draws, sentence, upper_bound
 from bsd_engine.audit.sealed import scores
-from bsd_engine.audit.verdicts import FILE, Verdict, Verdicts
+from bsd_engine.audit.judgements import FILE, Verdict, Verdicts
 from bsd_engine.errors import ConfigError, StorageError
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bsd_engine.augment import Normalizer, crop_flip
+from bsd_engine.compute.augment import Normalizer, crop_flip
 
 PAD = 4
 

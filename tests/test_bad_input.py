@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bsd_engine import data, sources
+from bsd_engine.data import dataset, sources
 from bsd_engine.errors import DataError
 from tests.test_data import image_tree, write_image  # noqa: F401 - a fixture
 
@@ -22,22 +22,22 @@ def test_a_set_that_lies_one_folder_deeper_is_pointed_at(image_tree: Path, tmp_p
     for part in ("train", "test"):
         (image_tree / part).rename(outer / "dataset" / part)
     with pytest.raises(DataError, match=r"nothing but the folder 'dataset'.* Give .*unpacked/dataset instead"):
-        data.load(f"folder:{outer}")
-    assert len(data.load(f"folder:{outer / 'dataset'}").train_images) == 6
+        dataset.load(f"folder:{outer}")
+    assert len(dataset.load(f"folder:{outer / 'dataset'}").train_images) == 6
 
 
 def test_one_class_is_refused(tmp_path: Path) -> None:
     for i in range(4):
         write_image(tmp_path / "train/only" / f"{i}.png", i)
     with pytest.raises(DataError, match="all of one class, 'only'; expected at least two"):
-        data.load(f"folder:{tmp_path}")
+        dataset.load(f"folder:{tmp_path}")
 
 
 def test_ten_broken_files_are_counted_and_three_named(image_tree: Path) -> None:  # noqa: F811
     for i in range(10):
         (image_tree / f"train/ant/bad{i}.jpg").write_bytes(b"\xff\xd8 no picture")
     with pytest.raises(DataError, match=r"10 of 20 images cannot be read \(ant/bad0.jpg, ant/bad1.jpg, ant/bad2.jpg, ...;"):
-        data.load(f"folder:{image_tree}")
+        dataset.load(f"folder:{image_tree}")
 
 
 @pytest.mark.parametrize("name", ["日本", "العربية", "<script>alert(1)<", "=1+1", "a'b\"c", "ant\nbee", "CON", "🐜", "-rf"])
@@ -45,7 +45,7 @@ def test_names_of_any_script_are_kept_as_they_are(tmp_path: Path, name: str) -> 
     for folder in (name, "zz"):
         for i in range(2):
             write_image(tmp_path / "train" / folder / f"{name}{i}.png", i)
-    loaded = data.load(f"folder:{tmp_path}")
+    loaded = dataset.load(f"folder:{tmp_path}")
     assert set(loaded.class_names) == {name, "zz"} and any(name in file for file in loaded.train_files)
 
 
@@ -57,20 +57,20 @@ def test_links_out_of_the_folder_are_refused_and_nothing_behind_them_is_read(ima
     link = image_tree / where
     link.symlink_to(outside / "more" / "1.png" if link.suffix else outside / "more")
     with pytest.raises(DataError, match=r"1 symbolic link that lead.* out of it \(.*\); nothing outside is read"):
-        data.load(f"folder:{image_tree}")
+        dataset.load(f"folder:{image_tree}")
 
 
 def test_links_within_the_folder_are_followed_once_and_loops_end(image_tree: Path) -> None:  # noqa: F811
     (image_tree / "train/ant/again.png").symlink_to(image_tree / "train/ant/0.png")
     (image_tree / "train/ant/loop").symlink_to(image_tree / "train/ant")
     (image_tree / "train/ant/gone.txt").symlink_to(image_tree / "nowhere")
-    assert len(data.load(f"folder:{image_tree}").train_images) == 7
+    assert len(dataset.load(f"folder:{image_tree}").train_images) == 7
 
 
 def test_the_folder_itself_may_be_a_link(image_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> None:  # noqa: F811
     link = tmp_path_factory.mktemp("links") / "data"
     link.symlink_to(image_tree)
-    assert len(data.load(f"folder:{link}").train_images) == 6
+    assert len(dataset.load(f"folder:{link}").train_images) == 6
 
 
 def png_that_claims(width: int, height: int) -> bytes:
@@ -86,12 +86,12 @@ def png_that_claims(width: int, height: int) -> bytes:
 def test_an_image_of_100_megapixels_is_refused_by_its_header(image_tree: Path, width: int, height: int) -> None:  # noqa: F811
     (image_tree / "train/ant/huge.png").write_bytes(png_that_claims(width, height))
     with pytest.raises(DataError, match=r"1 of 11 images cannot be read \(ant/huge.png; .*pixels"):
-        data.load(f"folder:{image_tree}")
+        dataset.load(f"folder:{image_tree}")
 
 
 def test_a_large_photograph_is_read_and_made_small(image_tree: Path) -> None:  # noqa: F811
     Image.new("L", (4000, 3000), 90).save(image_tree / "train/ant/large.png")
-    loaded = data.load(f"folder:{image_tree}")
+    loaded = dataset.load(f"folder:{image_tree}")
     assert loaded.train_images.shape == (7, 3, 32, 32) or loaded.train_images.shape == (7, 1, 32, 32)
     assert (loaded.train_images[3] == 90).all()
 
@@ -110,14 +110,14 @@ def bomb(path: Path, shape: tuple[int, ...]) -> None:
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     bomb(tmp_path / "bomb.npz", (200_000, 32, 32))
     with pytest.raises(DataError, match=r"would unpack from .* MB to 205 MB, which images do not"):
-        data.load(f"npz:{tmp_path / 'bomb.npz'}")
+        dataset.load(f"npz:{tmp_path / 'bomb.npz'}")
 
 
 def test_arrays_larger_than_the_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "_free_memory", lambda: 10_000.0)
     np.savez(tmp_path / "set.npz", images=np.random.default_rng(0).integers(0, 255, (40, 20, 20), np.uint8), labels=np.arange(40) % 2)
     with pytest.raises(DataError, match=r"GB of arrays, and .* of memory are free"):
-        data.load(f"npz:{tmp_path / 'set.npz'}")
+        dataset.load(f"npz:{tmp_path / 'set.npz'}")
 
 
 def test_the_free_memory_is_known_here_or_does_not_count() -> None:
@@ -131,11 +131,11 @@ def test_a_header_that_claims_more_than_there_is_is_refused(tmp_path: Path) -> N
                 np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": (10**11, 32, 32)})
                 file.write(bytes(1000))
     with pytest.raises(DataError, match="cannot be read"):
-        data.load(f"npz:{tmp_path / 'lie.npz'}")
+        dataset.load(f"npz:{tmp_path / 'lie.npz'}")
 
 
 @pytest.mark.parametrize("images", [np.array([object()] * 4, object), np.zeros((4, 8, 8), [("a", "u1")]), np.zeros((4,), "U3")])
 def test_arrays_of_objects_records_or_texts_are_refused(tmp_path: Path, images: np.ndarray) -> None:
     np.savez(tmp_path / "set.npz", images=images, labels=np.arange(4) % 2)
     with pytest.raises(DataError):
-        data.load(f"npz:{tmp_path / 'set.npz'}")
+        dataset.load(f"npz:{tmp_path / 'set.npz'}")

@@ -14,14 +14,17 @@ import pytest
 import torch
 from torch import nn
 
-from bsd_engine import bench, bench_parts, estimate, mixmatch, models, runtime
+from bsd_engine.bench import parts, suite
+from bsd_engine.compute import models, runtime
+from bsd_engine.method import mixmatch
+from bsd_engine.training import estimate
 from bsd_engine.__main__ import main
-from bsd_engine.bench_parts import PRESET_SIZES, map_refit, networks_alone, noise, preset_seconds
-from bsd_engine.config import STAGES, ModelConfig, ScheduleConfig
+from bsd_engine.bench.parts import PRESET_SIZES, map_refit, networks_alone, noise, preset_seconds
+from bsd_engine.config.settings import STAGES, ModelConfig, ScheduleConfig
 from bsd_engine.errors import ConfigError
-from bsd_engine.estimate import Counts, PartSeconds
-from bsd_engine.plain_loop import AugmentedImages, PlainLoop, plain_loss
-from bsd_engine.presets import PRESETS, preset, smoke
+from bsd_engine.training.estimate import Counts, PartSeconds
+from bsd_engine.bench.plain_loop import AugmentedImages, PlainLoop, plain_loss
+from bsd_engine.config.presets import PRESETS, preset, smoke
 
 SCHEDULE = ScheduleConfig(altruistic_epochs=3, t1=2, init_epochs=1, t2=5, t3=9, iterations=10)
 PARTS = PartSeconds(main=1.0, main_beside=1.5, altruistic=0.5, altruistic_beside=0.75, score=0.01, score_beside=0.015)
@@ -128,7 +131,7 @@ def test_what_runs_beside_is_stopped_by_the_others_error() -> None:
 
 def test_operations_are_twice_the_multiply_adds_and_training_is_three_forwards() -> None:
     model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.Flatten(), nn.Linear(8 * 32 * 32, 10))
-    forward, training = bench.network_flop(model, noise(2, 32, 3, 10).images)
+    forward, training = suite.network_flop(model, noise(2, 32, 3, 10).images)
     convolution, product = 2 * 32 * 32 * 8 * 27, 2 * 8 * 32 * 32 * 10
     assert forward == convolution + product
     assert training == 3 * forward - convolution  # images need no gradient
@@ -136,18 +139,18 @@ def test_operations_are_twice_the_multiply_adds_and_training_is_three_forwards()
 
 def test_a_resnet18_has_555_million_multiply_adds() -> None:
     model = models.seeded(ModelConfig(), (32, 32, 3), 10, 0)
-    assert bench.network_flop(model, noise(2, 32, 3, 10).images)[0] / 2e6 == pytest.approx(555.4, abs=0.1)
+    assert suite.network_flop(model, noise(2, 32, 3, 10).images)[0] / 2e6 == pytest.approx(555.4, abs=0.1)
 
 
 def test_shares_and_rates_follow_from_seconds() -> None:
-    part = bench.Measured(name="x", seconds=0.5, images=100, flop=4e9)
+    part = suite.Measured(name="x", seconds=0.5, images=100, flop=4e9)
     assert part.images_per_second == 200 and part.share(16e9) == 0.5
-    assert bench.Measured(name="x", seconds=0.5, images=100).share(16e9) is None
+    assert suite.Measured(name="x", seconds=0.5, images=100).share(16e9) is None
 
 
 def test_work_is_timed_in_turn_after_one_round_that_does_not_count() -> None:
     done = []
-    first, second = bench.alternate(lambda: done.append("a"), lambda: (done.append("b"), time.sleep(0.01)), 2)
+    first, second = suite.alternate(lambda: done.append("a"), lambda: (done.append("b"), time.sleep(0.01)), 2)
     assert "".join(done) == "ababab" and len(first) == len(second) == 2 and min(second) >= 0.01
 
 
@@ -170,7 +173,7 @@ def test_the_networks_alone_make_gradients_and_no_step() -> None:
 
 
 def test_the_time_of_a_preset_follows_from_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench_parts, "measure_parts", lambda config, prepared: PARTS)
+    monkeypatch.setattr(parts, "measure_parts", lambda config, prepared: PARTS)
     schedule, batches = preset("paper-cifar10").schedule, 50000 // 128 + 1
     counts = Counts(samples=50000, tests=19000, altruistic_batches=batches, altruistic_steps=batches)
     assert preset_seconds("paper-cifar10", "cpu") == estimate.run_seconds(schedule, PARTS, counts)
@@ -179,7 +182,7 @@ def test_the_time_of_a_preset_follows_from_its_parts(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(("seconds", "words"), [(70.0, "70 seconds"), (300.0, "5.0 minutes"), (3 * 3600.0, "3.0 hours"), (11 * 86400.0, "11.0 days")])
 def test_durations_have_the_unit_that_people_would_take(seconds: float, words: str) -> None:
-    assert bench._duration(seconds) == words
+    assert suite._duration(seconds) == words
 
 
 def test_a_map_is_fitted_anew_from_the_last_one() -> None:

@@ -20,8 +20,8 @@ from streamlit.testing.v1 import AppTest
 from app import bench_data, bench_state, packet
 from app.bench_data import Bench, Look, Uploads
 from app.bench_state import BenchState, Limits
-from bsd_engine.recorder import record_run
-from bsd_engine.stored_models import stored_epochs
+from bsd_engine.runs.record import record_run
+from bsd_engine.runs.stored_models import stored_epochs
 from tests.pages import everything
 from tests.short_runs import short
 

@@ -18,11 +18,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bsd_engine import preflight, recorder
+from bsd_engine.prepare import prepare
+from bsd_engine.runs import record
 from bsd_engine.__main__ import _run_options, main
-from bsd_engine.config import GROUPS, AttackConfig
-from bsd_engine.runs import RunReader
-from bsd_engine.target import READ_FROM_LOGITS
+from bsd_engine.config.settings import GROUPS, AttackConfig
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.target.votes import READ_FROM_LOGITS
 from tests.short_runs import differences
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -416,8 +417,8 @@ def test_ctrl_c_before_anything_is_written_promises_nothing(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(preflight, "prepare", interrupted)
-    monkeypatch.setattr("bsd_engine.undefended.prepare", interrupted)
+    monkeypatch.setattr(prepare, "prepare", interrupted)
+    monkeypatch.setattr("bsd_engine.training.undefended.prepare", interrupted)
     said = command(name, "--preset", "smoke", "--out", "run")
     assert said.status == 130 and said.err.strip() == "Stopped." and list(folder.iterdir()) == []
 

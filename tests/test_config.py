@@ -9,10 +9,10 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from bsd_engine import config
-from bsd_engine.config import BSDConfig, ScheduleConfig
+from bsd_engine.config import settings as config
+from bsd_engine.config.settings import BSDConfig, ScheduleConfig
 from bsd_engine.errors import ConfigError
-from bsd_engine.presets import PRESETS, demo, preset
+from bsd_engine.config.presets import PRESETS, demo, preset
 
 # Ends of the allowed range of every setting that is a number.
 RANGES: dict[str, tuple[float, float]] = {

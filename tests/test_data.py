@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bsd_engine import data, sources
+from bsd_engine.data import dataset as data, sources
 from bsd_engine.errors import DataError
 
 ROOT = Path(__file__).parents[1]
@@ -304,7 +304,7 @@ def test_sixteen_bit_images_are_scaled_not_clipped(image_tree: Path) -> None:
 def test_wide_levels_are_scaled_alike_in_images_and_in_triggers(tmp_path: Path, levels: float, kind: type, expected: int) -> None:
     """Upper eight bits of sixteen, however dark the image; of other kinds the level itself where none is above 255."""
     from bsd_engine.attacks import custom
-    from bsd_engine.decoding import decode
+    from bsd_engine.data.decoding import decode
 
     wide = Image.fromarray(np.full((12, 12), levels, kind))
     wide.save(tmp_path / "x.tif")

@@ -13,10 +13,10 @@ from streamlit.testing.v1 import AppTest
 
 from app import controls, data_paths
 from app.session import RunRegistry
-from bsd_engine.audit.cleaned import save_cleaned
+from bsd_engine.audit.export.cleaned import save_cleaned
 from bsd_engine.errors import ConfigError
-from bsd_engine.presets import smoke
-from bsd_engine.runs import RunReader
+from bsd_engine.config.presets import smoke
+from bsd_engine.runs.reader import RunReader
 from tests.fake_run import CONFIG, fake_run
 from tests.pages import WHOLE_APP, ran
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from bsd_engine import splits
-from bsd_engine.config import BSDConfig
-from bsd_engine.decisions import Evidence, decide
+from bsd_engine.config.settings import BSDConfig
+from bsd_engine.method.decisions import Evidence, decide
 from bsd_engine.errors import ConfigError, TrainingError
-from bsd_engine.scoring import Scores
+from bsd_engine.method.scoring import Scores
 
 N, C, TARGET = 400, 4, 2
 PAPER = BSDConfig()

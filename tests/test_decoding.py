@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bsd_engine import data, decoded_cache, decoding
-from bsd_engine.decoded_cache import decoded
+from bsd_engine.data import dataset, decoded_cache, decoding
+from bsd_engine.data.decoded_cache import decoded
 from bsd_engine.errors import DataError
 
 
@@ -131,8 +131,8 @@ def test_every_source_obeys_the_image_size(tmp_path: Path) -> None:
     np.savez(tmp_path / "set.npz", images=np.stack([colours(i, 20) for i in range(4)]), labels=[0, 0, 1, 1],
              test_images=np.zeros((2, 12, 14), np.uint8), test_labels=[0, 1])
     with pytest.raises(DataError, match="test images are 1x10x10, the training images 3x10x10"):
-        data.load(f"npz:{tmp_path / 'set.npz'}", image_size=10)
-    loaded = data.load("bundled", limit=20, image_size=10)
+        dataset.load(f"npz:{tmp_path / 'set.npz'}", image_size=10)
+    loaded = dataset.load("bundled", limit=20, image_size=10)
     assert loaded.train_images.shape == (20, 1, 10, 10) and loaded.test_images.shape == (2000, 1, 10, 10)
 
 
@@ -221,10 +221,10 @@ def test_a_place_for_the_cache_that_is_a_file_does_no_harm(files: list[Path], tm
 @pytest.mark.usefixtures("keep_all")
 def test_a_folder_is_kept_below_the_data_folder(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BSD_DATA", str(tmp_path / "home"))
-    first = data.load(f"folder:{tmp_path / 'set'}")
+    first = dataset.load(f"folder:{tmp_path / 'set'}")
     assert len(list((tmp_path / "home/decoded").glob("*.npy"))) == 1
-    assert data.load(f"folder:{tmp_path / 'set'}").fingerprint == first.fingerprint
-    assert data.load(f"folder:{tmp_path / 'set'}").train_files == tuple(os.path.join(p.parent.name, p.name) for p in files)
+    assert dataset.load(f"folder:{tmp_path / 'set'}").fingerprint == first.fingerprint
+    assert dataset.load(f"folder:{tmp_path / 'set'}").train_files == tuple(os.path.join(p.parent.name, p.name) for p in files)
 
 
 # --- folders that cannot be trained on ---
@@ -235,11 +235,11 @@ def test_one_class_in_all_is_told(files: list[Path]) -> None:
         path.unlink()
     files[4].parent.rmdir()
     with pytest.raises(DataError, match="all of one class, 'ant'; expected at least two classes"):
-        data.load(f"folder:{files[0].parents[1]}")
+        dataset.load(f"folder:{files[0].parents[1]}")
 
 
 def test_a_class_with_one_image_is_told(files: list[Path]) -> None:
     for path in files[5:]:
         path.unlink()
     with pytest.raises(DataError, match=r"1 of 2 classes have fewer than 2 training images \('bee': 1\)"):
-        data.load(f"folder:{files[0].parents[1]}")
+        dataset.load(f"folder:{files[0].parents[1]}")

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bsd_engine.epoch_file import ARRAYS, pack_epoch, unpack_epoch
+from bsd_engine.runs.epoch_file import ARRAYS, pack_epoch, unpack_epoch
 from bsd_engine.events import EpochState
 
 N = 5000

@@ -16,11 +16,11 @@ import pytest
 import torch
 
 from bsd_engine import __main__ as command_line
-from bsd_engine import export
-from bsd_engine.config import BSDConfig
+from bsd_engine.prepare import export
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import ConfigError, StorageError
-from bsd_engine.preflight import PreparedData, prepare
-from bsd_engine.presets import preset, smoke
+from bsd_engine.prepare.prepare import PreparedData, prepare
+from bsd_engine.config.presets import preset, smoke
 
 NAMES = ("zebra", "ant", "../bee/..", "wasp")
 

@@ -25,12 +25,12 @@ import torch
 from app import recorded
 from app.session import RunRegistry
 from app.status import look, sentence
-from bsd_engine import checkpoints, maps, runs
+from bsd_engine.runs import checkpoints, maps, reader as runs
 from bsd_engine.errors import BSDError, RunFolderError, StorageError, TrainingError
 from bsd_engine.events import Event, IterationDone
-from bsd_engine.preflight import PreparedData
-from bsd_engine.recorder import record_run, resume_run
-from bsd_engine.runs import RunReader, RunWriter, checkpoint_paths
+from bsd_engine.prepare.prepare import PreparedData
+from bsd_engine.runs.record import record_run, resume_run
+from bsd_engine.runs.reader import RunReader, RunWriter, checkpoint_paths
 from tests.fake_run import FakeRun, fake_run
 from tests.short_runs import differences, run, short
 

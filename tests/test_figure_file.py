@@ -14,7 +14,7 @@ from app.paper_pictures import CHARTS
 from app.panels import PANELS, View
 from app.saving import record
 from app.theme import DARK, LIGHT
-from bsd_engine.presets import smoke
+from bsd_engine.config.presets import smoke
 
 
 def _rerun(command: str, out: Path) -> dict:

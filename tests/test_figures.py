@@ -13,10 +13,10 @@ import pytest
 from app import figures
 from app.figures import Facts
 from app.theme import DARK, LIGHT, STAGE_NAMES, Palette, palette_for, plain, share
-from bsd_engine.config import STAGES, BSDConfig, Stage
+from bsd_engine.config.settings import STAGES, BSDConfig, Stage
 from bsd_engine.events import EpochState
-from bsd_engine.presets import demo
-from bsd_engine.runs import Truth
+from bsd_engine.config.presets import demo
+from bsd_engine.runs.reader import Truth
 from bsd_engine.splits import als_clean_mask, clean_ratio, exact_count
 
 MODULES = ("curves", "facts", "figures", "histograms", "maps", "points", "scatters", "stages", "theme")

@@ -17,10 +17,10 @@ from app.panels import PANELS, View
 from app.session import RunRegistry
 from app.status import look, sentence
 from app.theme import LIGHT
-from bsd_engine import export
-from bsd_engine.preflight import prepare
-from bsd_engine.presets import smoke
-from bsd_engine.runs import RunReader
+from bsd_engine.prepare import export
+from bsd_engine.prepare.prepare import prepare
+from bsd_engine.config.presets import smoke
+from bsd_engine.runs.reader import RunReader
 from tests.hostile import NAMES, hostile_run
 
 TAG = re.compile(r"<(?!/?(b|i|br|br/|sub|sup|span|em|extra)\b)[a-zA-Z!/]", re.ASCII)

@@ -13,10 +13,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ENGINE = sorted((ROOT / "bsd_engine").rglob("*.py"))
 FORBIDDEN = {"streamlit", "plotly", "app", "pandas", "matplotlib"}
-DECIDING = ("trainer", "decisions", "splits", "target", "transplant", "graft", "warps", "thumbnails", "two_kinds", "verdict", "mixmatch", "scoring", "plans",
-            "supervised", "semi_supervised", "augment", "models", "projection", *(f"audit/{name}" for name in (
-                "history", "redecide", "reasons", "flips", "suspects", "gap", "features", "models", "saliency", "common", "cleaned", "table", "weights",
-                "bounds", "verdicts")))
+DECIDING = (
+    "splits", "training/trainer", "training/supervised", "training/semi_supervised", "method/decisions", "method/mixmatch", "method/scoring",
+    *(f"target/{name}" for name in ("votes", "transplant", "residual", "warps", "thumbnails", "two_kinds", "verdict")),
+    *(f"compute/{name}" for name in ("plans", "augment", "models", "projection")),
+    *(f"audit/{name}" for name in ("history", "redecide", "reasons", "flips", "suspects", "gap", "features", "models", "saliency", "common", "bounds",
+                                   "judgements", "export/cleaned", "export/table", "export/weights")),
+)
 TRUTH = {"is_poison", "original_labels", "is_noise"}
 
 
@@ -52,21 +55,39 @@ def test_umap_is_imported_in_the_projection_alone() -> None:
     assert users == {"projection"}
 
 
-@pytest.mark.parametrize("leaf", ["errors", "config", "events", "splits", "metrics", "target", "graft", "warps", "thumbnails", "two_kinds", "transplant",
-                                  "augment", "mixmatch", "models"])
+LEAVES = {
+    "errors": set(), "config.settings": {"errors"}, "events": {"config.settings"}, "splits": {"shares"}, "metrics": set(),
+    "target.votes": {"splits"}, "target.residual": set(), "target.warps": set(), "target.thumbnails": set(), "target.two_kinds": {"target.thumbnails"},
+    "target.transplant": {"target.residual", "target.thumbnails", "target.two_kinds", "target.warps"}, "compute.augment": set(),
+    "method.mixmatch": set(), "compute.models": {"errors", "config.settings", "compute.torchvision_compat"},
+}
+"""What small modules may import of the engine."""
+
+
+def names_of(path: Path) -> str:
+    """Dotted name of a module below `bsd_engine`."""
+    return ".".join(path.relative_to(ROOT / "bsd_engine").with_suffix("").parts).removesuffix(".__init__")
+
+
+KNOWN = {names_of(path) for path in ENGINE}
+
+
+def used(path: Path) -> set[str]:
+    """Modules of the engine that a file imports."""
+    names = {name.removeprefix("bsd_engine.") for name in imported(tree(path)) if name.startswith("bsd_engine.")}
+    return {known for known in KNOWN for name in names if name == known or name.startswith(known + ".")} - PACKAGES
+
+
+PACKAGES = {names_of(path) for path in ENGINE if path.name == "__init__.py"}
+
+
+@pytest.mark.parametrize("leaf", LEAVES)
 def test_leaves_import_only_leaves(leaf: str) -> None:
-    ours = {name.split(".")[1] for name in imported(tree(ROOT / f"bsd_engine/{leaf}.py")) if name.startswith("bsd_engine.")}
-    also = {"target": {"splits"}, "two_kinds": {"thumbnails"}, "transplant": {"graft", "thumbnails", "two_kinds", "warps"}}
-    assert ours <= {"errors", "config", "torchvision_compat", "shares"} | also.get(leaf, set())
+    assert used(ROOT / f"bsd_engine/{leaf.replace('.', '/')}.py") <= LEAVES[leaf]
 
 
 def test_imports_in_the_engine_have_no_circle() -> None:
-    uses = {}
-    for path in ENGINE:
-        parts = path.relative_to(ROOT / "bsd_engine").with_suffix("").parts
-        known = {".".join(p.relative_to(ROOT / "bsd_engine").with_suffix("").parts) for p in ENGINE}
-        names = {name.removeprefix("bsd_engine.") for name in imported(tree(path)) if name.startswith("bsd_engine.")}
-        uses[".".join(parts)] = {k for k in known for n in names if n == k or n.startswith(k + ".")}
+    uses = {names_of(path): used(path) for path in ENGINE}
     done: set[str] = set()
     while ready := {name for name, used in uses.items() if name not in done and used <= done}:
         done |= ready
@@ -76,7 +97,7 @@ def test_imports_in_the_engine_have_no_circle() -> None:
 def test_training_loads_nothing_of_the_page_or_the_maps() -> None:
     code = """
 import sys
-import bsd_engine.trainer, bsd_engine.recorder, bsd_engine.undefended, bsd_engine.__main__
+import bsd_engine.training.trainer, bsd_engine.runs.record, bsd_engine.training.undefended, bsd_engine.__main__
 heavy = {"streamlit", "plotly", "app", "umap", "numba", "torchvision", "sklearn", "pandas", "matplotlib", "scipy"}
 print(sorted(heavy & {name.split(".")[0] for name in sys.modules}))
 """
@@ -86,7 +107,7 @@ print(sorted(heavy & {name.split(".")[0] for name in sys.modules}))
 
 def test_settings_and_run_folders_are_read_without_torch() -> None:
     """The command line answers a wrong word, and a page its list of runs, without loading torch."""
-    code = "import sys, bsd_engine.config, bsd_engine.presets, bsd_engine.runs, bsd_engine.__main__; print('torch' in sys.modules)"
+    code = "import sys, bsd_engine.config.settings, bsd_engine.config.presets, bsd_engine.runs.reader, bsd_engine.__main__; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.stdout == "False\n", done.stderr
 
@@ -98,14 +119,14 @@ def test_what_decides_never_reads_the_truth(name: str) -> None:
     readers = {
         f.name: f for f in ast.walk(module) if isinstance(f, ast.FunctionDef) and TRUTH & set(names_read(f))
     }
-    assert set(readers) == ({"_pool_metrics"} if name == "trainer" else set())
+    assert set(readers) == ({"_pool_metrics"} if name == "training/trainer" else set())
     mentions = [n for n in names_read(module) if n in TRUTH]
     assert len(mentions) == sum(n in TRUTH for f in readers.values() for n in names_read(f))
 
 
 def test_the_truth_goes_to_the_metrics_and_nowhere_else() -> None:
     """In that function the truth is bound to one name, which is used in the call of `metrics` alone."""
-    module = tree(ROOT / "bsd_engine/trainer.py")
+    module = tree(ROOT / "bsd_engine/training/trainer.py")
     function = next(f for f in ast.walk(module) if isinstance(f, ast.FunctionDef) and f.name == "_pool_metrics")
     reads = [n for n in ast.walk(function) if isinstance(n, ast.Attribute) and n.attr in TRUTH]
     (binding,) = [n for n in ast.walk(function) if isinstance(n, ast.Assign) and n.value in reads]

@@ -17,7 +17,7 @@ from app.learn_state import CAPTIONS, HIDEABLE, Lesson
 from app.linked import Linked
 from app.tour_numbers import numbers, sides
 from bsd_engine import splits
-from bsd_engine.runs import RunReader
+from bsd_engine.runs.reader import RunReader
 from tests.fake_run import CONFIG, fake_run
 
 SCRIPT = """

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from bsd_engine import mixmatch
-from bsd_engine.plans import mixmatch_plan
+from bsd_engine.method import mixmatch
+from bsd_engine.compute.plans import mixmatch_plan
 
 CLASSES = 4
 LABELED = 6

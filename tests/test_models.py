@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from bsd_engine import models
-from bsd_engine.config import NETWORKS, ModelConfig
+from bsd_engine.compute import models
+from bsd_engine.config.settings import NETWORKS, ModelConfig
 from bsd_engine.errors import ConfigError
-from bsd_engine.mixmatch import frozen_statistics
-from bsd_engine.plans import seed_for
+from bsd_engine.method.mixmatch import frozen_statistics
+from bsd_engine.compute.plans import seed_for
 
 TORCHVISION = ["torchvision:resnet18", "torchvision:mobilenet_v2"]
 GOLDEN = 4269.380903451149  # sum of the absolute weights

@@ -12,8 +12,8 @@ from app.facts import Facts
 from app.paper_curves import Outcome, Voted
 from app.paper_pictures import CHARTS, FIGURES, is_forced, is_plain, rate_of
 from app.theme import DARK, LIGHT
-from bsd_engine.config import BSDConfig
-from bsd_engine.runs import RunReader
+from bsd_engine.config.settings import BSDConfig
+from bsd_engine.runs.reader import RunReader
 from tests.audit_runs import recorded as record
 
 NOT_FROM_RUNS = ("figure3",)

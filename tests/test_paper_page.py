@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.paper_pictures import FIGURES
 from app.paper_tables import TABLES
-from bsd_engine import recordings
+from bsd_engine.recordings import library
 from tests.pages import html, ran
 
 SCRIPT = """
@@ -29,7 +29,7 @@ def _text(page: AppTest) -> str:
 
 @pytest.mark.parametrize("item", ITEMS)
 def test_everything_opens_without_a_run_or_a_recording(open_page: Callable[..., AppTest], item: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bsd_engine.recordings.names", lambda: ())
+    monkeypatch.setattr("bsd_engine.recordings.library.names", lambda: ())
     page = open_page(item=item)
     assert item in page.query_params["item"]
     kind, number = ("Figure", item.removeprefix("figure")) if item.startswith("figure") else ("Table", item.removeprefix("table"))
@@ -40,7 +40,7 @@ def test_everything_opens_without_a_run_or_a_recording(open_page: Callable[..., 
 
 
 def test_without_a_run_of_ones_own_a_recording_is_drawn(open_page: Callable[..., AppTest]) -> None:
-    if "healthy" not in recordings.names():
+    if "healthy" not in library.names():
         pytest.skip("there is no recording of a healthy run")
     page = open_page(item="figure7")
     assert page.selectbox[0].value == "recording-healthy" and "recording-healthy: 6,000 images of Fashion-MNIST" in _text(page)

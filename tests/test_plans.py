@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from bsd_engine.plans import MixMatchPlan, draw_batches, draw_crops, generator_for, mixmatch_plan, seed_for
+from bsd_engine.compute.plans import MixMatchPlan, draw_batches, draw_crops, generator_for, mixmatch_plan, seed_for
 
 quick = settings(deadline=None, max_examples=60)
 

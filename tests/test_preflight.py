@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
-from bsd_engine import attacks, data, decoded_cache, preflight
+from bsd_engine import attacks
+from bsd_engine.data import dataset, decoded_cache
+from bsd_engine.prepare import prepare as preflight
 from bsd_engine.attacks.base import Attack
-from bsd_engine.config import BSDConfig
-from bsd_engine.preflight import PreparedData, prepare, report
-from bsd_engine.presets import smoke
+from bsd_engine.config.settings import BSDConfig
+from bsd_engine.prepare.prepare import PreparedData, prepare, report
+from bsd_engine.config.presets import smoke
 
 
 def prepared_of(values: list[int], labels: list[int], **changes: object) -> PreparedData:
@@ -84,7 +86,7 @@ def test_parts_change_neither_triggered_images_nor_the_fingerprint(tree: BSDConf
     monkeypatch.setattr(attacks, "make", lambda _, shape, classes, seed: NumberedCorner(image_shape=shape, num_classes=classes, seed=seed))
     whole = prepare(tree)
     assert whole.triggered_images[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
-    monkeypatch.setattr(data, "_CHUNK_BYTES", 500)
+    monkeypatch.setattr(dataset, "_CHUNK_BYTES", 500)
     parts = prepare(tree)
     assert torch.equal(parts.triggered_images, whole.triggered_images) and parts.fingerprint == whole.fingerprint
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from bsd_engine import attacks
-from bsd_engine.config import BSDConfig
-from bsd_engine.preflight import prepare, true_target
-from bsd_engine.presets import preset
+from bsd_engine.config.settings import BSDConfig
+from bsd_engine.prepare.prepare import prepare, true_target
+from bsd_engine.config.presets import preset
 
 
 @pytest.fixture

@@ -19,27 +19,29 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from app.session import RunRegistry
-from bsd_engine import recording_file, recordings, runtime, whatif
+from bsd_engine.compute import runtime
+from bsd_engine.method import preview
+from bsd_engine.recordings import file as recording_file, library
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.events import EpochState
-from bsd_engine.preflight import prepare
-from bsd_engine.recorder import branch_run, load_checkpoint
-from bsd_engine.recording_arrays import Rounded, pack_labels, pack_masks, unpack_labels, unpack_masks
-from bsd_engine.recording_card import facts_of, sentence_of
-from bsd_engine.recording_pack import round_losses, with_scores
-from bsd_engine.recordings import Card
-from bsd_engine.runs import RunReader
-from bsd_engine.scoring import hit_rate
-from bsd_engine.stored_models import load_models, load_undefended, stored_epochs
+from bsd_engine.prepare.prepare import prepare
+from bsd_engine.runs.record import branch_run, load_checkpoint
+from bsd_engine.recordings.arrays import Rounded, pack_labels, pack_masks, unpack_labels, unpack_masks
+from bsd_engine.recordings.card import facts_of, sentence_of
+from bsd_engine.recordings.pack import round_losses, with_scores
+from bsd_engine.recordings.library import Card
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.method.scoring import hit_rate
+from bsd_engine.runs.stored_models import load_models, load_undefended, stored_epochs
 
 CARD = Card(name="short", title="A short run", template="{clean_accuracy} % right, {poison} poisoned, {fewest_in_pool} of the fewest.", command="python -m bsd_engine")
-BUNDLED = recordings.names()
+BUNDLED = library.names()
 
 
 @pytest.fixture(scope="module")
 def file(recorded_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The recording of a run of 1,000 samples; nobody may write to it."""
-    return recordings.pack(recorded_run, tmp_path_factory.mktemp("packed") / "short.bsdrec", CARD)
+    return library.pack(recorded_run, tmp_path_factory.mktemp("packed") / "short.bsdrec", CARD)
 
 
 @pytest.fixture
@@ -51,11 +53,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def pools(reader: RunReader, states: list[EpochState]) -> dict[int, np.ndarray]:
     """The first pool and all later ones, decided from the recorded scores as the page Tune does."""
-    config, own = reader.config, whatif.Settings.of(reader.config)
-    first, losses = whatif.distance_epoch(config, own), whatif.loss_epoch(config, own)
-    found = {first: whatif.first_pool(config, own, reader.labels, whatif.first_scores(config, own, states[losses], states[first]))}
+    config, own = reader.config, preview.Settings.of(reader.config)
+    first, losses = preview.distance_epoch(config, own), preview.loss_epoch(config, own)
+    found = {first: preview.first_pool(config, own, reader.labels, preview.first_scores(config, own, states[losses], states[first]))}
     later = (s for s in states if s.stage in ("class_completion", "selective_drop"))
-    return found | {s.epoch: whatif.later_pool(config, own, reader.labels, s) for s in later}
+    return found | {s.epoch: preview.later_pool(config, own, reader.labels, s) for s in later}
 
 
 def all_states(reader: RunReader) -> list[EpochState]:
@@ -66,7 +68,7 @@ def all_states(reader: RunReader) -> list[EpochState]:
 
 
 def test_what_is_unpacked_is_the_run(recorded_run: Path, file: Path, cache: Path) -> None:
-    run, found = RunReader(recorded_run), RunReader(recordings.open_file(file, "short"))
+    run, found = RunReader(recorded_run), RunReader(library.open_file(file, "short"))
     assert found.run_id == "recording-short" and found.status == "finished" and not found.can_resume
     for name in ("config", "class_names", "fingerprint", "summary", "epochs", "map_epochs"):
         assert getattr(found, name) == getattr(run, name)
@@ -85,7 +87,7 @@ def test_what_is_unpacked_is_the_run(recorded_run: Path, file: Path, cache: Path
 
 
 def test_the_unpacked_scores_decide_as_the_run_did(recorded_run: Path, file: Path, cache: Path) -> None:
-    found = RunReader(recordings.open_file(file, "short"))
+    found = RunReader(library.open_file(file, "short"))
     decided = pools(found, all_states(found))
     assert len(decided) == 1 + found.config.schedule.t3 - found.config.schedule.t1 - found.config.schedule.init_epochs
     for epoch, pool in decided.items():
@@ -153,30 +155,30 @@ def test_an_unfinished_run_is_not_packed(recorded_run: Path, tmp_path: Path) -> 
     shutil.copytree(recorded_run, tmp_path / "run")
     (tmp_path / "run/summary.json").unlink()
     with pytest.raises(RunFolderError, match="has not ended"):
-        recordings.pack(tmp_path / "run", tmp_path / "x.bsdrec", CARD)
+        library.pack(tmp_path / "run", tmp_path / "x.bsdrec", CARD)
 
 
 # -- the cache ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_second_opening_writes_nothing_and_a_lost_file_comes_back(file: Path, cache: Path) -> None:
-    folder = recordings.open_file(file, "short")
+    folder = library.open_file(file, "short")
     stamps = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
     (folder / "audit").mkdir()
     (folder / "audit/verdicts.jsonl").write_text("kept")
-    assert recordings.open_file(file, "short") == folder
+    assert library.open_file(file, "short") == folder
     assert all(p.stat().st_mtime_ns == then for p, then in stamps.items() if p.is_file())
     (folder / "epochs/00003.npz").unlink()
-    assert RunReader(recordings.open_file(file, "short")).epoch(3).epoch == 3
+    assert RunReader(library.open_file(file, "short")).epoch(3).epoch == 3
     assert (folder / "audit/verdicts.jsonl").read_text() == "kept"
     assert [p.name for p in folder.parent.iterdir()] == [folder.name]
 
 
 def test_threads_and_processes_open_the_same_recording_at_once(file: Path, cache: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(2) as processes:
-        asked = processes.starmap_async(recordings.open_file, [(file, "short")] * 4)
+        asked = processes.starmap_async(library.open_file, [(file, "short")] * 4)
         with ThreadPoolExecutor(4) as threads:
-            here = list(threads.map(lambda _: recordings.open_file(file, "short"), range(4)))
+            here = list(threads.map(lambda _: library.open_file(file, "short"), range(4)))
         found = {*here, *asked.get(120)}
     (folder,) = found
     assert len(RunReader(folder).epochs) == len(list((folder / "epochs").iterdir()))
@@ -185,8 +187,8 @@ def test_threads_and_processes_open_the_same_recording_at_once(file: Path, cache
 
 
 def test_a_changed_file_is_unpacked_beside_the_old_one(recorded_run: Path, file: Path, cache: Path, tmp_path: Path) -> None:
-    before = recordings.open_file(file, "short")
-    after = recordings.open_file(recordings.pack(recorded_run, tmp_path / "short.bsdrec", replace(CARD, title="Another")), "short")
+    before = library.open_file(file, "short")
+    after = library.open_file(library.pack(recorded_run, tmp_path / "short.bsdrec", replace(CARD, title="Another")), "short")
     assert before != after and before.is_dir() and after.name == before.name
 
 
@@ -194,7 +196,7 @@ def test_a_cache_that_cannot_be_written_is_said_in_a_sentence(file: Path, tmp_pa
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("BSD_DATA", str(tmp_path / "file"))
     with pytest.raises(BSDError, match="Cannot write .* set BSD_DATA"):
-        recordings.open_file(file, "short")
+        library.open_file(file, "short")
 
 
 # -- bad files ------------------------------------------------------------------------------------------------------------
@@ -220,7 +222,7 @@ def head_of(file: Path) -> dict:
 def test_a_newer_version_is_told_apart_from_damage(file: Path, cache: Path, tmp_path: Path) -> None:
     newer = changed(file, tmp_path / "n.bsdrec", recording_dot_json=json.dumps({"format_version": 2, "layers": []}).encode(), layers_dot_bin=b"x")
     with pytest.raises(RunFolderError, match="has format 2, this program reads up to 1; update the program"):
-        recordings.open_file(newer, "n")
+        library.open_file(newer, "n")
 
 
 @pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99, 0.9999])
@@ -228,7 +230,7 @@ def test_a_cut_file_is_said_in_a_sentence(file: Path, cache: Path, tmp_path: Pat
     content = file.read_bytes()
     (tmp_path / "cut.bsdrec").write_bytes(content[: int(share * len(content))])
     with pytest.raises(RunFolderError, match=r"The recording cut\.bsdrec cannot be read.*cut or damaged"):
-        recordings.open_file(tmp_path / "cut.bsdrec", "cut")
+        library.open_file(tmp_path / "cut.bsdrec", "cut")
     assert not list(cache.glob("*/recording-*"))
 
 
@@ -240,7 +242,7 @@ def test_a_flipped_byte_opens_as_it_was_or_is_said_in_a_sentence(data: st.DataOb
     damaged = tmp_path_factory.mktemp("damaged") / "d.bsdrec"
     damaged.write_bytes(content)
     try:
-        recordings.unpacked(damaged)
+        library.unpacked(damaged)
     except RunFolderError as error:
         assert re.match(r"The recording d\.bsdrec (cannot be read|has format)", str(error))
 
@@ -248,7 +250,7 @@ def test_a_flipped_byte_opens_as_it_was_or_is_said_in_a_sentence(data: st.DataOb
 @pytest.mark.parametrize("name", ["../evil.npz", "/etc/evil", "epochs/../../evil.npz", "epochs/1.npz", "checkpoints/00001.pt.sh", "config.json "])
 def test_names_that_recordings_do_not_have_are_refused(file: Path, cache: Path, tmp_path: Path, name: str) -> None:
     with pytest.raises(RunFolderError, match="which recordings do not"):
-        recordings.open_file(changed(file, tmp_path / "p.bsdrec", **{name.replace(".", "_dot_"): b"x"}), "p")
+        library.open_file(changed(file, tmp_path / "p.bsdrec", **{name.replace(".", "_dot_"): b"x"}), "p")
     assert not list(tmp_path.rglob("evil*"))
 
 
@@ -258,7 +260,7 @@ def test_a_name_twice_is_refused(file: Path, cache: Path, tmp_path: Path) -> Non
     with zipfile.ZipFile(twice, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
         archive.writestr("config.json", b"{}")
     with pytest.raises(RunFolderError, match="a name twice"):
-        recordings.open_file(twice, "t")
+        library.open_file(twice, "t")
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(file: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,33 +268,33 @@ def test_a_bomb_is_refused_before_it_is_unpacked(file: Path, cache: Path, tmp_pa
     monkeypatch.setattr(recording_file, "MOST_UNPACKED_BYTES", 20_000_000)
     big = changed(file, tmp_path / "b.bsdrec", undefended_dot_pt=bytes(30_000_000))
     with pytest.raises(RunFolderError, match="would unpack to"):
-        recordings.open_file(big, "b")
+        library.open_file(big, "b")
     content = bytearray(big.read_bytes())
     place = content.rfind(b"undefended.pt") - 46  # its entry in the central directory
     content[place + 24 : place + 28] = struct.pack("<I", 1000)
     big.write_bytes(content)
     with pytest.raises(RunFolderError, match="cannot be read"):
-        recordings.open_file(big, "b")
+        library.open_file(big, "b")
 
 
 @pytest.mark.parametrize(("key", "value"), [("rows", None), ("rows", {"main_loss": [0, 1]}), ("rows", {"main_loss": ["a"]}), ("images_crc", 1)])
 def test_a_head_that_does_not_fit_is_said_in_a_sentence(file: Path, cache: Path, tmp_path: Path, key: str, value: object) -> None:
     odd = changed(file, tmp_path / "o.bsdrec", recording_dot_json=json.dumps({**head_of(file), key: value}).encode())
     with pytest.raises(RunFolderError, match="cannot be read"):
-        recordings.open_file(odd, "o")
+        library.open_file(odd, "o")
 
 
 @pytest.mark.parametrize("member", ["recording.json", "arrays.npz", "config.json"])
 def test_a_missing_part_is_said_in_a_sentence(file: Path, cache: Path, tmp_path: Path, member: str) -> None:
     with pytest.raises(RunFolderError, match="cannot be read"):
-        recordings.open_file(changed(file, tmp_path / "m.bsdrec", drop=member), "m")
+        library.open_file(changed(file, tmp_path / "m.bsdrec", drop=member), "m")
 
 
 # -- weights --------------------------------------------------------------------------------------------------------------
 
 
 def test_weights_are_those_of_the_run_in_half_precision_and_cannot_be_trained_on(recorded_run: Path, file: Path, cache: Path, tmp_path: Path) -> None:
-    folder = recordings.open_file(file, "short")
+    folder = library.open_file(file, "short")
     last = RunReader(recorded_run).epochs[-1]
     ours, theirs = load_checkpoint(folder, last), load_checkpoint(recorded_run, last)
     for model in ("averaged", "altruistic"):
@@ -307,17 +309,17 @@ def test_weights_are_those_of_the_run_in_half_precision_and_cannot_be_trained_on
 
 
 def test_the_bundled_recordings_are_there_and_small() -> None:
-    assert BUNDLED == recordings.NAMES
-    sizes = [recordings.describe(name).size_bytes for name in BUNDLED]
+    assert BUNDLED == library.NAMES
+    sizes = [library.describe(name).size_bytes for name in BUNDLED]
     assert max(sizes) <= 5_000_000 and sum(sizes) <= 25_000_000
 
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_a_bundled_recording_says_what_its_run_shows(name: str) -> None:
-    reader, head = RunReader(recordings.open_recording(name)), head_of(recordings.file_of(name))
+    reader, head = RunReader(library.open_recording(name)), head_of(library.file_of(name))
     plain = {key: value for key, value in head["numbers"].items() if key.startswith("plain_")}
     assert head["numbers"] == {**reader.summary, **facts_of(reader), **plain}
-    card = recordings.describe(name)
+    card = library.describe(name)
     assert card.name == name and card.sentence == sentence_of(head["card"]["template"], reader.summary, facts_of(reader), plain)
     assert reader.run_id == f"recording-{name}" and reader.config.preset == "demo" and f"--seed {reader.config.seed}" in card.command
     assert not re.search(r"\d\.\d", re.sub(r"\{\w+\}", "", head["card"]["template"])), "a rate written by hand"
@@ -328,7 +330,7 @@ def test_a_bundled_recording_says_what_its_run_shows(name: str) -> None:
 
 @pytest.mark.skipif("healthy" not in BUNDLED, reason="the recording is not there")
 def test_the_stored_networks_reach_what_the_summary_says(one_thread: None) -> None:
-    folder, numbers = recordings.open_recording("healthy"), head_of(recordings.file_of("healthy"))["numbers"]
+    folder, numbers = library.open_recording("healthy"), head_of(library.file_of("healthy"))["numbers"]
     prepared, place = prepare(RunReader(folder).config), runtime.choose("cpu", "float32")
     defended, plain = load_models(folder, stored_epochs(folder)[-1]), load_undefended(folder)
     tests = {"clean_accuracy": (prepared.test_images, prepared.test_labels), "attack_success_rate": (prepared.triggered_images, prepared.triggered_labels)}
@@ -342,7 +344,7 @@ def test_the_stored_networks_reach_what_the_summary_says(one_thread: None) -> No
 @pytest.mark.parametrize("name", ["nope", "../healthy", "healthy/../healthy", "", "x" * 300, "healthy\0"])
 def test_an_unknown_recording_is_said_in_a_sentence(name: str) -> None:
     with pytest.raises(RunFolderError, match="There is no recording called .* there are healthy"):
-        recordings.open_recording(name)
+        library.open_recording(name)
 
 
 def test_the_registry_gives_recordings_by_id_and_keeps_own_runs_apart(tmp_path: Path) -> None:
@@ -355,5 +357,5 @@ def test_the_registry_gives_recordings_by_id_and_keeps_own_runs_apart(tmp_path: 
 
 
 def test_files_are_the_same_bytes_when_they_are_packed_again(recorded_run: Path, file: Path) -> None:
-    again = recordings.pack(recorded_run, file.parent / "again.bsdrec", CARD)
+    again = library.pack(recorded_run, file.parent / "again.bsdrec", CARD)
     assert again.read_bytes() == file.read_bytes()

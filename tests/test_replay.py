@@ -19,10 +19,10 @@ from app.replay import LARGEST_BYTES, UNNAMED, main, replay_page, source
 from app.replay_data import LARGEST_SHEET, sheets
 from app.tune_asks import Want
 from app.tune_data import Look
-from bsd_engine import recordings
+from bsd_engine.recordings import library
 from bsd_engine.errors import RunFolderError
-from bsd_engine.runs import RunReader
-from bsd_engine.whatif import Settings
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.method.preview import Settings
 from tests.fake_run import CONFIG, FakeRun, fake_run
 from tests.hostile import NAMES, hostile_run
 from tests.replay_pages import run_of_truth, run_with_distances, taken_apart
@@ -148,10 +148,10 @@ def test_a_run_before_its_first_epoch_has_no_page(tmp_path: Path) -> None:
 
 
 def test_a_recording_has_its_title_which_goes_with_the_truth() -> None:
-    if "healthy" not in recordings.names():
+    if "healthy" not in library.names():
         pytest.skip("no bundled recording called healthy")
     run = source("recording-healthy")
-    title = recordings.describe("healthy").title
+    title = library.describe("healthy").title
     page, blind = replay_page(run), replay_page(run, with_truth=False)
     assert max(len(page), len(blind)) <= LARGEST_BYTES
     assert f"<h1>{title}</h1>" in taken_apart(page).text

@@ -19,12 +19,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bsd_engine import runs
-from bsd_engine.epoch_file import pack_epoch, unpack_epoch
+from bsd_engine.runs import reader as runs
+from bsd_engine.runs.epoch_file import pack_epoch, unpack_epoch
 from bsd_engine.errors import BSDError, RunFolderError, StorageError
 from bsd_engine.events import EpochState
-from bsd_engine.presets import smoke
-from bsd_engine.runs import RunReader, RunWriter, make_folder, send_command, write_atomic
+from bsd_engine.config.presets import smoke
+from bsd_engine.runs.reader import RunReader, RunWriter, make_folder, send_command, write_atomic
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = 12
@@ -306,7 +306,7 @@ def test_looking_at_the_lock_does_not_keep_a_writer_out(writer: RunWriter) -> No
 
 def test_the_lock_of_a_killed_writer_is_free(writer: RunWriter) -> None:
     writer.close()
-    code = f"from bsd_engine.runs import RunWriter; w = RunWriter({str(writer.path)!r}); print('locked', flush=True); input()"
+    code = f"from bsd_engine.runs.reader import RunWriter; w = RunWriter({str(writer.path)!r}); print('locked', flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as dying:
         assert dying.stdout.readline() == "locked\n"
         reader = RunReader(writer.path)

@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from bsd_engine import runtime, stored_models
-from bsd_engine.augment import Normalizer
+from bsd_engine.compute import runtime
+from bsd_engine.runs import stored_models
+from bsd_engine.compute.augment import Normalizer
 from bsd_engine.errors import RunFolderError
-from bsd_engine.preflight import prepare
-from bsd_engine.recorder import load_checkpoint, record_run
-from bsd_engine.runs import RunReader
-from bsd_engine.stored_models import load_models, load_undefended, probabilities, stored_epochs, undefended_file
-from bsd_engine.trainer import BSDTrainer
-from bsd_engine.undefended import train_undefended
+from bsd_engine.prepare.prepare import prepare
+from bsd_engine.runs.record import load_checkpoint, record_run
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.runs.stored_models import load_models, load_undefended, probabilities, stored_epochs, undefended_file
+from bsd_engine.training.trainer import BSDTrainer
+from bsd_engine.training.undefended import train_undefended
 from tests.short_runs import short
 
 pytestmark = pytest.mark.usefixtures("one_thread")

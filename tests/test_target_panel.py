@@ -16,8 +16,8 @@ from app.session import RunRegistry
 from app.target_figures import agreement, answers, transplant_map, vote_strip
 from app.theme import DARK, LIGHT
 from bsd_engine.events import EpochState
-from bsd_engine.recorder import record_run
-from bsd_engine.runs import RunReader
+from bsd_engine.runs.record import record_run
+from bsd_engine.runs.reader import RunReader
 from tests.short_runs import short
 
 pytestmark = pytest.mark.usefixtures("one_thread")

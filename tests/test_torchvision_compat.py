@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bsd_engine import torchvision_compat as compat
+from bsd_engine.compute import torchvision_compat as compat
 
 ROOT = Path(__file__).parents[1]
 

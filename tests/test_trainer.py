@@ -16,19 +16,21 @@ import numpy as np
 import pytest
 import torch
 
-from bsd_engine import splits, target, trainer
-from bsd_engine.config import BSDConfig
-from bsd_engine.epoch_file import pack_epoch
+from bsd_engine import splits
+from bsd_engine.target import votes
+from bsd_engine.training import trainer
+from bsd_engine.config.settings import BSDConfig
+from bsd_engine.runs.epoch_file import pack_epoch
 from bsd_engine.errors import RunFolderError, StorageError, TrainingError
 from bsd_engine.events import EpochFinished, EpochState, Event, IterationDone, RunFinished, RunStarted
-from bsd_engine.preflight import PreparedData, prepare
-from bsd_engine.presets import smoke
-from bsd_engine.recorder import record_run, resume_run
-from bsd_engine.runs import RunReader, checkpoint_paths, send_command
+from bsd_engine.prepare.prepare import PreparedData, prepare
+from bsd_engine.config.presets import smoke
+from bsd_engine.runs.record import record_run, resume_run
+from bsd_engine.runs.reader import RunReader, checkpoint_paths, send_command
 from bsd_engine.splits import als_clean_mask
-from bsd_engine.trainer import BSDTrainer
-from bsd_engine.transplant import Transplant
-from bsd_engine.verdict import Verdict
+from bsd_engine.training.trainer import BSDTrainer
+from bsd_engine.target.transplant import Transplant
+from bsd_engine.target.verdict import Verdict
 from tests.short_runs import differences, numbers, run, short, tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -301,7 +303,7 @@ def test_the_warm_up_records_what_every_estimator_says(recorded: Recorded) -> No
         if state.epoch > last:
             assert state.estimators is None and state.residuals is None and state.verdict is None
             continue
-        expected = [*target.READ_FROM_LOGITS, *(["residual_transplant"] if state.epoch == last else [])]
+        expected = [*votes.READ_FROM_LOGITS, *(["residual_transplant"] if state.epoch == last else [])]
         assert state.estimators == expected and state.estimator_scores.shape == (len(expected), 10)
         assert state.estimator_scores.dtype == np.float32
     state = recorded.states[last]
@@ -584,7 +586,7 @@ def test_a_stop_that_is_given_while_a_resumed_run_is_prepared_is_obeyed(recorded
     path = tmp_path / "run"
     record_run(recorded.config, path, prepared=recorded.prepared, on_event=command_at(path, "oss_warmup", "stop"))
     whole = RunReader(path).epochs
-    monkeypatch.setattr("bsd_engine.recorder.prepare", lambda config: send_command(path, "stop") or recorded.prepared)
+    monkeypatch.setattr("bsd_engine.runs.record.prepare", lambda config: send_command(path, "stop") or recorded.prepared)
     assert resume_run(path)["status"] == "stopped" and RunReader(path).epochs == whole
 
 

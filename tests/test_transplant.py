@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bsd_engine import verdict
-from bsd_engine.transplant import Transplant, probes_for, transplant
-from bsd_engine.verdict import decide_target, shares_behind, standing_out, transplant_scores
+from bsd_engine.target import verdict
+from bsd_engine.target.transplant import Transplant, probes_for, transplant
+from bsd_engine.target.verdict import decide_target, shares_behind, standing_out, transplant_scores
 
 CLASSES, EACH, SIDE, TARGET = 6, 60, 12, 4
 PATCH = (slice(9, 12), slice(9, 12))

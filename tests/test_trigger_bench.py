@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bsd_engine import attacks, trigger_bench
-from bsd_engine.attacks.placing import Change, drawn, placed
+from bsd_engine import attacks
+from bsd_engine.runs import trigger_bench
+from bsd_engine.attacks.patterns.placing import Change, drawn, placed
 from bsd_engine.errors import ConfigError, DataError
-from bsd_engine.recorder import record_run
-from bsd_engine.runs import RunReader
-from bsd_engine.stored_models import load_models, stored_epochs
-from bsd_engine.undefended import train_undefended
+from bsd_engine.runs.record import record_run
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.runs.stored_models import load_models, stored_epochs
+from bsd_engine.training.undefended import train_undefended
 from tests.short_runs import short
 
 pytestmark = pytest.mark.usefixtures("one_thread")

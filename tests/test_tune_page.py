@@ -17,9 +17,10 @@ from app.tune_asks import Want
 from app.tune_data import Look
 from app.served_script import install
 from app.tune_view import SCRIPT_NAME, script, whole_script
-from bsd_engine import recordings, whatif
-from bsd_engine.runs import RunReader
-from bsd_engine.whatif import Settings
+from bsd_engine.method import preview as whatif
+from bsd_engine.recordings import library
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.method.preview import Settings
 from tests.fake_run import CONFIG, fake_run
 
 SCRIPT = """
@@ -42,7 +43,7 @@ def look(path: Path, **changes) -> Look:
 
 
 def test_without_a_run_or_recording_it_says_what_to_do(open_page: Callable[..., AppTest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recordings, "FOLDER", tmp_path)
+    monkeypatch.setattr(library, "FOLDER", tmp_path)
     assert "There is no run to tune yet" in open_page().info[0].value
 
 

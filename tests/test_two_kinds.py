@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bsd_engine.thumbnails import thumbnails
-from bsd_engine.two_kinds import _fisher, _otsu, _thumbnails, two_kinds
+from bsd_engine.target.thumbnails import thumbnails
+from bsd_engine.target.two_kinds import _fisher, _otsu, _thumbnails, two_kinds
 
 CLASSES, EACH, TARGET = 5, 120, 2
 

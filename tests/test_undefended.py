@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from bsd_engine import runtime, undefended
-from bsd_engine.config import BSDConfig
+from bsd_engine.compute import runtime
+from bsd_engine.training import undefended
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import TrainingError
-from bsd_engine.presets import preset
+from bsd_engine.config.presets import preset
 from tests.short_runs import tiny
 
 

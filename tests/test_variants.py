@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from bsd_engine import trainer
-from bsd_engine.branching import FREE, KEPT_GROUPS, READ_BY, check_same_past
-from bsd_engine.config import GROUPS
+from bsd_engine.training import trainer
+from bsd_engine.runs.branching import FREE, KEPT_GROUPS, READ_BY, check_same_past
+from bsd_engine.config.settings import GROUPS
 from bsd_engine.errors import RunFolderError
 from bsd_engine.events import EpochFinished, IterationDone, RunStarted
-from bsd_engine.preflight import PreparedData
-from bsd_engine.recorder import branch_run, load_checkpoint, record_run, resume_run
-from bsd_engine.runs import RunReader
-from bsd_engine.trainer import BSDTrainer
+from bsd_engine.prepare.prepare import PreparedData
+from bsd_engine.runs.record import branch_run, load_checkpoint, record_run, resume_run
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.training.trainer import BSDTrainer
 from tests.short_runs import differences, run, short
 
 pytestmark = pytest.mark.usefixtures("one_thread")

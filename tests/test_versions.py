@@ -13,7 +13,7 @@ from app.session import RunRegistry
 from app.status import look, sentence
 from app.theme import LIGHT
 from bsd_engine.errors import RunFolderError
-from bsd_engine.runs import FORMAT_VERSION, RunReader
+from bsd_engine.runs.reader import FORMAT_VERSION, RunReader
 from tests.make_run_fixture import FOLDER
 
 WRITTEN = sorted(FOLDER.glob("format-*.zip"))

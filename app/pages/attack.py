@@ -22,11 +22,12 @@ from app.pixels import GAIN, data_uri, difference_picture, enlarged, fitting_gai
 from app.poisoned_view import Kind, PoisonedView, poisoned_view
 from app.session import registry
 from app.theme import Palette, class_name, count, palette_for, percent
-from bsd_engine import attacks, export
-from bsd_engine.config import BSDConfig
+from bsd_engine import attacks
+from bsd_engine.prepare import export
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError
-from bsd_engine.progress import Bar, shown_by
-from bsd_engine.spectrum import spectrum
+from bsd_engine.compute.progress import Bar, shown_by
+from bsd_engine.prepare.spectrum import spectrum
 
 SIDE = 224
 FIGURE_HEIGHT = 300

@@ -14,7 +14,7 @@ from app.bench_state import PARTS, BenchState
 from app.bench_view import bench_view, last_ask
 from app.run_choice import chosen_run
 from app.session import registry
-from bsd_engine import trigger_bench
+from bsd_engine.runs import trigger_bench
 from bsd_engine.attacks.custom import MAX_BYTES, read_picture
 from bsd_engine.errors import BSDError
 

@@ -14,7 +14,7 @@ from app.session import registry
 from app.tune_data import Look
 from app.tune_view import last_ask, learn_view
 from bsd_engine.errors import BSDError
-from bsd_engine.runs import RunReader
+from bsd_engine.runs.reader import RunReader
 
 TICK_SECONDS = 1.0
 PAGE_KEY = "learn_views"

@@ -19,7 +19,7 @@ from app.paper_tables import SHOWS, TABLES, TITLES, Missing, PaperTable, differs
 from app.run_choice import described, truth_switch
 from app.session import RunRegistry, is_recording, registry
 from app.theme import Palette, palette_for
-from bsd_engine.config import BSDConfig
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError
 
 ITEMS = {**{f"figure{n}": f"Fig. {n}" for n in FIGURES}, **{f"table{n}": f"Table {n}" for n in TABLES}}

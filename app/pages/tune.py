@@ -17,9 +17,9 @@ from app.tune_asks import parse_run
 from app.tune_data import Look
 from app.tune_view import tune_view
 from bsd_engine.errors import BSDError, RunFolderError
-from bsd_engine.recordings import NO_BRANCH
-from bsd_engine.runs import RunReader
-from bsd_engine.whatif import Settings, branch_epoch
+from bsd_engine.recordings.library import NO_BRANCH
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.method.preview import Settings, branch_epoch
 
 TICK_SECONDS = 1.0
 

@@ -4,7 +4,7 @@ const SHARES = Array.from({length: 21}, (_, k) => k / 20)
 
 const DISTANCES_COME = own => `The first split needs distances, which come with epoch ${own.altruistic_epochs + 1}.`
 
-// The browser's twin of bsd_engine.whatif.worth: what a preview says about a run with these settings.
+// The browser's twin of bsd_engine.method.preview.worth: what a preview says about a run with these settings.
 function worthOf(model, settings, epoch) {
   const own = model.own, info = model.info[epoch], {altruistic_epochs: learned, t1, distance} = settings
   const same = name => settings[name] === own[name]
@@ -63,7 +63,7 @@ function firstDrawn(model, count) {
   return kinds
 }
 
-// The first pool over alphas and betas, as bsd_engine.whatif.pool_map counts it; null where there is no first split yet.
+// The first pool over alphas and betas, as bsd_engine.method.preview.pool_map counts it; null where there is no first split yet.
 function countedGrid(model, view, known = '') {
   const {own, poison, sizes} = model, info = model.info[view.epoch]
   if (!info || info.stage === 'altruistic_warmup') return null

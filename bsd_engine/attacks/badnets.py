@@ -9,9 +9,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bsd_engine.attacks import pictures
+from bsd_engine.attacks.patterns import pictures
 from bsd_engine.attacks.base import Attack
-from bsd_engine.attacks.blending import blend
+from bsd_engine.attacks.patterns.blending import blend
 from bsd_engine.errors import ConfigError
 
 PAPER_PATCH = (((180, 249, 112), (155, 50, 126)), ((234, 82, 68), (187, 201, 219)))

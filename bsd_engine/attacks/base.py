@@ -18,8 +18,8 @@ from torch import Tensor
 
 from bsd_engine.attacks import choice
 from bsd_engine.attacks.parameters import check_type
-from bsd_engine.config import PoisonCountMode
-from bsd_engine.data import PoisonedSet
+from bsd_engine.config.settings import PoisonCountMode
+from bsd_engine.data.dataset import PoisonedSet
 from bsd_engine.errors import ConfigError, DataError
 
 Array = np.ndarray | Tensor

@@ -8,9 +8,9 @@ from typing import Literal
 
 from torch import Tensor
 
-from bsd_engine.attacks import pictures
+from bsd_engine.attacks.patterns import pictures
 from bsd_engine.attacks.base import Attack
-from bsd_engine.attacks.blending import blend
+from bsd_engine.attacks.patterns.blending import blend
 from bsd_engine.attacks.parameters import check_range
 
 LARGEST_CARTOON = 64

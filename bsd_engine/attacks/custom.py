@@ -11,11 +11,11 @@ from typing import Literal
 from PIL import Image
 from torch import Tensor
 
-from bsd_engine.attacks import pictures
+from bsd_engine.attacks.patterns import pictures
 from bsd_engine.attacks.base import Attack
-from bsd_engine.attacks.blending import blend
+from bsd_engine.attacks.patterns.blending import blend
 from bsd_engine.attacks.parameters import check_range
-from bsd_engine.decoding import eight_bits, is_wide
+from bsd_engine.data.decoding import eight_bits, is_wide
 from bsd_engine.errors import ConfigError
 
 MAX_BYTES = 10_000_000

@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bsd_engine import progress, runtime
-from bsd_engine.attacks import crafted_cache, pgd
+from bsd_engine.compute import progress, runtime
+from bsd_engine.attacks.craft import cache, pgd
 from bsd_engine.attacks.badnets import BadNets
 from bsd_engine.attacks.base import Change
 from bsd_engine.attacks.parameters import check_range
-from bsd_engine.attacks.surrogate import SurrogateAttack, place_key
+from bsd_engine.attacks.craft.surrogate import SurrogateAttack, place_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +51,8 @@ class LabelConsistent(SurrogateAttack, BadNets):
         if self.noise == "none":
             return super()._poisoner(images, labels, idx, target_label)
         last_axis = images.permute(0, 2, 3, 1).contiguous()
-        key = ("label_consistent", repr(self), idx.tolist(), place_key(self.device), crafted_cache.digest(last_axis, labels))
-        noise = crafted_cache.kept(key, lambda: self._noise(last_axis, labels, idx))
+        key = ("label_consistent", repr(self), idx.tolist(), place_key(self.device), cache.digest(last_axis, labels))
+        noise = cache.kept(key, lambda: self._noise(last_axis, labels, idx))
         return lambda part, numbers: self._trigger(pgd.add(part, noise[torch.searchsorted(idx, numbers)]), numbers)
 
     def _noise(self, images: Tensor, labels: Tensor, idx: Tensor) -> Tensor:

@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bsd_engine import progress, runtime
-from bsd_engine.attacks import pgd
-from bsd_engine.attacks.crafted_noise import CraftedNoise
+from bsd_engine.compute import progress, runtime
+from bsd_engine.attacks.craft import pgd
+from bsd_engine.attacks.craft.noise import CraftedNoise
 from bsd_engine.attacks.parameters import check_range
-from bsd_engine.attacks.scenes import scenes
-from bsd_engine.attacks.surrogate import Surrogate, cropped_batches
+from bsd_engine.attacks.patterns.scenes import scenes
+from bsd_engine.attacks.craft.surrogate import Surrogate, cropped_batches
 from bsd_engine.errors import ConfigError
 
 _KINDS = 4  # of scenes, in turn

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bsd_engine.attacks.base import Attack
-from bsd_engine.attacks.blending import blend, to_uint8
+from bsd_engine.attacks.patterns.blending import blend, to_uint8
 from bsd_engine.attacks.parameters import check_range
 
 

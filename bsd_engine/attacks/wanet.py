@@ -11,10 +11,10 @@ from torch import Tensor
 
 from bsd_engine.attacks import draws
 from bsd_engine.attacks.base import Attack
-from bsd_engine.attacks.blending import to_uint8
+from bsd_engine.attacks.patterns.blending import to_uint8
 from bsd_engine.attacks.parameters import check_range
 from bsd_engine.splits import exact_count
-from bsd_engine.warps import pixels_per_step, sampled, sampling_grid, smooth_shifts
+from bsd_engine.target.warps import pixels_per_step, sampled, sampling_grid, smooth_shifts
 
 LARGEST_SMOOTH = 64
 _SHIFTS, _NOISE = 1, 2

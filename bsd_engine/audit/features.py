@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bsd_engine import runtime
+from bsd_engine.compute import runtime
 from bsd_engine.audit.models import AuditModels, channels_last
-from bsd_engine.runs import RunReader, checkpoint_paths, storage_errors, write_atomic
-from bsd_engine.scoring import score
+from bsd_engine.runs.reader import RunReader, checkpoint_paths, storage_errors, write_atomic
+from bsd_engine.method.scoring import score
 
 
 @dataclass(frozen=True, kw_only=True)

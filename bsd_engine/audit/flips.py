@@ -12,7 +12,7 @@ import numpy as np
 from bsd_engine.audit import redecide
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.reasons import initial_ranks, later_ranks
-from bsd_engine.config import BSDConfig
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.splits import exact_count
 
 BORDERLINE = 0.02

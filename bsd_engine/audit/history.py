@@ -11,10 +11,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from bsd_engine.config import BSDConfig, Stage
+from bsd_engine.config.settings import BSDConfig, Stage
 from bsd_engine.errors import RunFolderError
 from bsd_engine.events import EpochState
-from bsd_engine.runs import RunReader
+from bsd_engine.runs.reader import RunReader
 
 
 Derived = TypeVar("Derived")

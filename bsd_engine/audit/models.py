@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bsd_engine.runs import RunReader, checkpoint_paths
-from bsd_engine.stored_models import StoredModels as AuditModels
-from bsd_engine.stored_models import channels_last
+from bsd_engine.runs.reader import RunReader, checkpoint_paths
+from bsd_engine.runs.stored_models import StoredModels as AuditModels
+from bsd_engine.runs.stored_models import channels_last
 
 __all__ = ["AuditModels", "channels_last", "has_models"]
 

@@ -9,8 +9,8 @@ import torch
 
 from bsd_engine import splits
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.config import BSDConfig
-from bsd_engine.plans import generator_for
+from bsd_engine.config.settings import BSDConfig
+from bsd_engine.compute.plans import generator_for
 
 
 @dataclass(frozen=True, kw_only=True)

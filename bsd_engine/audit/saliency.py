@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from bsd_engine.augment import Normalizer
+from bsd_engine.compute.augment import Normalizer
 
 
 def saliency(model: nn.Module, normalize: Normalizer, image: np.ndarray, label: int, *, steps: int = 32) -> np.ndarray:

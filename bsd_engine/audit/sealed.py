@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bsd_engine.audit.verdicts import Verdict
+from bsd_engine.audit.judgements import Verdict
 from bsd_engine.errors import ConfigError
 
 

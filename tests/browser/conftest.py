@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bsd_engine.presets import smoke
+from bsd_engine.config.presets import smoke
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.replay import replay_page
-from bsd_engine.runs import RunReader
+from bsd_engine.runs.reader import RunReader
 from tests.fake_run import fake_run
 
 pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bsd_engine.runs import RunReader
+from bsd_engine.runs.reader import RunReader
 from tests.browser.conftest import choose, choose_smoke, until
 
 PICTURES = ".panes img"

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from bsd_engine import data, export
-from bsd_engine.preflight import prepare
-from bsd_engine.presets import smoke
-from bsd_engine.runs import RunReader
+from bsd_engine.data import dataset
+from bsd_engine.prepare import export
+from bsd_engine.prepare.prepare import prepare
+from bsd_engine.config.presets import smoke
+from bsd_engine.runs.reader import RunReader
 from tests.browser.conftest import choose, choose_smoke, until, wait_until_ran
 
 TABLE = "[data-testid=stDataFrame]"
@@ -74,7 +75,7 @@ def a_row_is_pinned(page: Any) -> None:
 
 
 def a_verdict_is_given_and_taken_back(page: Any, run: RunReader) -> None:
-    from bsd_engine.audit.verdicts import Verdicts
+    from bsd_engine.audit.judgements import Verdicts
 
     said = Verdicts(run.path, run.num_samples)
     page.get_by_role("button", name="Remove").click()
@@ -92,7 +93,7 @@ def cleaned_and_reported(page: Any, run: RunReader, tmp_path: Path) -> None:
         archive.extractall(tmp_path)
     kept = int(run.epoch(len(run.epochs) - 1).clean_mask.sum())
     assert len([p for p in (tmp_path / "cleaned/train").rglob("*.png")]) == kept
-    assert data.load(f"folder:{tmp_path / 'cleaned'}").test_images is not None or kept
+    assert dataset.load(f"folder:{tmp_path / 'cleaned'}").test_images is not None or kept
     other = page.context.new_page()
     other.complaints = page.complaints
     page.complaints.watch(other)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from bsd_engine import recordings
-from bsd_engine.runs import RunReader
+from bsd_engine.recordings import library
+from bsd_engine.runs.reader import RunReader
 
 APP = "document.querySelector('.bn').app"
 
@@ -48,7 +48,7 @@ def share(page: Any, model: str, row: int) -> float:
 
 
 def names() -> tuple[tuple[str, ...], str]:
-    run = RunReader(recordings.open_recording("healthy"))
+    run = RunReader(library.open_recording("healthy"))
     return run.class_names, run.class_names[run.config.attack.target_label]
 
 

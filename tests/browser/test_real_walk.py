@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 import torch
 
-from bsd_engine.preflight import prepare
-from bsd_engine.presets import demo_gtsrb
-from bsd_engine.runs import RunReader
-from bsd_engine.undefended import train_undefended
+from bsd_engine.prepare.prepare import prepare
+from bsd_engine.config.presets import demo_gtsrb
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.training.undefended import train_undefended
 from tests.browser.conftest import ROOT, choose, until, wait_until_ran
 from tests.browser.test_audit_walk import TABLE, a_row_is_pinned, a_verdict_is_given_and_taken_back, cleaned_and_reported, nothing_is_said_of_a_truth, train_on
 

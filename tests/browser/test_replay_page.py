@@ -15,8 +15,8 @@ import pytest
 from app import packet, preview, recorded
 from app.replay import replay_page
 from app.tune_view import FOLDER, script
-from bsd_engine.runs import RunReader
-from bsd_engine.whatif import Settings
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.method.preview import Settings
 from tests.browser.conftest import drag_cut
 from tests.fake_run import CONFIG, fake_run
 from tests.hostile import hostile_run

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from bsd_engine.presets import smoke
-from bsd_engine.runs import RunReader
+from bsd_engine.config.presets import smoke
+from bsd_engine.runs.reader import RunReader
 from tests.browser.conftest import choose_smoke, until
 
 STREAMS = ("altruistic_loss", "oss_distance", "feature_map", "loss_discrepancy", "poison_in_pool")

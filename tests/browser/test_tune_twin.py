@@ -16,12 +16,12 @@ from app import packet
 from app.columns import epoch_columns
 from app.tune_data import own_settings
 from app.tune_view import script
-from bsd_engine import whatif
-from bsd_engine.config import BSDConfig
+from bsd_engine.method import preview
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochState
-from bsd_engine.plans import generator_for
+from bsd_engine.compute.plans import generator_for
 from bsd_engine.splits import clean_ratio, exact_count
-from bsd_engine.whatif import FirstScores, Settings
+from bsd_engine.method.preview import FirstScores, Settings
 
 SHARES = (0.01, 0.2, 0.29, 0.333, 0.5, 0.7, 0.999, 1.0)
 HARNESS = """
@@ -73,12 +73,12 @@ def first_cases(rng: np.random.Generator) -> list[tuple[dict, dict, np.ndarray]]
         scores = FirstScores(losses=state.altruistic_loss, oss=state.oss_score, target=None if number % 4 == 3 else 2)
         import torch
 
-        ranks = whatif.descending_ranks(torch.rand(n, generator=generator_for(config.seed, "pools", 0)).numpy())
+        ranks = preview.descending_ranks(torch.rand(n, generator=generator_for(config.seed, "pools", 0)).numpy())
         arrays = {**epoch_columns(state, 2, predictions=False), "labels": labels.astype(np.uint8), "draw": ranks.astype(np.uint32)}
         for alpha, beta in zip(SHARES, SHARES[3:] + SHARES[:3], strict=True):
             settings = replace(Settings.of(config), alpha=alpha, beta=beta)
             spec = {"first": True, "own": own_settings(config), "target": scores.target, "classes": 5, "alpha": alpha, "beta": beta}
-            cases.append((spec, arrays, whatif.first_pool(config, settings, labels, scores)))
+            cases.append((spec, arrays, preview.first_pool(config, settings, labels, scores)))
     return cases
 
 
@@ -94,7 +94,7 @@ def later_cases(rng: np.random.Generator) -> list[tuple[dict, dict, np.ndarray]]
             for t in (7, 8, 13, 19, 20, 25):
                 at = replace(state, main_epoch=t)
                 spec = {"first": False, "own": own_settings(config), "target": 2, "classes": 5, "alpha": alpha, "beta": beta, "t": t, "t1": 4}
-                cases.append((spec, arrays, whatif.later_pool(config, replace(Settings.of(config), alpha=alpha, beta=beta), labels, at)))
+                cases.append((spec, arrays, preview.later_pool(config, replace(Settings.of(config), alpha=alpha, beta=beta), labels, at)))
     return cases
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bsd_engine import whatif
-from bsd_engine.runs import RunReader
-from bsd_engine.whatif import Settings
+from bsd_engine.method import preview
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.method.preview import Settings
 from tests.browser.conftest import drag_cut
 from tests.fake_run import CONFIG, LiveFakeRun, fake_run
 
@@ -82,8 +82,8 @@ def lasso(page: Any, left: float, top: float, right: float, bottom: float, *keys
 
 def engine_pool(runs: Path, run: str, settings: Settings) -> np.ndarray:
     reader = RunReader(runs / run)
-    scores = whatif.first_scores(reader.config, settings, *(reader.epoch(f(reader.config, settings)) for f in (whatif.loss_epoch, whatif.distance_epoch)))
-    return whatif.first_pool(reader.config, settings, reader.labels, scores)
+    scores = preview.first_scores(reader.config, settings, *(reader.epoch(f(reader.config, settings)) for f in (preview.loss_epoch, preview.distance_epoch)))
+    return preview.first_pool(reader.config, settings, reader.labels, scores)
 
 
 def test_dragging_the_cuts_previews_what_the_engine_would_do(tune: Callable, runs: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_later_epoch_is_one_step_and_its_diagonal_is_moved_by_keyboard(tune: C
     settings = look(page)["settings"]
     asked = replace(Settings.of(CONFIG), alpha=settings["alpha"], beta=settings["beta"])
     assert asked != Settings.of(CONFIG)
-    assert counts(page)["size"] == whatif.later_pool(reader.config, asked, reader.labels, reader.epoch(epoch)).sum()
+    assert counts(page)["size"] == preview.later_pool(reader.config, asked, reader.labels, reader.epoch(epoch)).sum()
     assert page.locator(".tn-badge").inner_text() == "one step"
 
 
@@ -260,8 +260,8 @@ def test_without_truth_nothing_speaks_of_poison(tune: Callable) -> None:
 
 def test_run_this_starts_a_branch_from_the_right_epoch(server: Any, runs: Path, visit: Callable) -> None:
     """With a run of the engine's own; its checkpoints are what a branch needs."""
-    from bsd_engine.presets import smoke
-    from bsd_engine.recorder import record_run
+    from bsd_engine.config.presets import smoke
+    from bsd_engine.runs.record import record_run
 
     source = runs / "20260103-000000-real"
     record_run(smoke().with_settings(device="cpu"), source)

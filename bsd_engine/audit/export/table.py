@@ -1,0 +1,96 @@
+"""The ranked samples as a table, and the table as a file. It holds what the record says and what people decided, no truth."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bsd_engine.audit.history import RunHistory
+from bsd_engine.audit.reasons import reason
+from bsd_engine.audit.suspects import Suspects
+from bsd_engine.audit.judgements import Verdict
+from bsd_engine.errors import StorageError
+from bsd_engine.prepare.export import no_formula
+
+COLUMNS = (
+    "rank", "sample", "file", "label", "score", "als_flag", "oss_flag", "discrepancy_flag", "drop_flag", "margin", "in_pool",
+    "epochs_in_pool", "epochs_decided", "altruistic_loss", "main_loss", "oss_score", "nearest_class", "main_prediction",
+    "altruistic_prediction", "verdict", "note", "reason",
+)
+
+
+def table(history: RunHistory, found: Suspects, verdicts: Mapping[int, Verdict], files: tuple[str, ...] | None = None, *,
+          reasons: bool = True) -> dict[str, list[Any]]:
+    """`COLUMNS` as lists of N plain values, the most suspect sample first; None where something is unknown.
+
+    Parameters
+    ----------
+    files : (N,) file of each sample, where they came from files
+    reasons : whether to write the sentences, 0.1 ms each
+    """
+    order, epoch = found.order, found.epoch
+    t = epoch - history.first_main
+    names = np.array([history.name(c) for c in range(max(int(history.labels.max()) + 1, len(history.class_names)))], object)
+
+    def numbers(values: np.ndarray | None, digits: int = 6) -> list[Any]:
+        if values is None:
+            return [None] * len(order)
+        return [None if v != v else float(f"{v:.{digits}g}") for v in values[order].tolist()]
+
+    def flags(values: np.ndarray) -> list[bool]:
+        return values[order].tolist()
+
+    def classes(values: np.ndarray | None) -> list[Any]:
+        return [None] * len(order) if values is None else names[values[order].astype(np.int64)].tolist()
+
+    given = [verdicts.get(s) for s in order.tolist()]
+    return {
+        "rank": list(range(1, len(order) + 1)), "sample": order.tolist(), "file": [files[s] if files else None for s in order.tolist()],
+        "label": classes(history.labels), "score": numbers(found.score), "als_flag": flags(found.als_flag), "oss_flag": flags(found.oss_flag),
+        "discrepancy_flag": flags(found.discrepancy_flag), "drop_flag": flags(found.drop_flag), "margin": numbers(found.margin, 4),
+        "in_pool": flags(found.in_pool), "epochs_in_pool": found.epochs_in_pool[order].tolist(), "epochs_decided": [found.epochs_decided] * len(order),
+        "altruistic_loss": numbers(history.altruistic_loss[epoch]), "main_loss": numbers(history.main_loss[t] if t >= 0 else None),
+        "oss_score": numbers(history.oss_score), "nearest_class": classes(history.nearest_class),
+        "main_prediction": classes(history.main_prediction[t] if t >= 0 else None),
+        "altruistic_prediction": classes(history.altruistic_prediction[epoch]),
+        "verdict": [v and v.choice for v in given], "note": [v and v.note for v in given],
+        "reason": [reason(history, s, epoch).sentence for s in order.tolist()] if reasons else [None] * len(order),
+    }
+
+
+def csv_text(columns: Mapping[str, list[Any]]) -> str:
+    """The table as CSV, for any spreadsheet: text that would be taken for a formula gets an apostrophe in front."""
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(columns)
+    lines.writerows([_cell(v) for v in row] for row in zip(*columns.values(), strict=True))
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return int(value)
+    return no_formula(value) if isinstance(value, str) else value
+
+
+def parquet_bytes(columns: Mapping[str, list[Any]]) -> bytes:
+    """The table as Parquet, texts as they are."""
+    import pyarrow
+    import pyarrow.parquet
+
+    texts = {"file", "label", "nearest_class", "main_prediction", "altruistic_prediction", "verdict", "note", "reason"}
+    floats = {"score", "margin", "altruistic_loss", "main_loss", "oss_score"}
+    kinds = {name: pyarrow.string() if name in texts else pyarrow.float64() if name in floats else None for name in columns}
+    buffer = io.BytesIO()
+    try:
+        arrays = {name: pyarrow.array(values, kinds[name]) for name, values in columns.items()}
+    except UnicodeEncodeError as error:  # a file name that is no valid text, which a Linux file system may hold
+        raise StorageError(f"A name cannot be written as text ({error.object!r}); rename that file, or take the CSV.") from None
+    pyarrow.parquet.write_table(pyarrow.table(arrays), buffer)
+    return buffer.getvalue()

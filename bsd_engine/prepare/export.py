@@ -1,0 +1,225 @@
+"""A poisoned set as files that other programs, and this one, can train on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import secrets
+import shlex
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from bsd_engine.config.settings import BSDConfig
+from bsd_engine.data.decoding import LARGEST_KEPT_SIZE
+from bsd_engine.errors import ConfigError, StorageError
+from bsd_engine.prepare.prepare import PreparedData
+from bsd_engine.runs.reader import storage_errors
+
+Format = Literal["folder", "npz"]
+COLUMNS = ("file", "index", "given_label", "original_label", "poisoned", "noise")
+NOTHING_SAVED = "Nothing was saved; try again afterwards."
+
+Progress = Callable[[Iterable[int]], Iterable[int]]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+
+
+def save(prepared: PreparedData, out: Path, form: Format, progress: Progress = iter) -> list[Path]:
+    """Write a poisoned set, whole or not at all; returns what was written: the set, and for an .npz file the list beside it.
+
+    Parameters
+    ----------
+    prepared : PreparedData
+        With its truth known.
+    out : Path
+        For npz a file, for folder a folder that is new or empty; never written over.
+    form : Format
+        npz: the arrays of `arrays`, and OUT's name with .poison.csv. folder: PNG files in train/<class>/, test/<class>/ and
+        triggered/<the class that the attacker wants>/, and poison.csv.
+    progress : function, optional
+        Wraps the numbers of the image files, for a bar.
+
+    Raises
+    ------
+    ConfigError
+        If nothing is poisoned, or there is something already.
+    StorageError
+        If it cannot be written.
+    """
+    if prepared.is_poison is None:
+        raise ConfigError("attack is none, so nothing would be poisoned; choose an attack.")
+    return [_folder(prepared, out, progress)] if form == "folder" else _npz(prepared, out)
+
+
+def format_of(out: Path, wanted: Literal["auto", "folder", "npz"] = "auto") -> Format:
+    """What a place is to become: with auto an .npz file where its name ends so, else a folder."""
+    if wanted != "auto":
+        return wanted
+    return "npz" if out.suffix.lower() == ".npz" else "folder"
+
+
+def load_words(prepared: PreparedData, out: Path, form: Format) -> str:
+    """Options that train on a saved set as it is."""
+    size = max(prepared.images.shape[1:3])
+    resized = f" --image-size {size}" if form == "folder" and size > LARGEST_KEPT_SIZE else ""
+    return f"--data {shlex.quote(f'{form}:{out}')} --attack none --limit None{resized}"
+
+
+def command(config: BSDConfig, out: str = "poisoned.npz") -> str:
+    """The command line that saves the set of a configuration."""
+    attack, source = config.attack, config.data
+    words = ["--preset", config.preset, "--data", source.data, "--limit", source.limit, "--image-size", source.image_size,
+             "--seed", config.seed, "--attack", attack.attack, "--target", attack.target_label, "--rate", attack.rate,
+             "--poison-count-mode", attack.poison_count_mode,
+             "--attack-parameters", *(word for pair in attack.attack_parameters.items() for word in pair)]  # the preset may have others
+    return "python -m bsd_engine poison " + shlex.join(str(word) for word in [*words, "--out", out])
+
+
+# -- arrays ------------------------------------------------------------------------------------------------------------
+
+
+def arrays(prepared: PreparedData) -> dict[str, np.ndarray]:
+    """The set as arrays that `npz:PATH` reads again; images are (N, H, W, C) uint8, labels (N,) int64.
+
+    train_images, train_labels (given), original_labels, is_poison, is_noise and class_names; where there is a test part
+    test_images and test_labels, and triggered_images with triggered_labels, what the attacker wants them to be called.
+    """
+    found: dict[str, Tensor | None] = {
+        "train_images": prepared.images, "train_labels": prepared.labels, "original_labels": prepared.original_labels,
+        "is_poison": prepared.is_poison, "is_noise": prepared.is_noise, "test_images": prepared.test_images,
+        "test_labels": prepared.test_labels, "triggered_images": prepared.triggered_images,
+        "triggered_labels": prepared.triggered_labels,
+    }
+    return {"class_names": np.array(prepared.class_names), **{name: x.numpy() for name, x in found.items() if x is not None}}
+
+
+def npz_bytes(prepared: PreparedData) -> bytes:
+    """The .npz file as it would be saved."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays(prepared))
+    return buffer.getvalue()
+
+
+def _npz(prepared: PreparedData, out: Path) -> list[Path]:
+    listing = out.with_name(f"{out.name.removesuffix('.npz')}.poison.csv")
+    for path in (out, listing):
+        if path.exists():
+            raise ConfigError(f"{path} is there already; give another name, nothing is written over.")
+    with storage_errors(out, NOTHING_SAVED):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        temporary = [temporary_beside(path) for path in (out, listing)]
+        try:
+            with temporary[0].open("xb") as file:
+                np.savez(file, **arrays(prepared))
+            temporary[1].write_text(_listing(prepared, [""] * len(prepared.labels)))
+            for part, path in zip(temporary, (out, listing)):
+                os.replace(part, path)
+        finally:
+            for part in temporary:
+                part.unlink(missing_ok=True)
+    return [out, listing]
+
+
+def temporary_beside(path: Path) -> Path:
+    """A hidden name in the same folder, to be renamed when what it holds is whole."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(3)}.tmp")
+
+
+# -- folders -----------------------------------------------------------------------------------------------------------
+
+
+def folder_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of folders for classes, which sort in the classes' order, since whoever reads them numbers them so.
+
+    The classes' own names where these are safe as file names and in order already, else with the class's number in front.
+    """
+    safe = [re.sub(r"[^\w .+-]", "_", name).strip(" .")[:100] for name in class_names]
+    if safe == list(class_names) == sorted(set(class_names)):
+        return class_names
+    width = len(str(len(safe) - 1))
+    return tuple(f"{i:0{width}d}_{name}" for i, name in enumerate(safe))
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A hidden folder beside OUT to write into: it becomes OUT at the end of the block, and goes away if the block fails.
+
+    Raises
+    ------
+    ConfigError
+        If OUT holds something already.
+    StorageError
+        If it cannot be written.
+    """
+    with storage_errors(out, NOTHING_SAVED):
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise ConfigError(f"{out} is not an empty folder; give a new one, nothing is written over.")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_beside(out)
+        try:
+            temporary.mkdir()
+            yield temporary
+            os.replace(temporary, out)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _folder(prepared: PreparedData, out: Path, progress: Progress) -> Path:
+    with new_folder(out) as folder:
+        files = _write_images(prepared, folder, progress)
+        (folder / "poison.csv").write_text(_listing(prepared, files))
+    return out
+
+
+def _write_images(prepared: PreparedData, root: Path, progress: Progress) -> list[str]:
+    """Write all parts; returns the training images' files below the folder."""
+    parts = (("train", prepared.images, prepared.labels), ("test", prepared.test_images, prepared.test_labels),
+             ("triggered", prepared.triggered_images, prepared.triggered_labels))
+    names, written = folder_names(prepared.class_names), []
+    for part, images, labels in parts:
+        if images is None or labels is None:
+            continue
+        wanted = range(len(names)) if part == "train" else labels.unique().tolist()
+        for label in wanted:
+            (root / part / names[label]).mkdir(parents=True)
+        width = len(str(len(labels) - 1))
+        files = [f"{part}/{names[label]}/{i:0{width}d}.png" for i, label in enumerate(labels.tolist())]
+        for i in progress(range(len(files))):
+            write_png(images[i].numpy(), root / files[i])
+        written = written or files
+    return written
+
+
+def write_png(pixels: np.ndarray, path: Path) -> None:
+    """Write an (H, W, C) uint8 image."""
+    Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(path)
+
+
+# -- list of poisoned images --------------------------------------------------------------------------------------------
+
+
+def _listing(prepared: PreparedData, files: list[str]) -> str:
+    """CSV: a line for each training image, labels by name; its number counts from 0."""
+    if prepared.is_poison is None or prepared.original_labels is None:
+        raise StorageError("The truth about this set is unknown, so its poison cannot be listed; poison it anew.")
+    names, text = [no_formula(name) for name in prepared.class_names], io.StringIO()
+    noise = [False] * len(files) if prepared.is_noise is None else prepared.is_noise.tolist()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(COLUMNS)
+    truth = zip(files, prepared.labels.tolist(), prepared.original_labels.tolist(), prepared.is_poison.tolist(), noise, strict=True)
+    lines.writerows([file, i, names[given], names[own], int(poisoned), int(noisy)]
+                    for i, (file, given, own, poisoned, noisy) in enumerate(truth))
+    return text.getvalue()
+
+
+def no_formula(text: str) -> str:
+    """A text as a cell of a CSV file, with an apostrophe in front where a spreadsheet would take it for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text

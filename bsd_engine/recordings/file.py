@@ -1,0 +1,110 @@
+"""The file of a recording: a zip archive whose members are known by name, and are bounded before they are unpacked.
+
+    recording.json          format version, card (name, title, sentence, command), what the arrays hold
+    config.json, samples.npz, truth.npz, files.json, summary.json, undefended.pt, checkpoints/00007.pt    as in a run folder
+    epochs/00007.npz        as in a run folder, without the arrays that are in arrays.npz
+    arrays.npz              losses, distances, predictions, masks, landmarks and maps of all epochs, rounded, and the images
+
+No name in the file becomes a path: what is not in this list is refused. Members are stored or deflated, since an LZMA stream
+may ask for gigabytes before it gives a byte.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bsd_engine.files import bounded
+from bsd_engine.errors import RunFolderError
+
+FORMAT_VERSION = 1
+HEAD = "recording.json"
+MOST_FILE_BYTES = 100_000_000
+MOST_UNPACKED_BYTES = 500_000_000
+MOST_MEMBERS = 5_000
+_NAMES = re.compile(r"recording\.json|config\.json|samples\.npz|truth\.npz|files\.json|summary\.json|undefended\.pt|arrays\.npz"
+                    r"|epochs/\d{5}\.npz|checkpoints/\d{5}\.pt")
+_BROKEN = (OSError, ValueError, zipfile.BadZipFile, zlib.error, KeyError, EOFError, RuntimeError, NotImplementedError, OverflowError,
+           IndexError, TypeError, MemoryError)
+
+
+def write_members(members: Mapping[str, bytes]) -> bytes:
+    """The archive; the same members give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            info = zipfile.ZipInfo(name)  # of 1980: the time of writing is no part of a recording
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, content, compresslevel=9)
+    return buffer.getvalue()
+
+
+def read_head(path: Path) -> dict[str, Any]:
+    """recording.json of a file, without the rest; raises `RunFolderError` with one sentence."""
+    with naming(path), zipfile.ZipFile(_opened(path)) as archive:
+        return _head(archive, path)
+
+
+def read_members(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """recording.json and all other members; raises `RunFolderError` with one sentence."""
+    with naming(path), zipfile.ZipFile(_opened(path)) as archive:
+        head, names = _head(archive, path), [m.filename for m in archive.infolist()]
+        if odd := [name for name in names if not _NAMES.fullmatch(name)]:
+            raise ValueError(f"it holds {odd[0][:60]!r}, which recordings do not")
+        if len(set(names)) < len(names):
+            raise ValueError("it holds a name twice")
+        if (claimed := sum(m.file_size for m in archive.infolist())) > MOST_UNPACKED_BYTES:
+            raise ValueError(f"it would unpack to {claimed:,} bytes, expected at most {MOST_UNPACKED_BYTES:,}")
+        return head, {name: _member(archive, name) for name in names if name != HEAD}
+
+
+def _opened(path: Path) -> io.BytesIO:
+    return io.BytesIO(bounded.read_bytes(path, MOST_FILE_BYTES))
+
+
+def _head(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
+    """What the file says it is; a newer version, whose other members may be anything, is told apart from a damaged one."""
+    if len(archive.infolist()) > MOST_MEMBERS:
+        raise ValueError(f"it has {len(archive.infolist()):,} parts, expected at most {MOST_MEMBERS:,}")
+    if archive.getinfo(HEAD).file_size > bounded.MOST_JSON_BYTES:
+        raise ValueError(f"{HEAD} is too large")
+    head = bounded.parse_object(_member(archive, HEAD))
+    version = head.get("format_version")
+    if type(version) is not int or version < 1:
+        raise ValueError("it names no format version")
+    if version > FORMAT_VERSION:
+        raise RunFolderError(f"The recording {path.name} has format {version}, this program reads up to {FORMAT_VERSION}; update the program.")
+    return head
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Content of a member, its checksum compared; asked for as many bytes as it claims, zipfile unpacks no more of a bomb."""
+    info = archive.getinfo(name)
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
+        raise ValueError(f"{name} is packed in a way that recordings are not")
+    with archive.open(info) as stream:
+        content = stream.read(info.file_size)
+    if len(content) != info.file_size:
+        raise ValueError(f"{name} is cut")
+    return content
+
+
+class naming:  # noqa: N801 - a context manager
+    """Turn what is wrong with a recording's file into one sentence."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, _BROKEN):
+            what = " ".join((str(error) or type(error).__name__).split())[:200].rstrip(".")
+            raise RunFolderError(f"The recording {self.path.name} cannot be read: {what}. The file is cut or damaged; get it again, or remake it "
+                                 "with assets/build_recordings.py.") from None

@@ -1,0 +1,46 @@
+"""The map process: follows a run folder and adds UMAP maps to it. It runs apart, since UMAP's compiled loops hold the GIL."""
+
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+
+import numpy as np
+
+from bsd_engine.errors import RunFolderError
+from bsd_engine.compute.projection import umap_map
+from bsd_engine.runs.reader import RunReader, write_atomic
+
+POLL_SECONDS = 0.5
+
+
+def make_maps(folder: Path, *, follow: bool = False) -> None:
+    """Map every recorded epoch, each started from the one before; with `follow`, until the run is over.
+
+    While the run goes on and maps fall behind, epochs in between are left out, so that the newest is shown; they are
+    filled in at the end, in order, each started from its predecessor.
+    """
+    reader = RunReader(folder)
+    while True:
+        live = follow and reader.status in ("running", "paused")
+        epochs = [e for e in reader.epochs if e not in reader.map_epochs]
+        for epoch in epochs[-1:] if live else epochs:
+            _add_map(reader, epoch)
+        if not live:
+            return
+        if not epochs:
+            time.sleep(POLL_SECONDS)
+
+
+def _add_map(reader: RunReader, epoch: int) -> None:
+    """Map one epoch, starting from the nearest earlier map of the same model."""
+    state = reader.epoch(epoch)
+    if state.landmark_features is None:
+        raise RunFolderError(f"{reader.path} has no landmark features in epoch {epoch}; it cannot be mapped.")
+    earlier = [e for e in reader.map_epochs if e < epoch and (reader.epoch(e).main_loss is None) == (state.main_loss is None)]
+    previous = reader.map(earlier[-1]) if earlier else None
+    xy = umap_map(state.landmark_features.astype(np.float32), previous)
+    buffer = io.BytesIO()
+    np.savez(buffer, xy=xy)
+    write_atomic(reader.path / f"maps/{epoch:05d}.npz", buffer.getvalue())

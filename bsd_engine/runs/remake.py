@@ -1,0 +1,68 @@
+"""The command line that trains a recorded run once more."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bsd_engine.config.settings import GROUPS, BSDConfig
+from bsd_engine.errors import ConfigError
+from bsd_engine.config.presets import preset
+
+OPTION_NAMES = {"target_label": "target", "t1": "warmup"}
+MOVING = ("t1", "t2", "t3")
+"""A warm-up given alone moves T2 and T3 along, so these are said together."""
+
+
+def train_command(config: BSDConfig, *, branched_from: Mapping[str, Any] | None = None) -> str:
+    """The command that trains with these settings: the preset's, and each option that differs from it.
+
+    Parameters
+    ----------
+    branched_from : {"run": name, "epoch": 0-based}; the command then goes on from that run, whose folder it needs
+
+    Raises `ConfigError` for settings that name a preset of another program.
+    """
+    if branched_from is not None:
+        begin = ["--branch", f"runs/{branched_from['run']}", "--from-epoch", str(branched_from["epoch"])]
+        return _line([*begin, *_options(config, None, groups=("schedule", "split"))])
+    try:
+        base = preset(config.preset)
+    except ConfigError:
+        raise ConfigError(f"The run names the preset {config.preset!r}, which this program does not have; its settings stand in its config.json.") from None
+    return _line(["--preset", config.preset, *_options(config, base, groups=tuple(GROUPS))])
+
+
+def _line(words: list[str]) -> str:
+    return "python -m bsd_engine train " + shlex.join(words)
+
+
+def _options(config: BSDConfig, base: BSDConfig | None, *, groups: tuple[str, ...]) -> Iterator[str]:
+    """Options for what differs from a base; with none for everything in some groups."""
+    if base is not None:
+        for name in ("seed", "device", "precision"):
+            if getattr(config, name) != getattr(base, name):
+                yield from _option(name, getattr(config, name))
+    for group in groups:
+        own, other = getattr(config, group), base and getattr(base, group)
+        differing = [f.name for f in dataclasses.fields(own) if other is None or getattr(own, f.name) != getattr(other, f.name)]
+        if group == "schedule" and set(MOVING) & set(differing):
+            differing = [name for name in differing if name not in MOVING] + list(MOVING)
+        for name in differing:
+            yield from _option(name, getattr(own, name))
+
+
+def _option(name: str, value: Any) -> Iterator[str]:
+    option = OPTION_NAMES.get(name, name).replace("_", "-")
+    if isinstance(value, bool):
+        yield f"--{option}" if value else f"--no-{option}"
+        return
+    yield f"--{option}"
+    if isinstance(value, Mapping):
+        yield from (str(word) for pair in value.items() for word in pair)
+    elif isinstance(value, tuple | list):
+        yield from map(str, value)
+    else:
+        yield str(value)

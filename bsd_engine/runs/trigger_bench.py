@@ -1,0 +1,226 @@
+"""What the stored networks of a run say to an image, without and with a trigger: nothing is trained, nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from bsd_engine import attacks
+from bsd_engine.data import sources
+from bsd_engine.files import bounded
+from bsd_engine.attacks.patterns import pictures
+from bsd_engine.attacks.base import Attack
+from bsd_engine.attacks.craft.noise import CraftedNoise
+from bsd_engine.attacks.custom import read_picture
+from bsd_engine.attacks.patterns.placing import Change
+from bsd_engine.compute.augment import Normalizer
+from bsd_engine.files.bounded import Stamp
+from bsd_engine.data.decoding import resize
+from bsd_engine.errors import BSDError, ConfigError
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.runs.stored_models import load_models, load_undefended, probabilities
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchImages:
+    """Images to try a trigger on; none of them is poisoned."""
+
+    images: Tensor
+    """(M, C, H, W) uint8."""
+    labels: np.ndarray
+    """(M,) int64: true labels."""
+    are_test: bool
+    """Whether they are the run's test images; else its clean training images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """Class probabilities of the models for the clean and the triggered image, (2, C) float32 each."""
+
+    undefended: np.ndarray | None
+    """None where the network is not stored, or `problem` says why it cannot be used."""
+    problem: str
+    altruistic: np.ndarray
+    main: np.ndarray
+
+
+def bench_images(run: RunReader) -> BenchImages:
+    """The test images of a run's data; where they are not on this machine, the training images that are not known to be
+    poisoned. Nothing is downloaded."""
+    return _bench_images(str(run.path), bounded.stamp_of(run.path / "config.json"))
+
+
+@lru_cache(maxsize=2)
+def _bench_images(path: str, stamp: Stamp) -> BenchImages:
+    run = RunReader(path)
+    return _test_images(run) or _training_images(run)
+
+
+def _test_images(run: RunReader) -> BenchImages | None:
+    spec, size = run.config.data.data, run.config.data.image_size
+    if not _is_on_disk(spec):
+        return None
+    try:
+        source = sources.open_source(spec, size)
+        images = None if source.test_labels is None else source.read(np.array([0]))[1]
+        images = resize(images, size) if images is not None and size else images
+    except BSDError:
+        return None
+    if images is None or source.class_names != run.class_names or (images.shape[3], *images.shape[1:3]) != run.images.shape[1:]:
+        return None
+    return BenchImages(images=torch.from_numpy(images).permute(0, 3, 1, 2), labels=source.test_labels, are_test=True)
+
+
+def _is_on_disk(spec: str) -> bool:
+    """Whether opening a source downloads nothing."""
+    root = sources.cache_folder()
+    folders = {"cifar10": ("cifar10/train", "cifar-10-batches-py"), "gtsrb": ("gtsrb/train", "gtsrb/GTSRB")}.get(spec)
+    return folders is None or any((root / folder).is_dir() for folder in folders)
+
+
+def _training_images(run: RunReader) -> BenchImages:
+    truth = run.truth
+    clean = np.arange(run.num_samples) if truth is None else np.flatnonzero(~truth.is_poison)
+    labels = run.labels if truth is None else truth.original_labels
+    return BenchImages(images=torch.from_numpy(np.array(run.images[clean])), labels=labels[clean], are_test=False)
+
+
+def fitted_picture(path: Path, shape: tuple[int, int, int]) -> Tensor:
+    """(C, H, W) uint8: the middle square or rectangle of a picture, resized to a shape; transparent parts become white.
+
+    Raises `ConfigError` for what is no picture.
+    """
+    channels, height, width = shape
+    picture = read_picture(path)
+    flat = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    scale = min(flat.width / width, flat.height / height)
+    left, top = (flat.width - scale * width) / 2, (flat.height - scale * height) / 2
+    middle = flat.crop((round(left), round(top), max(round(left) + 1, round(left + scale * width)), max(round(top) + 1, round(top + scale * height))))
+    return pictures.pixels(middle, channels, height, width)[0].round().byte()
+
+
+# -- triggers ------------------------------------------------------------------------------------------------------------------
+
+
+def trigger_names() -> tuple[str, ...]:
+    """Attacks whose trigger needs no training, one of those that share one: the pixels are the same."""
+    distinct: dict[object, str] = {}
+    for name in attacks.names():
+        if not issubclass(attacks.kind(name), CraftedNoise) and name != "custom":
+            distinct.setdefault(attacks.kind(name)._trigger, name)
+    return tuple(distinct.values())
+
+
+def own_attack(run: RunReader) -> Attack | None:
+    """The attack that a run's data were poisoned with; None where they had none from this program.
+
+    Raises `ConfigError` if its trigger was crafted by training, or its picture is not there any more.
+    """
+    chosen = run.config.attack
+    if chosen.attack == "none":
+        return None
+    if issubclass(attacks.kind(chosen.attack), CraftedNoise):
+        raise ConfigError("The trigger of this run was crafted by training a network on its data, and the run folder does not hold it; "
+                          "choose another trigger.")
+    parameters = attacks.parse(chosen.attack, chosen.attack_parameters)
+    return _made(run, chosen.attack, **parameters)
+
+
+def attack_named(run: RunReader, name: str, **parameters: object) -> Attack:
+    """An attack with its default parameters but those given, fit for a run's images."""
+    return _made(run, name, **parameters)
+
+
+def picture_attack(run: RunReader, picture: str, size: int) -> Attack:
+    """A picture of one's own, so many pixels high, in the middle of a run's images; a drawn star without a file.
+
+    One that would be wider than the images is made as small as fits.
+    """
+    _, height, width = run.images.shape[1:]
+    ratio = 1.0 if not picture else _ratio(Path(picture))
+    high = max(1, min(size, height, int(width / ratio)))
+    wide = min(width, max(1, round(high * ratio)))
+    return _made(run, "custom", image=picture, size=high, row=(height - high) // 2, col=(width - wide) // 2)
+
+
+def _ratio(path: Path) -> float:
+    """Width over height."""
+    picture = read_picture(path)
+    return picture.width / picture.height
+
+
+def _made(run: RunReader, name: str, **parameters: object) -> Attack:
+    return attacks.make(name, tuple(run.images.shape[1:]), len(run.class_names), run.config.seed, **parameters)
+
+
+def change_of(attack: Attack, number: int) -> Change:
+    """What an attack does to the image with a number, which attacks with noise of its own for every sample ask for."""
+    return lambda images: attack.apply(images, torch.full((len(images),), number))
+
+
+def wanted_label(run: RunReader, label: int | None) -> int | None:
+    """What the run's attacker wants a triggered image of a class to be called; None where nobody knows.
+
+    An image of one's own has no label (None): then only an attack with one target says something.
+    """
+    attack, classes = run.config.attack, len(run.class_names)
+    if attack.attack == "none":
+        return None
+    if attacks.kind(attack.attack).has_target:
+        return attack.target_label if attack.target_label < classes else None
+    return None if label is None else (label + 1) % classes
+
+
+# -- answers -------------------------------------------------------------------------------------------------------------------
+
+
+def answers(path: Path, epoch: int, pair: Tensor) -> Answers:
+    """What all networks say after an epoch to (2, C, H, W) uint8 images: the clean and the triggered one."""
+    both = load_models(path, epoch)
+    undefended, problem = None, ""
+    try:
+        plain = load_undefended(path)
+        undefended = None if plain is None else _answer(plain.network, pair, plain.normalize)
+    except BSDError as error:  # the other two answer none the less
+        problem = str(error)
+    return Answers(undefended=undefended, problem=problem, altruistic=_answer(both.altruistic, pair, both.normalize),
+                   main=_answer(both.main, pair, both.normalize))
+
+
+_last_clean: WeakKeyDictionary[nn.Module, tuple[bytes, np.ndarray]] = WeakKeyDictionary()
+
+
+def _answer(network: nn.Module, pair: Tensor, normalize: Normalizer) -> np.ndarray:
+    """(2, C) float32; the clean image's answer is kept until another comes, so that a moved trigger costs one image, not two."""
+    key = pair[0].numpy().tobytes()
+    seen = _last_clean.get(network)
+    if seen is None or seen[0] != key:
+        found = probabilities(network, pair, normalize)
+        _last_clean[network] = key, found[0]
+        return found
+    same = torch.equal(pair[0], pair[1])
+    return np.stack([seen[1], seen[1] if same else probabilities(network, pair[1:], normalize)[0]])
+
+
+def over_epochs(path: Path, epochs: Sequence[int], pair: Tensor) -> np.ndarray:
+    """(E, 2, 2, C) float32: of each epoch, altruistic and main model, the answers to the clean and the triggered image.
+
+    A checkpoint that cannot be read has NaN.
+    """
+    found = []
+    for epoch in epochs:
+        try:
+            both = load_models(path, epoch)
+            found.append([_answer(network, pair, both.normalize) for network in (both.altruistic, both.main)])
+        except BSDError:
+            found.append(None)
+    shape = next((np.shape(rows) for rows in found if rows is not None), (2, 2, 1))
+    return np.array([np.full(shape, np.nan) if rows is None else rows for rows in found], np.float32)
