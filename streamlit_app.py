@@ -14,9 +14,9 @@ def page(name: str, *arguments: object) -> Callable[[], None]:
     return lambda: import_module(f"app.pages.{name}").render(*arguments)
 
 
-st.set_page_config(page_title="BSD: bi-perspective splitting defense", page_icon=ROOT / "app" / "icon.svg", layout="wide", initial_sidebar_state=300)
-st.logo(ROOT / "app" / "logo.svg", size="large")
-st.html(ROOT / "app" / "page.css")
+st.set_page_config(page_title="BSD: bi-perspective splitting defense", page_icon=ROOT / "app" / "style" / "icon.svg", layout="wide", initial_sidebar_state=300)
+st.logo(ROOT / "app" / "style" / "logo.svg", size="large")
+st.html(ROOT / "app" / "style" / "page.css")
 run_page = st.Page(page("run"), title="Run", url_path="run")
 learn_page = st.Page(page("learn", run_page), title="Learn", default=True)
 tune_page = st.Page(page("tune", run_page), title="Tune", url_path="tune")

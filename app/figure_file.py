@@ -18,16 +18,17 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from app import panels, recorded
-from app.attack_figures import class_bars, spectrum_figure
-from app.audit_figures import passport_figure
-from app.paper_pictures import CHARTS
-from app.panels import PANELS, View
-from app.poisoned_view import poisoned_view
-from app.remake import PASSPORT
-from app.saving import record
-from app.session import RunRegistry, runs_root
-from app.theme import Palette, palette_for
+from app.run import panels
+from app.server import recorded
+from app.figures.attacks import class_bars, spectrum_figure
+from app.figures.audit import passport_figure
+from app.paper.figures import CHARTS
+from app.run.panels import PANELS, View
+from app.attacks.poisoned_view import poisoned_view
+from app.run.remake import PASSPORT
+from app.components.saving import record
+from app.server.registry import RunRegistry, runs_root
+from app.style.theme import Palette, palette_for
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError, ConfigError

@@ -23,10 +23,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from synthetic_run import SyntheticRun  # noqa: E402
 
-from app import audit_data  # noqa: E402
-from app.audit_data import FLAGS, SORTS, Filter  # noqa: E402
-from app.audit_figures import passport_figure  # noqa: E402
-from app.theme import LIGHT  # noqa: E402
+from app.audit import audited  # noqa: E402
+from app.audit.audited import FLAGS, SORTS, Filter  # noqa: E402
+from app.figures.audit import passport_figure  # noqa: E402
+from app.style.theme import LIGHT  # noqa: E402
 from bsd_engine.audit.flips import what_would_flip  # noqa: E402
 from bsd_engine.audit.history import RunHistory  # noqa: E402
 from bsd_engine.audit.reasons import reason  # noqa: E402
@@ -61,7 +61,7 @@ def main() -> None:
         run, rng = RunReader(path), np.random.default_rng(0)
         print(f"{count:,} samples, {len(run.epochs)} epochs: history {seconds(lambda: RunHistory.of(run)):.2f} s, "
               f"ranking {seconds(lambda h=RunHistory.of(run): suspects(h)):.2f} s, both once for each new epoch")
-        audit = audit_data.audited(path)
+        audit = audited.audited(path)
         history = audit.history
         print(f"cuts of all epochs, once: {seconds(lambda: passport_figure(history, 0, history.num_epochs - 1, LIGHT)):.2f} s")
 
@@ -74,7 +74,7 @@ def main() -> None:
         said("passport, epoch at random", [seconds(lambda: passport(int(rng.integers(count)), int(rng.integers(first, last)))) for _ in range(60)])
         said("passport, newest epoch", [seconds(lambda: passport(int(rng.integers(count)), last - 1)) for _ in range(60)])
         wanted = [Filter(sort=sort, flags=flags, pool=pool) for sort in SORTS for flags in ((), *((f,) for f in FLAGS)) for pool in ("all", "kept out")]
-        said("table: sort and filter, rows as Arrow", [seconds(lambda w=w: audit_data.shown(audit, w, 0)) for w in wanted])
+        said("table: sort and filter, rows as Arrow", [seconds(lambda w=w: audited.shown(audit, w, 0)) for w in wanted])
         print(f"report: {len(report(run, history=history).encode()) / 1e6:.2f} MB")
 
 

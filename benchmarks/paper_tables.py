@@ -20,8 +20,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from app.paper_cells import NO_ATTACK, Cell, cells  # noqa: E402
-from app.paper_results import RESULTS, recorded_results  # noqa: E402
+from app.paper.cells import NO_ATTACK, Cell, cells  # noqa: E402
+from app.paper.results import RESULTS, recorded_results  # noqa: E402
 from bsd_engine.config.settings import BSDConfig  # noqa: E402
 from bsd_engine.errors import BSDError  # noqa: E402
 from bsd_engine.prepare.prepare import PreparedData, prepare  # noqa: E402

@@ -24,7 +24,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 from synthetic_run import CLASSES, SyntheticRun  # noqa: E402
 from tuning import APP, CHROMIUM, p95, report  # noqa: E402
 
-from app.replay import LARGEST_BYTES, replay_page  # noqa: E402
+from app.replay.page import LARGEST_BYTES, replay_page  # noqa: E402
 from bsd_engine.prepare.prepare import prepare  # noqa: E402
 from bsd_engine.config.presets import demo  # noqa: E402
 from bsd_engine.runs.reader import RunReader, RunWriter  # noqa: E402

@@ -80,15 +80,15 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "runs"
     folder.mkdir()
     monkeypatch.setenv("BSD_RUNS", str(folder))
-    monkeypatch.setattr("app.session._load_engine", lambda: None)
+    monkeypatch.setattr("app.server.registry._load_engine", lambda: None)
     return folder
 
 
 @pytest.fixture
 def open_page(root: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., AppTest]]:
     """`open_page(run=ID)`: the page of the module's SCRIPT after its first script run, without an exception."""
-    from app import session  # here, so that tests of the engine do not wait for Streamlit
+    from app.server import registry  # here, so that tests of the engine do not wait for Streamlit
     from tests.pages import opened
 
     yield functools.partial(opened, request.module.SCRIPT)
-    session.registry().close()
+    registry.registry().close()

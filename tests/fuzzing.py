@@ -240,10 +240,10 @@ def run_folder_target(folder: Path) -> Attempt:
 
 def page_target(folder: Path) -> Attempt:
     """The same, as the page draws it: the state in words and every figure."""
-    from app.panels import PANELS, View
-    from app.session import RunRegistry
-    from app.status import look, sentence
-    from app.theme import LIGHT
+    from app.run.panels import PANELS, View
+    from app.server.registry import RunRegistry
+    from app.run.status import look, sentence
+    from app.style.theme import LIGHT
 
     registry = RunRegistry(folder)
 
@@ -323,7 +323,7 @@ def commands_target(folder: Path) -> Attempt:
 
 def address_target(folder: Path) -> Attempt:
     """The name of a run in the page's address: nothing but a folder directly below the root is found."""
-    from app.session import RunRegistry
+    from app.server.registry import RunRegistry
     from tests.fake_run import fake_run
 
     root, outside = folder / "runs", folder / "elsewhere"

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from app import packet
+from app.components import packet
 from bsd_engine.config.settings import BSDConfig
 from tests.fake_run import CONFIG, FakeRun
 

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import eta, recorded, session
-from app.controls import config_of, form_of
-from app.panels import PANELS, View
-from app.session import RunRegistry
-from app.status import look, sentence
-from app.theme import DARK, LIGHT
+from app.server import eta, recorded, registry
+from app.run.controls import config_of, form_of
+from app.run.panels import PANELS, View
+from app.server.registry import RunRegistry
+from app.run.status import look, sentence
+from app.style.theme import DARK, LIGHT
 from bsd_engine.compute import progress
 from bsd_engine.prepare import prepare as preflight
 from bsd_engine.runs import record
@@ -130,7 +130,7 @@ def test_bad_settings_give_one_sentence_and_start_nothing(open_page: Callable[..
     field(page, "slider", "beta").set_value(0.3)
     page.button(key="start").click()
     assert "alpha is 0\\.1, expected at least beta = 0\\.3" in ran(page).error[0].value
-    assert list(root.iterdir()) == [] and session.registry().active is None
+    assert list(root.iterdir()) == [] and registry.registry().active is None
     field(page, "slider", "beta").set_value(0.05)
     assert not ran(page).error and not page.button(key="start").disabled
 
@@ -200,12 +200,12 @@ def test_a_live_run_is_followed_paused_and_stopped(root: Path, open_page: Callab
         page = open_page(run=live.path.name)
         page.button(key="pause").click()
         ran(page)
-        wait_for(lambda: look(session.registry(), live.path.name).status == "paused")
+        wait_for(lambda: look(registry.registry(), live.path.name).status == "paused")
         assert "paused" in html(ran(page))
         assert page.button(key="pause").disabled and not page.button(key="resume").disabled
         page.button(key="stop").click()
         ran(page)
-        wait_for(lambda: look(session.registry(), live.path.name).status == "stopped")
+        wait_for(lambda: look(registry.registry(), live.path.name).status == "stopped")
         assert "Stopped after epoch" in html(ran(page))
 
 
@@ -280,7 +280,7 @@ def test_runs_wait_for_their_turn_and_can_be_taken_out(tmp_path: Path, monkeypat
     assert now.status == "queued" and now.live and sentence(now, runs, truth_shown=True).startswith("Waits until 2 other runs are over")
     runs.command(second, "stop")
     assert runs.waiting == [third, fourth] and "taken out of the queue" in sentence(look(runs, second), runs, truth_shown=True)
-    while len(runs.waiting) < session.MOST_WAITING:
+    while len(runs.waiting) < registry.MOST_WAITING:
         runs.start(preset("smoke"))
     with pytest.raises(RunFolderError, match="8 more are waiting"):
         runs.start(preset("smoke"))
@@ -302,7 +302,7 @@ def fail_when_told(monkeypatch: pytest.MonkeyPatch, crafting: int = 1) -> thread
 
     for module in (preflight, record):
         monkeypatch.setattr(module, "prepare", prepare)
-    monkeypatch.setattr(session, "START_PATIENCE", 0.1)
+    monkeypatch.setattr(registry, "START_PATIENCE", 0.1)
     return go_on
 
 
@@ -334,15 +334,15 @@ def test_the_page_shows_a_run_that_waits(open_page: Callable[..., AppTest], monk
     go_on = fail_when_told(monkeypatch)
     try:
         open_page()
-        first, second = (session.registry().start(preset("smoke")) for _ in range(2))
+        first, second = (registry.registry().start(preset("smoke")) for _ in range(2))
         page = open_page(run=second)
         assert "Waits until the run that trains now is over" in html(page) and not page.button(key="stop").disabled
         page.button(key="stop").click()
         assert "It was taken out of the queue before it began." in html(ran(page))
-        assert session.registry().active == first
+        assert registry.registry().active == first
     finally:
         go_on.set()
-        wait_for(lambda: session.registry().active is None)
+        wait_for(lambda: registry.registry().active is None)
 
 
 def test_a_run_that_crafts_its_trigger_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

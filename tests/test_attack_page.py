@@ -18,11 +18,13 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from app import attack_form, pixels, session, uploads
-from app.attack_figures import MOST_BARS, class_bars, spectrum_figure
-from app.attack_form import label_of
-from app.poisoned_view import poisoned_view, trigger_of
-from app.theme import DARK, LIGHT
+from app.attacks import form
+from app.figures import pixels
+from app.server import registry, uploads
+from app.figures.attacks import MOST_BARS, class_bars, spectrum_figure
+from app.attacks.form import label_of
+from app.attacks.poisoned_view import poisoned_view, trigger_of
+from app.style.theme import DARK, LIGHT
 from bsd_engine import attacks
 from bsd_engine.attacks.custom import MAX_BYTES
 from bsd_engine.attacks.described import parameters_of
@@ -291,7 +293,7 @@ def test_a_missing_file_and_a_class_without_samples_are_one_sentence_each(attack
 
 
 def test_a_target_of_no_class_is_one_sentence(attack_page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attack_form, "class_names", lambda spec: ())
+    monkeypatch.setattr(form, "class_names", lambda spec: ())
     ran(attack_page)
     attack_page.number_input(key="seen_target_number").set_value(77)
     assert "target is 77, but the data have classes 0 to 9" in ran(attack_page).error[0].value.replace("\\", "")
@@ -313,8 +315,8 @@ def test_a_picture_of_ones_own_is_taken_or_refused_in_one_sentence(attack_page: 
     star = html(attack_page)
     fake = {"seen_upload": SimpleNamespace(getvalue=lambda: content)}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(attack_form.st, "session_state", fake)
-        attack_form._on_upload()
+        patch.setattr(form.st, "session_state", fake)
+        form._on_upload()
     for name in ("seen_picture", "seen_refusal"):
         attack_page.session_state[name] = fake[name]
     ran(attack_page)
@@ -344,7 +346,7 @@ def test_train_with_this_attack_fills_in_the_form_of_the_run(attack_page: AppTes
         started.append(config)
         raise ConfigError("It would start now.")
 
-    monkeypatch.setattr(session.RunRegistry, "start", start)
+    monkeypatch.setattr(registry.RunRegistry, "start", start)
     attack_page.selectbox(key="seen_attack").set_value("wanet")
     ran(attack_page)
     attack_page.number_input(key="seen_rate_wanet").set_value(40.0)

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import audit_data
-from app.audit_data import Filter, audited, rows
-from app.audit_figures import class_cuts, passport_figure
-from app.linked import decode_ids, encode_ids
-from app.theme import DARK, LIGHT
+from app.audit import audited as audit_data
+from app.audit.audited import Filter, audited, rows
+from app.figures.audit import class_cuts, passport_figure
+from app.state.linked import decode_ids, encode_ids
+from app.style.theme import DARK, LIGHT
 from bsd_engine.recordings import library
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.runs.reader import RunReader

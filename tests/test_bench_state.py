@@ -17,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from app import bench_data, bench_state, packet
-from app.bench_data import Bench, Look, Uploads
-from app.bench_state import BenchState, Limits
+from app.components import packet
+from app.trigger_bench import packets, state as bench_state
+from app.trigger_bench.packets import Bench, Look, Uploads
+from app.trigger_bench.state import BenchState, Limits
 from bsd_engine.runs.record import record_run
 from bsd_engine.runs.stored_models import stored_epochs
 from tests.pages import everything
@@ -45,7 +46,7 @@ def test_an_address_leads_back_to_its_state(state: BenchState) -> None:
 
 @given(STATES)
 def test_a_message_leads_back_to_its_state(state: BenchState) -> None:
-    assert bench_state.parse_state(bench_data._plain(state), LIMITS, has_upload=True) == state
+    assert bench_state.parse_state(packets._plain(state), LIMITS, has_upload=True) == state
 
 
 def test_the_start_needs_no_address() -> None:
@@ -68,7 +69,7 @@ def test_what_an_address_gets_wrong_is_said_and_left_out(part: str, value: str, 
 @given(st.dictionaries(st.sampled_from(["image", "trigger", "at", "opacity", "size"]), st.text(max_size=30)))
 def test_any_address_gives_a_state_that_there_is(address: dict[str, str]) -> None:
     state, _ = bench_state.parse_address(address, LIMITS, None, has_upload=False)
-    assert bench_state.parse_state(bench_data._plain(state), LIMITS, has_upload=False) == state
+    assert bench_state.parse_state(packets._plain(state), LIMITS, has_upload=False) == state
 
 
 @pytest.mark.parametrize(("shown", "epoch"), [(None, 7), (0, 3), (4, 3), (5, 3), (6, 7), (99, 7)])
@@ -81,7 +82,7 @@ def test_the_nearest_stored_epoch_is_shown(shown: int | None, epoch: int) -> Non
     {"down": 29}, {"across": 0.5}, {"opacity": None}, {"opacity": float("nan")}, {"size": 0},
 ])
 def test_a_message_that_does_not_fit_is_no_state(change: dict[str, Any]) -> None:
-    assert bench_state.parse_state({**bench_data._plain(START), **change}, LIMITS, has_upload=False) is None
+    assert bench_state.parse_state({**packets._plain(START), **change}, LIMITS, has_upload=False) is None
 
 
 @pytest.mark.parametrize("value", [None, 3, "x", [], {}])
@@ -136,7 +137,7 @@ def packed(path: Path, uploads: Uploads | None = None, **changes: Any) -> tuple[
     bench = Bench.of(path)
     assert bench is not None
     look = Look(bench=bench, state=replace(bench.limits.start, **changes), uploads=uploads or Uploads(), seq=1, settled=True, static=True)
-    return packet.unpack(bench_data.build(look))
+    return packet.unpack(packets.build(look))
 
 
 def test_a_packet_has_pixels_answers_and_what_to_do_for_the_missing_network(made: Path) -> None:
@@ -172,7 +173,7 @@ def test_a_cut_checkpoint_is_said_and_the_others_answer(run: Path) -> None:
     (tuple(range(100)), 50, (0, 10, 20, 30, 40, 50, 59, 69, 79, 89, 99)), (tuple(range(100)), 51, (0, 10, 20, 30, 40, 50, 51, 59, 69, 79, 89, 99)),
 ])
 def test_at_most_a_dozen_epochs_are_answered(epochs: tuple[int, ...], shown: int, expected: tuple[int, ...]) -> None:
-    assert bench_data.shown_epochs(epochs, shown) == expected
+    assert packets.shown_epochs(epochs, shown) == expected
 
 
 def test_the_page_shows_a_run(run: Path, open_page: Callable[..., AppTest]) -> None:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import packet
-from app.columns import KNOTS, bits, distance_columns, epoch_columns, log_levels, map_columns, ranked
-from app.tune_asks import bitmap, parse_ask, parse_run, parse_settings
+from app.components import packet
+from app.tune.columns import KNOTS, bits, distance_columns, epoch_columns, log_levels, map_columns, ranked
+from app.tune.asks import bitmap, parse_ask, parse_run, parse_settings
 from bsd_engine.events import EpochState
 
 SETTINGS = {"alpha": 0.5, "beta": 0.25, "t1": 3, "altruistic_epochs": 2, "distance": "min"}

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app import controls, data_paths
-from app.session import RunRegistry
+from app.run import controls
+from app.server import data_paths
+from app.server.registry import RunRegistry
 from bsd_engine.audit.export.cleaned import save_cleaned
 from bsd_engine.errors import ConfigError
 from bsd_engine.config.presets import smoke

@@ -22,9 +22,9 @@ import numpy as np
 import pytest
 import torch
 
-from app import recorded
-from app.session import RunRegistry
-from app.status import look, sentence
+from app.server import recorded
+from app.server.registry import RunRegistry
+from app.run.status import look, sentence
 from bsd_engine.runs import checkpoints, maps, reader as runs
 from bsd_engine.errors import BSDError, RunFolderError, StorageError, TrainingError
 from bsd_engine.events import Event, IterationDone

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app import figure_file, panels, recorded, remake
-from app.paper_pictures import CHARTS
-from app.panels import PANELS, View
-from app.saving import record
-from app.theme import DARK, LIGHT
+from app import figure_file
+from app.run import panels, remake
+from app.server import recorded
+from app.paper.figures import CHARTS
+from app.run.panels import PANELS, View
+from app.components.saving import record
+from app.style.theme import DARK, LIGHT
 from bsd_engine.config.presets import smoke
 
 

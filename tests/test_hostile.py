@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app import words
-from app.panels import PANELS, View
-from app.session import RunRegistry
-from app.status import look, sentence
-from app.theme import LIGHT
+from app.style import words
+from app.run.panels import PANELS, View
+from app.server.registry import RunRegistry
+from app.run.status import look, sentence
+from app.style.theme import LIGHT
 from bsd_engine.prepare import export
 from bsd_engine.prepare.prepare import prepare
 from bsd_engine.config.presets import smoke

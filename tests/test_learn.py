@@ -12,10 +12,14 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import algorithm, glossary, learn_data, learn_runs, learn_state, linked, packet, recorded, tour
-from app.learn_state import CAPTIONS, HIDEABLE, Lesson
-from app.linked import Linked
-from app.tour_numbers import numbers, sides
+from app.components import packet
+from app.learn import algorithm, cards, lesson as learn_state, packets, tour
+from app.server import recorded
+from app.state import linked
+from app.style import glossary
+from app.learn.lesson import CAPTIONS, HIDEABLE, Lesson
+from app.state.linked import Linked
+from app.learn.tour_numbers import numbers, sides
 from bsd_engine import splits
 from bsd_engine.runs.reader import RunReader
 from tests.fake_run import CONFIG, fake_run
@@ -217,9 +221,9 @@ def test_what_no_browser_of_ours_says_is_no_lesson(told: object) -> None:
 
 def test_a_step_is_the_beginning_only_where_nobody_said_what_to_look_at(run: RunReader) -> None:
     step = tour.steps(run)[1]
-    begun = learn_data.beginning(Linked(run="x"), step)
+    begun = packets.beginning(Linked(run="x"), step)
     assert begun.epoch == step.epoch and begun.selected == step.selected
-    assert learn_data.beginning(Linked(run="x", epoch=3), step) == Linked(run="x", epoch=3)
+    assert packets.beginning(Linked(run="x", epoch=3), step) == Linked(run="x", epoch=3)
 
 
 # -- the page --------------------------------------------------------------------------------------------------------------------
@@ -234,7 +238,7 @@ def sent(page: AppTest) -> tuple[dict, dict[str, np.ndarray]]:
 @pytest.fixture
 def own_runs_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a checkout without bundled recordings."""
-    monkeypatch.setattr(learn_runs.recordings, "names", lambda: ())
+    monkeypatch.setattr(cards.recordings, "names", lambda: ())
 
 
 def test_without_a_recording_and_a_run_it_says_what_to_do(open_page: Callable[..., AppTest], own_runs_only: None) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from app.linked import LONGEST_ADDRESS, Linked, address_of, decode_ids, encode_ids, parse
+from app.state.linked import LONGEST_ADDRESS, Linked, address_of, decode_ids, encode_ids, parse
 
 SCRIPT = """
 import streamlit as st

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app import paper_curves, paper_pictures, paper_splits, recorded
-from app.facts import Facts
-from app.paper_curves import Outcome, Voted
-from app.paper_pictures import CHARTS, FIGURES, is_forced, is_plain, rate_of
-from app.theme import DARK, LIGHT
+from app.paper import curves, figures, splits
+from app.server import recorded
+from app.figures.facts import Facts
+from app.paper.curves import Outcome, Voted
+from app.paper.figures import CHARTS, FIGURES, is_forced, is_plain, rate_of
+from app.style.theme import DARK, LIGHT
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.runs.reader import RunReader
 from tests.audit_runs import recorded as record
@@ -45,15 +46,15 @@ def test_without_the_truth_nothing_is_said_about_poison(recorded_run: Path, name
 def test_the_paper_has_eight_of_these_figures() -> None:
     assert list(FIGURES) == ["3", "5", "6", "7", "8", "9", "10", "11"]
     documented = " ".join(str(f.__doc__) for f in (
-        paper_curves.rate_curves, paper_curves.poison_takeover, paper_curves.class_starvation, paper_pictures._figure_6, paper_splits.loss_gap_histogram,
-        paper_splits.oss_warmup_distances, paper_curves.vote_history, paper_curves.forced_target, paper_splits.all_to_all_distances))
+        curves.rate_curves, curves.poison_takeover, curves.class_starvation, figures._figure_6, splits.loss_gap_histogram,
+        splits.oss_warmup_distances, curves.vote_history, curves.forced_target, splits.all_to_all_distances))
     assert all(f"Figure {number}" in documented for number in FIGURES)
 
 
 def test_figure_5_counts_the_poison_that_the_record_counts(recorded_run: Path, facts: Facts) -> None:
     metrics = {row.epoch: row.metrics for row in recorded.rows(recorded_run)}
     total = int(RunReader(recorded_run).truth.is_poison.sum())
-    figure = paper_curves.poison_takeover(metrics, facts, total, LIGHT)
+    figure = curves.poison_takeover(metrics, facts, total, LIGHT)
     line = figure.data[0]
     last = metrics[max(metrics)]["poison_in_clean_pool"]
     assert line.y[-1] == pytest.approx(100 * last / total) and line.x[-1] == max(metrics) + 1
@@ -61,7 +62,7 @@ def test_figure_5_counts_the_poison_that_the_record_counts(recorded_run: Path, f
 
 def test_figure_5_shows_the_fewest_class(recorded_run: Path, facts: Facts) -> None:
     states = [RunReader(recorded_run).read_epoch(row.epoch) for row in recorded.rows(recorded_run)]
-    figure = paper_curves.class_starvation(states, facts, LIGHT)
+    figure = curves.class_starvation(states, facts, LIGHT)
     shares = np.array([np.bincount(facts.labels[states[-1].clean_mask], minlength=10) / np.bincount(facts.labels, minlength=10)])
     dark = next(trace for trace in figure.data if trace.showlegend and "in the pool" in trace.name)
     assert dark.y[-1] == pytest.approx(100 * shares.min(), abs=1e-3)
@@ -69,21 +70,21 @@ def test_figure_5_shows_the_fewest_class(recorded_run: Path, facts: Facts) -> No
 
 def test_figure_7_histograms_count_every_sample(recorded_run: Path, facts: Facts) -> None:
     state = RunReader(recorded_run).read_epoch(recorded.rows(recorded_run)[-1].epoch)
-    for make in (paper_splits.loss_gap_histogram, paper_splits.main_loss_histogram):
+    for make in (splits.loss_gap_histogram, splits.main_loss_histogram):
         every = next(trace for trace in make(state, facts, None, LIGHT).data if trace.name == "all")
         assert sum(every.y[:-1]) == len(state.main_loss)
 
 
 def test_figure_8_has_a_row_a_distance_and_says_what_an_old_record_lacks(recorded_run: Path, facts: Facts) -> None:
     states = [RunReader(recorded_run).read_epoch(row.epoch) for row in recorded.rows(recorded_run) if row.all_distances]
-    figure = paper_splits.oss_warmup_distances(states, facts, RunReader(recorded_run).truth, LIGHT)
+    figure = splits.oss_warmup_distances(states, facts, RunReader(recorded_run).truth, LIGHT)
     assert len(figure.data) == 2 * 3 * min(4, len(states)) > 0
-    assert "no record" in paper_splits.oss_warmup_distances([], facts, None, LIGHT).layout.meta["summary"]
+    assert "no record" in splits.oss_warmup_distances([], facts, None, LIGHT).layout.meta["summary"]
 
 
 def test_figure_9_ends_on_the_majority_of_the_votes(recorded_run: Path, facts: Facts) -> None:
     said = recorded.rows(recorded_run)[: RunReader(recorded_run).config.schedule.altruistic_epochs]
-    figure = paper_curves.vote_history([Voted(title="BadNets", said=said, facts=facts, target=3)], LIGHT)
+    figure = curves.vote_history([Voted(title="BadNets", said=said, facts=facts, target=3)], LIGHT)
     epoch_votes = [int(s.vote_counts.argmax()) for s in said]
     marks = next(trace for trace in figure.data if trace.name == "this epoch")
     assert list(marks.y) == epoch_votes
@@ -93,14 +94,14 @@ def test_figure_9_ends_on_the_majority_of_the_votes(recorded_run: Path, facts: F
 
 def test_figure_10_has_robust_accuracy_only_where_it_was_measured() -> None:
     found = [Outcome(at=5, clean_accuracy=80.0, attack_success_rate=90.0, robust_accuracy=8.0, forced=3), Outcome(at=1, clean_accuracy=84.0, attack_success_rate=2.0, forced=3)]
-    figure = paper_curves.forced_target(found, [], LIGHT)
+    figure = curves.forced_target(found, [], LIGHT)
     bars = {trace.name.split(" (")[0]: trace for trace in figure.data}
     assert list(bars["clean accuracy"].x) == ["class 1<br>taken: class 3", "class 5<br>taken: class 3"] and len(bars["robust accuracy"].x) == 1
 
 
 def test_figure_3_marks_the_papers_numbers_apart_from_ours() -> None:
     ours = {"BadNets": [Outcome(at=0.2, clean_accuracy=80.0, attack_success_rate=3.0), Outcome(at=0.01, clean_accuracy=85.0, attack_success_rate=1.0)]}
-    figure = paper_curves.rate_curves(ours, {"BadNets": Outcome(at=0.05, clean_accuracy=95.1, attack_success_rate=0.9)}, LIGHT)
+    figure = curves.rate_curves(ours, {"BadNets": Outcome(at=0.05, clean_accuracy=95.1, attack_success_rate=0.9)}, LIGHT)
     line, paper = figure.data[0], figure.data[1]
     assert list(line.x) == [0.01, 0.2] and list(line.y) == [85.0, 80.0]
     assert paper.marker.symbol == "diamond-open" and list(paper.y) == [95.1]

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from app.paper_cells import NUMBERS, paper_numbers
-from app.paper_settings import TABLE_7
+from app.paper.cells import NUMBERS, paper_numbers
+from app.paper.settings import TABLE_7
 from bsd_engine.metrics import defense_effectiveness_rating
 
 

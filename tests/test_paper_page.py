@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.paper_pictures import FIGURES
-from app.paper_tables import TABLES
+from app.paper.figures import FIGURES
+from app.paper.tables import TABLES
 from bsd_engine.recordings import library
 from tests.pages import html, ran
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from app import paper_results
-from app.paper_cells import ALL_TO_ALL, Cell, cells
-from app.paper_pictures import CHARTS
-from app.paper_results import measured, recorded_results
-from app.paper_tables import TABLES, paper_table, triple
-from app.theme import LIGHT
+from app.paper import results as paper_results
+from app.paper.cells import ALL_TO_ALL, Cell, cells
+from app.paper.figures import CHARTS
+from app.paper.results import measured, recorded_results
+from app.paper.tables import TABLES, paper_table, triple
+from app.style.theme import LIGHT
 from bsd_engine.__main__ import _run_options
 from bsd_engine.metrics import defense_effectiveness_rating
 

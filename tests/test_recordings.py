@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from app.session import RunRegistry
+from app.server.registry import RunRegistry
 from bsd_engine.compute import runtime
 from bsd_engine.method import preview
 from bsd_engine.recordings import file as recording_file, library

@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app import packet, recorded, tune_data
-from app.linked import Linked
-from app.replay import LARGEST_BYTES, UNNAMED, main, replay_page, source
-from app.replay_data import LARGEST_SHEET, sheets
-from app.tune_asks import Want
-from app.tune_data import Look
+from app.components import packet
+from app.server import recorded
+from app.tune import packets
+from app.state.linked import Linked
+from app.replay.page import LARGEST_BYTES, UNNAMED, main, replay_page, source
+from app.replay.packets import LARGEST_SHEET, sheets
+from app.tune.asks import Want
+from app.tune.packets import Look
 from bsd_engine.recordings import library
 from bsd_engine.errors import RunFolderError
 from bsd_engine.runs.reader import RunReader
@@ -41,7 +43,7 @@ def test_the_page_holds_every_column_that_the_server_would_send(run: RunReader) 
     look = Look(run=run, truth_shown=True, live=False, busy="", looked=Linked(epoch=3), settings=Settings.of(run.config))
     epochs = tuple(range(len(recorded.rows(run.path))))
     for epoch in epochs:
-        _, arrays = packet.unpack(tune_data.build(look, Want(geometry=epoch == 0, columns=(epoch,), distances=(epoch,)), None))
+        _, arrays = packet.unpack(packets.build(look, Want(geometry=epoch == 0, columns=(epoch,), distances=(epoch,)), None))
         assert any(name.startswith(f"{epoch}/") for name in arrays)
         for name, values in arrays.items():
             assert np.array_equal(page.arrays[name], values), name
@@ -110,7 +112,7 @@ def test_a_tile_of_the_sheet_is_its_sample(tmp_path: Path, shape: tuple[int, ...
     reader = RunReader(tmp_path / "a")
     sheet = next(sheets(reader))
     image = np.asarray(Image.open(io.BytesIO(sheet.content)).convert("RGB"), np.int16)
-    step = -(-max(shape[2:]) // tune_data.THUMB_SIDE)
+    step = -(-max(shape[2:]) // packets.THUMB_SIDE)
     assert max(image.shape) <= LARGEST_SHEET and sheet.count == shape[0]
     for k in range(shape[0]):
         top, left = k // sheet.columns * sheet.height, k % sheet.columns * sheet.width
@@ -121,7 +123,7 @@ def test_a_tile_of_the_sheet_is_its_sample(tmp_path: Path, shape: tuple[int, ...
 def test_a_page_that_would_be_too_large_has_coarser_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = RunReader(fake_run(tmp_path, epochs=18))
     fine = len(replay_page(reader))
-    monkeypatch.setattr("app.replay.LARGEST_BYTES", fine - 1)
+    monkeypatch.setattr("app.replay.page.LARGEST_BYTES", fine - 1)
     assert len(replay_page(reader)) < fine
 
 

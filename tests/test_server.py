@@ -164,7 +164,7 @@ def test_no_address_ends_in_an_exception(server: Dashboard, query: str) -> None:
 
 
 @pytest.mark.parametrize("path", [
-    "/app/static/../streamlit_app.py", "/app/static/..%2fstreamlit_app.py", "/app/static/%2e%2e/app/session.py", "/app/static//etc/passwd",
+    "/app/static/../streamlit_app.py", "/app/static/..%2fstreamlit_app.py", "/app/static/%2e%2e/app/server/registry.py", "/app/static//etc/passwd",
     "/app/static/..%5cstreamlit_app.py", f"/app/static/../runs/{SECRET}/config.json", f"/app/static/{SECRET}/config.json",
     f"/runs/{SECRET}/config.json", "/media/../../etc/passwd", "/component/../../etc/passwd", "/_stcore/bidi-components/../../etc/passwd",
 ])

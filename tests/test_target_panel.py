@@ -10,11 +10,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from app import target_panel
-from app.facts import Facts
-from app.session import RunRegistry
-from app.target_figures import agreement, answers, transplant_map, vote_strip
-from app.theme import DARK, LIGHT
+from app.run import target_panel
+from app.figures.facts import Facts
+from app.server.registry import RunRegistry
+from app.figures.target import agreement, answers, transplant_map, vote_strip
+from app.style.theme import DARK, LIGHT
 from bsd_engine.events import EpochState
 from bsd_engine.runs.record import record_run
 from bsd_engine.runs.reader import RunReader

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import packet, preview, recorded, tune_data
-from app.linked import Linked, encode_ids
-from app.tune_asks import Want
-from app.tune_data import Look
-from app.served_script import install
-from app.tune_view import SCRIPT_NAME, script, whole_script
+from app.components import packet
+from app.server import recorded
+from app.tune import packets, preview
+from app.state.linked import Linked, encode_ids
+from app.tune.asks import Want
+from app.tune.packets import Look
+from app.components.served_script import install
+from app.components.linked_views.view import SCRIPT_NAME, script, whole_script
 from bsd_engine.method import preview as whatif
 from bsd_engine.recordings import library
 from bsd_engine.runs.reader import RunReader
@@ -64,7 +66,7 @@ def test_settings_of_the_address_are_previewed_and_bad_ones_left_alone(open_page
     assert header["settings"]["alpha"] == 0.9 and header["answer"]["honesty"] == "exact" and header["answer"]["difference"]["gained"] > 0
     for bad in ("x", "0.9_0.5", "2_0.5_8_8_min", "nan_0.5_8_8_min", "0.9_0.5_8_8_median", "0.9_0.5_8.5_8_min"):
         header, _ = sent(open_page(run=path.name, whatif=bad))
-        assert header["settings"].items() <= tune_data.own_settings(CONFIG).items()
+        assert header["settings"].items() <= packets.own_settings(CONFIG).items()
 
 
 @pytest.mark.parametrize("query", [{"epoch": "0"}, {"pin": "99999"}, {"sel": "nonsense"}, {"epoch": "x", "pin": "-1"}])
@@ -87,60 +89,60 @@ def test_a_folder_written_half_says_what_is_broken(open_page: Callable[..., AppT
 
 def test_hidden_truth_is_in_no_byte(root: Path) -> None:
     path = fake_run(root)
-    content = tune_data.build(look(path, truth_shown=False), Want(geometry=True, columns=(T1_EPOCH,)), None)
+    content = packets.build(look(path, truth_shown=False), Want(geometry=True, columns=(T1_EPOCH,)), None)
     header, arrays = packet.unpack(content)
     assert "poison" not in arrays and "original" not in arrays
     assert header["grid"]["poison"] is None and header["grid"]["clean"] is None
     assert all(row[4] is None and row[6] is None for row in header["epochs"])
-    shown = packet.unpack(tune_data.build(look(path), Want(geometry=True), None))[0]
+    shown = packet.unpack(packets.build(look(path), Want(geometry=True), None))[0]
     assert any(row[6] is not None for row in shown["epochs"]), "with the truth they are there"
 
 
 def test_columns_come_once_and_only_what_is_lacking(root: Path) -> None:
     path = fake_run(root)
-    header, arrays = packet.unpack(tune_data.build(look(path), Want(columns=(3, 20), grid=""), None))
+    header, arrays = packet.unpack(packets.build(look(path), Want(columns=(3, 20), grid=""), None))
     assert [e for e, _ in header["sent"]] == [3, 20] and "labels" not in arrays and "names" not in header
     key = header["grid"]["key"]
-    again, arrays = packet.unpack(tune_data.build(look(path), Want(grid=key), None))
+    again, arrays = packet.unpack(packets.build(look(path), Want(grid=key), None))
     assert "grid" not in again and not arrays
 
 
 def test_a_page_that_follows_gets_the_newest_unasked_until_it_has_it(root: Path) -> None:
     path = fake_run(root, epochs=20)
     following = look(path, live=True)
-    assert [e for e, _ in packet.unpack(tune_data.build(following, Want(last=18), None))[0]["sent"]] == [19]
-    assert packet.unpack(tune_data.build(following, Want(last=19), None))[0]["sent"] == []
+    assert [e for e, _ in packet.unpack(packets.build(following, Want(last=18), None))[0]["sent"]] == [19]
+    assert packet.unpack(packets.build(following, Want(last=19), None))[0]["sent"] == []
     staying = replace(following, looked=Linked(run=following.run.run_id, epoch=4))
-    assert packet.unpack(tune_data.build(staying, Want(last=4), None))[0]["sent"] == []
+    assert packet.unpack(packets.build(staying, Want(last=4), None))[0]["sent"] == []
 
 
 def test_rows_of_epochs_come_once_and_again_where_one_has_changed(root: Path) -> None:
     path = fake_run(root, epochs=20)
 
     def rows(known: str, truth_shown: bool = True) -> tuple[int, int, str]:
-        header, _ = packet.unpack(tune_data.build(look(path, truth_shown=truth_shown), Want(rows=known), None))
+        header, _ = packet.unpack(packets.build(look(path, truth_shown=truth_shown), Want(rows=known), None))
         return header["from"], len(header["epochs"]), header["rows"]
 
     first = rows("")
     assert first[:2] == (0, 20) and rows(first[2]) == (20, 0, first[2])
-    known = [tune_data._epoch_row(look(path), row) for row in recorded.rows(path)[:15]]
-    assert rows(tune_data._named(known)) == (15, 5, first[2])
+    known = [packets._epoch_row(look(path), row) for row in recorded.rows(path)[:15]]
+    assert rows(packets._named(known)) == (15, 5, first[2])
     known[3][6] = 999
-    assert rows(tune_data._named(known))[:2] == (0, 20)
+    assert rows(packets._named(known))[:2] == (0, 20)
     assert rows(first[2], truth_shown=False)[:2] == (0, 20)
     for bad in ("20:0", "999999:1", "-1:5", "x", "1:" + "9" * 70, "٣:1"):
         assert rows(bad) == first
 
 
 def test_a_message_holds_a_bounded_number_of_epochs(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tune_data, "BYTES_AT_ONCE", 30_000)
-    header, _ = packet.unpack(tune_data.build(look(fake_run(root)), Want(columns=tuple(range(20))), None))
+    monkeypatch.setattr(packets, "BYTES_AT_ONCE", 30_000)
+    header, _ = packet.unpack(packets.build(look(fake_run(root)), Want(columns=tuple(range(20))), None))
     assert 1 <= len(header["sent"]) < 8
 
 
 def test_thumbs_are_small_pictures_of_the_samples(root: Path) -> None:
     path = fake_run(root, epochs=2)
-    header, arrays = packet.unpack(tune_data.build(look(path), Want(thumbs=(5, 0)), None))
+    header, arrays = packet.unpack(packets.build(look(path), Want(thumbs=(5, 0)), None))
     spec = header["thumbs"]
     pixels = arrays["thumbs"].reshape(2, spec["height"], spec["width"], spec["channels"])
     np.testing.assert_array_equal(pixels[1, :, :, 0], RunReader(path).images[0, 0])

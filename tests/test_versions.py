@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from app.panels import PANELS, View
-from app.session import RunRegistry
-from app.status import look, sentence
-from app.theme import LIGHT
+from app.run.panels import PANELS, View
+from app.server.registry import RunRegistry
+from app.run.status import look, sentence
+from app.style.theme import LIGHT
 from bsd_engine.errors import RunFolderError
 from bsd_engine.runs.reader import FORMAT_VERSION, RunReader
 from tests.make_run_fixture import FOLDER

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.viewers import MOST_SECONDS, PRESENT_SECONDS, Viewers
+from app.server.viewers import MOST_SECONDS, PRESENT_SECONDS, Viewers
 from tests.dashboard import Dashboard
 from tests.fake_run import LiveFakeRun
 from tests.page_socket import PageSocket

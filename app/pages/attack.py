@@ -13,15 +13,17 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import data_paths, remake, uploads, words
-from app.attack_figures import class_bars, spectrum_figure
-from app.attack_form import attack_form
-from app.controls import fill_in
-from app.live_plot import live_plot
-from app.pixels import GAIN, data_uri, difference_picture, enlarged, fitting_gain, thumbnail
-from app.poisoned_view import Kind, PoisonedView, poisoned_view
-from app.session import registry
-from app.theme import Palette, class_name, count, palette_for, percent
+from app.run import remake
+from app.server import data_paths, uploads
+from app.style import words
+from app.figures.attacks import class_bars, spectrum_figure
+from app.attacks.form import attack_form
+from app.run.controls import fill_in
+from app.components.live_plot import live_plot
+from app.figures.pixels import GAIN, data_uri, difference_picture, enlarged, fitting_gain, thumbnail
+from app.attacks.poisoned_view import Kind, PoisonedView, poisoned_view
+from app.server.registry import registry
+from app.style.theme import Palette, class_name, count, palette_for, percent
 from bsd_engine import attacks
 from bsd_engine.prepare import export
 from bsd_engine.config.settings import BSDConfig

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import audit_data, linked, words
-from app.audit_data import FLAGS, PICTURED, SORTS, Audited, Filter
-from app.audit_tools import bound_panel, common_panel, downloads_panel, sealed_panel
-from app.linked import Linked
-from app.passport import passport
-from app.run_choice import chosen_run, looked_at
-from app.session import registry
-from app.theme import count, palette_for
+from app.audit import audited
+from app.state import linked
+from app.style import words
+from app.audit.audited import FLAGS, PICTURED, SORTS, Audited, Filter
+from app.audit.tools import bound_panel, common_panel, downloads_panel, sealed_panel
+from app.state.linked import Linked
+from app.audit.passport import passport
+from app.state.run_choice import chosen_run, looked_at
+from app.server.registry import registry
+from app.style.theme import count, palette_for
 from bsd_engine.audit.alarms import Alarm, alarms
 from bsd_engine.errors import BSDError
 
@@ -35,7 +37,7 @@ def render(run_page: Any) -> None:
         st.page_link(run_page, label="To the page Run")
         return
     try:
-        audit = audit_data.audited(runs.path(run_id))
+        audit = audited.audited(runs.path(run_id))
         _body(audit)
     except BSDError as error:
         st.error(words.unformatted(str(error)), icon=":material/error:")
@@ -100,7 +102,7 @@ def _filter(audit: Audited, looked: Linked) -> Filter:
 def _table(audit: Audited, looked: Linked) -> Linked:
     """The ranked rows; a click selects, and pins the first of the selection."""
     wanted, version, found = _filter(audit, looked), audit.verdicts.version, audit.found
-    samples, rows = audit_data.shown(audit, wanted, version)
+    samples, rows = audited.shown(audit, wanted, version)
     # Other rows are another table, so that a selection by place cannot come to mean other samples.
     key = f"suspects_{audit.run.run_id}_{abs(hash((wanted, version, found.epoch)))}"
     if st.session_state.get("audit_rows", ("",))[0] != key:

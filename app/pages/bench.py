@@ -8,12 +8,15 @@ from typing import Any
 
 import streamlit as st
 
-from app import bench_data, bench_state, linked, recorded, uploads, words
-from app.bench_data import Bench, Look, Uploads
-from app.bench_state import PARTS, BenchState
-from app.bench_view import bench_view, last_ask
-from app.run_choice import chosen_run
-from app.session import registry
+from app.server import recorded, uploads
+from app.state import linked
+from app.style import words
+from app.trigger_bench import packets, state as bench_state
+from app.trigger_bench.packets import Bench, Look, Uploads
+from app.trigger_bench.state import PARTS, BenchState
+from app.components.trigger_bench.view import bench_view, last_ask
+from app.state.run_choice import chosen_run
+from app.server.registry import registry
 from bsd_engine.runs import trigger_bench
 from bsd_engine.attacks.custom import MAX_BYTES, read_picture
 from bsd_engine.errors import BSDError
@@ -70,7 +73,7 @@ def _show(path: Path, run_id: str) -> None:
     if settled:
         _write(bench, kept, state)
     look = Look(bench=bench, state=state, uploads=kept.uploads, seq=kept.seq, settled=settled, static=not fresh or ask.get("static") is True)
-    bench_view(bench_data.build(look), key=key)
+    bench_view(packets.build(look), key=key)
 
 
 def _kept(run_id: str) -> Kept:

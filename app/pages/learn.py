@@ -6,13 +6,17 @@ from typing import Any
 
 import streamlit as st
 
-from app import learn_data, learn_runs, learn_state, linked, recorded, tour, tune_data, views_state, words
-from app.learn_state import Lesson
-from app.linked import Linked
-from app.replay_button import replay_button
-from app.session import registry
-from app.tune_data import Look
-from app.tune_view import last_ask, learn_view
+from app.learn import cards, lesson as learn_state, packets, tour
+from app.server import recorded
+from app.state import linked, views
+from app.style import words
+from app.tune import packets as tune_data
+from app.learn.lesson import Lesson
+from app.state.linked import Linked
+from app.replay.button import replay_button
+from app.server.registry import registry
+from app.tune.packets import Look
+from app.components.linked_views.view import last_ask, learn_view
 from bsd_engine.errors import BSDError
 from bsd_engine.runs.reader import RunReader
 
@@ -46,9 +50,9 @@ def _choose() -> RunReader | None:
     """The run of the address, of this session, or the first card that can be read."""
     asked = st.query_params.get("run")
     wanted = [asked, linked.last_run(), st.session_state.get("shown_run")]
-    for run_id in (*filter(None, wanted), *(card.run for card in learn_runs.cards())):
+    for run_id in (*filter(None, wanted), *(card.run for card in cards.cards())):
         try:
-            run = recorded.reader(learn_runs.folder(run_id))
+            run = recorded.reader(cards.folder(run_id))
             run.labels, recorded.rows(run.path)  # noqa: B018 - a folder that is written half says so here, before anything is drawn
         except BSDError as error:
             if run_id == asked:
@@ -62,7 +66,7 @@ def _choose() -> RunReader | None:
 
 def _forget_address() -> None:
     """What the address says of a run that is not shown means nothing for another."""
-    for part in (*linked.PARTS, views_state.ADDRESS):
+    for part in (*linked.PARTS, views.ADDRESS):
         st.query_params.pop(part, None)
 
 
@@ -73,23 +77,23 @@ def _show(run: RunReader, live: bool) -> None:
     if not epochs:
         st.info("This run has no whole epoch yet; the views begin with the first." if live else "This run ended before its first epoch was whole. Choose another one.")
         return
-    looked, settings, want, message = views_state.asked(run, key, epochs)
+    looked, settings, want, message = views.asked(run, key, epochs)
     lesson = _lesson(message)
     steps = tour.steps(run)
     if last_ask(key) is None:
         _say_problems(run, looked, epochs, live)
-        looked = learn_data.beginning(looked, steps[lesson.step])
+        looked = packets.beginning(looked, steps[lesson.step])
         linked.write(looked)
-        want = learn_data.with_images(want, looked)
+        want = packets.with_images(want, looked)
     look = Look(run=run, truth_shown=run.truth_known, live=live, busy="", looked=looked, settings=settings)
     found = None
     if last_ask(key) is not None:  # the first picture does not wait for the engine, which takes seconds to load
-        from app import preview
+        from app.tune import preview
 
         registry()
         shown = looked.shown_epoch(epochs)
         found = None if shown is None else preview.preview(run, settings, shown, look.is_poison)
-    more = learn_data.header(run, lesson, learn_runs.cards(st.session_state.get("learn_run"))) if want.geometry or live else {}
+    more = packets.header(run, lesson, cards.cards(st.session_state.get("learn_run"))) if want.geometry or live else {}
     opened = learn_view(tune_data.build(look, want, found, more), key=key)
     replay_button(run, truth_shown=run.truth_known, looked=looked, settings=settings, key="learn_replay")
     if isinstance(opened, dict) and isinstance(opened.get("run"), str):
@@ -117,14 +121,14 @@ def _say_problems(run: RunReader, looked: Linked, epochs: int, live: bool) -> No
     """What the address asks for and this recording does not have."""
     if looked.epoch is not None and looked.epoch >= epochs and not live:
         st.toast(f"The address names epoch {looked.epoch + 1}, but this recording has {epochs}; the last one is shown.", icon=":material/link_off:", duration="long")
-    if sentence := views_state.problem(run):
+    if sentence := views.problem(run):
         st.toast(words.unformatted(sentence), icon=":material/link_off:", duration="long")
 
 
 def _open(run_id: str) -> None:
     """Show another run, with the same step of the tour."""
-    if run_id == st.session_state.get("learn_run") or run_id not in {card.run for card in learn_runs.cards(st.session_state.get("learn_run"))}:
+    if run_id == st.session_state.get("learn_run") or run_id not in {card.run for card in cards.cards(st.session_state.get("learn_run"))}:
         return
     linked.write(Linked(run=run_id))
-    st.query_params.pop(views_state.ADDRESS, None)
+    st.query_params.pop(views.ADDRESS, None)
     st.rerun(scope="app")

@@ -9,16 +9,18 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import recorded, remake, words
-from app.live_plot import live_plot
-from app.panels import Drawing
-from app.paper_cells import cells
-from app.paper_pictures import CHARTS, FIGURES, Chart, PaperFigure, Slot, rate_of
-from app.paper_results import measured, recorded_results, results_stamp
-from app.paper_tables import SHOWS, TABLES, TITLES, Missing, PaperTable, differs, missing_of, paper_table, runs_of
-from app.run_choice import described, truth_switch
-from app.session import RunRegistry, is_recording, registry
-from app.theme import Palette, palette_for
+from app.run import remake
+from app.server import recorded
+from app.style import words
+from app.components.live_plot import live_plot
+from app.run.panels import Drawing
+from app.paper.cells import cells
+from app.paper.figures import CHARTS, FIGURES, Chart, PaperFigure, Slot, rate_of
+from app.paper.results import measured, recorded_results, results_stamp
+from app.paper.tables import SHOWS, TABLES, TITLES, Missing, PaperTable, differs, missing_of, paper_table, runs_of
+from app.state.run_choice import described, truth_switch
+from app.server.registry import RunRegistry, is_recording, registry
+from app.style.theme import Palette, palette_for
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError
 

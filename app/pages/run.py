@@ -7,13 +7,14 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from app import recorded, words
-from app.controls import launch_panel
-from app.monitor import monitor
-from app.run_choice import recording_title, truth_switch
-from app.session import RunRegistry, is_recording, registry
-from app.theme import percent
-from app.timeline import Position
+from app.server import recorded
+from app.style import words
+from app.run.controls import launch_panel
+from app.run.monitor import monitor
+from app.state.run_choice import recording_title, truth_switch
+from app.server.registry import RunRegistry, is_recording, registry
+from app.style.theme import percent
+from app.components.timeline import Position
 from bsd_engine.errors import BSDError
 
 STAGES = """

@@ -8,14 +8,17 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import preview, recorded, tune_data, views_state, words
-from app.preview import Preview
-from app.replay_button import replay_button
-from app.run_choice import chosen_run
-from app.session import RunRegistry, is_recording, registry
-from app.tune_asks import parse_run
-from app.tune_data import Look
-from app.tune_view import tune_view
+from app.server import recorded
+from app.state import views
+from app.style import words
+from app.tune import packets, preview
+from app.tune.preview import Preview
+from app.replay.button import replay_button
+from app.state.run_choice import chosen_run
+from app.server.registry import RunRegistry, is_recording, registry
+from app.tune.asks import parse_run
+from app.tune.packets import Look
+from app.components.linked_views.view import tune_view
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.recordings.library import NO_BRANCH
 from bsd_engine.runs.reader import RunReader
@@ -27,7 +30,7 @@ TICK_SECONDS = 1.0
 def render(run_page: Any) -> None:
     """The whole page; `run_page` shows a run that is started here."""
     runs = registry()
-    run_id = chosen_run(runs, "tune", forget=(views_state.ADDRESS,))
+    run_id = chosen_run(runs, "tune", forget=(views.ADDRESS,))
     if run_id is None:
         st.info("There is no run to tune yet. Start one on the page Run; its epochs appear here as they are trained.")
         st.page_link(run_page, label="To the page Run")
@@ -62,7 +65,7 @@ def _show(runs: RunRegistry, run: RunReader, live: bool) -> None:
     truth_shown = bool(st.session_state.get("truth", True)) and run.truth_known
     key = f"tune_{run.run_id}"
     epochs = len(recorded.rows(run.path))
-    looked, settings, want, _ = views_state.asked(run, key, epochs)
+    looked, settings, want, _ = views.asked(run, key, epochs)
     busy = NO_BRANCH if is_recording(run.run_id) else "" if runs.active is None else f"Run {runs.active} is training; this machine trains one at a time."
     look = Look(run=run, truth_shown=truth_shown, live=live, busy=busy, looked=looked, settings=settings)
     shown = looked.shown_epoch(epochs)
@@ -71,7 +74,7 @@ def _show(runs: RunRegistry, run: RunReader, live: bool) -> None:
         want = replace(want, last=shown)
     st.session_state["tune_unasked"] = key, shown
     found = None if shown is None else preview.preview(run, settings, shown, look.is_poison)
-    request = parse_run(tune_view(tune_data.build(look, want, found), key=key))
+    request = parse_run(tune_view(packets.build(look, want, found), key=key))
     if request is not None and request.seq > st.session_state.get("tune_run_seq", 0):
         st.session_state["tune_run_seq"] = request.seq
         _start(runs, run, request.settings)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from app.replay import replay_page
+from app.replay.page import replay_page
 from bsd_engine.runs.reader import RunReader
 from tests.fake_run import fake_run
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app import tour
+from app.learn import tour
 from bsd_engine.runs.reader import RunReader
 from tests.browser.conftest import until
 from tests.fake_run import CONFIG, fake_run

@@ -9,7 +9,7 @@ from typing import Any
 import plotly
 import pytest
 
-from app.live_plot import install_plotly_js
+from app.components.live_plot import install_plotly_js
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app import packet, preview, recorded
-from app.replay import replay_page
-from app.tune_view import FOLDER, script
+from app.components import packet
+from app.server import recorded
+from app.tune import preview
+from app.replay.page import replay_page
+from app.components.linked_views.view import FOLDER, script
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.method.preview import Settings
 from tests.browser.conftest import drag_cut

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app import packet
-from app.columns import epoch_columns
-from app.tune_data import own_settings
-from app.tune_view import script
+from app.components import packet
+from app.tune.columns import epoch_columns
+from app.tune.packets import own_settings
+from app.components.linked_views.view import script
 from bsd_engine.method import preview
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochState

@@ -1,0 +1,31 @@
+"""Recorded state to Plotly figures: the one place to import them from. Pure functions, no streamlit.
+
+Truth is an argument of its own: with None every sample is drawn as unknown and nothing is said about poison, whatever
+the run folder knows. Arrays reach Plotly as numpy arrays, which it sends as base64 rather than as long lists. Every
+figure has a fixed `uirevision`, so that zoom and selection outlive an update, and a one-sentence summary in
+`layout.meta`.
+"""
+
+from app.figures.curves import Metrics, accuracy_curves, poison_in_pool, vote_bars
+from app.figures.facts import Cut, Facts
+from app.figures.histograms import altruistic_loss_histogram, oss_distance_histogram
+from app.figures.maps import feature_map
+from app.figures.scatters import discrepancy_scatter
+from app.figures.stages import stage_spans, stage_strip
+from app.style.theme import empty_figure
+
+__all__ = [
+    "Cut",
+    "Facts",
+    "Metrics",
+    "accuracy_curves",
+    "altruistic_loss_histogram",
+    "discrepancy_scatter",
+    "empty_figure",
+    "feature_map",
+    "oss_distance_histogram",
+    "poison_in_pool",
+    "stage_spans",
+    "stage_strip",
+    "vote_bars",
+]

@@ -1,0 +1,123 @@
+"""Algorithm 1 of the paper beside a run: its lines in our names, which of them an epoch executes, and their variables; no streamlit."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from app.style.glossary import safe
+from app.server.recorded import EpochRow
+from app.style.theme import count
+from bsd_engine.audit.words import measure
+from bsd_engine.config.settings import BSDConfig, ScheduleConfig
+from bsd_engine.runs.reader import RunReader
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line; the numbers are the paper's, which has comments and ends of loops besides."""
+
+    number: int
+    indent: int
+    text: str
+    """With terms, see `glossary`."""
+    note: str = ""
+    """Where the run or our reading differs from the print."""
+
+
+FIRST_POOL = {
+    "intersection": ("[[D_c]] ← [[als]] and [[oss]] keep it", "Eq. 3; the paper's line prints a union"),
+    "union": ("[[D_c]] ← [[als]] or [[oss]] keeps it", "as printed; Eq. 3 has the intersection"),
+    "als_only": ("[[D_c]] ← [[als]] keeps it", "this run leaves [[oss]] out"),
+    "oss_only": ("[[D_c]] ← [[oss]] keeps it", "this run leaves [[als]] out"),
+    "random": ("[[D_c]] ← drawn at random", "this run has as many as both cuts would keep, but any"),
+}
+COMPLETION = {
+    "fewest": "the class with the fewest is filled up",
+    "balanced": "of every class its share",
+    "balanced_others": "of every other class its share",
+    "off": "without class completion",
+}
+
+
+def lines(config: BSDConfig) -> tuple[Line, ...]:
+    """The lines as a run with these settings executes them."""
+    split, schedule = config.split, config.schedule
+    first, first_note = FIRST_POOL[split.init_combine]
+    completion = COMPLETION[split.completion]
+    guess = f"given: class {split.assume_target}" if split.assume_target is not None else "asked of [[g]]"
+    return (
+        Line(2, 0, "[[f]] ← fresh weights"),
+        Line(3, 0, "[[g]] ← fresh weights"),
+        Line(5, 0, f"for i = 1 to {schedule.altruistic_epochs}"),
+        Line(7, 1, "loss ← cross-entropy of [[g]] on all of [[D]]"),
+        Line(8, 1, "train [[g]] on it"),
+        Line(12, 0, f"[[y_t]] ← the suspected class, {guess}"),
+        Line(13, 0, "[[D_t]], [[D_nt]] ← labelled [[y_t]], all others"),
+        Line(15, 0, "while [[T]] < [[T3]]"),
+        Line(16, 1, "if [[T]] < [[T1]]"),
+        Line(18, 2, "[[D_c]] ← [[D_nt]]"),
+        Line(19, 1, "else if [[T]] = [[T1]]"),
+        Line(21, 2, first, first_note),
+        Line(22, 1, f"else if [[T1]] + {schedule.init_epochs} ≤ [[T]] < [[T2]]"),
+        Line(25, 2, "[[alpha_T]] ← half a cosine from [[beta]] to [[alpha]]"),
+        Line(28, 2, f"[[D_c]] ← the share [[alpha_T]] with the largest gap [[gap]]; {completion}", "" if split.completion == "fewest" else "the paper fills up the class with the fewest"),
+        Line(29, 1, "else if [[T]] ≥ [[T2]]"),
+        Line(31, 2, "[[alpha_T]] ← [[alpha]]"),
+        Line(34, 2, "[[D_c]] ← as before" + (", less what both models call [[y_t]]" if split.selective_drop else ""), "" if split.selective_drop else "this run drops nothing"),
+        Line(36, 1, "[[D_p]] ← [[D]] without [[D_c]]"),
+        Line(38, 1, "train [[f]]: [[D_c]] with labels, [[D_p]] without"),
+        Line(39, 1, "if [[T]] < [[T2]]"),
+        Line(40, 2, "train [[g]] on all of [[D]]" if config.altruistic.altruistic_loss == "ce" else "train [[g]]"),
+    )
+
+
+def executed(schedule: ScheduleConfig, epoch: int) -> tuple[int, ...]:
+    """Numbers of the lines that a global epoch executes, in their order."""
+    t = schedule.main_epoch(epoch)
+    if t < 0:
+        before = (2, 3) if epoch == 0 else ()
+        after = (12, 13) if epoch == schedule.altruistic_epochs - 1 else ()
+        return (*before, 5, 7, 8, *after)
+    if t < schedule.t1:
+        branch: tuple[int, ...] = (16, 18)
+    elif t == schedule.t1:
+        branch = (19, 21)
+    elif t < schedule.t1 + schedule.init_epochs:
+        branch = ()  # the first pools stay as they are
+    elif t < schedule.t2:
+        branch = (22, 25, 28)
+    else:
+        branch = (29, 31, 34)
+    return (15, *branch, 36, 38, *((39, 40) if t < schedule.t2 else ()))
+
+
+def variables(run: RunReader, row: EpochRow) -> list[tuple[str, str]]:
+    """The variables after an epoch, as (term of the glossary, value); what is not known there is left out."""
+    m, n = row.metrics, run.num_samples
+    found: list[tuple[str, str]] = [("T", f"{row.main_epoch}" if row.main_epoch >= 0 else f"not yet; i = {row.epoch + 1}")]
+    if row.clean_ratio is not None and row.main_epoch >= run.config.schedule.t1:
+        found.append(("alpha_T", f"{row.clean_ratio:.3f}"))
+    if (pool := m.get("clean_pool_size")) is not None:
+        found += [("D_c", count(pool)), ("D_p", count(n - pool))]
+    else:
+        found.append(("D", count(n)))
+    target = row.pseudo_target
+    found.append(("y_t", "none alone" if target is None else safe(run.class_names[target])))
+    if target is not None:
+        found.append(("D_t", count((run.labels == target).sum())))
+    if (loss := m.get("altruistic_train_loss")) is not None:
+        found.append(("loss_g", f"{measure(loss)} in training"))
+    if (loss := m.get("main_train_loss")) is not None:
+        found.append(("semi", measure(loss)))
+    return found
+
+
+def to_dict(run: RunReader, rows: tuple[EpochRow, ...]) -> dict[str, Any]:
+    """The lines, and for each recorded epoch what is executed with which values; plain values for the browser."""
+    schedule = run.config.schedule
+    return {
+        "lines": [asdict(line) for line in lines(run.config)],
+        "executed": [executed(schedule, row.epoch) for row in rows],
+        "variables": [variables(run, row) for row in rows],
+    }

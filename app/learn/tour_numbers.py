@@ -1,0 +1,218 @@
+"""What the tour says of a recording, measured on its record; no streamlit, no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from app.server import recorded
+from app.server.recorded import EpochRow
+from bsd_engine.files.bounded import Stamp
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.shares import exact_count
+from bsd_engine.method.preview import descending_order
+
+SHOWN = 24
+"""Images of the second step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marks:
+    """Epochs (global) that the steps look at, each as far as the record goes."""
+
+    learned: int
+    """Last of the altruistic warm-up."""
+    first_pool: int
+    """T = T1."""
+    growing: int
+    """First of class completion."""
+    grown: int
+    """Last before T2."""
+    last: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sides:
+    """A score of the poisoned and of the clean samples."""
+
+    poison: float
+    """Median."""
+    clean: float
+    smaller: float
+    """Share of the pairs of a poisoned and a clean sample in which the poisoned one's score is the smaller; ties count half."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """A pool: its samples, and the poison among them."""
+
+    size: int
+    poison: int | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Numbers:
+    """All of them; None where the run has no such number."""
+
+    marks: Marks
+    epochs: int
+    samples: int
+    poison: int | None
+    """None where the truth is unknown."""
+    attack: str
+    attacked: int | None
+    """The class that the poison is labelled with; None without poison, or with several."""
+    suspected: int | None
+    plain: tuple[float | None, float | None]
+    """Clean accuracy and attack success, per cent, of the altruistic model after its warm-up: plain training on everything."""
+    final: tuple[float | None, float | None]
+    """The same of the main model in the last epoch."""
+    labelled: np.ndarray
+    """(<= 24,) ids of samples of the suspected class, poison as frequent as in it."""
+    poisoned: np.ndarray
+    """(<= 12,) ids of poisoned samples of various classes."""
+    loss: Sides | None
+    distance: Sides | None
+    near_own: float | None
+    """Share of the poison of the suspected class whose nearest other class is the one that it shows."""
+    als: Pool | None
+    oss: Pool | None
+    first: Pool | None
+    """What both cuts keep as the run combines them."""
+    growing: Pool | None
+    grown: Pool | None
+    last: Pool | None
+    most_poison: int | None
+    """The most poison that any pool of the run held."""
+    smallest: tuple[int, int] | None
+    """The class with the fewest samples in the last pool, and how many."""
+
+
+def numbers(run: RunReader) -> Numbers:
+    """The numbers of a run as far as it is recorded, which is one epoch at least."""
+    history = recorded.rows(run.path)
+    marks = _marks(run, len(history))
+    wanted = (marks.learned, marks.first_pool, marks.last)
+    return _numbers(str(run.path), len(history), recorded.stamps(run.path, wanted))
+
+
+def _marks(run: RunReader, epochs: int) -> Marks:
+    s = run.config.schedule
+    main = s.altruistic_epochs
+    wanted = {"learned": main - 1, "first_pool": main + s.t1, "growing": main + s.t1 + s.init_epochs, "grown": main + s.t2 - 1, "last": epochs - 1}
+    return Marks(**{name: max(0, min(epochs - 1, at)) for name, at in wanted.items()})
+
+
+@lru_cache(maxsize=16)
+def _numbers(path: str, epochs: int, stamps: tuple[Stamp, ...]) -> Numbers:
+    run = recorded.reader(Path(path))
+    history, marks = recorded.rows(run.path)[:epochs], _marks(run, epochs)
+    truth = run.truth
+    poison = None if truth is None else truth.is_poison
+    attacked = _attacked(run, poison)
+    suspected = history[-1].pseudo_target
+    focus = suspected if suspected is not None else attacked
+    m = history[marks.learned].metrics
+    first = history[marks.first_pool].main_epoch == run.config.schedule.t1
+    als, oss = _cuts(run, marks.first_pool, poison) if first else (None, None)
+    at_first = recorded.state(run.path, marks.first_pool)
+    return Numbers(
+        marks=marks, epochs=epochs, samples=run.num_samples, poison=None if poison is None else int(poison.sum()), attack=run.config.attack.attack,
+        attacked=attacked, suspected=suspected, plain=(m.get("altruistic_clean_accuracy"), m.get("altruistic_attack_success_rate")),
+        final=(history[-1].metrics.get("clean_accuracy"), history[-1].metrics.get("attack_success_rate")),
+        labelled=_labelled(run.labels, focus, poison), poisoned=_various(run, poison),
+        loss=None if poison is None else sides(recorded.state(run.path, marks.learned).altruistic_loss, poison),
+        distance=_of_class(at_first.oss_score if first else None, run.labels, suspected, poison),
+        near_own=_near_own(run, at_first.nearest_class if first else None, suspected),
+        als=als, oss=oss, first=_pool(history[marks.first_pool]) if first else None,
+        growing=_pool(history[marks.growing]) if history[marks.growing].stage in ("class_completion", "selective_drop") else None,
+        grown=_pool(history[marks.grown]) if history[marks.grown].stage in ("class_completion", "selective_drop") else None,
+        last=_pool(history[marks.last]) if history[marks.last].main_epoch >= run.config.schedule.t1 else None,
+        most_poison=max((r.metrics["poison_in_clean_pool"] for r in history if r.metrics.get("poison_in_clean_pool") is not None and r.main_epoch >= run.config.schedule.t1), default=None),
+        smallest=_smallest(run, marks.last),
+    )
+
+
+def _attacked(run: RunReader, poison: np.ndarray | None) -> int | None:
+    """The one label of the poison."""
+    if poison is None or not poison.any():
+        return None
+    found = np.unique(run.labels[poison])
+    return int(found[0]) if len(found) == 1 else None
+
+
+def sides(scores: np.ndarray, poison: np.ndarray) -> Sides | None:
+    """A score of both kinds, by ranks; None where there is one kind only, or a score is not finite."""
+    bad, good = scores[poison], scores[~poison]
+    if not len(bad) or not len(good) or not np.isfinite(scores).all():
+        return None
+    ordered = np.sort(good)
+    above = len(good) - (np.searchsorted(ordered, bad, "left") + np.searchsorted(ordered, bad, "right")) / 2
+    return Sides(poison=float(np.median(bad)), clean=float(np.median(good)), smaller=float(above.mean() / len(good)))
+
+
+def _of_class(scores: np.ndarray | None, labels: np.ndarray, target: int | None, poison: np.ndarray | None) -> Sides | None:
+    if scores is None or poison is None or target is None:
+        return None
+    chosen = labels == target
+    return sides(scores[chosen], poison[chosen])
+
+
+def _near_own(run: RunReader, nearest: np.ndarray | None, target: int | None) -> float | None:
+    truth = run.truth
+    if nearest is None or truth is None or target is None:
+        return None
+    bad = truth.is_poison & (run.labels == target) & (truth.original_labels != target)
+    return float((nearest[bad] == truth.original_labels[bad]).mean()) if bad.any() else None
+
+
+def _cuts(run: RunReader, epoch: int, poison: np.ndarray | None) -> tuple[Pool | None, Pool | None]:
+    """What each cut alone keeps at T1."""
+    state, split, labels = recorded.state(run.path, epoch), run.config.split, run.labels
+    if state.oss_score is None or state.pseudo_target is None:
+        return None, None
+    losses = state.altruistic_loss if split.als_snapshot == "current" else recorded.state(run.path, run.config.schedule.altruistic_epochs - 1).altruistic_loss
+    n = len(labels)
+    als = np.zeros(n, bool)
+    als[descending_order(losses)[: exact_count(split.als_init_ratio if split.als_init_ratio is not None else split.alpha, n)]] = True
+    suspects = np.flatnonzero(labels == state.pseudo_target)
+    oss = labels != state.pseudo_target
+    oss[suspects[descending_order(state.oss_score[suspects])[: exact_count(split.beta, len(suspects))]]] = True
+    return tuple(Pool(size=int(kept.sum()), poison=None if poison is None else int((kept & poison).sum())) for kept in (als, oss))  # type: ignore[return-value]
+
+
+def _pool(row: EpochRow) -> Pool | None:
+    size, poison = row.metrics.get("clean_pool_size"), row.metrics.get("poison_in_clean_pool")
+    return None if size is None else Pool(size=int(size), poison=None if poison is None else int(poison))
+
+
+def _smallest(run: RunReader, epoch: int) -> tuple[int, int] | None:
+    mask = recorded.state(run.path, epoch).clean_mask
+    if mask is None:
+        return None
+    counts = np.bincount(run.labels[mask], minlength=len(run.class_names))
+    return int(counts.argmin()), int(counts.min())
+
+
+def _labelled(labels: np.ndarray, target: int | None, poison: np.ndarray | None) -> np.ndarray:
+    """Samples of a class in an order that tells nothing, poison among them as often as it is in the class."""
+    ids = np.arange(len(labels)) if target is None else np.flatnonzero(labels == target)
+    ids = np.random.default_rng(0).permutation(ids)
+    if poison is None or len(ids) <= SHOWN:
+        return np.sort(ids[:SHOWN])
+    bad, good = ids[poison[ids]], ids[~poison[ids]]
+    many = min(len(bad), round(SHOWN * len(bad) / len(ids)))
+    return np.sort(np.concatenate([bad[:many], good[: SHOWN - many]]))
+
+
+def _various(run: RunReader, poison: np.ndarray | None, most: int = 12) -> np.ndarray:
+    """Poisoned samples, of one original class after another; without any, samples of one class after another."""
+    truth = run.truth
+    ids = np.flatnonzero(poison) if poison is not None and poison.any() else np.arange(run.num_samples)
+    classes = run.labels if truth is None else truth.original_labels
+    ids = np.random.default_rng(1).permutation(ids)
+    order = np.argsort([np.count_nonzero(classes[ids[:k]] == classes[i]) for k, i in enumerate(ids[:600])], kind="stable")
+    return np.sort(ids[:600][order[:most]])

@@ -1,0 +1,225 @@
+"""One self-contained page that plays a run offline: the views of the page Tune, fed by the run inside it.
+
+    python -m app.replay runs/20261122-143000-demo01 --out replay.html
+    python -m app.replay recording-healthy --out replay.html --without-truth
+
+The page asks the network for nothing: its Content-Security-Policy allows the one script and the one style by their hashes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import sys
+import tomllib
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from functools import cache
+from html import escape
+from pathlib import Path
+
+from app.server import recorded
+from app.style import words
+from app.state.linked import Linked
+from app.replay.packets import Sheet, sheets, whole_packet
+from app.tune.packets import Look
+from app.components.linked_views.view import FOLDER, whole_script
+from bsd_engine.recordings import library
+from bsd_engine.errors import BSDError, RunFolderError
+from bsd_engine.runs.remake import train_command
+from bsd_engine.runs.reader import RunReader, write_atomic
+from bsd_engine.method.preview import Settings
+
+LARGEST_BYTES = 5_000_000
+"""What a page should weigh; images are made coarser to stay below."""
+UNNAMED = "A training run"
+"""Instead of a run's name where the truth is left out: names of recordings, and maybe of folders, tell it."""
+CONFIG = Path(__file__).resolve().parents[2] / ".streamlit" / "config.toml"
+FONT = '"Source Sans", "Source Sans 3", "Segoe UI", system-ui, sans-serif'
+NAMES = {"primaryColor": "primary-color", "backgroundColor": "background-color", "secondaryBackgroundColor": "secondary-background-color",
+         "textColor": "text-color", "borderColor": "border-color"}
+
+
+def replay_page(run: RunReader, *, with_truth: bool = True, looked: Linked | None = None, settings: Settings | None = None,
+                title: str | None = None, made: datetime | None = None) -> bytes:
+    """The page, UTF-8.
+
+    Parameters
+    ----------
+    with_truth : whether to put in which samples are poisoned, where the run folder holds it; without, nothing of it is in the page
+    looked, settings : where the views begin; the epoch of the first split and the run's settings when not given
+    title : of the page; that of the recording or the name of the run when not given
+    made : when the page was made; now when not given
+
+    Raises `RunFolderError` before the first epoch.
+    """
+    epochs = len(recorded.rows(run.path))
+    if not epochs:
+        raise RunFolderError(f"{run.path} has no whole epoch to play yet; train at least one.")
+    looked = looked or Linked(run=run.run_id, epoch=_first_split(run))
+    looked = replace(looked, epoch=looked.shown_epoch(epochs))
+    look = Look(run=run, truth_shown=with_truth, live=False, busy="", looked=looked, settings=settings or Settings.of(run.config))
+    known = with_truth and run.truth_known
+    name = run.run_id if known or not run.truth_known else UNNAMED
+    packed = zlib.compress(whole_packet(look, name), 9)
+    facts = {**_facts(run, name, truth_shown=known), "This page made": (made or datetime.now().astimezone()).isoformat(timespec="minutes")}
+    for sheet in sheets(run):
+        page = _page(title or _title(run, name), facts, _command(run, truth_shown=known), packed, sheet)
+        if len(page) <= LARGEST_BYTES:
+            break
+    return page
+
+
+def _title(run: RunReader, name: str) -> str:
+    known = library.names() if run.run_id == name else ()
+    bundled = name.removeprefix(library.PREFIX)
+    return library.describe(bundled).title if name.startswith(library.PREFIX) and bundled in known else name
+
+
+def _first_split(run: RunReader) -> int:
+    schedule = run.config.schedule
+    return schedule.altruistic_epochs + schedule.t1
+
+
+# -- what the page says of itself --------------------------------------------------------------------------------------------
+
+
+def _facts(run: RunReader, name: str, *, truth_shown: bool) -> dict[str, str]:
+    """Provenance, each number with the epoch that it is of."""
+    config, rows = run.config, recorded.rows(run.path)
+    last = rows[-1]
+    facts = {"Run": name, "Data": f"{words.source(config.data.data)}, {run.num_samples:,} training samples of {len(run.class_names)} classes"}
+    if truth_shown:
+        facts["Attack"] = _attack(run)
+    facts |= {
+        "Settings": f"preset {config.preset}, seed {config.seed}; alpha {config.split.alpha:g}, beta {config.split.beta:g}, T1 {config.schedule.t1}",
+        "Epochs": f"{len(rows)} of {config.schedule.total_epochs} recorded",
+        "Trained": run.created,
+    }
+    numbers = [("clean accuracy", "clean_accuracy", "{:.1f} %")] + [("attack success", "attack_success_rate", "{:.1f} %")] * truth_shown
+    numbers += [("clean pool", "clean_pool_size", "{:,}")] + [("poison in the clean pool", "poison_in_clean_pool", "{:,}")] * truth_shown
+    said = [f"{name} {form.format(last.metrics[key])}" for name, key, form in numbers if last.metrics.get(key) is not None]
+    if said:
+        facts[f"After epoch {last.epoch + 1}"] = ", ".join(said)
+    return facts
+
+
+def _attack(run: RunReader) -> str:
+    attack, truth = run.config.attack, run.truth
+    poisoned = 0 if truth is None else int(truth.is_poison.sum())
+    name = words.attack(attack.attack)
+    if not poisoned:
+        return f"{name}; no sample is known to be poisoned"
+    target = run.class_names[attack.target_label] if 0 <= attack.target_label < len(run.class_names) else f"class {attack.target_label}"
+    return f"{name}, {poisoned:,} samples poisoned, attacker's class {target}"
+
+
+def _command(run: RunReader, *, truth_shown: bool) -> str:
+    """What trains the run again; it names the attack, so it is part of the truth."""
+    if not truth_shown:
+        return ""
+    try:
+        return train_command(run.config, branched_from=run.branched_from)
+    except BSDError as error:
+        return str(error)
+
+
+# -- the page ----------------------------------------------------------------------------------------------------------------
+
+
+def _page(title: str, facts: dict[str, str], command: str, packed: bytes, sheet: Sheet) -> bytes:
+    style, script = _style(), _script()
+    policy = f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; base-uri 'none'; form-action 'none'"
+    tile = {name: value for name, value in asdict(sheet).items() if name != "content"}
+    return "".join([
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">',
+        f'<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><title>{_safe(title)} · BSD replay</title>',
+        f"<style data-tn>{style}</style></head><body>{_head(title, facts)}",
+        '<main><div class="tn"><noscript>The views need JavaScript; everything they run is in this file.</noscript></div></main>',
+        _about(facts, command), _data("rp-run", packed), _data("rp-images", sheet.content, json.dumps(tile)),
+        f'<script type="module">{script}</script></body></html>\n',
+    ]).encode("utf-8", "backslashreplace")
+
+
+def _head(title: str, facts: dict[str, str]) -> str:
+    line = " · ".join(_safe(facts[name]) for name in facts if name in ("Data", "Attack") or name.startswith("After"))
+    after = next((name for name in facts if name.startswith("After")), "")
+    return f'<header class="rp-head"><h1>{_safe(title)}</h1><p>{line.replace(" · clean accuracy", f" · {after.lower()}: clean accuracy")}</p></header>'
+
+
+def _about(facts: dict[str, str], command: str) -> str:
+    rows = "".join(f"<dt>{_safe(name)}</dt><dd>{_safe(value)}</dd>" for name, value in facts.items())
+    shown = f"<p>The command that remakes it:</p><pre><code>{_safe(command)}</code></pre>" if command else (
+        "<p>Which samples are poisoned, and what depends on it, is not in this file; neither is the attack or the command that remakes the run.</p>")
+    return (f'<footer class="rp-about"><details><summary>About this page</summary><dl>{rows}</dl>{shown}'
+            "<p>Drag a cut or press the arrow keys on it: the pools are counted in this page by the rules of the engine. Images are made coarser to keep "
+            "the file small, losses are kept in steps of 5 % and ranks exactly. The page asks the network for nothing.</p></details></footer>")
+
+
+def _data(name: str, content: bytes, sheet: str = "") -> str:
+    attribute = f" data-sheet='{escape(sheet, quote=True)}'" if sheet else ""
+    return f'<script type="text/plain" id="{name}"{attribute}>{base64.b64encode(content).decode()}</script>'
+
+
+def _safe(text: str) -> str:
+    """Text for an element; what no page may hold is spelled out."""
+    return escape("".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in str(text)))
+
+
+def _hash(content: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
+
+
+@cache
+def _script() -> str:
+    text = whole_script() + "\n" + (FOLDER / "replay.js").read_text()
+    return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+@cache
+def _style() -> str:
+    """The views' style and the page's, with the colours of the dashboard."""
+    theme = tomllib.loads(CONFIG.read_text())["theme"]
+
+    def colours(name: str) -> str:
+        return "".join(f"--st-{variable}: {theme[name][key]}; " for key, variable in NAMES.items())
+
+    return (f":root {{ color-scheme: light dark; --st-font: {FONT}; {colours('light')}}}\n"
+            f"@media (prefers-color-scheme: dark) {{ :root {{ {colours('dark')}}} }}\n" + (FOLDER / "tune.css").read_text() + (FOLDER / "replay.css").read_text())
+
+
+# -- command line ------------------------------------------------------------------------------------------------------------
+
+
+def source(name: str) -> RunReader:
+    """The run that a word of the command line means: a folder, or a bundled recording."""
+    if Path(name).is_dir() or not name.startswith(library.PREFIX):
+        return recorded.reader(Path(name))
+    return recorded.reader(library.open_recording(name.removeprefix(library.PREFIX)))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the page; the exit status is 2 for bad input, with one sentence."""
+    parser = argparse.ArgumentParser(prog="python -m app.replay", description="Write one page that plays a run offline.")
+    parser.add_argument("run", help="run folder, or recording-NAME")
+    parser.add_argument("--out", type=Path, default=Path("replay.html"), help="page to write; a file of that name is replaced")
+    parser.add_argument("--without-truth", action="store_true", help="leave out which samples are poisoned and all that depends on it")
+    parser.add_argument("--epoch", type=int, help="epoch to begin at, 1 for the first; the first split when not given")
+    parser.add_argument("--title", help="title of the page")
+    given = parser.parse_args(arguments)
+    try:
+        run = source(given.run)
+        looked = None if given.epoch is None else Linked(run=run.run_id, epoch=max(0, given.epoch - 1))
+        page = replay_page(run, with_truth=not given.without_truth, looked=looked, title=given.title)
+        write_atomic(given.out, page)
+    except BSDError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    large = f"; more than {LARGEST_BYTES / 1e6:g} MB, as the run is large" if len(page) > LARGEST_BYTES else ""
+    print(f"{given.out}: {len(page) / 1e6:.2f} MB{large}")
+    return 0
+

@@ -1,0 +1,171 @@
+"""The pictures of one epoch of a run, made once and kept: a tick without news finds them unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import plotly.graph_objects as go
+
+from app import figures
+from app.figures import target
+from app.server import recorded
+from app.figures import Facts, empty_figure
+from app.style.theme import Palette, epoch_number
+from bsd_engine.events import EpochState
+from bsd_engine.runs.reader import RunReader, Truth
+
+MapKind = Literal["auto", "PCA", "UMAP"]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A finished figure as `live_plot` wants it: the JSON is made once, not at every tick (35 ms for the six)."""
+
+    json: str
+
+    @classmethod
+    def of(cls, figure: go.Figure) -> Drawing:
+        """The drawing of a figure."""
+        return cls(figure.to_json(validate=False))
+
+    def to_json(self, validate: bool = False) -> str:
+        """The figure as JSON."""
+        return self.json
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What is looked at, and how; two equal views have the same pictures."""
+
+    path: Path
+    version: tuple[int, int, float]
+    """`RunReader.version`."""
+    epoch: int
+    """Global, 0-based."""
+    palette: Palette
+    truth_shown: bool
+    map_kind: MapKind = "auto"
+
+    @property
+    def facts(self) -> Facts:
+        """What stays the same all run."""
+        return _facts(recorded.reader(self.path))
+
+    @property
+    def truth(self) -> Truth | None:
+        """The truth where it is known and shown."""
+        return recorded.reader(self.path).truth if self.truth_shown else None
+
+    def state(self, epoch: int | None = None) -> EpochState:
+        """The shown epoch, or another one."""
+        return recorded.state(self.path, self.epoch if epoch is None else epoch)
+
+    @property
+    def metrics(self) -> figures.Metrics:
+        """Numbers of all epochs."""
+        return {row.epoch: row.metrics for row in recorded.rows(self.path)}
+
+
+@lru_cache(maxsize=8)
+def _facts(run: RunReader) -> Facts:
+    return Facts.of(run)
+
+
+def altruistic_loss(view: View) -> go.Figure:
+    """Histogram of the altruistic loss with the ALS cut."""
+    return figures.altruistic_loss_histogram(view.state(), view.facts, view.truth, view.palette)
+
+
+def oss_distance(view: View) -> go.Figure:
+    """Histogram of the OSS distance; after T1 that of T1, where it was decided."""
+    schedule = view.facts.config.schedule
+    decided = schedule.altruistic_epochs + schedule.t1
+    state = view.state(min(view.epoch, decided))
+    figure = figures.oss_distance_histogram(state, view.facts, view.truth, view.palette)
+    if state.epoch < view.epoch:
+        when = view.facts.epoch_text(state)
+        figure.layout.title.text = figure.layout.title.text.replace(f">{when}", f">decided in {when}")
+    return figure
+
+
+def loss_discrepancy(view: View) -> go.Figure:
+    """Main against altruistic loss with the cut of the stage."""
+    return figures.discrepancy_scatter(view.state(), view.facts, view.truth, view.palette)
+
+
+def poison_in_pool(view: View) -> go.Figure:
+    """Poison in the clean pool over the run."""
+    return figures.poison_in_pool(view.metrics, view.facts, view.palette, truth_shown=view.truth is not None, current_epoch=view.epoch)
+
+
+def accuracy(view: View) -> go.Figure:
+    """Clean accuracy and attack success over the run."""
+    return figures.accuracy_curves(view.metrics, view.facts, view.palette, truth_shown=view.truth is not None, current_epoch=view.epoch)
+
+
+def votes(view: View) -> go.Figure:
+    """Scores of the classes in the target vote; after the altruistic warm-up those of its end."""
+    last = view.facts.config.schedule.altruistic_epochs - 1
+    return figures.vote_bars(view.state(min(view.epoch, last)), view.facts, view.palette)
+
+
+def warmup_end(view: View) -> EpochState | None:
+    """The last epoch of the altruistic warm-up, or None before the shown epoch has come there."""
+    last = view.facts.config.schedule.altruistic_epochs - 1
+    return view.state(last) if view.epoch >= last else None
+
+
+def target_strip(view: View) -> go.Figure:
+    """What every estimator named in the epochs of the altruistic warm-up up to the shown one."""
+    last = view.facts.config.schedule.altruistic_epochs - 1
+    return target.vote_strip(recorded.rows(view.path)[: min(view.epoch, last) + 1], view.facts, view.palette)
+
+
+def transplant_map(view: View) -> go.Figure:
+    """What residuals do on other images, at the end of the altruistic warm-up."""
+    return target.transplant_map(warmup_end(view), view.facts, view.palette)
+
+
+def feature_map(view: View) -> go.Figure:
+    """UMAP of the newest epoch up to the shown one that has a map, else PCA of the shown one."""
+    mapped = [e for e in recorded.reader(view.path).map_epochs if e <= view.epoch]
+    if mapped and view.map_kind != "PCA":
+        xy = recorded.reader(view.path).map(mapped[-1])
+        return figures.feature_map(xy, view.state(mapped[-1]), view.facts, view.truth, view.palette, kind="UMAP")
+    if view.map_kind == "UMAP":
+        return empty_figure(f"no UMAP map up to epoch {epoch_number(view.epoch)} yet: they are made beside the training,<br>"
+                            "the first takes half a minute; PCA is there at once", view.palette, title="Map of features (UMAP)")
+    state = view.state()
+    xy = recorded.pca_map(view.path, view.epoch)
+    if xy is None:
+        return empty_figure("this run has no features recorded", view.palette, title="Map of features (PCA)")
+    return figures.feature_map(xy, state, view.facts, view.truth, view.palette, kind="PCA")
+
+
+PANELS: dict[str, Callable[[View], go.Figure]] = {
+    "feature_map": feature_map, "altruistic_loss": altruistic_loss, "oss_distance": oss_distance, "loss_discrepancy": loss_discrepancy,
+    "poison_in_pool": poison_in_pool, "accuracy": accuracy, "votes": votes,
+    "target_strip": target_strip, "transplant_map": transplant_map,
+}
+TITLES = {
+    "feature_map": "Map of features", "altruistic_loss": "Altruistic loss", "oss_distance": "OSS distance",
+    "loss_discrepancy": "Loss of both models", "poison_in_pool": "Clean pool", "accuracy": "Accuracy",
+    "votes": "Which class is the target?", "target_strip": "Which class each estimator names",
+    "transplant_map": "A class's residual on other images",
+}
+
+
+@lru_cache(maxsize=128)
+def drawing(name: str, view: View) -> Drawing:
+    """One of `PANELS`. About 25 kB each; scrubbing back finds the last epochs ready."""
+    return Drawing.of(PANELS[name](view))
+
+
+@lru_cache(maxsize=32)
+def waiting(name: str, palette: Palette) -> Drawing:
+    """What stands in the place of a panel before the first epoch."""
+    return Drawing.of(empty_figure("comes with the first epoch", palette, title=TITLES[name]))

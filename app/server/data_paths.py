@@ -1,0 +1,91 @@
+"""Paths of images that a form, an address or a stranger's run folder names: which may be read, and when they have changed.
+
+Whoever starts the server may confine it: BSD_DATA_ROOTS names folders, separated by colons, and nothing else that a page
+names is read. Unset or empty, every path may be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from app.server import uploads
+from bsd_engine.files.bounded import Stamp, stamp_of
+from bsd_engine.config.settings import BSDConfig
+from bsd_engine.errors import ConfigError
+
+VARIABLE = "BSD_DATA_ROOTS"
+
+
+def roots() -> tuple[Path, ...]:
+    """The folders that may be read, links followed; none where all may."""
+    return tuple(_resolved(root) for root in os.environ.get(VARIABLE, "").split(":") if root.strip())
+
+
+def check_config(config: BSDConfig, triggers: Path) -> None:
+    """Raise `ConfigError` for a configuration whose images or trigger picture lie where nothing may be read.
+
+    Parameters
+    ----------
+    triggers : where pictures that were uploaded are kept, which may be read always
+    """
+    check_source(config.data.data)
+    if config.attack.attack == "custom" and (picture := str(config.attack.attack_parameters.get("image", ""))):
+        _check(picture, also=(triggers, uploads.folder()))
+
+
+def check_source(spec: str) -> None:
+    """Raise `ConfigError` where a source of images, or one of its parts, lies outside the folders that may be read."""
+    for path in _parts(spec):
+        _check(path)
+
+
+def may_read(spec: str) -> bool:
+    """Whether `check_source` lets a source pass."""
+    try:
+        check_source(spec)
+    except ConfigError:
+        return False
+    return True
+
+
+def stamps(spec: str) -> tuple[Stamp | None, ...]:
+    """What changes when images of a source come or go; of a folder, its parts and its folders of classes are looked at."""
+    places: list[Path] = []
+    for part in _parts(spec):
+        path = Path(os.path.expanduser(part))
+        places.append(path)
+        with contextlib.suppress(OSError, ValueError):
+            places += sorted(p for p in path.iterdir() if p.is_dir())
+    return tuple(_stamp(place) for place in places)
+
+
+def _parts(spec: str) -> list[str]:
+    """The paths that a source is read from: a file, or a folder with a training and a test part, which may be links."""
+    kind, _, path = spec.partition(":")
+    if kind not in ("folder", "npz") or not path:
+        return []
+    return [path, *(os.path.join(path, part) for part in ("train", "test"))] if kind == "folder" else [path]
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        return stamp_of(path)
+    except (OSError, ValueError):
+        return None
+
+
+def _resolved(path: str | Path) -> Path:
+    """A path without links and dots; what is no path at all lies nowhere."""
+    try:
+        return Path(os.path.realpath(os.path.expanduser(path)))
+    except (OSError, ValueError):
+        return Path()
+
+
+def _check(path: str, also: tuple[Path, ...] = ()) -> None:
+    allowed = roots()
+    if allowed and not any(_resolved(path).is_relative_to(top) for top in (*allowed, *map(_resolved, also))):
+        raise ConfigError(f"{path} is not below the folders that this dashboard may read ({', '.join(map(str, allowed))}); give a path below one "
+                          f"of them, or start the server with another {VARIABLE}.")

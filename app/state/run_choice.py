@@ -1,0 +1,90 @@
+"""Which recorded run a page looks at, and what of it the address asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import streamlit as st
+
+from app.server import recorded
+from app.state import linked
+from app.style import words
+from app.state.linked import Linked
+from app.server.registry import RunRegistry, is_recording
+from bsd_engine.recordings import library
+from bsd_engine.errors import BSDError
+
+TRUTH_HELP = "Which samples are poisoned, and every number that only someone who knows it could give."
+
+
+def chosen_run(runs: RunRegistry, page: str, *, truth_help: str | None = TRUTH_HELP, forget: Iterable[str] = ()) -> str | None:
+    """The run to look at: that of the address, of this session, the newest, or a recording; beside it, whether the truth is shown.
+
+    Parameters
+    ----------
+    page : names the list among the page's widgets
+    truth_help : what the switch of the truth hides there; None where a page has none
+    forget : parts of the address that mean something for one run only, besides those of `linked`
+
+    Returns
+    -------
+    A run's id, or None where there is neither a run nor a recording.
+    """
+    ids = [*runs.run_ids(), *runs.recording_ids()]
+    asked = st.query_params.get("run") or linked.last_run() or st.session_state.get("shown_run")
+    if asked is not None and asked not in ids and "run" in st.query_params:
+        st.warning(f"There is no run called {words.unformatted(asked[:60])} here. Choose one from the list.")
+    if not ids:
+        return None
+    chosen = asked if asked in ids else ids[0]
+    left, right = st.columns([4, 1], vertical_alignment="center") if truth_help is not None else (st.container(), None)
+    with left:
+        picked = st.selectbox("Recorded runs, newest first, then recordings", ids, ids.index(chosen), key=f"{page}_runs_{chosen}",
+                              format_func=lambda run_id: described(runs, run_id), label_visibility="collapsed")
+    if picked != chosen:
+        linked.write(Linked(run=picked))
+        for part in forget:
+            st.query_params.pop(part, None)
+        st.rerun()
+    if truth_help is not None and right is not None:
+        with right:
+            truth_switch(truth_help)
+    return chosen
+
+
+def truth_switch(what: str = TRUTH_HELP) -> None:
+    """The one switch of the truth, on every page that shows a run."""
+    st.toggle("Show truth", value=True, key="truth", bind="query-params", help=what)
+
+
+def described(runs: RunRegistry, run_id: str) -> str:
+    """One line on a run. Nothing in it depends on the truth."""
+    if is_recording(run_id):
+        return recording_title(run_id)
+    try:
+        run = recorded.reader(runs.path(run_id))
+    except BSDError:
+        return f"{run_id} · not readable"
+    split, schedule = run.config.split, run.config.schedule
+    branch = f" · branch of {run.branched_from['run']}" if run.branched_from else ""
+    return (f"{words.moment(run.created)} · {run.config.preset} · {words.source(run.config.data.data)} · {words.STATUS[run.status]} · "
+            f"alpha {split.alpha:g}, beta {split.beta:g}, T1 {schedule.t1}{branch}")
+
+
+def recording_title(run_id: str) -> str:
+    """One line on a recording."""
+    name = run_id.removeprefix(library.PREFIX)
+    try:
+        return f"Recording · {library.describe(name).title}"
+    except BSDError:
+        return f"Recording · {name} · not readable"
+
+
+def looked_at(*, run: str, samples: int, epochs: int) -> Linked:
+    """What of a run is looked at; what is wrong with the address is said, and put right there."""
+    looked, problems = linked.read(run=run, samples=samples, epochs=epochs)
+    for sentence in problems:
+        st.toast(words.unformatted(sentence), icon=":material/link_off:")
+    if problems or st.query_params.get("run") != run:
+        linked.write(looked)
+    return looked

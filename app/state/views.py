@@ -1,0 +1,68 @@
+"""What the linked views were asked for and look at: from the browser's last message, before the first from the address."""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+from typing import Any
+
+import streamlit as st
+
+from app.state import linked
+from app.state.linked import Linked
+from app.state.run_choice import looked_at
+from app.tune.asks import Ask, Want, parse_ask, parse_settings
+from app.components.linked_views.view import last_ask
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.method.preview import Settings
+
+ADDRESS = "whatif"
+
+
+def asked(run: RunReader, key: str, epochs: int) -> tuple[Linked, Settings, Want, Any]:
+    """What the browser looks at and lacks; before it has said anything, what the address says, and everything.
+
+    The last part is the message itself, unchecked, where it is a new one; else None.
+    """
+    raw = last_ask(key)
+    ask: Ask | None = parse_ask(raw, run=run.run_id, samples=run.num_samples, epochs=epochs)
+    fresh = ask is not None and ask.seq > st.session_state.get("tune_seq", 0)
+    if ask is not None and fresh and ask.looked is not None and ask.settings is not None:
+        st.session_state["tune_seq"] = ask.seq
+        linked.write(ask.looked)
+        write_settings(run, ask.settings)
+    looked = looked_at(run=run.run_id, samples=run.num_samples, epochs=epochs)
+    return looked, read_settings(run), Want(geometry=True) if ask is None else ask.want, raw if fresh else None
+
+
+def write_settings(run: RunReader, settings: Settings) -> None:
+    """Keep settings in the session and the address, as "0.6_0.2_5_6_min"; the run's own need not be said."""
+    st.session_state["tune_settings"] = (run.run_id, settings)
+    text = "_".join(f"{part:g}" if isinstance(part, float) else str(part) for part in astuple(settings))
+    if settings == Settings.of(run.config):
+        st.query_params.pop(ADDRESS, None)
+    elif st.query_params.get(ADDRESS) != text:
+        st.query_params[ADDRESS] = text
+
+
+def _named() -> Settings | None:
+    """The settings that the address names; None where it names none, or others than settings."""
+    parts = st.query_params.get(ADDRESS, "").split("_")
+    if len(parts) != 5:
+        return None
+    try:
+        return parse_settings({"alpha": float(parts[0]), "beta": float(parts[1]), "t1": int(parts[2]), "altruistic_epochs": int(parts[3]), "distance": parts[4]})
+    except ValueError:
+        return None
+
+
+def read_settings(run: RunReader) -> Settings:
+    """The settings that the address names, else those of the session, else the run's own."""
+    kept = st.session_state.get("tune_settings")
+    return _named() or (kept[1] if kept is not None and kept[0] == run.run_id else Settings.of(run.config))
+
+
+def problem(run: RunReader) -> str | None:
+    """A sentence on settings in the address that are none."""
+    if st.query_params.get(ADDRESS) and _named() is None:
+        return "The cuts in the address are no settings (expected alpha, beta, T1, altruistic epochs and distance, like 0.6_0.2_5_6_min); those of the run are shown."
+    return None

@@ -1,0 +1,138 @@
+"""What the linked views ask of the server, checked: it comes from the browser, so anything may be in it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from app.state.linked import Linked
+from bsd_engine.shares import DISTANCES
+from bsd_engine.method.preview import Settings
+
+MOST_EPOCHS, MOST_THUMBS = 64, 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Want:
+    """What the browser lacks."""
+
+    geometry: bool = False
+    static: bool = False
+    """What stays the same all run: names, settings, colours."""
+    columns: tuple[int, ...] = ()
+    """Epochs, the most urgent first."""
+    distances: tuple[int, ...] = ()
+    maps: tuple[int, ...] = ()
+    thumbs: tuple[int, ...] = ()
+    """Sample ids."""
+    last: int = -1
+    """The newest epoch whose columns it has."""
+    grid: str = ""
+    """Which map over alpha and beta it has."""
+    rows: str = ""
+    """Which rows of the header's epochs it has, as the header called them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """One message of the browser."""
+
+    seq: int
+    """Grows with each message; an old one that a refresh or a change of page brings back is not obeyed."""
+    want: Want
+    looked: Linked | None
+    """What is looked at; None before the views have data."""
+    settings: Settings | None
+    shown: int | None
+    """The epoch on the screen, which "follow live" does not say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """ "Run this"."""
+
+    seq: int
+    settings: Settings
+    epoch: int = field(default=0)
+
+
+def _numbers(value: Any, below: int, most: int) -> tuple[int, ...]:
+    """Whole numbers from 0 up to a bound, each once, in their order."""
+    if not isinstance(value, list):
+        return ()
+    kept = (v for v in value[: 4 * most] if isinstance(v, int) and not isinstance(v, bool) and 0 <= v < below)
+    return tuple(dict.fromkeys(kept))[:most]
+
+
+def _number(value: Any, low: float, high: float) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not low <= value <= high:
+        return None
+    return value
+
+
+def parse_settings(value: Any) -> Settings | None:
+    """Settings from an object with their names; None where one is missing or out of range."""
+    if not isinstance(value, dict):
+        return None
+    shares = [_number(value.get(name), 0.0, 1.0) for name in ("alpha", "beta")]
+    lengths = [_number(value.get(name), 0, 2000) for name in ("t1", "altruistic_epochs")]
+    distance = value.get("distance")
+    if None in shares or None in lengths or distance not in DISTANCES or any(v != int(v) for v in lengths if v is not None):
+        return None
+    return Settings(alpha=float(shares[0]), beta=float(shares[1]), t1=int(lengths[0]), altruistic_epochs=int(lengths[1]), distance=distance)
+
+
+def parse_ask(value: Any, *, run: str, samples: int, epochs: int) -> Ask | None:
+    """The message; None for anything that is none."""
+    if not isinstance(value, dict) or _number(value.get("seq"), 0, 2**53) is None:
+        return None
+    raw = value.get("want") if isinstance(value.get("want"), dict) else {}
+    want = Want(
+        geometry=raw.get("geometry") is True, static=raw.get("geometry") is True, columns=_numbers(raw.get("columns"), epochs, MOST_EPOCHS),
+        distances=_numbers(raw.get("distances"), epochs, 2), maps=_numbers(raw.get("maps"), epochs, 4),
+        thumbs=_numbers(raw.get("thumbs"), samples, MOST_THUMBS), grid=str(raw.get("grid", ""))[:80], rows=str(raw.get("rows", ""))[:80],
+        last=int(_number(raw.get("last"), -1, 10**6) or 0) if raw.get("last") != -1 else -1,
+    )
+    state = value.get("state") if isinstance(value.get("state"), dict) else None
+    if state is None:
+        return Ask(seq=int(value["seq"]), want=want, looked=None, settings=None, shown=None)
+    epoch, pin, shown = (_whole(state.get(name), below) for name, below in (("epoch", epochs), ("pin", samples), ("shown", epochs)))
+    looked = Linked(run=run, epoch=epoch, pinned=pin, selected=_selected(state.get("selected"), samples))
+    return Ask(seq=int(value["seq"]), want=want, looked=looked, settings=parse_settings(state.get("settings")), shown=shown)
+
+
+def _whole(value: Any, below: int) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < below else None
+
+
+def _selected(text: Any, samples: int) -> tuple[int, ...]:
+    """Sample ids from a bitmap in base64, the first sample in the lowest bit."""
+    if not isinstance(text, str) or not text or len(text) > samples // 6 + 8:
+        return ()
+    try:
+        packed = np.frombuffer(base64.b64decode(text, validate=True), np.uint8)
+    except (binascii.Error, ValueError):
+        return ()
+    return tuple(np.flatnonzero(np.unpackbits(packed, bitorder="little")[:samples]).tolist())
+
+
+def bitmap(ids: tuple[int, ...], samples: int) -> str:
+    """The text that `parse_ask` reads ids from; "" for none."""
+    if not ids:
+        return ""
+    mask = np.zeros(samples, bool)
+    mask[list(ids)] = True
+    return base64.b64encode(np.packbits(mask, bitorder="little").tobytes()).decode()
+
+
+def parse_run(value: Any) -> RunRequest | None:
+    """ "Run this" with its settings; None for anything else."""
+    if not isinstance(value, dict) or _number(value.get("seq"), 0, 2**53) is None:
+        return None
+    settings = parse_settings(value.get("settings"))
+    return None if settings is None else RunRequest(seq=int(value["seq"]), settings=settings, epoch=int(_number(value.get("epoch"), 0, 10**6) or 0))

@@ -1,0 +1,143 @@
+"""The engine's answer to a what-if: the pool under other settings, what changes, and what that is worth; no streamlit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.server import recorded
+from bsd_engine.method import preview as whatif
+from bsd_engine.files.bounded import Stamp
+from bsd_engine.config.settings import BSDConfig
+from bsd_engine.errors import BSDError
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.method.preview import Difference, PoolMap, Settings, Worth
+
+GRID = tuple(k / 20 for k in range(21))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """A pool that could have been."""
+
+    settings: Settings
+    epoch: int
+    """Global: the epoch looked at."""
+    worth: Worth
+    pool: np.ndarray
+    """(N,) bool."""
+    before: np.ndarray | None
+    """(N,) bool: the pool that the run had there; None where it has none yet."""
+    difference: Difference | None
+
+
+def phase(row: recorded.EpochRow) -> str:
+    """What the quadrant shows at an epoch: "alone" (losses only), "first" (the first split) or "later"."""
+    return {"altruistic_warmup": "alone", "oss_warmup": "first", "initial_pools": "first"}.get(row.stage, "later")
+
+
+def effective(config: BSDConfig, row: recorded.EpochRow, settings: Settings) -> Settings:
+    """The settings at an epoch: in the OSS warm-up the epoch itself says where it would have ended."""
+    return replace(settings, t1=row.main_epoch) if row.stage == "oss_warmup" else settings
+
+
+def within_record(config: BSDConfig, settings: Settings) -> Settings:
+    """The nearest settings that were recorded: warm-ups no longer than the run's."""
+    own = Settings.of(config)
+    return replace(settings, t1=min(settings.t1, own.t1), altruistic_epochs=min(settings.altruistic_epochs, own.altruistic_epochs))
+
+
+def worth(run: RunReader, settings: Settings, row: recorded.EpochRow) -> Worth:
+    """What a preview at an epoch is worth."""
+    history = recorded.rows(run.path)
+    learned = settings.altruistic_epochs
+    target_then = history[learned - 1].pseudo_target if 0 < learned <= min(len(history), run.config.schedule.altruistic_epochs) else None
+    return whatif.worth(run.config, settings, row, target_then=target_then)
+
+
+def preview(run: RunReader, settings: Settings, epoch: int, is_poison: np.ndarray | None) -> Preview | None:
+    """The pool at an epoch under other settings; None before there is one to decide, or where its record is not there yet.
+
+    Parameters
+    ----------
+    is_poison : (N,) bool, the truth where it is known and shown
+    """
+    config, history = run.config, recorded.rows(run.path)
+    row = history[epoch]
+    kind = phase(row)
+    if kind == "alone":
+        return None
+    settings = effective(config, row, settings)
+    pool = _later(run, settings, epoch) if kind == "later" else _first(run, settings, len(history))
+    if pool is None:
+        return None
+    before = recorded_pool(run, epoch, kind)
+    difference = None if before is None else Difference.between(before, pool, is_poison)
+    return Preview(settings=settings, epoch=epoch, worth=worth(run, settings, row), pool=pool, before=before, difference=difference)
+
+
+def _later(run: RunReader, settings: Settings, epoch: int) -> np.ndarray:
+    return whatif.later_pool(run.config, settings, run.labels, recorded.state(run.path, epoch))
+
+
+def _first(run: RunReader, settings: Settings, epochs: int) -> np.ndarray | None:
+    near = within_record(run.config, settings)
+    where = whatif.loss_epoch(run.config, near), whatif.distance_epoch(run.config, near)
+    if max(where) >= epochs:
+        return None
+    try:
+        scores = whatif.first_scores(run.config, near, *(recorded.state(run.path, e) for e in where))
+    except BSDError:
+        return None
+    return whatif.first_pool(run.config, near, run.labels, scores)
+
+
+def recorded_pool(run: RunReader, epoch: int, kind: str) -> np.ndarray | None:
+    """(N,) bool: the pool that the run decided in this epoch, for the first split that of T = T1; None if it is not there yet."""
+    at = epoch if kind == "later" else whatif.distance_epoch(run.config, Settings.of(run.config))
+    return recorded.state(run.path, at).clean_mask if at < len(recorded.rows(run.path)) else None
+
+
+def pool_map(run: RunReader, settings: Settings, epoch: int, *, truth_shown: bool) -> tuple[str, PoolMap | None]:
+    """The first pool over all alphas and betas at an epoch, and a key that says which; after the initial pools that of T1."""
+    config, history = run.config, recorded.rows(run.path)
+    row = history[epoch]
+    near = within_record(config, effective(config, row, settings) if phase(row) == "first" else Settings.of(config))
+    where = whatif.loss_epoch(config, near), whatif.distance_epoch(config, near)
+    if phase(row) == "alone" or max(where) >= len(history):
+        return "", None
+    key = f"{where[0]},{where[1]},{near.distance},{truth_shown}"
+    return key, _pool_map(str(run.path), *recorded.stamps(run.path, where), where, near, truth_shown)
+
+
+@lru_cache(maxsize=16)
+def _pool_map(path: str, loss_stamp: Stamp, distance_stamp: Stamp, where: tuple[int, int], near: Settings, truth_shown: bool) -> PoolMap | None:
+    run = recorded.reader(Path(path))
+    try:
+        scores = whatif.first_scores(run.config, near, *(recorded.state(run.path, e) for e in where))
+    except BSDError:
+        return None
+    truth = run.truth.is_poison if truth_shown and run.truth is not None else None
+    return whatif.pool_map(run.config, run.labels, scores, truth, alphas=GRID, betas=GRID)
+
+
+def class_rows(run: RunReader, found: Preview, is_poison: np.ndarray | None) -> list[dict[str, Any]]:
+    """Samples by given label: all, in the run's pool, in the preview's, and what comes in and goes out."""
+    labels, classes = run.labels, len(run.class_names)
+
+    def count(mask: np.ndarray) -> np.ndarray:
+        return np.bincount(labels[mask], minlength=classes)
+
+    columns: dict[str, np.ndarray] = {"samples": np.bincount(labels, minlength=classes)}
+    if found.before is not None:
+        columns["pool of the run"] = count(found.before)
+    columns["pool of the preview"] = count(found.pool)
+    if found.before is not None:
+        columns |= {"come in": count(found.pool & ~found.before), "go out": count(found.before & ~found.pool)}
+    if is_poison is not None:
+        columns["poison in the preview"] = count(found.pool & is_poison)
+    return [{"class": name, **{title: int(values[c]) for title, values in columns.items()}} for c, name in enumerate(run.class_names)]
