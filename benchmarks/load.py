@@ -3,7 +3,7 @@
     python benchmarks/load.py watch [--viewers 20] [--preset demo] [--settle 150]     about eight minutes on two cores
     python benchmarks/load.py replay [--ticks 28800]                                  a tick is a second of watching: eight hours
 
-Viewers are pages without a browser (tests/page_socket.py) in this process: each holds its connection and asks for its fragments
+Viewers are pages without a browser (tests/support/page_socket.py) in this process: each holds its connection and asks for its fragments
 when their timers ask it to, as a browser does, but draws nothing. They share the cores with the server, so delays are on the high side.
 
 watch trains the preset twice in servers of their own, seen by one page and by many, and compares the seconds of the runs.
@@ -24,9 +24,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bsd_engine.runs.reader import RunReader
-from tests.dashboard import Dashboard
-from tests.fake_run import CONFIG, LiveFakeRun
-from tests.page_socket import PageSocket
+from tests.support.dashboard import Dashboard
+from tests.support.fake_run import CONFIG, LiveFakeRun
+from tests.support.page_socket import PageSocket
 
 
 def resident(pid: int) -> float:

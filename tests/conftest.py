@@ -15,8 +15,8 @@ from bsd_engine.compute import runtime
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.prepare.prepare import PreparedData, prepare
 from bsd_engine.runs.reader import RunReader
-from tests.audit_runs import recorded
-from tests.short_runs import tiny
+from tests.support.audit_runs import recorded
+from tests.support.short_runs import tiny
 
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
@@ -88,7 +88,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def open_page(root: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., AppTest]]:
     """`open_page(run=ID)`: the page of the module's SCRIPT after its first script run, without an exception."""
     from app.server import registry  # here, so that tests of the engine do not wait for Streamlit
-    from tests.pages import opened
+    from tests.support.pages import opened
 
     yield functools.partial(opened, request.module.SCRIPT)
     registry.registry().close()

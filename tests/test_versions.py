@@ -14,7 +14,7 @@ from app.run.status import look, sentence
 from app.style.theme import LIGHT
 from bsd_engine.errors import RunFolderError
 from bsd_engine.runs.reader import FORMAT_VERSION, RunReader
-from tests.make_run_fixture import FOLDER
+from tests.support.make_run_fixture import FOLDER
 
 WRITTEN = sorted(FOLDER.glob("format-*.zip"))
 MOST_BYTES = 100_000
@@ -29,7 +29,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> RunReader:
 
 
 def test_the_present_format_has_its_folder() -> None:
-    assert FOLDER / f"format-{FORMAT_VERSION}.zip" in WRITTEN, "run python -m tests.make_run_fixture and commit what it writes"
+    assert FOLDER / f"format-{FORMAT_VERSION}.zip" in WRITTEN, "run python -m tests.support.make_run_fixture and commit what it writes"
     assert all(path.stat().st_size < MOST_BYTES for path in WRITTEN)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from app.replay.page import replay_page
 from bsd_engine.runs.reader import RunReader
-from tests.fake_run import fake_run
+from tests.support.fake_run import fake_run
 
 pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.hostile import hostile_run
+from tests.support.hostile import hostile_run
 
 RUN = "20260101-000000-abcdef"
 

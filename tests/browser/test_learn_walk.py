@@ -12,7 +12,7 @@ import pytest
 from app.learn import tour
 from bsd_engine.runs.reader import RunReader
 from tests.browser.conftest import until
-from tests.fake_run import CONFIG, fake_run
+from tests.support.fake_run import CONFIG, fake_run
 
 RUN, OTHER = "20260101-000001-whole", "20260101-000000-blind"
 APP = "document.querySelector('.tn').app"

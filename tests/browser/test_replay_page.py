@@ -20,9 +20,9 @@ from app.components.linked_views.view import FOLDER, script
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.method.preview import Settings
 from tests.browser.conftest import drag_cut
-from tests.fake_run import CONFIG, fake_run
-from tests.hostile import hostile_run
-from tests.replay_pages import run_with_distances, taken_apart
+from tests.support.fake_run import CONFIG, fake_run
+from tests.support.hostile import hostile_run
+from tests.support.replay_pages import run_with_distances, taken_apart
 
 APP = "document.querySelector('.tn').app"
 OWN = Settings.of(CONFIG)

@@ -16,7 +16,7 @@ from bsd_engine.method import preview
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.method.preview import Settings
 from tests.browser.conftest import drag_cut
-from tests.fake_run import CONFIG, LiveFakeRun, fake_run
+from tests.support.fake_run import CONFIG, LiveFakeRun, fake_run
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = "document.querySelector('.tn').app"

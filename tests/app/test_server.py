@@ -1,0 +1,187 @@
+"""The real server, asked by hand: this machine alone, no foreign page, bounded uploads, nothing of a user's data among the static files."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.support.dashboard import Dashboard
+from tests.support.fake_run import fake_run
+from tests.support.page_socket import PageSocket
+
+ROOT = Path(__file__).resolve().parents[2]
+SECRET = "20260101-000000-abcdef"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    """The dashboard as the README starts it, on a free port."""
+    folder = tmp_path_factory.mktemp("server")
+    fake_run(folder / "runs", epochs=2, samples=60, run_id=SECRET)
+    with Dashboard(folder / "runs", folder / "log") as dashboard:
+        yield dashboard
+
+
+class Answer(NamedTuple):
+    """What the server said."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def ask(port: int, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | None = None) -> Answer:
+    """One request, exactly as given."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.putrequest(method, path, skip_host=bool(headers and "Host" in headers))
+        for name, value in (headers or {}).items():
+            connection.putheader(name, value)
+        if body is not None:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+    finally:
+        connection.close()
+
+
+def upgrade(port: int, host: str, origin: str | None) -> int:
+    """Status of the request that opens the page's WebSocket."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    lines = ["GET /_stcore/stream HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Key: {key}",
+             "Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: streamlit"]
+    lines += [f"Origin: {origin}"] if origin is not None else []
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        answer = connection.recv(4096)
+    return int(answer.split(b" ", 2)[1])
+
+
+# --- who can reach it ---
+
+
+def test_it_listens_to_this_machine_alone(server: Dashboard) -> None:
+    """Of the sockets that listen on its port, each is bound to 127.0.0.1."""
+    table = Path("/proc/net/tcp")
+    if not table.exists():
+        pytest.skip("no /proc/net/tcp on this system")
+    rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    listening = [row[1].split(":")[0] for row in rows if row[3] == "0A" and int(row[1].split(":")[1], 16) == server.port]
+    assert listening == ["0100007F"]
+
+
+@pytest.mark.parametrize(("host", "origin"), [
+    ("evil.test", "http://evil.test"), ("evil.test:{port}", "http://evil.test:{port}"), ("evil.test", None), ("", "http://127.0.0.1:{port}"),
+    ("127.0.0.1:{port}", "http://evil.test"), ("127.0.0.1:{port}", "https://127.0.0.1.evil.test"), ("127.0.0.1:{port}", "null"),
+    ("localhost.evil.test", None), ("user@127.0.0.1", None), ("[::1]:{port}", None), ("127.0.0.1:{port}", "http://127.0.0.1@evil.test"),
+], ids=str)
+def test_a_foreign_page_cannot_open_the_websocket(server: Dashboard, host: str, origin: str | None) -> None:
+    host, origin = (text and text.format(port=server.port) for text in (host, origin))
+    assert upgrade(server.port, host, origin) in (400, 403)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_the_page_itself_can(server: Dashboard, host: str) -> None:
+    own = f"{host}:{server.port}"
+    assert upgrade(server.port, own, f"http://{own}") == 101
+
+
+@pytest.mark.parametrize("path", ["/", "/_stcore/health", "/_stcore/host-config"])
+def test_no_foreign_origin_is_told_that_it_may_read(server: Dashboard, path: str) -> None:
+    answer = ask(server.port, "GET", path, {"Origin": "http://evil.test"})
+    assert answer.headers.get("access-control-allow-origin") not in ("*", "http://evil.test")
+
+
+# --- uploads ---
+
+
+def upload(server: Dashboard, *, token: bool, body: bytes | None = None) -> int:
+    """Status of an upload to a session that there is not."""
+    page = ask(server.port, "GET", "/_stcore/health")
+    cookie = page.headers["set-cookie"].split(";")[0]
+    headers = {"Cookie": cookie, "X-Xsrftoken": cookie.partition("=")[2]} if token else {}
+    return ask(server.port, "PUT", "/_stcore/upload_file/nobody/file", headers, body or b"x").status
+
+
+def test_an_upload_needs_the_token_and_a_session(server: Dashboard) -> None:
+    assert upload(server, token=False) == 403
+    assert upload(server, token=True) == 400
+
+
+def rest_of_upload(port: int, session: str, token: str, megabytes: int) -> tuple[int, int]:
+    """Status of an upload that does not say how large it is, and how many megabytes the server took before it said so."""
+    head = (f"PUT /_stcore/upload_file/{session}/file HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: _streamlit_xsrf={token}\r\n"
+            f"X-Xsrftoken: {token}\r\nContent-Type: multipart/form-data; boundary=line\r\nTransfer-Encoding: chunked\r\n\r\n")
+    start = b'--line\r\nContent-Disposition: form-data; name="file"; filename="x.png"\r\n\r\n'
+    parts = [start, *[bytes(10**6)] * megabytes, b"\r\n--line--\r\n", b""]
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(head.encode())
+        sent = 0
+        try:
+            for part in parts:
+                connection.sendall(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+                sent += len(part) // 10**6
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it does not want the rest
+        try:
+            answer = connection.recv(4096)
+        except ConnectionResetError:
+            return 413, sent
+    return int(answer.split(b" ", 2)[1]), sent
+
+
+def test_an_upload_is_measured_by_the_bytes_that_come(server: Dashboard) -> None:
+    """Without a Content-Length, 70 megabytes are cut off; a picture of one is taken."""
+    page_answer = ask(server.port, "GET", "/_stcore/health")
+    token = page_answer.headers["set-cookie"].split(";")[0].partition("=")[2]
+    with PageSocket(server.port) as page:
+        page.rerun()
+        assert rest_of_upload(server.port, page.session_id, token, 1)[0] == 204
+        status, _ = rest_of_upload(server.port, page.session_id, token, 70)
+        assert status == 413
+        page.rerun()
+
+
+@pytest.mark.parametrize("query", ["run=../../etc", "run=%00", "run=" + "a" * 5000, "run=<script>alert(1)</script>", f"run={SECRET}&truth=maybe",
+                                   "truth=%ff&run=%2e%2e", "epoch=1e99&sel=AAAA", "&&&==&", f"run={SECRET}&run=x"])
+def test_no_address_ends_in_an_exception(server: Dashboard, query: str) -> None:
+    with PageSocket(server.port, query) as page:
+        page.rerun()
+        assert page.run_id == SECRET
+
+
+# --- files ---
+
+
+@pytest.mark.parametrize("path", [
+    "/app/static/../streamlit_app.py", "/app/static/..%2fstreamlit_app.py", "/app/static/%2e%2e/app/server/registry.py", "/app/static//etc/passwd",
+    "/app/static/..%5cstreamlit_app.py", f"/app/static/../runs/{SECRET}/config.json", f"/app/static/{SECRET}/config.json",
+    f"/runs/{SECRET}/config.json", "/media/../../etc/passwd", "/component/../../etc/passwd", "/_stcore/bidi-components/../../etc/passwd",
+])
+def test_no_path_leads_out_of_the_static_folder(server: Dashboard, path: str) -> None:
+    answer = ask(server.port, "GET", path)
+    served = answer.body if answer.status == 200 else b""
+    assert b"import streamlit" not in served and b"root:" not in served and b"format_version" not in served
+
+
+def test_the_static_folder_holds_scripts_alone(server: Dashboard) -> None:
+    ask(server.port, "GET", "/")
+    assert {p.name for p in (ROOT / "static").rglob("*")} <= {".gitkeep", "plotly.min.js", "tune.js", "bench.js"}
+
+
+def test_the_settings_that_this_rests_on_are_in_the_configuration() -> None:
+    text = (ROOT / ".streamlit/config.toml").read_text()
+    for line in ('address = "127.0.0.1"', "enableCORS = true", "enableXsrfProtection = true", "maxUploadSize = 50", "gatherUsageStats = false"):
+        assert re.search(f"^{re.escape(line)}", text, re.MULTILINE), line
+    found = re.search(r"^allowedHosts = (\[.*?\])", text, re.MULTILINE)
+    assert found is not None and json.loads(found[1]) == ["localhost", "127.0.0.1"]

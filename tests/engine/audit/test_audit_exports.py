@@ -1,0 +1,324 @@
+"""What leaves the audit: tables, index list, cleaned folder, weights and report; safe to open, and without a truth that was not given."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import struct
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from bsd_engine.compute import models
+from bsd_engine.data import dataset
+from bsd_engine.__main__ import main
+from bsd_engine.audit.export import cleaned
+from bsd_engine.audit.export.commands import write_cleaned, write_report, write_suspects, write_weights
+from bsd_engine.audit.features import features, neighbours
+from bsd_engine.audit.history import RunHistory
+from bsd_engine.audit.models import AuditModels
+from bsd_engine.audit.export.report import LARGEST_BYTES, report
+from bsd_engine.audit.saliency import saliency
+from bsd_engine.audit.suspects import suspects
+from bsd_engine.audit.export.table import COLUMNS, csv_text, parquet_bytes, table
+from bsd_engine.audit.judgements import Verdict, Verdicts
+from bsd_engine.errors import BSDError, ConfigError
+from bsd_engine.prepare.prepare import prepare
+from bsd_engine.runs.record import record_run
+from bsd_engine.runs.reader import RunReader
+from tests.support.fake_run import fake_run
+from tests.support.short_runs import short
+
+EVIL = "<img src=x onerror=alert(1)>"
+NAMES = ("=cmd|' C calc'!A0", "日本 標識", EVIL.replace("/", ""))
+
+
+@pytest.fixture(scope="module")
+def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images of three classes whose names are a formula, of another script, and HTML; a test part; files named likewise."""
+    root, rng = tmp_path_factory.mktemp("own"), np.random.default_rng(0)
+    for part, count in (("train", 24), ("test", 4)):
+        for c, name in enumerate(NAMES):
+            (root / part / name).mkdir(parents=True)
+            for i in range(count):
+                pixels = rng.integers(0, 90, (12, 12), np.uint8) + np.uint8(70 * c)
+                Image.fromarray(pixels).save(root / part / name / ("@sum<b>.png" if i == 0 else f"é {i}.png"))
+    return root
+
+
+@pytest.fixture(scope="module")
+def own_run(own_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on them without an attack, that is without any truth."""
+    path = tmp_path_factory.mktemp("runs") / "own"
+    config = short(data=f"folder:{own_folder}", attack="none", limit=None, alpha=0.9, beta=0.5, selective_drop=False)
+    record_run(config, path, prepared=prepare(config))
+    return path
+
+
+def everything(folder: Path) -> tuple[RunReader, RunHistory, dict]:
+    run = RunReader(folder)
+    history = RunHistory.of(run)
+    return run, history, table(history, suspects(history), Verdicts(folder, run.num_samples).standing(), run.files)
+
+
+# -- tables -----------------------------------------------------------------------------------------------------------------
+
+
+def test_the_table_has_every_sample_once_and_no_formula(own_run: Path, tmp_path: Path) -> None:
+    written, kept = write_suspects(own_run, tmp_path / "suspects.csv")
+    assert [path.name for path in written] == ["suspects.csv", "suspects.clean_index.txt"]
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "suspects.csv").read_text())))
+    assert tuple(rows[0]) == COLUMNS and sorted(int(r["sample"]) for r in rows) == list(range(72))
+    assert [int(r["rank"]) for r in rows] == list(range(1, 73)) and all(r["reason"] for r in rows)
+    texts = ("file", "label", "nearest_class", "main_prediction", "altruistic_prediction", "reason", "note")
+    assert not [r[name] for r in rows for name in texts if r[name].startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert any(r["label"] == "'" + NAMES[0] for r in rows)
+    index = [int(line) for line in (tmp_path / "suspects.clean_index.txt").read_text().split()]
+    assert index == sorted({int(r["sample"]) for r in rows if r["in_pool"] == "1"}) and len(index) == kept
+
+
+def test_parquet_holds_the_same_as_csv(own_run: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    _, _, columns = everything(own_run)
+    read = parquet.read_table(io.BytesIO(parquet_bytes(columns))).to_pydict()
+    assert read == columns
+
+
+def test_a_note_and_a_verdict_are_in_the_table_and_decide_what_is_kept(history: RunHistory) -> None:
+    found = suspects(history)
+    out, inside = int(np.flatnonzero(~found.in_pool)[0]), int(np.flatnonzero(found.in_pool)[0])
+    said = {s: Verdict(sample=s, choice=c, note="=1+1", who="x", time=0) for s, c in ((out, "keep"), (inside, "remove"))}
+    columns = table(history, found, said, reasons=False)
+    assert columns["verdict"][int(found.rank[out]) - 1] == "keep" and ",'=1+1," in csv_text(columns)
+    keep = cleaned.kept(found, said)
+    assert keep[out] and not keep[inside] and keep.sum() == found.in_pool.sum()
+    steady = cleaned.kept(found, {}, "steady")
+    assert (steady <= found.in_pool).all() and (2 * found.epochs_in_pool[steady] > found.epochs_decided).all()
+    with pytest.raises(ConfigError, match="has not split its samples yet"):
+        cleaned.kept(replace(found, epochs_decided=0), {})
+
+
+# -- the cleaned set --------------------------------------------------------------------------------------------------------
+
+
+def test_the_cleaned_folder_has_the_kept_files_as_they_were_and_is_read_again(own_run: Path, own_folder: Path, tmp_path: Path) -> None:
+    count = write_cleaned(own_run, tmp_path / "clean")
+    read = dataset.load(f"folder:{tmp_path / 'clean'}")
+    run = RunReader(own_run)
+    keep = cleaned.kept(suspects(RunHistory.of(run)), {})
+    assert len(read.train_images) == count == keep.sum() and len(read.test_images) == 12
+    np.testing.assert_array_equal(read.train_labels.numpy(), run.labels[keep])
+    np.testing.assert_array_equal(read.train_images.numpy(), run.images[keep])
+    names = [p.name for p in (tmp_path / "clean").rglob("*")]
+    assert not any(set("<>|'=") & set(name) for name in names) and any("日本" in name for name in names) and any("é" in name for name in names)
+    file = next(p for p in (tmp_path / "clean/train").rglob("*.png") if "é 5" in p.name)
+    assert file.read_bytes() == (own_folder / "train" / run.class_names[int(file.parent.name[0])] / "é 5.png").read_bytes()
+
+
+def test_without_its_folder_the_cleaned_set_is_made_of_the_record(recorded_run: Path, tmp_path: Path) -> None:
+    keep = np.zeros(1000, bool)
+    keep[10:40] = True
+    run = RunReader(recorded_run)
+    cleaned.save_cleaned(run, keep, tmp_path / "clean")
+    files = sorted((tmp_path / "clean/train").rglob("*.png"), key=lambda p: p.name)
+    assert [int(p.stem) for p in files] == list(range(10, 40))
+    np.testing.assert_array_equal(np.asarray(Image.open(files[0])), run.images[10, 0])
+    assert (tmp_path / "clean/clean_index.txt").read_text().split() == [str(i) for i in range(10, 40)]
+
+
+def test_a_link_that_has_come_to_lead_out_is_not_followed(own_run: Path, own_folder: Path, tmp_path: Path) -> None:
+    run = RunReader(own_run)
+    secret = tmp_path / "secret.png"
+    secret.write_text("a secret")
+    keep = np.zeros(72, bool)
+    keep[3] = True
+    original = own_folder / run.files[3]
+    content = original.read_bytes()
+    original.unlink()
+    original.symlink_to(secret)
+    try:
+        cleaned.save_cleaned(run, keep, tmp_path / "clean")
+    finally:
+        original.unlink()
+        original.write_bytes(content)
+    (file,) = (tmp_path / "clean/train").rglob("*.png")
+    assert file.read_bytes() != secret.read_bytes() and file.stem.isdigit()
+
+
+def test_nothing_is_written_over_and_nothing_half(recorded_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/mine.txt").touch()
+    run, keep = RunReader(recorded_run), np.ones(1000, bool)
+    with pytest.raises(ConfigError, match="nothing is written over"):
+        cleaned.save_cleaned(run, keep, tmp_path / "full")
+    with pytest.raises(ConfigError, match="nothing to save"):
+        cleaned.save_cleaned(run, ~keep, tmp_path / "none")
+    monkeypatch.setattr(cleaned, "write_png", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(BSDError, match=r"the disk is full; free some space\. Nothing was saved"):
+        cleaned.save_cleaned(run, keep, tmp_path / "half")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["full"]
+
+
+# -- weights, features, saliency --------------------------------------------------------------------------------------------
+
+
+def read_safetensors(content: bytes) -> tuple[dict, dict[str, torch.Tensor]]:
+    """The format read by its definition."""
+    (size,) = struct.unpack("<Q", content[:8])
+    header, body = json.loads(content[8 : 8 + size]), content[8 + size :]
+    kinds = {"F32": torch.float32, "I64": torch.int64}
+    return header.pop("__metadata__"), {
+        name: torch.frombuffer(bytearray(body[e["data_offsets"][0] : e["data_offsets"][1]]), dtype=kinds[e["dtype"]]).reshape(e["shape"])
+        for name, e in header.items()
+    }
+
+
+def test_weights_build_the_model_that_was_tested(recorded_run: Path, tmp_path: Path) -> None:
+    run = RunReader(recorded_run)
+    content = write_weights(recorded_run, tmp_path / "f.safetensors").read_bytes()
+    metadata, tensors = read_safetensors(content)
+    network = models.build(metadata["model"], channels_in=1, num_classes=10, width=int(metadata["width"])).eval()
+    network.load_state_dict(tensors)
+    scale, bias = (torch.tensor(json.loads(metadata[name])).view(1, -1, 1, 1) for name in ("scale", "bias"))
+    images = torch.from_numpy(run.images[:50].astype(np.float32))
+    both = AuditModels.of(run)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(images * scale + bias), both.main(both.normalize(images)))
+    assert json.loads(metadata["classes"]) == list(run.class_names) and not {"attack", "target_label"} & set(metadata)
+
+
+def test_the_safetensors_library_reads_them(recorded_run: Path, tmp_path: Path) -> None:
+    library = pytest.importorskip("safetensors.torch")
+    content = write_weights(recorded_run, tmp_path / "f.safetensors").read_bytes()
+    for name, tensor in library.load(content).items():
+        torch.testing.assert_close(tensor, read_safetensors(content)[1][name])
+
+
+def test_features_are_kept_and_neighbours_are_the_nearest(recorded_run: Path, tmp_path: Path) -> None:
+    run = RunReader(recorded_run)
+    assert features(run, compute=False) is None
+    made, again = features(run), features(run, compute=False)
+    np.testing.assert_array_equal(made.main, again.main)
+    assert made.main.shape == made.altruistic.shape == (1000, 32) and made.epoch == 9
+    np.testing.assert_allclose(np.linalg.norm(made.main, axis=1), 1, atol=2e-3)
+    found, distance = neighbours(made.altruistic, 7, 5)
+    slow = np.argsort(np.where(np.arange(1000) == 7, np.inf, 1 - made.altruistic @ made.altruistic[7]), kind="stable")[:5]
+    np.testing.assert_array_equal(found, slow)
+    assert 7 not in found and (np.diff(distance) >= 0).all() and len(neighbours(made.main[:3], 0, 9)[0]) == 2
+
+
+def test_saliency_adds_up_to_what_the_image_gains_over_grey(recorded_run: Path) -> None:
+    run = RunReader(recorded_run)
+    both, image, label = AuditModels.of(run), run.images[5], int(run.labels[5])
+    found = saliency(both.altruistic, both.normalize, image, label, steps=256)
+
+    def says(pixels: torch.Tensor) -> float:
+        logits = both.altruistic(both.normalize(pixels[None]))[0]
+        return float(logits[label] - (logits.sum() - logits[label]) / 9)
+
+    with torch.inference_mode():
+        gain = says(torch.from_numpy(image.copy()).float()) - says(torch.full(image.shape, 127.5))
+    assert found.shape == image.shape[1:] and found.sum() == pytest.approx(gain, rel=0.05, abs=0.05)
+
+
+# -- the report -------------------------------------------------------------------------------------------------------------
+
+
+class Page(HTMLParser):
+    """Tags and addresses of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_the_report_is_one_small_page_that_asks_nobody_and_runs_nothing(own_run: Path, tmp_path: Path) -> None:
+    path = write_report(own_run, tmp_path / "report.html")
+    text = path.read_text()
+    page = Page(text)
+    assert path.stat().st_size < LARGEST_BYTES and text.startswith("<!doctype html>")
+    assert not {"script", "iframe", "object", "link", "form", "a"} & {tag for tag, _ in page.tags}
+    assert all(a["src"].startswith("data:image/png;base64,") for tag, a in page.tags if tag == "img")
+    assert not [a for _, a in page.tags if any(name.startswith("on") for name in a)] and "http" not in re.sub(r'"http-equiv"|http-equiv', "", text)
+    assert "&lt;img src=x onerror=alert(1)&gt;" in text and EVIL not in text and "日本 標識" in text
+    assert "default-src 'none'" in text
+
+
+def test_the_report_of_a_run_that_has_hardly_begun(tmp_path: Path) -> None:
+    run = RunReader(fake_run(tmp_path, epochs=3, status=None, samples=300))
+    text = report(run)
+    assert "not split yet" in text and "3 of 38" in text and not re.search(r"[ ,\">]nan\b", re.sub(r"base64,[^\"]*", "", text))
+
+
+# -- no truth that was not given --------------------------------------------------------------------------------------------
+
+TRUTH_WORDS = re.compile(r"poisoned|is_poison|original_label|true_target|attack_success|target_label|attack success", re.IGNORECASE)
+
+
+def test_without_a_truth_no_file_speaks_of_one(own_run: Path, tmp_path: Path) -> None:
+    write_suspects(own_run, tmp_path / "s.csv")
+    write_suspects(own_run, tmp_path / "s.parquet")
+    write_report(own_run, tmp_path / "r.html")
+    write_cleaned(own_run, tmp_path / "clean")
+    write_weights(own_run, tmp_path / "w.safetensors")
+    for path in (p for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".png"):
+        text = re.sub(r"Which samples are poisoned is not known, or not told here", "", path.read_bytes().decode("latin-1"))
+        assert not TRUTH_WORDS.search(text), (path, TRUTH_WORDS.search(text))
+    assert not (own_run / "truth.npz").exists()
+
+
+def test_a_sealed_report_tells_no_more_than_one_of_a_run_without_truth(recorded_run: Path) -> None:
+    run = RunReader(recorded_run)
+    sealed, open_ = report(run, with_truth=False), report(run)
+    assert "attack success" in open_ and "poison in the clean pool" in open_
+    assert not TRUTH_WORDS.search(sealed.replace("Which samples are poisoned is not known, or not told here", ""))
+
+
+def test_the_truth_changes_nothing_that_the_audit_says(recorded_run: Path, tmp_path: Path) -> None:
+    """The same record with another truth gives the same table, byte for byte."""
+    import shutil
+
+    other = tmp_path / "other"
+    shutil.copytree(recorded_run, other)
+    arrays = dict(np.load(other / "truth.npz"))
+    np.savez(other / "truth.npz", **{name: values[::-1] for name, values in arrays.items()})
+    assert csv_text(everything(other)[2]) == csv_text(everything(recorded_run)[2])
+
+
+# -- commands ---------------------------------------------------------------------------------------------------------------
+
+
+def test_the_commands_write_what_they_say(recorded_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["suspects", str(recorded_run), "--out", str(tmp_path / "suspects.csv")]) == 0
+    assert main(["report", str(recorded_run), "--out", str(tmp_path / "report.html"), "--no-truth"]) == 0
+    assert main(["cleaned", str(recorded_run), "--out", str(tmp_path / "clean"), "--keep", "steady", "--weights", str(tmp_path / "w.safetensors")]) == 0
+    said = capsys.readouterr().out
+    assert "samples to keep" in said and "report.html (0." in said and "images)" in said
+    assert {p.name for p in tmp_path.iterdir()} == {"suspects.csv", "suspects.clean_index.txt", "report.html", "clean", "w.safetensors"}
+
+
+def test_a_preset_with_parameters_of_its_attack_takes_data_of_ones_own(own_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--preset", "demo-gtsrb", "--data", f"folder:{own_folder}", "--attack", "none", "--model", "small_resnet"]) == 0
+    assert "72 in 3 classes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("words", "expected"), [
+    (["suspects", "absent"], "is not a run folder"), (["report", "absent"], "is not a run folder"),
+    (["cleaned", "RUN"], "cleaned needs --out"), (["suspects", "RUN", "--out", "."], "is a folder; give the name of a file"),
+    (["cleaned", "RUN", "--out", "RUN"], "nothing is written over"),
+])
+def test_what_cannot_be_written_is_one_sentence(recorded_run: Path, words: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(recorded_run) if word == "RUN" else word for word in words]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and expected in said and said.count("\n") == 1

@@ -1,0 +1,326 @@
+"""Faults that are injected: full and read-only disks, folders changed under a reader, clocks set back, no memory left.
+
+What is promised: finished epochs stay readable, the run can be resumed to the same end, and one sentence names cause and remedy.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from app.server import recorded
+from app.server.registry import RunRegistry
+from app.run.status import look, sentence
+from bsd_engine.runs import checkpoints, maps, reader as runs
+from bsd_engine.errors import BSDError, RunFolderError, StorageError, TrainingError
+from bsd_engine.events import Event, IterationDone
+from bsd_engine.prepare.prepare import PreparedData
+from bsd_engine.runs.record import record_run, resume_run
+from bsd_engine.runs.reader import RunReader, RunWriter, checkpoint_paths
+from tests.support.fake_run import FakeRun, fake_run
+from tests.support.short_runs import differences, run, short
+
+ROOT = Path(__file__).parents[3]
+
+
+def failing(path: Path) -> RunWriter:
+    """A run with three epochs and its writer."""
+    fake_run(path.parent, epochs=3, status=None, run_id=path.name, samples=60)
+    return RunWriter(path)
+
+
+# --- disks ---
+
+
+WRITES: dict[str, Callable[[RunWriter], None]] = {
+    "epoch": lambda w: w.epoch(FakeRun(samples=60).state(3)),
+    "checkpoint": lambda w: w.checkpoint(3, b"state" * 1000),
+    "progress": lambda w: w.progress(state="running", epoch=3),
+    "summary": lambda w: w.summary({"status": "finished"}),
+    "command": lambda w: runs.send_command(w.path, "stop"),
+}
+CAUSES = {errno.ENOSPC: "the disk is full; free some space", errno.EROFS: "the file system is read-only; choose another folder"}
+
+
+@pytest.mark.parametrize("kind", WRITES)
+@pytest.mark.parametrize("code", CAUSES)
+@pytest.mark.parametrize("call", ["open", "fsync", "replace"])
+def test_each_kind_of_write_fails_with_cause_and_remedy_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, code: int, call: str
+) -> None:
+    def refuse(*args: Any, **_: Any) -> Any:
+        raise OSError(code, os.strerror(code))
+
+    with failing(tmp_path / "run") as writer:
+        before = {str(p): p.read_bytes() for p in writer.path.rglob("*") if p.is_file()}
+        with monkeypatch.context() as patch:
+            if call == "open":
+                patch.setattr(Path, "open", refuse)
+                patch.setattr(runs, "_without_following", refuse)
+            else:
+                patch.setattr(os, call, refuse)
+            skipped = (kind == "command" and call != "open") or (kind == "progress" and call == "fsync")
+            if skipped:  # neither is written that way
+                WRITES[kind](writer)
+                return
+            with pytest.raises(StorageError, match=CAUSES[code]) as refused:
+                WRITES[kind](writer)
+        assert str(writer.path) in str(refused.value)
+        assert {str(p): p.read_bytes() for p in writer.path.rglob("*") if p.is_file()} == before
+    assert RunReader(tmp_path / "run").epochs == [0, 1, 2]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_disk_that_is_really_full_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bytes go to /dev/full, so the kernel itself refuses them, when they are flushed."""
+    really_open = Path.open
+    with failing(tmp_path / "run") as writer:
+        monkeypatch.setattr(Path, "open", lambda self, mode="r", *a, **k: open("/dev/full", "wb") if "x" in mode else really_open(self, mode, *a, **k))
+        with pytest.raises(StorageError, match="the disk is full"):
+            writer.epoch(FakeRun(samples=60).state(3))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_told(tmp_path: Path) -> None:
+    with failing(tmp_path / "run") as writer:
+        (writer.path / "epochs").chmod(0o500)
+        with pytest.raises(StorageError, match="permission is missing"):
+            writer.epoch(FakeRun(samples=60).state(3))
+
+
+# --- folders that change under a reader ---
+
+
+def test_a_run_deleted_while_it_is_open_gives_a_sentence(tmp_path: Path) -> None:
+    path = fake_run(tmp_path, epochs=4, run_id="run", samples=60)
+    registry = RunRegistry(tmp_path)
+    run_open = look(registry, "run").run
+    shutil.rmtree(path)
+    assert run_open is not None and run_open.version[0] == 0 and run_open.epochs == [] and run_open.status == "interrupted"
+    with pytest.raises(RunFolderError, match="has no epoch 1"):
+        run_open.epoch(1)
+    with pytest.raises(RunFolderError, match="There is no run called"):
+        look(registry, "run")
+
+
+def test_an_epoch_deleted_between_two_looks_at_a_folder_is_no_exception(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = fake_run(tmp_path, epochs=4, run_id="run", samples=60)
+    listed = list((path / "epochs").glob("*.npz"))
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(listed) if self.name == "epochs" else iter(()))
+    shutil.rmtree(path / "epochs")
+    assert RunReader(path).version[0] == 4
+    assert recorded.rows(path) == () and "was changed while it was shown" in str(recorded.damage(path))
+
+
+@pytest.mark.parametrize("hurt", [lambda b: b[: len(b) // 2], lambda b: b[:3000] + bytes([b[3000] ^ 1]) + b[3001:], lambda b: b""],
+                         ids=["truncated", "one bit", "empty"])
+def test_a_damaged_epoch_hides_only_what_follows(tmp_path: Path, hurt: Callable[[bytes], bytes]) -> None:
+    path = fake_run(tmp_path, epochs=6, run_id="run", samples=1200)
+    file = path / "epochs/00003.npz"
+    file.write_bytes(hurt(file.read_bytes()))
+    now = look(RunRegistry(tmp_path), "run")
+    assert len(now.rows) == 3 and now.damage is not None and "epochs/00003.npz cannot be read" in now.damage
+    assert RunReader(path).epoch(4).epoch == 4
+
+
+def test_images_cut_short_while_they_are_open_do_not_end_the_process(tmp_path: Path) -> None:
+    """A mapped file that is cut short ends the process that looks at it; small sets are not mapped."""
+    path = fake_run(tmp_path, epochs=1, samples=60)
+    images = RunReader(path).images
+    expected = np.array(images)
+    os.truncate(path / "images.npy", 200)
+    assert (images == expected).all()
+    with pytest.raises(RunFolderError, match="images.npy cannot be read: it announces"):
+        RunReader(path).images  # noqa: B018 - the read is what is tested
+
+
+def test_many_images_are_mapped_and_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = fake_run(tmp_path, epochs=1, samples=60)
+    monkeypatch.setattr(runs, "_IN_MEMORY_BELOW", 100)
+    images = RunReader(path).images
+    assert isinstance(images, np.memmap) and np.array_equal(images, np.load(path / "images.npy"))
+    with pytest.raises(ValueError, match="read-only"):
+        images[0] = 0
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("verdict", {"kind": "target", "classes": [], "z": 1.0, "needed": 6.0, "why": "x"}), ("verdict", {"kind": "several"}),
+    ("verdict", {"kind": "target", "classes": [1], "z": None, "needed": 6.0, "why": "x"}), ("estimators", [1]), ("metrics", {"seconds": 10**400}),
+    ("stage", "lunch"), ("epoch", 7), ("pseudo_target", True),
+])
+def test_an_epoch_that_no_run_can_have_written_is_refused(tmp_path: Path, name: str, value: Any) -> None:
+    path = fake_run(tmp_path, epochs=1, samples=60)
+    scalars = {"epoch": 0, "stage": "altruistic_warmup", "main_epoch": -8, "metrics": {}, name: value}
+    arrays = {"altruistic_loss": np.zeros(60, np.float32), "altruistic_prediction": np.zeros(60, np.int16)}
+    np.savez(path / "epochs/00000.npz", scalars=np.frombuffer(json.dumps(scalars).encode(), np.uint8), **arrays)
+    with pytest.raises(RunFolderError, match="epochs/00000.npz cannot be read: it "):
+        RunReader(path).epoch(0)
+
+
+def test_pipes_and_links_in_a_folder_are_refused_without_waiting(tmp_path: Path) -> None:
+    path = fake_run(tmp_path, epochs=2, run_id="run", samples=60)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for name in ("epochs/00001.npz", "summary.json", "images.npy", "lock"):
+        (path / name).unlink()
+        os.mkfifo(path / name)
+    begin = time.monotonic()
+    run_open = RunReader(path)
+    for read in (lambda: run_open.epoch(1), lambda: run_open.images, lambda: run_open.summary):
+        with pytest.raises(RunFolderError, match="cannot be read"):
+            read()
+    assert not runs.is_locked(path) and time.monotonic() - begin < 2
+    (path / "lock").unlink()
+    (path / "commands.jsonl").symlink_to(outside / "profile")
+    with pytest.raises(StorageError):
+        runs.send_command(path, "stop")
+    shutil.rmtree(path / "checkpoints")
+    (path / "checkpoints").symlink_to(outside)
+    with pytest.raises(RunFolderError, match="is a link to another folder"):
+        RunWriter(path)
+    assert list(outside.iterdir()) == []
+
+
+def test_a_clock_that_is_set_back_hides_no_epoch(tmp_path: Path) -> None:
+    """Times decide nothing: a file written anew is seen by its inode, whatever time it bears."""
+    path = fake_run(tmp_path, epochs=3, status=None, run_id="run", samples=60)
+    for file in path.rglob("*.npz"):
+        os.utime(file, (4e9, 4e9))
+    run_open, before = RunReader(path), RunReader(path).version
+    first = run_open.epoch(2).altruistic_loss.copy()
+    changed = replace(FakeRun(samples=60, seed=5).state(0), epoch=2)
+    with RunWriter(path) as writer:
+        writer.epoch(changed)
+        os.utime(path / "epochs/00002.npz", (4e9, 4e9))
+        writer.progress(state="running", epoch=2)
+        assert run_open.version != before and not np.array_equal(run_open.epoch(2).altruistic_loss, first)
+        progress = path / "progress.json"
+        for moment in (time.time() + 10**6, -1.0):
+            progress.write_text(json.dumps(json.loads(progress.read_text()) | {"time": moment}))
+            assert "epoch" in sentence(look(RunRegistry(tmp_path), "run"), RunRegistry(tmp_path), truth_shown=True)
+
+
+# --- two writers, and the map's process ---
+
+
+def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:
+    fake_run(tmp_path, epochs=2, status=None, run_id="run", samples=60)
+    with RunWriter(tmp_path / "run"):
+        second = subprocess.run([sys.executable, "-m", "bsd_engine", "train", "--resume", str(tmp_path / "run")], cwd=ROOT, capture_output=True,
+                                text=True, timeout=120)
+    assert second.returncode == 2 and "Traceback" not in second.stderr
+    with RunWriter(tmp_path / "run"), pytest.raises(RunFolderError, match="is being written by another process; stop that run first"):
+        RunWriter(tmp_path / "run")
+
+
+def test_a_killed_map_process_leaves_the_run_whole_and_can_be_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = fake_run(tmp_path, epochs=3, status=None, samples=60)
+    code = ("import os, signal, sys; from pathlib import Path; from bsd_engine import maps, runs\n"
+            "maps.umap_map = lambda points, previous: points[:, :2]\n"
+            "runs.os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+            "maps.make_maps(Path(sys.argv[1]))")
+    died = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, timeout=120)
+    assert died.returncode == -signal.SIGKILL
+    reader = RunReader(path)
+    assert reader.map_epochs == [] and reader.epochs == [0, 1, 2]
+    monkeypatch.setattr(maps, "umap_map", lambda points, previous: points[:, :2])
+    maps.make_maps(path)
+    assert reader.map_epochs == [0, 1, 2] and reader.map(2).shape == (len(reader.landmark_idx), 2)
+
+
+# --- training that cannot go on ---
+
+
+def out_of_memory_at(stage: str, error: Exception) -> Callable[[Event], None]:
+    """A listener that raises what torch raises, in the middle of a stage."""
+
+    def listen(event: Event) -> None:
+        if isinstance(event, IterationDone) and event.stage == stage:
+            raise error
+
+    return listen
+
+
+MEMORY_ERRORS = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1 GiB free.\nmore words"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+    MemoryError("Unable to allocate 7 GiB for an array"),
+]
+
+
+@pytest.mark.parametrize("error", MEMORY_ERRORS, ids=["cuda", "cpu", "numpy"])
+def test_memory_that_is_used_up_ends_the_run_with_cause_and_remedy_and_it_resumes(
+    small_images: PreparedData, tmp_path: Path, one_thread: None, error: Exception
+) -> None:
+    path = tmp_path / "run"
+    with pytest.raises(TrainingError) as raised:
+        record_run(short(), path, prepared=small_images, on_event=out_of_memory_at("initial_pools", error))
+    told, reader = str(raised.value), RunReader(path)
+    assert str(error).splitlines()[0] in told and "more words" not in told
+    assert "is used up" in told and "Finished epochs are kept: resume" in told and "--device cpu" in told
+    assert reader.status == "failed" and reader.summary["error"] == told and reader.epochs == [0, 1] and reader.can_resume
+    resume_run(path, prepared=small_images)
+    assert differences([reader.epoch(e) for e in reader.epochs], run(short(), small_images)) == []
+
+
+def test_a_damaged_record_does_not_keep_a_run_from_going_on(small_images: PreparedData, tmp_path: Path, one_thread: None) -> None:
+    path = tmp_path / "run"
+    with pytest.raises(SystemExit):
+        record_run(short(), path, prepared=small_images, on_event=out_of_memory_at("class_completion", SystemExit()))  # type: ignore[arg-type]
+    (path / "epochs/00000.npz").write_bytes(b"PK")
+    assert resume_run(path, prepared=small_images)["status"] == "finished"
+    assert RunReader(path).epoch(5).epoch == 5
+
+
+def test_a_checkpoint_of_another_network_is_told(small_images: PreparedData, tmp_path: Path, one_thread: None) -> None:
+    for width, name in ((8, "a"), (16, "b")):
+        with pytest.raises(SystemExit):
+            record_run(short(width=width), tmp_path / name, prepared=small_images, on_event=out_of_memory_at("oss_warmup", SystemExit()))  # type: ignore[arg-type]
+    for file in checkpoint_paths(tmp_path / "a"):
+        shutil.copy(tmp_path / "b/checkpoints" / file.name, file)
+    with pytest.raises(RunFolderError, match="does not fit its settings .*start the run again in a new folder"):
+        resume_run(tmp_path / "a", prepared=small_images)
+
+
+# --- checkpoints that are none ---
+
+
+class Evil:
+    """What a pickle would run."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch /tmp/bsd-was-here",)
+
+
+@pytest.mark.parametrize("content", [
+    {"epoch": 1, "models": Evil()}, {"epoch": 1, "big": torch.zeros(1).expand(10**12)}, {"epoch": "1"}, [1], {"epoch": True},
+], ids=["code", "expanded", "no number", "a list", "a truth value"])
+def test_a_checkpoint_with_code_or_a_bomb_in_it_is_refused(tmp_path: Path, content: Any) -> None:
+    torch.save(content, tmp_path / "00001.pt")
+    with pytest.raises(ValueError, match="it is no checkpoint|not all there"):
+        checkpoints.read(tmp_path / "00001.pt")
+    assert not Path("/tmp/bsd-was-here").exists()
+
+
+def test_arrays_with_code_in_them_are_refused(tmp_path: Path) -> None:
+    path = fake_run(tmp_path, epochs=2, samples=60)
+    np.savez(path / "epochs/00001.npz", scalars=np.array([Evil()], dtype=object))
+    np.savez(path / "truth.npz", is_poison=np.array([Evil()], dtype=object), original_labels=np.zeros(60, int))
+    for read in (lambda: RunReader(path).epoch(1), lambda: RunReader(path).truth):
+        with pytest.raises(BSDError, match="it holds no plain array"):
+            read()
+    assert not Path("/tmp/bsd-was-here").exists()

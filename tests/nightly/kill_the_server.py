@@ -1,0 +1,91 @@
+"""Kill the dashboard's server at random moments of a run that its page started, and resume it from the page of a new server.
+
+    python -m tests.nightly.kill_the_server [KILLS] [SEED]      default 20 0; about half a minute each on two cores
+
+Every epoch is compared with a run that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bsd_engine.errors import BSDError
+from bsd_engine.runs.reader import RunReader, is_locked
+from tests.support.dashboard import Dashboard
+from tests.nightly.kill_and_resume import compare, kill_at_random
+from tests.support.page_socket import PageSocket
+
+PATIENCE = 180.0
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something that happens on the disk."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"not within {PATIENCE:g} s: {what}")
+        time.sleep(0.02)
+
+
+def started(server: Dashboard) -> Path:
+    """The folder of a run of the smoke preset that the page starts."""
+    with PageSocket(server.port) as page:
+        page.rerun()
+        page.rerun(choose=("Preset", "smoke"))
+        page.rerun(press="Start")
+    until(lambda: any(server.runs.glob("*/config.json")), "the run's folder")
+    return next(server.runs.glob("*/config.json")).parent
+
+
+def ended(path: Path) -> bool:
+    """Whether a run has said its last word."""
+    return (path / "summary.json").exists() and not is_locked(path)
+
+
+def whole(place: Path) -> tuple[Path, float]:
+    """A run that nobody interrupts, and the seconds of its training."""
+    with Dashboard(place / "whole", place / "log") as server:
+        path = started(server)
+        until(lambda: ended(path), "the end of the run that nobody interrupts")
+    return path, RunReader(path).summary["seconds"]
+
+
+def killed(place: Path, after: float) -> tuple[Path, str]:
+    """A run whose server is killed some seconds after its folder was there, resumed from the page of another one; tells when it was hit."""
+    with Dashboard(place, place.parent / "log") as server:
+        path = started(server)
+        time.sleep(after)
+        server.kill()
+    reader = RunReader(path)
+    hit = f"{reader.status} with {len(reader.epochs)} epochs"
+    if reader.status != "finished":
+        with Dashboard(place, place.parent / "log") as server, PageSocket(server.port, f"run={path.name}") as page:
+            page.rerun()
+            if not any("Interrupted" in text for text in page.texts):
+                raise SystemExit(f"the page does not say that the run was interrupted: {page.texts}")
+            page.rerun(press="Resume")
+            until(lambda: ended(path), f"the end of the run resumed after {after:.2f} s ({hit})")
+    return path, hit
+
+
+def main(*numbers: int) -> int:
+    """Kills and seed; returns how many runs ended differently."""
+    with tempfile.TemporaryDirectory() as folder:
+        reference, seconds = whole(Path(folder))
+
+        def kill(i: int, after: float) -> tuple[str, list[str]]:
+            try:
+                path, hit = killed(Path(folder) / f"killed-{i}", after)
+                return hit, compare(reference, path)
+            except (SystemExit, BSDError) as error:
+                return "", [str(error)]
+
+        return kill_at_random(seconds, kill, *numbers)
+
+
+if __name__ == "__main__":
+    sys.exit(bool(main(*map(int, sys.argv[1:]))))

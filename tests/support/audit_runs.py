@@ -1,0 +1,27 @@
+"""Recorded runs of seconds for tests of the audit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from bsd_engine.prepare.prepare import PreparedData, prepare
+from bsd_engine.runs.record import record_run
+from tests.support.short_runs import tiny
+
+SETTINGS = {"limit": 1000, "altruistic_epochs": 2, "t1": 2, "init_epochs": 2, "t2": 6, "t3": 8, "iterations": 2}
+
+
+def quartered(prepared: PreparedData, tests: int = 50) -> PreparedData:
+    """The same set with half of the height and width, and few test images."""
+    few = {name: getattr(prepared, name) for name in ("test_images", "triggered_images") if getattr(prepared, name) is not None}
+    labels = {name.replace("images", "labels"): getattr(prepared, name.replace("images", "labels"))[:tests] for name in few}
+    return replace(prepared, images=prepared.images[:, ::2, ::2].contiguous(), **labels,
+                   **{name: images[:tests, ::2, ::2].contiguous() for name, images in few.items()})
+
+
+def recorded(folder: Path, **settings: object) -> Path:
+    """A run folder of 1,000 samples, two epochs and more of each stage."""
+    config = tiny(**{**SETTINGS, **settings})
+    record_run(config, folder, prepared=quartered(prepare(config)))
+    return folder

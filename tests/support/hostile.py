@@ -1,0 +1,28 @@
+"""Texts that a data set or a run folder from elsewhere may bring along, and a run folder that is full of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.support.fake_run import fake_run
+
+NAMES = (
+    "<img src=x onerror=window.broken=1>", "<script>window.broken=1</script>", "</div><svg onload=window.broken=1>", "=HYPERLINK(\"http://evil.test\")",
+    "[here](http://evil.test) **bold** :red[red] $x^2$", "<a href='http://evil.test'>click</a>", "&lt;b&gt; &amp;", "%{customdata} {{7*7}} ${x}",
+    "a" * 400, "\u202etxt.exe\u0000\n\t", 
+)
+
+
+def hostile_run(root: Path, run_id: str) -> Path:
+    """A finished run whose every text is one of `NAMES`."""
+    path = fake_run(root, epochs=20, samples=300, run_id=run_id, maps=True)
+    config = json.loads((path / "config.json").read_text())
+    config["class_names"] = list(NAMES)
+    config["created"] = config["config"]["preset"] = NAMES[1]
+    config["config"]["data"]["data"] = f"folder:/x/{NAMES[2]}"
+    config["config"]["attack"]["attack"] = NAMES[0]
+    (path / "config.json").write_text(json.dumps(config))
+    summary = json.loads((path / "summary.json").read_text())
+    (path / "summary.json").write_text(json.dumps({**summary, "status": "failed", "error": NAMES[0], "device": NAMES[5]}))
+    return path
