@@ -14,7 +14,12 @@ def page(name: str, *arguments: object) -> Callable[[], None]:
     return lambda: import_module(f"app.pages.{name}").render(*arguments)
 
 
-st.set_page_config(page_title="BSD: bi-perspective splitting defense", page_icon=ROOT / "app" / "style" / "icon.svg", layout="wide", initial_sidebar_state=300)
+st.set_page_config(
+    page_title="BSD: bi-perspective splitting defense",
+    page_icon=ROOT / "app" / "style" / "icon.svg",
+    layout="wide",
+    initial_sidebar_state=300,
+)
 st.logo(ROOT / "app" / "style" / "logo.svg", size="large")
 st.html(ROOT / "app" / "style" / "page.css")
 run_page = st.Page(page("run"), title="Run", url_path="run")

@@ -18,29 +18,38 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from app.run import panels
-from app.server import recorded
+from app.attacks.poisoned_view import poisoned_view
+from app.components.saving import record
 from app.figures.attacks import class_bars, spectrum_figure
 from app.figures.audit import passport_figure
 from app.paper.figures import CHARTS
+from app.run import panels
 from app.run.panels import PANELS, View
-from app.attacks.poisoned_view import poisoned_view
 from app.run.remake import PASSPORT
-from app.components.saving import record
+from app.server import recorded
 from app.server.registry import RunRegistry, runs_root
 from app.style.theme import Palette, palette_for
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError, ConfigError
-from bsd_engine.runs.reader import RunReader, write_atomic
 from bsd_engine.prepare.spectrum import spectrum
+from bsd_engine.runs.reader import RunReader, write_atomic
 
 ATTACK_FIGURES = ("attack_spectrum", "attack_classes")
 NAMES = (*PANELS, PASSPORT, *ATTACK_FIGURES, *CHARTS)
 
 
-def figure(name: str, runs: Sequence[Path], *, palette: Palette, truth_shown: bool = True, epoch: int | None = None, sample: int | None = None,
-           map_kind: panels.MapKind = "auto", config: BSDConfig | None = None) -> go.Figure:
+def figure(
+    name: str,
+    runs: Sequence[Path],
+    *,
+    palette: Palette,
+    truth_shown: bool = True,
+    epoch: int | None = None,
+    sample: int | None = None,
+    map_kind: panels.MapKind = "auto",
+    config: BSDConfig | None = None,
+) -> go.Figure:
     """The figure of that name; raises `ConfigError` for what it cannot be made from."""
     if name not in NAMES:
         raise ConfigError(f"there is no figure {name!r}, expected one of {', '.join(NAMES)}.")
@@ -61,7 +70,14 @@ def figure(name: str, runs: Sequence[Path], *, palette: Palette, truth_shown: bo
         if sample is None or not 0 <= sample < past.num_samples:
             raise ConfigError(f"sample is {sample}, expected 0 to {past.num_samples - 1}.")
         return passport_figure(past, sample, shown, palette)
-    view = View(path=runs[0], version=recorded.reader(runs[0]).version, epoch=shown, palette=palette, truth_shown=truth_shown, map_kind=map_kind)
+    view = View(
+        path=runs[0],
+        version=recorded.reader(runs[0]).version,
+        epoch=shown,
+        palette=palette,
+        truth_shown=truth_shown,
+        map_kind=map_kind,
+    )
     return PANELS[name](view)
 
 
@@ -76,8 +92,14 @@ def _attack_figure(name: str, config: BSDConfig | None, palette: Palette) -> go.
 
 def main(arguments: list[str]) -> int:
     """Write one figure; returns the exit status."""
-    own, rest = (arguments[: arguments.index("--")], arguments[arguments.index("--") + 1 :]) if "--" in arguments else (arguments, [])
-    parser = argparse.ArgumentParser(prog="python -m app.figure_file", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    own, rest = (
+        (arguments[: arguments.index("--")], arguments[arguments.index("--") + 1 :])
+        if "--" in arguments
+        else (arguments, [])
+    )
+    parser = argparse.ArgumentParser(
+        prog="python -m app.figure_file", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("name")
     parser.add_argument("--run", nargs="*", default=[])
     parser.add_argument("--epoch", type=int)
@@ -100,13 +122,23 @@ def _write(given: argparse.Namespace, rest: list[str], words: str) -> None:
     if given.out.suffix not in (".json", ".html"):
         raise ConfigError(f"--out is {given.out}, expected a name that ends in .json or .html.")
     runs = [Path(word) if Path(word).is_dir() else RunRegistry(runs_root()).path(word) for word in given.run]
-    drawn = figure(given.name, runs, palette=palette_for(given.theme), truth_shown=not given.no_truth,
-                   epoch=None if given.epoch is None else given.epoch - 1, sample=given.sample, map_kind=given.map, config=_poison_config(given.name, rest))
+    drawn = figure(
+        given.name,
+        runs,
+        palette=palette_for(given.theme),
+        truth_shown=not given.no_truth,
+        epoch=None if given.epoch is None else given.epoch - 1,
+        sample=given.sample,
+        map_kind=given.map,
+        config=_poison_config(given.name, rest),
+    )
     if given.out.suffix == ".json":
         content = json.dumps(record(drawn, words), indent=1) + "\n"
     else:
         drawn.update_layout(paper_bgcolor=palette_for(given.theme).surface)
-        content = drawn.to_html(include_plotlyjs=True, config={"toImageButtonOptions": {"format": "svg", "filename": given.name}})
+        content = drawn.to_html(
+            include_plotlyjs=True, config={"toImageButtonOptions": {"format": "svg", "filename": given.name}}
+        )
     write_atomic(given.out, content.encode())
 
 

@@ -47,8 +47,14 @@ def build(folder: Path) -> bytes:
     train_images, train_labels = first_of_each_class(folder, "train")
     test_images, test_labels = first_of_each_class(folder, "t10k")
     buffer = io.BytesIO()
-    np.savez(buffer, train_images=train_images, train_labels=train_labels, test_images=test_images, test_labels=test_labels,
-             class_names=np.array(CLASS_NAMES))
+    np.savez(
+        buffer,
+        train_images=train_images,
+        train_labels=train_labels,
+        test_images=test_images,
+        test_labels=test_labels,
+        class_names=np.array(CLASS_NAMES),
+    )
     return lzma.compress(buffer.getvalue(), format=lzma.FORMAT_XZ, check=lzma.CHECK_CRC64, preset=9)
 
 

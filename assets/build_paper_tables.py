@@ -15,7 +15,12 @@ from typing import Any
 
 OUT = Path(__file__).with_name("paper_tables.json")
 KEPT = {
-    "table1": "1", "table2": "2", "table4": "4", "table6": "6", "table7": "7", "table10_no_attack": "10",
+    "table1": "1",
+    "table2": "2",
+    "table4": "4",
+    "table6": "6",
+    "table7": "7",
+    "table10_no_attack": "10",
     "table12_badnets_all2all_cifar10": "12",
 }
 SOURCE = "Bi-perspective Splitting Defense: Achieving Clean-Seed-Free Backdoor Security, ICML 2025, tables 1, 2, 4, 6, 7, 10 and 12"

@@ -27,18 +27,43 @@ from bsd_engine import attacks  # noqa: E402
 from bsd_engine.metrics import defense_effectiveness_rating  # noqa: E402
 
 ATTACKS = {
-    "demo": ["badnets", "blended", "refool", "wanet:strength=1,noise_rate=0.1@0.2", "badnets_all2all@0.2", "adaptive@0.1", "sig:weight=0.4",
-             "label_consistent:eps=32,step=3,size=8@0.9", "narcissus:eps=48@0.9"],
-    "demo-gtsrb": ["badnets:pattern=checkerboard", "blended:opacity=0.2@0.1", "badnets_all2all:pattern=checkerboard@0.1", "adaptive@0.1",
-                   "sig:weight=0.4@0.5", "refool:weight_low=0.4,weight_high=0.55@0.2", "wanet:strength=5,noise_rate=0.05@0.3",
-                   "label_consistent:pattern=checkerboard,size=14,eps=32,step=3@0.9", "narcissus:eps=48,rounds=150,others=classes@0.9"],
+    "demo": [
+        "badnets",
+        "blended",
+        "refool",
+        "wanet:strength=1,noise_rate=0.1@0.2",
+        "badnets_all2all@0.2",
+        "adaptive@0.1",
+        "sig:weight=0.4",
+        "label_consistent:eps=32,step=3,size=8@0.9",
+        "narcissus:eps=48@0.9",
+    ],
+    "demo-gtsrb": [
+        "badnets:pattern=checkerboard",
+        "blended:opacity=0.2@0.1",
+        "badnets_all2all:pattern=checkerboard@0.1",
+        "adaptive@0.1",
+        "sig:weight=0.4@0.5",
+        "refool:weight_low=0.4,weight_high=0.55@0.2",
+        "wanet:strength=5,noise_rate=0.05@0.3",
+        "label_consistent:pattern=checkerboard,size=14,eps=32,step=3@0.9",
+        "narcissus:eps=48,rounds=150,others=classes@0.9",
+    ],
 }
 """The paper's rate and strength where plain training falls for them, else the smallest tried that works (docs/attacks.md)."""
 VARIANTS = {"badnets_all2all": ("--all-to-all", "shared", "--no-selective-drop")}
 """What BSD needs to be told about an attack: with all-to-all there is no single target."""
 LONGER = {("demo-gtsrb", "badnets_all2all"): ("--undefended-epochs", "30")}
 """Plain training that has to be longer before it tells 43 classes, and so the next one of each."""
-KEPT = ("clean_accuracy", "attack_success_rate", "pseudo_target", "true_target", "poison_in_clean_pool", "clean_pool_size", "seconds")
+KEPT = (
+    "clean_accuracy",
+    "attack_success_rate",
+    "pseudo_target",
+    "true_target",
+    "poison_in_clean_pool",
+    "clean_pool_size",
+    "seconds",
+)
 Result = dict[str, Any]
 
 
@@ -55,8 +80,13 @@ def options(spec: str) -> tuple[str, list[str]]:
 def run(command: str, words: list[str]) -> Result:
     """What is kept of the summary of one command's run."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, "-m", "bsd_engine", command, *words, "--out", f"{folder}/run"], cwd=ROOT, check=True,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, "-m", "bsd_engine", command, *words, "--out", f"{folder}/run"],
+            cwd=ROOT,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         summary = json.loads((Path(folder) / "run/summary.json").read_text())
         return {key: summary[key] for key in KEPT}
 
@@ -71,8 +101,13 @@ def measure(preset: str, spec: str, seed: int) -> Result:
     """Plain training and BSD on the same poisoned set; also appended to the results."""
     name, words = options(spec)
     shared = ["--preset", preset, "--seed", str(seed), *words]
-    found = {"preset": preset, "attack": spec, "seed": seed, "plain": run("undefended", [*shared, *LONGER.get((preset, name), ())]),
-             "bsd": run("train", [*shared, *VARIANTS.get(name, ())])}
+    found = {
+        "preset": preset,
+        "attack": spec,
+        "seed": seed,
+        "plain": run("undefended", [*shared, *LONGER.get((preset, name), ())]),
+        "bsd": run("train", [*shared, *VARIANTS.get(name, ())]),
+    }
     RESULTS.parent.mkdir(exist_ok=True)
     with RESULTS.open("a") as results:
         results.write(json.dumps(found) + "\n")
@@ -83,8 +118,11 @@ def rating(found: Result) -> float:
     """DER, percent."""
     plain, defended = found["plain"], found["bsd"]
     return defense_effectiveness_rating(
-        defended["clean_accuracy"], defended["attack_success_rate"],
-        baseline_clean_accuracy=plain["clean_accuracy"], baseline_attack_success_rate=plain["attack_success_rate"])
+        defended["clean_accuracy"],
+        defended["attack_success_rate"],
+        baseline_clean_accuracy=plain["clean_accuracy"],
+        baseline_attack_success_rate=plain["attack_success_rate"],
+    )
 
 
 def rows(preset: str, results: list[Result]) -> Iterator[str]:
@@ -93,10 +131,18 @@ def rows(preset: str, results: list[Result]) -> Iterator[str]:
     yield "|---" * 9 + "|"
     for spec in dict.fromkeys(r["attack"] for r in results if r["preset"] == preset):
         found = [r for r in results if r["preset"] == preset and r["attack"] == spec]
-        rates = [[r[kind][key] for r in found] for kind in ("plain", "bsd") for key in ("clean_accuracy", "attack_success_rate")]
+        rates = [
+            [r[kind][key] for r in found]
+            for kind in ("plain", "bsd")
+            for key in ("clean_accuracy", "attack_success_rate")
+        ]
         right = sum(r["bsd"]["pseudo_target"] == r["bsd"]["true_target"] for r in found)
         target = str(right) if attacks.kind(options(spec)[0]).has_target else "none"
-        cells = [*map(spread, [*rates, [rating(r) for r in found]]), spread([r["bsd"]["poison_in_clean_pool"] for r in found], 0), target]
+        cells = [
+            *map(spread, [*rates, [rating(r) for r in found]]),
+            spread([r["bsd"]["poison_in_clean_pool"] for r in found], 0),
+            target,
+        ]
         yield f"| `{spec}` | {' | '.join(cells)} | {len(found)} |"
 
 

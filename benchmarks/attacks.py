@@ -1,6 +1,6 @@
 """Seconds that each attack takes to poison 50,000 images, and to put its trigger on all of them.
 
-    python benchmarks/attacks.py [SIDE] [COUNT]       default 32 50000; half a minute on two cores
+python benchmarks/attacks.py [SIDE] [COUNT]       default 32 50000; half a minute on two cores
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def main(side: int, count: int) -> None:
     shape = (3, side, side)
     images = torch.randint(0, 256, (count, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(count) % 10
-    print(f"{count} images of {side}x{side}, {torch.get_num_threads()} threads, seconds\n{'attack':<18}{'poison':>8}{'trigger on all':>16}")
+    print(
+        f"{count} images of {side}x{side}, {torch.get_num_threads()} threads, seconds\n{'attack':<18}{'poison':>8}{'trigger on all':>16}"
+    )
     for name in attacks.names():
         poison = seconds(lambda: attacks.make(name, shape).poison(images, labels, None, 3, 0))
         attack = attacks.make(name, shape)

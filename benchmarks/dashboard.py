@@ -27,7 +27,10 @@ from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 DRAWN = "() => { const c = document.querySelector('.st-key-altruistic_loss .live-plot-chart'); return !!c?.data?.length && c.layout.uirevision !== 'waiting' }"
-CHROMIUM = {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]}
+CHROMIUM = {
+    "executable_path": "/usr/bin/chromium",
+    "args": ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+}
 
 
 class Threads:
@@ -63,8 +66,21 @@ def served(folder: Path, browser: Browser) -> dict[str, float]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(port), "--server.headless", "true"],
-        cwd=ROOT, env={**os.environ, "BSD_RUNS": str(folder)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        [
+            sys.executable,
+            "-m",
+            "streamlit",
+            "run",
+            "streamlit_app.py",
+            "--server.port",
+            str(port),
+            "--server.headless",
+            "true",
+        ],
+        cwd=ROOT,
+        env={**os.environ, "BSD_RUNS": str(folder)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     threads = Threads(server.pid)
     try:
@@ -105,9 +121,14 @@ def main(rounds: int) -> None:
                 m = served(Path(folder), browser)
             firsts.append(m["first chart"])
             shares.append(100 * m["serving"] / (m["seconds"] * len(os.sched_getaffinity(0))))
-            print(f"run {m['seconds']:.1f} s, first chart {m['first chart']:.1f} s after Start, peak {m['peak MB']:.0f} MB, "
-                  f"serving {m['serving']:.1f} CPU seconds", flush=True)
-    print(f"median: first chart after {statistics.median(firsts):.1f} s; serving takes {statistics.median(shares):.1f} % of the cores")
+            print(
+                f"run {m['seconds']:.1f} s, first chart {m['first chart']:.1f} s after Start, peak {m['peak MB']:.0f} MB, "
+                f"serving {m['serving']:.1f} CPU seconds",
+                flush=True,
+            )
+    print(
+        f"median: first chart after {statistics.median(firsts):.1f} s; serving takes {statistics.median(shares):.1f} % of the cores"
+    )
 
 
 if __name__ == "__main__":

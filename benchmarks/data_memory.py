@@ -73,8 +73,13 @@ def write_class(folder: Path, label: int, count: int) -> None:
 def measure(spec: str, size: int, *options: str, **environment: str) -> None:
     """Two openings, each in a process of its own."""
     for which in ("first", "second"):
-        done = subprocess.run([sys.executable, "-c", CHILD, spec, str(size), str(ROOT), *options], capture_output=True, text=True,
-                              env=os.environ | environment, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", CHILD, spec, str(size), str(ROOT), *options],
+            capture_output=True,
+            text=True,
+            env=os.environ | environment,
+            check=False,
+        )
         print(f"{which}: {done.stdout.strip() or done.stderr.strip()}", flush=True)
 
 

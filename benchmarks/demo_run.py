@@ -1,6 +1,6 @@
 """The demo preset from the command line: seconds of the whole process, peak memory, CA and ASR, with and without BSD.
 
-    python benchmarks/demo_run.py [SEED ...]        default seeds 0 1 2; about two minutes a seed on two cores
+python benchmarks/demo_run.py [SEED ...]        default seeds 0 1 2; about two minutes a seed on two cores
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ def measure(command: str, seed: int, folder: Path) -> dict:
     started = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-m", "bsd_engine", command, "--preset", "demo", "--seed", str(seed), "--out", str(folder)],
-        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     _, status, usage = os.wait4(process.pid, 0)
     if status:
@@ -38,8 +40,10 @@ def main(seeds: list[int]) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 r = measure(command, seed, Path(folder) / "run")
             target = f"{r['pseudo_target']} (true {r['true_target']})" if "pseudo_target" in r else ""
-            print(f"{command:<12}{seed:>5}{r['wall']:>9.1f}{r['peak_mb']:>9.0f}{r['clean_accuracy']:>8.2f}{r['attack_success_rate']:>8.2f}  {target}",
-                  flush=True)
+            print(
+                f"{command:<12}{seed:>5}{r['wall']:>9.1f}{r['peak_mb']:>9.0f}{r['clean_accuracy']:>8.2f}{r['attack_success_rate']:>8.2f}  {target}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -85,8 +85,15 @@ def watched(place: Path, preset: str, viewers: int, settle: float) -> dict[str, 
         print(f"a viewer ended early: {problem}")
     delays = sorted(delay for viewer in watching for delay in viewer.delays)
     seconds = RunReader(path).summary["seconds"]
-    return {"seconds": seconds, "ticks": len(delays), "p50": statistics.median(delays), "p95": delays[int(0.95 * (len(delays) - 1))],
-            "alone": alone, "most": most, "after": after}
+    return {
+        "seconds": seconds,
+        "ticks": len(delays),
+        "p50": statistics.median(delays),
+        "p95": delays[int(0.95 * (len(delays) - 1))],
+        "alone": alone,
+        "most": most,
+        "after": after,
+    }
 
 
 def watch(viewers: int, preset: str, settle: float) -> None:
@@ -94,8 +101,11 @@ def watch(viewers: int, preset: str, settle: float) -> None:
     with tempfile.TemporaryDirectory() as place:
         results = {n: watched(Path(place) / str(n), preset, n, settle) for n in (1, viewers)}
     for n, m in results.items():
-        print(f"{n:>3} viewers: run {m['seconds']:.1f} s; {m['ticks']:.0f} ticks, p50 {m['p50']:.2f} s, p95 {m['p95']:.2f} s; memory "
-              f"{m['alone']:.0f} MB before, {m['most']:.0f} MB at most, {m['after']:.0f} MB after", flush=True)
+        print(
+            f"{n:>3} viewers: run {m['seconds']:.1f} s; {m['ticks']:.0f} ticks, p50 {m['p50']:.2f} s, p95 {m['p95']:.2f} s; memory "
+            f"{m['alone']:.0f} MB before, {m['most']:.0f} MB at most, {m['after']:.0f} MB after",
+            flush=True,
+        )
     one, many = results[1], results[viewers]
     growth = ((many["most"] - many["alone"]) - (one["most"] - one["alone"])) / max(1, viewers - 1)
     print(f"training slows by {100 * (many['seconds'] / one['seconds'] - 1):.1f} %; a viewer adds {growth:.1f} MB")
@@ -107,7 +117,9 @@ def replay(ticks: int) -> None:
         place = Path(folder)
         (place / "runs").mkdir()
         long_run = CONFIG.with_settings(t2=9000, t3=9030)
-        live = stack.enter_context(LiveFakeRun(place / "runs", epochs=9000, seconds=max(0.5, ticks / 8000), config=long_run))
+        live = stack.enter_context(
+            LiveFakeRun(place / "runs", epochs=9000, seconds=max(0.5, ticks / 8000), config=long_run)
+        )
         server = stack.enter_context(Dashboard(place / "runs", place / "log"))
         page = stack.enter_context(PageSocket(server.port, f"run={live.path.name}"))
         while not list(live.path.glob("epochs/00010.npz")):
@@ -119,11 +131,16 @@ def replay(ticks: int) -> None:
                 page.rerun(fragment=fragment)
             if tick % max(1, ticks // 20) == 0:
                 samples.append(resident(server.process.pid))
-                print(f"{tick:>7} ticks: {samples[-1]:.0f} MB, {len(list(live.path.glob('epochs/*.npz')))} epochs", flush=True)
+                print(
+                    f"{tick:>7} ticks: {samples[-1]:.0f} MB, {len(list(live.path.glob('epochs/*.npz')))} epochs",
+                    flush=True,
+                )
     settled = samples[len(samples) // 5 :]
     half = len(settled) // 2
     before, after = (statistics.mean(part) for part in (settled[:half], settled[half:]))
-    print(f"memory: {before:.0f} MB in the first half, {after:.0f} MB in the second ({100 * (after / before - 1):+.1f} %)")
+    print(
+        f"memory: {before:.0f} MB in the first half, {after:.0f} MB in the second ({100 * (after / before - 1):+.1f} %)"
+    )
 
 
 def main() -> None:
@@ -133,7 +150,9 @@ def main() -> None:
     watching = commands.add_parser("watch")
     watching.add_argument("--viewers", type=int, default=20)
     watching.add_argument("--preset", default="demo", help="beginning of the preset's name in the list")
-    watching.add_argument("--settle", type=float, default=150.0, help="seconds between the end and the last look at memory")
+    watching.add_argument(
+        "--settle", type=float, default=150.0, help="seconds between the end and the last look at memory"
+    )
     commands.add_parser("replay").add_argument("--ticks", type=int, default=8 * 3600)
     options = parser.parse_args()
     if options.command == "watch":

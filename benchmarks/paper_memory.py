@@ -15,9 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bsd_engine.training.estimate import Workload  # noqa: E402
-from bsd_engine.prepare.prepare import prepare  # noqa: E402
-from bsd_engine.config.presets import preset  # noqa: E402
+from bsd_engine.config.presets import preset
+from bsd_engine.prepare.prepare import prepare
+from bsd_engine.training.estimate import Workload
 
 
 def peak() -> str:
@@ -28,7 +28,10 @@ def main(name: str, iterations: int) -> None:
     """Print the peak after each part."""
     config = preset(name).with_settings(device="cpu", iterations=iterations)
     prepared = prepare(config)
-    print(f"{len(prepared.labels)} training images, {prepared.nbytes / 1e6:.0f} MB of images with the test parts: {peak()}", flush=True)
+    print(
+        f"{len(prepared.labels)} training images, {prepared.nbytes / 1e6:.0f} MB of images with the test parts: {peak()}",
+        flush=True,
+    )
     works, over = Workload(config, prepared, scored=512), threading.Event()
     works.score_main()
     works.score_altruistic()

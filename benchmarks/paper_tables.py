@@ -24,13 +24,21 @@ from app.paper.cells import NO_ATTACK, Cell, cells  # noqa: E402
 from app.paper.results import RESULTS, recorded_results  # noqa: E402
 from bsd_engine.config.settings import BSDConfig  # noqa: E402
 from bsd_engine.errors import BSDError  # noqa: E402
+from bsd_engine.method.scoring import hit_rate  # noqa: E402
 from bsd_engine.prepare.prepare import PreparedData, prepare  # noqa: E402
 from bsd_engine.runs.record import load_checkpoint, record_run  # noqa: E402
-from bsd_engine.method.scoring import hit_rate  # noqa: E402
 from bsd_engine.training.trainer import BSDTrainer  # noqa: E402
 from bsd_engine.training.undefended import train_undefended  # noqa: E402
 
-KEPT = ("clean_accuracy", "attack_success_rate", "pseudo_target", "true_target", "poison_in_clean_pool", "clean_pool_size", "seconds")
+KEPT = (
+    "clean_accuracy",
+    "attack_success_rate",
+    "pseudo_target",
+    "true_target",
+    "poison_in_clean_pool",
+    "clean_pool_size",
+    "seconds",
+)
 
 
 def data_of(config: BSDConfig) -> PreparedData:
@@ -50,8 +58,13 @@ def robust_accuracy(folder: Path, config: BSDConfig, prepared: PreparedData) -> 
     shown = prepared.test_labels
     if len(shown) != len(prepared.triggered_images):
         shown = shown[shown != config.attack.target_label]
-    return hit_rate(trainer.averaged, prepared.triggered_images.to(trainer.runtime.device), shown.to(trainer.runtime.device),
-                    trainer.normalize, trainer.runtime)
+    return hit_rate(
+        trainer.averaged,
+        prepared.triggered_images.to(trainer.runtime.device),
+        shown.to(trainer.runtime.device),
+        trainer.normalize,
+        trainer.runtime,
+    )
 
 
 def measure(cell: Cell, defense: str, seed: int) -> dict[str, Any]:
@@ -61,11 +74,24 @@ def measure(cell: Cell, defense: str, seed: int) -> dict[str, Any]:
     prepared = data_of(config)
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        summary = record_run(config, run, prepared=prepared) if defense == "bsd" else train_undefended(config, run, prepared=prepared)
+        summary = (
+            record_run(config, run, prepared=prepared)
+            if defense == "bsd"
+            else train_undefended(config, run, prepared=prepared)
+        )
         extra = {"robust_accuracy": robust_accuracy(run, config, prepared)} if defense == "bsd" else {}
     preset, attack, target, _, told = cell.key(defense)
-    found = {"preset": preset, "attack": attack, "target": target, "defense": defense, "settings": json.loads(told), "seed": seed,
-             "digest": cell.digest(), **{name: summary[name] for name in KEPT}, **extra}
+    found = {
+        "preset": preset,
+        "attack": attack,
+        "target": target,
+        "defense": defense,
+        "settings": json.loads(told),
+        "seed": seed,
+        "digest": cell.digest(),
+        **{name: summary[name] for name in KEPT},
+        **extra,
+    }
     RESULTS.parent.mkdir(exist_ok=True)
     with RESULTS.open("a") as results:
         results.write(json.dumps(found) + "\n")

@@ -18,18 +18,20 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bsd_engine.runs import record  # noqa: E402
 from bsd_engine.config.presets import demo  # noqa: E402
+from bsd_engine.runs import record  # noqa: E402
 
 
 def timed(function: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
     """The same function; each call adds its duration to a list."""
+
     def measured(*arguments: Any) -> Any:
         begin = time.perf_counter()
         try:
             return function(*arguments)
         finally:
             seconds.append(time.perf_counter() - begin)
+
     return measured
 
 
@@ -41,8 +43,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         total = record.record_run(demo(), Path(folder) / "run")["seconds"]
     epochs = [s for s in spent["_write"] if s > 0.005]
-    print(f"an epoch's files: median {1000 * statistics.median(epochs):.0f} ms; an event's commands: "
-          f"median {1e6 * statistics.median(spent['_obey']):.0f} us")
+    print(
+        f"an epoch's files: median {1000 * statistics.median(epochs):.0f} ms; an event's commands: "
+        f"median {1e6 * statistics.median(spent['_obey']):.0f} us"
+    )
     waited = sum(map(sum, spent.values()))
     print(f"recording: {waited:.2f} s of {total:.1f} s, {100 * waited / total:.2f} %")
 

@@ -28,14 +28,14 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 from synthetic_run import SyntheticRun  # noqa: E402
 
 from bsd_engine import splits
-from bsd_engine.bench import parts as bench_parts
-from bsd_engine.compute import models, runtime  # noqa: E402
 from bsd_engine.audit.history import RunHistory  # noqa: E402
 from bsd_engine.audit.suspects import suspects  # noqa: E402
+from bsd_engine.bench import parts as bench_parts
+from bsd_engine.compute import models, runtime  # noqa: E402
 from bsd_engine.compute.augment import Normalizer  # noqa: E402
 from bsd_engine.config.presets import demo  # noqa: E402
-from bsd_engine.runs.reader import RunReader  # noqa: E402
 from bsd_engine.method.scoring import score  # noqa: E402
+from bsd_engine.runs.reader import RunReader  # noqa: E402
 
 SIZES = (1000, 10_000, 50_000, 200_000)
 RESULTS = ROOT / "benchmarks/results/scale.json"
@@ -53,7 +53,10 @@ def works(n: int, folder: Path) -> Iterator[tuple[str, Work]]:
     yield "scoring pass", lambda: score(model, data.images, data.labels, normalize, place)
     features, losses = torch.randn(n, 64), torch.rand(2, n)
     yield "OSS scores", lambda: splits.oss_scores(features, data.labels, 3)
-    yield "split by both losses", lambda: splits.discrepancy_clean_mask(splits.loss_discrepancy(*losses), data.labels, 0.6)
+    yield (
+        "split by both losses",
+        lambda: splits.discrepancy_clean_mask(splits.loss_discrepancy(*losses), data.labels, 0.6),
+    )
     yield "recording an epoch", bench_parts.record_epoch(n)
     synthetic = SyntheticRun(n, epochs=20)
     with synthetic.create(folder / f"run-{n}") as writer:
@@ -92,7 +95,11 @@ def measure(sizes: list[int]) -> dict[str, dict[str, list[float]]]:
                 print(f"{name:<24}{n:>9}{1000 * seconds:>12.2f} ms{megabytes:>10.1f} MB", flush=True)
     for landmarks in (2000, 5000):
         seconds, megabytes = measured(bench_parts.map_refit(landmarks))
-        found[f"map refit, {landmarks:,} landmarks"] = {"n": [landmarks], "seconds": [seconds], "megabytes": [megabytes]}
+        found[f"map refit, {landmarks:,} landmarks"] = {
+            "n": [landmarks],
+            "seconds": [seconds],
+            "megabytes": [megabytes],
+        }
         print(f"map refit {landmarks:>23}{1000 * seconds:>12.2f} ms{megabytes:>10.1f} MB", flush=True)
     return found
 
@@ -107,7 +114,10 @@ def growth(row: dict[str, list[float]], low: int = 10_000, high: int = 200_000) 
 
 def table(found: dict[str, dict[str, list[float]]]) -> str:
     """Markdown."""
-    lines = ["| part | " + " | ".join(f"{n:,}" for n in SIZES) + " | 200k against 10k, by 20 |", "|---" * (len(SIZES) + 2) + "|"]
+    lines = [
+        "| part | " + " | ".join(f"{n:,}" for n in SIZES) + " | 200k against 10k, by 20 |",
+        "|---" * (len(SIZES) + 2) + "|",
+    ]
     for name, row in found.items():
         times = [f"{1000 * row['seconds'][row['n'].index(n)]:.1f} ms" if n in row["n"] else "" for n in SIZES]
         if ratio := growth(row):
@@ -123,10 +133,14 @@ def plot(found: dict[str, dict[str, list[float]]]) -> str:
     width, height, left, top = 640, 380, 70, 20
     x = lambda n: left + (np.log10(n) - 3) / 2.5 * 360  # noqa: E731
     y = lambda s: top + (2 - np.log10(s)) / 7 * 320  # noqa: E731
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
-             '<rect width="100%" height="100%" fill="#fff"/>']
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
+        '<rect width="100%" height="100%" fill="#fff"/>',
+    ]
     for power in range(-5, 3):
-        parts.append(f'<path d="M{left} {y(10.0**power):.0f}h370" stroke="#ddd"/><text x="{left - 6}" y="{y(10.0**power) + 4:.0f}" text-anchor="end">10^{power} s</text>')
+        parts.append(
+            f'<path d="M{left} {y(10.0**power):.0f}h370" stroke="#ddd"/><text x="{left - 6}" y="{y(10.0**power) + 4:.0f}" text-anchor="end">10^{power} s</text>'
+        )
     for n in SIZES:
         parts.append(f'<text x="{x(n):.0f}" y="{top + 340}" text-anchor="middle">{n:,}</text>')
     parts.append(f'<text x="{left + 180}" y="{top + 356}" text-anchor="middle">samples N</text>')
@@ -137,7 +151,9 @@ def plot(found: dict[str, dict[str, list[float]]]) -> str:
         parts.append(f'<polyline points="{linear}" fill="none" stroke="{color}" stroke-dasharray="2 3" opacity="0.6"/>')
         parts.append(f'<polyline points="{line}" fill="none" stroke="{color}" stroke-width="2"/>')
         parts.append(f'<text x="{left + 384}" y="{top + 40 + 22 * ends.index(name)}" fill="{color}">{name}</text>')
-    parts.append(f'<text x="{left + 384}" y="{top + 40 + 22 * len(ends)}" fill="#555">dotted: linear from 10,000</text></svg>')
+    parts.append(
+        f'<text x="{left + 384}" y="{top + 40 + 22 * len(ends)}" fill="#555">dotted: linear from 10,000</text></svg>'
+    )
     return "\n".join(parts) + "\n"
 
 

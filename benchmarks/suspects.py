@@ -22,8 +22,8 @@ from bsd_engine.audit.gap import find_gap
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.suspects import suspects
 from bsd_engine.config.presets import demo
-from bsd_engine.runs.record import record_run
 from bsd_engine.runs.reader import RunReader
+from bsd_engine.runs.record import record_run
 
 
 def area(scores: np.ndarray, is_poison: np.ndarray) -> float:
@@ -45,9 +45,11 @@ def line(folder: Path) -> str:
     judged = history.labels == history.pseudo_target
     gap = find_gap(found.score[judged])
     kept = int((found.in_pool & is_poison).sum())
-    return (f"{run.config.attack.attack:<10} seed {run.config.seed}  target {history.pseudo_target} (true {run.config.attack.target_label})  "
-            f"AUROC {area(found.score, is_poison):.4f}  precision {is_poison[found.order[:n]].mean():.3f}  "
-            f"poison {n}, apart {gap.above if gap else '-'}, in the pool {kept}")
+    return (
+        f"{run.config.attack.attack:<10} seed {run.config.seed}  target {history.pseudo_target} (true {run.config.attack.target_label})  "
+        f"AUROC {area(found.score, is_poison):.4f}  precision {is_poison[found.order[:n]].mean():.3f}  "
+        f"poison {n}, apart {gap.above if gap else '-'}, in the pool {kept}"
+    )
 
 
 def main(folders: list[str]) -> None:

@@ -25,18 +25,27 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bsd_engine.compute import runtime
-from bsd_engine.training import trainer  # noqa: E402
+from bsd_engine.config.presets import demo  # noqa: E402
 from bsd_engine.config.settings import BSDConfig  # noqa: E402
 from bsd_engine.errors import DataError  # noqa: E402
-from bsd_engine.training.find_target import find_target  # noqa: E402
-from bsd_engine.config.presets import demo  # noqa: E402
 from bsd_engine.target.transplant import Transplant, transplant  # noqa: E402
 from bsd_engine.target.verdict import decide_target  # noqa: E402
+from bsd_engine.training import trainer  # noqa: E402
+from bsd_engine.training.find_target import find_target  # noqa: E402
 
 DATA: dict[str, dict[str, Any]] = {
     "bundled": {"data": "bundled", "limit": 6000, "altruistic_epochs": 6},
-    "gtsrb": {"data": "gtsrb", "limit": 8000, "altruistic_epochs": 6, "flip": False, "crop_padding": 2, "width": 24,
-              "altruistic_batch": 64, "altruistic_lr": 2e-3, "epoch_tests": 2000},
+    "gtsrb": {
+        "data": "gtsrb",
+        "limit": 8000,
+        "altruistic_epochs": 6,
+        "flip": False,
+        "crop_padding": 2,
+        "width": 24,
+        "altruistic_batch": 64,
+        "altruistic_lr": 2e-3,
+        "epoch_tests": 2000,
+    },
     "cifar10": {"data": "cifar10", "limit": 8000, "altruistic_epochs": 10, "epoch_tests": 2000},
 }
 TARGETS = {"bundled": tuple(range(10)), "gtsrb": (2, 7, 14, 27, 38), "cifar10": (0, 3, 4, 6, 9)}
@@ -70,19 +79,33 @@ def cells() -> Iterator[Cell]:
 def _targets(attack: str, seed: int) -> Iterator[Cell]:
     """An attack on every target of every data set, these in turn."""
     for i in range(max(map(len, TARGETS.values()))):
-        yield from (_cell(data, attack, TARGETS[data][i], seed, rate=OWN_RATES.get(attack)) for data in DATA if i < len(TARGETS[data]))
+        yield from (
+            _cell(data, attack, TARGETS[data][i], seed, rate=OWN_RATES.get(attack))
+            for data in DATA
+            if i < len(TARGETS[data])
+        )
 
 
 def _cell(data: str, attack: str, target: int, seed: int, rate: float | None = None) -> Cell:
-    return {"data": data, "attack": attack, "parameters": ATTACKS.get(attack, {}).get(data, {}), "target": target, "rate": rate,
-            "seed": seed}
+    return {
+        "data": data,
+        "attack": attack,
+        "parameters": ATTACKS.get(attack, {}).get(data, {}),
+        "target": target,
+        "rate": rate,
+        "seed": seed,
+    }
 
 
 def config_of(cell: Cell) -> BSDConfig:
     """The settings of a cell: the demo's but for size, length and attack."""
     return demo().with_settings(
-        **DATA[cell["data"]], attack=cell["attack"], attack_parameters=cell["parameters"], target_label=cell["target"],
-        rate=cell["rate"], seed=cell["seed"],
+        **DATA[cell["data"]],
+        attack=cell["attack"],
+        attack_parameters=cell["parameters"],
+        target_label=cell["target"],
+        rate=cell["rate"],
+        seed=cell["seed"],
     )
 
 
@@ -102,9 +125,12 @@ def measure(cell: Cell) -> Cell:
         found = find_target(config_of(cell))
     numbers = {name: getattr(seen[0], name) for name in NUMBERS}
     return {
-        **cell, "epochs": found.epochs, "clean_accuracy": found.metrics["altruistic_clean_accuracy"],
+        **cell,
+        "epochs": found.epochs,
+        "clean_accuracy": found.metrics["altruistic_clean_accuracy"],
         "attack_success_rate": found.metrics["altruistic_attack_success_rate"],
-        "answers": {a.estimator: a.label for a in found.answers}, "seconds": round(time.perf_counter() - begin, 1),
+        "answers": {a.estimator: a.label for a in found.answers},
+        "seconds": round(time.perf_counter() - begin, 1),
         "transplant_seconds": round(sum(spent), 2),
         "numbers": {name: [round(v, 3) for v in values.tolist()] for name, values in numbers.items()},
         "destinations": seen[0].destinations.tolist(),
@@ -115,16 +141,30 @@ def judged(cell: Cell) -> Cell:
     """The cell with the verdict of the rule as it is now."""
     numbers = {name: torch.tensor(cell["numbers"][name]) for name in NUMBERS}
     nothing = torch.zeros(0)
-    found = Transplant(**numbers, destinations=torch.tensor(cell["destinations"]), by_source=nothing, by_warp=nothing, residuals=nothing)
+    found = Transplant(
+        **numbers,
+        destinations=torch.tensor(cell["destinations"]),
+        by_source=nothing,
+        by_warp=nothing,
+        residuals=nothing,
+    )
     verdict = decide_target(found, cell["epochs"])
     answer = verdict.classes[0] if verdict.kind == "target" else None
     answers = {**cell["answers"], "auto": answer}
-    return {**cell, "verdict": verdict.kind, "z": round(verdict.z, 2), "suspect": verdict.classes[0], "answers": answers}
+    return {
+        **cell,
+        "verdict": verdict.kind,
+        "z": round(verdict.z, 2),
+        "suspect": verdict.classes[0],
+        "answers": answers,
+    }
 
 
 def key(cell: Cell) -> tuple[Any, ...]:
     """What tells cells apart."""
-    return tuple(json.dumps(cell[name], sort_keys=True) for name in ("data", "attack", "parameters", "target", "rate", "seed"))
+    return tuple(
+        json.dumps(cell[name], sort_keys=True) for name in ("data", "attack", "parameters", "target", "rate", "seed")
+    )
 
 
 def read(path: Path) -> list[Cell]:
@@ -152,11 +192,15 @@ def run(path: Path, only: str | None) -> None:
             print(f"{cell['data']} is left out: {error}", flush=True)
             continue
         with path.open("a") as file:
-            file.write("\n" * (path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")) + json.dumps(result) + "\n")
+            file.write(
+                "\n" * (path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")) + json.dumps(result) + "\n"
+            )
         result, asr = judged(result), result["attack_success_rate"]
-        print(f"{i + 1}/{len(missing)} {cell['data']} {cell['attack']} {cell['target']} seed {cell['seed']}: ASR "
-              f"{'-' if asr is None else round(asr)} %, {result['verdict']} {result['suspect']} z {result['z']}, {result['seconds']} s",
-              flush=True)
+        print(
+            f"{i + 1}/{len(missing)} {cell['data']} {cell['attack']} {cell['target']} seed {cell['seed']}: ASR "
+            f"{'-' if asr is None else round(asr)} %, {result['verdict']} {result['suspect']} z {result['z']}, {result['seconds']} s",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -47,14 +47,30 @@ def bars(cells: list[Cell]) -> str:
     dirty = [c for c in cells if usual(c) and c["attack"] not in CLEAN_LABEL and learned(c)]
     clean_label = [c for c in cells if usual(c) and c["attack"] in CLEAN_LABEL and learned(c)]
     unpoisoned = [c for c in cells if c["attack"] == "none"]
-    cost = [c["transplant_seconds"] / (c["seconds"] - c["transplant_seconds"]) for c in cells if "transplant_seconds" in c]
-    return markdown(("what", "bar", "measured"), (
-        ("auto names the target, dirty-label attacks with an attack success of at least 90 %", "95 %", share(dirty, right)),
-        ("the same, clean-label with at least 80 %", "80 %", share(clean_label, right)),
-        ('"attack" said on unpoisoned data', "at most 5 %", share(unpoisoned, lambda c: c["verdict"] != "no_attack")),
-        ("seconds of the transplant beside those of the rest, median; largest", "at most 5 %",
-         f"{100 * median(cost):.1f} %; {100 * max(cost):.1f} % ({len(cost)} cells)" if cost else "no cell yet"),
-    ))
+    cost = [
+        c["transplant_seconds"] / (c["seconds"] - c["transplant_seconds"]) for c in cells if "transplant_seconds" in c
+    ]
+    return markdown(
+        ("what", "bar", "measured"),
+        (
+            (
+                "auto names the target, dirty-label attacks with an attack success of at least 90 %",
+                "95 %",
+                share(dirty, right),
+            ),
+            ("the same, clean-label with at least 80 %", "80 %", share(clean_label, right)),
+            (
+                '"attack" said on unpoisoned data',
+                "at most 5 %",
+                share(unpoisoned, lambda c: c["verdict"] != "no_attack"),
+            ),
+            (
+                "seconds of the transplant beside those of the rest, median; largest",
+                "at most 5 %",
+                f"{100 * median(cost):.1f} %; {100 * max(cost):.1f} % ({len(cost)} cells)" if cost else "no cell yet",
+            ),
+        ),
+    )
 
 
 def grid(cells: list[Cell]) -> str:
@@ -66,8 +82,17 @@ def grid(cells: list[Cell]) -> str:
     for (data, attack), group in sorted(groups.items()):
         counted = [c for c in group if learned(c)]
         rate = f", {100 * group[0]['rate']:g} %" if group[0]["rate"] else ""
-        rows.append((data, attack + _parameters(group[0]) + rate, len(group), _range(group), len(counted),
-                     *(sum(right(c, name) for c in counted) for name in ESTIMATORS), sum(right(c) for c in group)))
+        rows.append(
+            (
+                data,
+                attack + _parameters(group[0]) + rate,
+                len(group),
+                _range(group),
+                len(counted),
+                *(sum(right(c, name) for c in counted) for name in ESTIMATORS),
+                sum(right(c) for c in group),
+            )
+        )
     return markdown(("data", "attack", "cells", "ASR %", "counted", *HEADS, "auto, all cells"), rows)
 
 
@@ -87,10 +112,13 @@ def unpoisoned(cells: list[Cell]) -> str:
     for cell in cells:
         if cell["attack"] == "none":
             groups.setdefault(cell["data"], []).append(cell)
-    return markdown(("data", "sets", "no attack found", "largest z"), (
-        (data, len(group), sum(c["verdict"] == "no_attack" for c in group), f"{max(c['z'] for c in group):.1f}")
-        for data, group in sorted(groups.items())
-    ))
+    return markdown(
+        ("data", "sets", "no attack found", "largest z"),
+        (
+            (data, len(group), sum(c["verdict"] == "no_attack" for c in group), f"{max(c['z'] for c in group):.1f}")
+            for data, group in sorted(groups.items())
+        ),
+    )
 
 
 def rates(cells: list[Cell]) -> str:
@@ -99,10 +127,18 @@ def rates(cells: list[Cell]) -> str:
     groups: dict[float, list[Cell]] = {}
     for cell in chosen:
         groups.setdefault(cell["rate"] or 0.05, []).append(cell)
-    return markdown(("rate", "cells", "ASR %", *HEADS), (
-        (f"{100 * rate:g} %", len(group), _range(group), *(sum(right(c, name) for c in group) for name in ESTIMATORS))
-        for rate, group in sorted(groups.items())
-    ))
+    return markdown(
+        ("rate", "cells", "ASR %", *HEADS),
+        (
+            (
+                f"{100 * rate:g} %",
+                len(group),
+                _range(group),
+                *(sum(right(c, name) for c in group) for name in ESTIMATORS),
+            )
+            for rate, group in sorted(groups.items())
+        ),
+    )
 
 
 def misses(cells: list[Cell]) -> str:
@@ -112,23 +148,42 @@ def misses(cells: list[Cell]) -> str:
     wrong += [c for c in cells if c["attack"] == "badnets_all2all" and c["verdict"] != "several"]
     if not wrong:
         return "None so far."
-    return markdown(("data", "attack", "rate", "target", "seed", "ASR %", "auto", "z of the likeliest, its class"), (
-        (c["data"], c["attack"] + _parameters(c), "-" if c["rate"] is None else c["rate"],
-         "-" if c["attack"] == "none" else c["target"], c["seed"],
-         "-" if c["attack_success_rate"] is None else f"{c['attack_success_rate']:.0f}",
-         c["verdict"].replace("_", " "), f"{c['z']:.1f}, {c['suspect']}") for c in wrong
-    ))
+    return markdown(
+        ("data", "attack", "rate", "target", "seed", "ASR %", "auto", "z of the likeliest, its class"),
+        (
+            (
+                c["data"],
+                c["attack"] + _parameters(c),
+                "-" if c["rate"] is None else c["rate"],
+                "-" if c["attack"] == "none" else c["target"],
+                c["seed"],
+                "-" if c["attack_success_rate"] is None else f"{c['attack_success_rate']:.0f}",
+                c["verdict"].replace("_", " "),
+                f"{c['z']:.1f}, {c['suspect']}",
+            )
+            for c in wrong
+        ),
+    )
 
 
 def all_tables(cells: list[Cell], planned: int) -> str:
     """What stands between the markers of docs/target.md."""
     several = [c for c in cells if c["attack"] == "badnets_all2all"]
-    return "\n\n".join((
-        f"{len(cells)} of {planned} cells.", bars(cells), "Right answers of the cells that count, by estimator:", grid(cells),
-        "Unpoisoned sets:", unpoisoned(cells), "BadNets on the bundled images, right answers by poisoning rate:", rates(cells),
-        f"BadNets all-to-all on the bundled images at 30 %, several targets found: {share(several, lambda c: c['verdict'] == 'several')}.",
-        "Answers of auto that are wrong, of the cells that count:", misses(cells),
-    ))
+    return "\n\n".join(
+        (
+            f"{len(cells)} of {planned} cells.",
+            bars(cells),
+            "Right answers of the cells that count, by estimator:",
+            grid(cells),
+            "Unpoisoned sets:",
+            unpoisoned(cells),
+            "BadNets on the bundled images, right answers by poisoning rate:",
+            rates(cells),
+            f"BadNets all-to-all on the bundled images at 30 %, several targets found: {share(several, lambda c: c['verdict'] == 'several')}.",
+            "Answers of auto that are wrong, of the cells that count:",
+            misses(cells),
+        )
+    )
 
 
 def write_tables(cells: list[Cell], planned: int, path: Path) -> None:

@@ -26,12 +26,16 @@ BAR = 150.0
 
 def settle(page: Page) -> None:
     """Wait for the answer that is on its way, and for the rest that follows it."""
-    page.wait_for_function(f"() => document.querySelector('.bn')?.dataset.settled === 'yes' && {APP}.asked && !{APP}.waiting", timeout=60000)
+    page.wait_for_function(
+        f"() => document.querySelector('.bn')?.dataset.settled === 'yes' && {APP}.asked && !{APP}.waiting",
+        timeout=60000,
+    )
 
 
 def measured(page: Page, change: str, changes: int) -> list[float]:
     """Milliseconds from each change to its answer's pixels and bars; `change` is a call on the bench with the number k."""
-    return page.evaluate(f"""async changes => {{
+    return page.evaluate(
+        f"""async changes => {{
         const bench = {APP}, took = []
         for (let k = 0; k < changes; k++) {{
             const begin = performance.now(), seen = bench.stats.latency.length
@@ -42,7 +46,9 @@ def measured(page: Page, change: str, changes: int) -> list[float]:
             await new Promise(done => setTimeout(done, 30))
         }}
         return took
-    }}""", changes)
+    }}""",
+        changes,
+    )
 
 
 CHANGES = {
@@ -51,7 +57,7 @@ CHANGES = {
     "next image": "bench.goTo(k % bench.fixed.images)",
     "checkpoint": "bench.change({epoch: bench.header.epochs[k % bench.header.epochs.length]})",
     "draw": "if (!k) Object.assign(bench.state, {trigger: 'drawn', down: 0, across: 0}); "
-            "bench.drawing.dot(k % bench.shape[0], (2 * k) % bench.shape[1], 1, [255, 255, 255]); bench.drawn()",
+    "bench.drawing.dot(k % bench.shape[0], (2 * k) % bench.shape[1], 1, [255, 255, 255]); bench.drawn()",
 }
 
 
@@ -61,7 +67,11 @@ def main() -> None:
     parser.add_argument("--run", type=Path)
     parser.add_argument("--changes", type=int, default=60)
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as empty, served(chosen.run.parent if chosen.run else Path(empty)) as url, sync_playwright() as playwright:
+    with (
+        tempfile.TemporaryDirectory() as empty,
+        served(chosen.run.parent if chosen.run else Path(empty)) as url,
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(**CHROMIUM)
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(f"{url}/bench?run={chosen.run.name if chosen.run else 'recording-healthy'}")
@@ -73,8 +83,20 @@ def main() -> None:
             took = measured(page, change, chosen.changes)
             settle(page)
             every += took
-            report(f"{what}: change to all answers, median and p95", f"{BAR:g} ms", sorted(took)[len(took) // 2], p95(took), passed=p95(took) <= BAR)
-        report(f"all {len(every)} changes, median and p95", f"{BAR:g} ms", sorted(every)[len(every) // 2], p95(every), passed=p95(every) <= BAR)
+            report(
+                f"{what}: change to all answers, median and p95",
+                f"{BAR:g} ms",
+                sorted(took)[len(took) // 2],
+                p95(took),
+                passed=p95(took) <= BAR,
+            )
+        report(
+            f"all {len(every)} changes, median and p95",
+            f"{BAR:g} ms",
+            sorted(every)[len(every) // 2],
+            p95(every),
+            passed=p95(every) <= BAR,
+        )
         browser.close()
 
 

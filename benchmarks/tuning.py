@@ -34,7 +34,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from synthetic_run import TARGET, SyntheticRun  # noqa: E402
 
-CHROMIUM = {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]}
+CHROMIUM = {
+    "executable_path": "/usr/bin/chromium",
+    "args": ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+}
 APP = "document.querySelector('.tn').app"
 RUN = "synthetic"
 
@@ -46,7 +49,10 @@ def p95(values: list[float]) -> float:
 
 def report(what: str, bar: str, *numbers: float, unit: str = "ms", passed: bool) -> None:
     """One line of the table."""
-    print(f"{'ok  ' if passed else 'MISS'} {what}: {', '.join(f'{x:,.1f}' for x in numbers)} {unit} (bar {bar})", flush=True)
+    print(
+        f"{'ok  ' if passed else 'MISS'} {what}: {', '.join(f'{x:,.1f}' for x in numbers)} {unit} (bar {bar})",
+        flush=True,
+    )
 
 
 @contextmanager
@@ -55,8 +61,24 @@ def served(runs: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(port), "--server.headless", "true"]
-    server = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "BSD_RUNS": str(runs)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "streamlit_app.py",
+        "--server.port",
+        str(port),
+        "--server.headless",
+        "true",
+    ]
+    server = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "BSD_RUNS": str(runs)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         for _ in range(300):
             try:
@@ -111,7 +133,9 @@ def engine(samples: int) -> None:
     grid = tuple(k / 20 for k in range(21))
 
     def split() -> None:
-        splits.initial_clean_mask(splits.als_clean_mask(scores.losses, 0.6), splits.oss_clean_mask(scores.oss, labels, TARGET, 0.2))
+        splits.initial_clean_mask(
+            splits.als_clean_mask(scores.losses, 0.6), splits.oss_clean_mask(scores.oss, labels, TARGET, 0.2)
+        )
 
     def timed(job: Callable[[], Any], times: int = 200) -> list[float]:
         took = []
@@ -122,9 +146,21 @@ def engine(samples: int) -> None:
         return took
 
     took = timed(split)
-    report(f"re-split of {samples:,} samples, median and p95", "2 ms", statistics.median(took), p95(took), passed=statistics.median(took) <= 2)
+    report(
+        f"re-split of {samples:,} samples, median and p95",
+        "2 ms",
+        statistics.median(took),
+        p95(took),
+        passed=statistics.median(took) <= 2,
+    )
     took = timed(lambda: preview.pool_map(config, labels, scores, run.is_poison, alphas=grid, betas=grid), 20)
-    report("alpha x beta map 21 x 21, median and p95", "1,000 ms", statistics.median(took), p95(took), passed=p95(took) <= 1000)
+    report(
+        "alpha x beta map 21 x 21, median and p95",
+        "1,000 ms",
+        statistics.median(took),
+        p95(took),
+        passed=p95(took) <= 1000,
+    )
 
 
 def drag(samples: int, bar: float) -> None:
@@ -156,15 +192,30 @@ def _drag(page: Page, samples: int, bar: float, mode: str) -> None:
         begin = time.perf_counter()
         page.wait_for_function(
             f"() => {{ const c = document.querySelector('#tune-counts').dataset, s = {APP}.view.settings, a = {APP};"
-            "return Math.abs(c.alpha - s.alpha) < 1e-6 && Math.abs(c.beta - s.beta) < 1e-6 && +c.size === a.count.size }", polling=5, timeout=20000)
+            "return Math.abs(c.alpha - s.alpha) < 1e-6 && Math.abs(c.beta - s.beta) < 1e-6 && +c.size === a.count.size }",
+            polling=5,
+            timeout=20000,
+        )
         answers.append(1000 * (time.perf_counter() - begin))
         page.wait_for_timeout(250)
     stats = page.evaluate(f"() => {APP}.stats")
     what = f"{samples:,} samples, other classes as {mode}"
-    report(f"recolour while dragging, {what}, median and p95", f"{bar:g} ms", statistics.median(stats["draws"]), p95(stats["draws"]), passed=p95(stats["draws"]) <= bar)
+    report(
+        f"recolour while dragging, {what}, median and p95",
+        f"{bar:g} ms",
+        statistics.median(stats["draws"]),
+        p95(stats["draws"]),
+        passed=p95(stats["draws"]) <= bar,
+    )
     drawn = 100 * stats["cutFrames"] / stats["events"]
     report(f"  of {stats['events']} drag events drawn", "95 %", drawn, unit="%", passed=drawn >= 95)
-    report(f"  release to right table, {what}, median and p95", "300 ms", statistics.median(answers), p95(answers), passed=p95(answers) <= 300)
+    report(
+        f"  release to right table, {what}, median and p95",
+        "300 ms",
+        statistics.median(answers),
+        p95(answers),
+        passed=p95(answers) <= 300,
+    )
 
 
 def scrub(samples: int) -> None:
@@ -176,13 +227,23 @@ def scrub(samples: int) -> None:
             took = []
             for k in range(60):
                 epoch = (15 + 13 * (k + 1)) % 40
-                took.append(page.evaluate(
-                    """async epoch => { const root = document.querySelector('.tn'), range = root.querySelector('.tn-epoch'), begin = performance.now()
+                took.append(
+                    page.evaluate(
+                        """async epoch => { const root = document.querySelector('.tn'), range = root.querySelector('.tn-epoch'), begin = performance.now()
                        range.value = epoch + 1; range.dispatchEvent(new Event('input'))
                        while (+root.dataset.shown !== epoch || root.app.todo) await new Promise(requestAnimationFrame)
-                       return performance.now() - begin }""", epoch))
+                       return performance.now() - begin }""",
+                        epoch,
+                    )
+                )
                 page.wait_for_timeout(60)
-            report(f"scrub to another epoch, {samples:,} samples, median and p95", "100 ms", statistics.median(took), p95(took), passed=p95(took) <= 100)
+            report(
+                f"scrub to another epoch, {samples:,} samples, median and p95",
+                "100 ms",
+                statistics.median(took),
+                p95(took),
+                passed=p95(took) <= 100,
+            )
 
 
 LOOK = f"""() => {{ const a = {APP}, v = a.view; return JSON.stringify([a.quadrant.plot.zoom, a.map.plot.zoom, v.epoch, v.following, v.pin, v.count,
@@ -211,15 +272,25 @@ def live(samples: int, updates: int) -> None:
             hero = page.locator(".tn-hero .tn-plot").bounding_box()
             page.mouse.move(hero["x"] + 300, hero["y"] + 200)
             page.mouse.wheel(0, -200)
-            page.evaluate(f"() => {{ const a = {APP}; a.select([5, 17, 99, 1234 % {samples}], {{}}); a.pick(17, {{}}) }}")
+            page.evaluate(
+                f"() => {{ const a = {APP}; a.select([5, 17, 99, 1234 % {samples}], {{}}); a.pick(17, {{}}) }}"
+            )
             page.wait_for_timeout(1500)
             before, kept, seen = page.evaluate(LOOK), 0, 20
             for epoch in range(20, 20 + updates):
                 writer.epoch(run.state(epoch))
-                page.wait_for_function(f"n => {APP}.model.info.length === n && {APP}.todo === null", arg=epoch + 1, timeout=60000)
+                page.wait_for_function(
+                    f"n => {APP}.model.info.length === n && {APP}.todo === null", arg=epoch + 1, timeout=60000
+                )
                 seen += 1
                 kept += page.evaluate(LOOK) == before
-            report(f"live updates that left zoom, selection, cursor and pin alone, of {updates}", str(updates), kept, unit="", passed=kept == updates)
+            report(
+                f"live updates that left zoom, selection, cursor and pin alone, of {updates}",
+                str(updates),
+                kept,
+                unit="",
+                passed=kept == updates,
+            )
             page.wait_for_timeout(1500)
             _follow(page, run, writer, seen, samples)
 
@@ -236,16 +307,30 @@ def _follow(page: Page, run: SyntheticRun, writer: Any, epoch: int, samples: int
     for e in range(epoch, epoch + 8):
         page.evaluate("window.received = 0")
         writer.epoch(run.state(e))
-        page.wait_for_function(f"n => {APP}.model.info.length === n && +document.querySelector('.tn').dataset.shown === n - 1", arg=e + 1, timeout=60000)
+        page.wait_for_function(
+            f"n => {APP}.model.info.length === n && +document.querySelector('.tn').dataset.shown === n - 1",
+            arg=e + 1,
+            timeout=60000,
+        )
         page.wait_for_timeout(2500)
         sizes.append(page.evaluate("window.received") / 1000)
         page.evaluate("window.received = 0")
         page.wait_for_timeout(2500)
         idle.append(page.evaluate("window.received") / 1000)
     tick = statistics.median(idle) / 2.5
-    print(f"     {tick:.1f} kB a second without a new epoch; with one, in 2.5 seconds, {statistics.median(sizes):.1f} and at most {max(sizes):.1f} kB", flush=True)
+    print(
+        f"     {tick:.1f} kB a second without a new epoch; with one, in 2.5 seconds, {statistics.median(sizes):.1f} and at most {max(sizes):.1f} kB",
+        flush=True,
+    )
     own = [size - 2.5 * tick for size in sizes]
-    report(f"a live update of one epoch, {samples:,} samples, beside the ticks, median and most", "300 kB", statistics.median(own), max(own), unit="kB", passed=max(own) <= 300)
+    report(
+        f"a live update of one epoch, {samples:,} samples, beside the ticks, median and most",
+        "300 kB",
+        statistics.median(own),
+        max(own),
+        unit="kB",
+        passed=max(own) <= 300,
+    )
 
 
 def main() -> None:

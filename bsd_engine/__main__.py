@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import tyro
 from tqdm import tqdm
 
-from bsd_engine.config.settings import BSDConfig
-from bsd_engine.errors import BSDError, ConfigError, StorageError
 from bsd_engine.cli.options import (
     BenchOptions,
     CleanedOptions,
@@ -25,8 +23,10 @@ from bsd_engine.cli.options import (
     SuspectsOptions,
     TargetOptions,
 )
-from bsd_engine.config.presets import PRESETS, preset
 from bsd_engine.compute.progress import shown_by
+from bsd_engine.config.presets import PRESETS, preset
+from bsd_engine.config.settings import BSDConfig
+from bsd_engine.errors import BSDError, ConfigError, StorageError
 
 if TYPE_CHECKING:
     from bsd_engine.prepare.prepare import PreparedData
@@ -79,7 +79,9 @@ def _options(kind: type[Options], command: str, arguments: list[str]) -> Options
 
 
 def _parsed(kind: type[Options], command: str, arguments: list[str], **more: Any) -> Options:
-    return tyro.cli(kind, args=arguments, prog=f"python -m bsd_engine {command}", config=(tyro.conf.OmitArgPrefixes,), **more)
+    return tyro.cli(
+        kind, args=arguments, prog=f"python -m bsd_engine {command}", config=(tyro.conf.OmitArgPrefixes,), **more
+    )
 
 
 def _out_folder(options: RunOptions) -> Path:
@@ -104,8 +106,14 @@ class _Progress:
         from bsd_engine.events import EpochFinished, IterationDone, RunFinished, RunStarted
 
         if isinstance(event, RunStarted):
-            self.bar = tqdm(total=self.total or event.total_epochs, initial=event.first_epoch, unit="epoch", dynamic_ncols=True, mininterval=0.5,
-                            bar_format="{l_bar}{bar}| {n:.1f}/{total} epochs [{elapsed}<{remaining}]{postfix}")
+            self.bar = tqdm(
+                total=self.total or event.total_epochs,
+                initial=event.first_epoch,
+                unit="epoch",
+                dynamic_ncols=True,
+                mininterval=0.5,
+                bar_format="{l_bar}{bar}| {n:.1f}/{total} epochs [{elapsed}<{remaining}]{postfix}",
+            )
         elif isinstance(event, IterationDone):
             self.bar.n = event.epoch + event.iteration / event.iterations
             self.bar.set_description(event.stage.replace("_", " "), refresh=False)
@@ -134,8 +142,10 @@ def _print_summary(summary: dict, folder: Path) -> None:
     def percent(name: str) -> str:
         return "unknown" if summary.get(name) is None else f"{summary[name]:.1f} %"
 
-    print(f"{summary['status']} after {summary['epochs']} epochs, {summary['seconds']:.0f} s on {summary['device']}: "
-          f"clean accuracy {percent('clean_accuracy')}, attack success rate {percent('attack_success_rate')}")
+    print(
+        f"{summary['status']} after {summary['epochs']} epochs, {summary['seconds']:.0f} s on {summary['device']}: "
+        f"clean accuracy {percent('clean_accuracy')}, attack success rate {percent('attack_success_rate')}"
+    )
     print(f"run folder: {folder}")
 
 
@@ -153,10 +163,10 @@ def _prepare_and_warn(config: BSDConfig) -> PreparedData:
 def check(arguments: list[str]) -> None:
     """Say what training with the same options would work on, and start nothing."""
     options = _run_options("check", arguments)
-    from bsd_engine.training.estimate import estimate
     from bsd_engine.prepare.prepare import prepare
     from bsd_engine.prepare.prepare import report as report_on
     from bsd_engine.runs.reader import RunReader
+    from bsd_engine.training.estimate import estimate
 
     config = RunReader(options.resume).config if options.resume else options.config
     prepared = prepare(config)
@@ -252,7 +262,11 @@ def suspects(arguments: list[str]) -> None:
 
     written, kept = write_suspects(options.folder, options.out, options.keep)
     print(f"written: {', '.join(map(str, written))}")
-    print(f"{kept:,} samples to keep" if len(written) > 1 else "no list of samples to keep: the run has not reached T1 yet")
+    print(
+        f"{kept:,} samples to keep"
+        if len(written) > 1
+        else "no list of samples to keep: the run has not reached T1 yet"
+    )
 
 
 def report(arguments: list[str]) -> None:
@@ -284,12 +298,20 @@ def bench(arguments: list[str]) -> None:
     changes = {name: getattr(options, name) for name in ("model", "width") if getattr(options, name) is not None}
     config = preset(options.preset).with_settings(device=options.device, **changes)
     if options.out and not options.out.parent.is_dir():
-        raise StorageError(f"Cannot write {options.out}: there is no folder {options.out.parent}. Make it, or choose another place.")
-    from bsd_engine.bench.suite import measure
+        raise StorageError(
+            f"Cannot write {options.out}: there is no folder {options.out.parent}. Make it, or choose another place."
+        )
     from bsd_engine.bench.parts import PRESET_SIZES
+    from bsd_engine.bench.suite import measure
 
-    report = measure(config, rounds=1 if options.quick else options.rounds, samples=options.samples, workers=options.workers,
-                     landmarks=options.landmarks, presets=tuple(PRESET_SIZES) if options.presets else ())
+    report = measure(
+        config,
+        rounds=1 if options.quick else options.rounds,
+        samples=options.samples,
+        workers=options.workers,
+        landmarks=options.landmarks,
+        presets=tuple(PRESET_SIZES) if options.presets else (),
+    )
     print(report.table())
     if options.out:
         try:
@@ -299,14 +321,26 @@ def bench(arguments: list[str]) -> None:
 
 
 _COMMANDS: dict[str, Callable[[list[str]], None]] = {
-    "train": train, "undefended": undefended, "check": check, "target": find, "poison": poison, "bench": bench, "map": map_run,
-    "suspects": suspects, "report": report, "cleaned": cleaned,
+    "train": train,
+    "undefended": undefended,
+    "check": check,
+    "target": find,
+    "poison": poison,
+    "bench": bench,
+    "map": map_run,
+    "suspects": suspects,
+    "report": report,
+    "cleaned": cleaned,
 }
 
 
 def _usage() -> str:
     lines = [f"  {name:<12}{command.__doc__.splitlines()[0]}" for name, command in _COMMANDS.items()]
-    return "usage: python -m bsd_engine COMMAND [options]\n\n" + "\n".join(lines) + "\n\nEach COMMAND explains its options with --help."
+    return (
+        "usage: python -m bsd_engine COMMAND [options]\n\n"
+        + "\n".join(lines)
+        + "\n\nEach COMMAND explains its options with --help."
+    )
 
 
 def main(arguments: list[str]) -> int:

@@ -5,8 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 
-def defense_effectiveness_rating(clean_accuracy: float, attack_success_rate: float, *, baseline_clean_accuracy: float,
-                                 baseline_attack_success_rate: float, clamp: bool = True) -> float:
+def defense_effectiveness_rating(
+    clean_accuracy: float,
+    attack_success_rate: float,
+    *,
+    baseline_clean_accuracy: float,
+    baseline_attack_success_rate: float,
+    clamp: bool = True,
+) -> float:
     """DER in percent; all arguments in percent.
 
     Paper: Eq. 12, [max(0, dASR) - max(0, dCA) + 1] / 2, with differences undefended minus defended. Seven cells of the

@@ -56,8 +56,15 @@ def _top_mask(scores: Tensor, k: int) -> Tensor:
     return mask
 
 
-def symmetric_cross_entropy(logits: Array, labels: Array, *, ce_weight: float = 0.1, rce_weight: float = 1.0,
-                            min_probability: float = 1e-7, min_one_hot: float = 1e-4) -> Array:
+def symmetric_cross_entropy(
+    logits: Array,
+    labels: Array,
+    *,
+    ce_weight: float = 0.1,
+    rce_weight: float = 1.0,
+    min_probability: float = 1e-7,
+    min_one_hot: float = 1e-4,
+) -> Array:
     """(N,) nats, dtype of the logits: symmetric cross-entropy, 0.1 CE + 1.0 RCE.
 
     Parameters
@@ -183,7 +190,9 @@ def als_clean_mask(losses: Array, alpha: float) -> Array:
     return _like(_top_mask(x, exact_count(alpha, len(x))), losses)
 
 
-def initial_clean_mask(als: Array, oss: Array, combine: InitCombine = "intersection", generator: torch.Generator | None = None) -> Array:
+def initial_clean_mask(
+    als: Array, oss: Array, combine: InitCombine = "intersection", generator: torch.Generator | None = None
+) -> Array:
     """(N,) bool: the first clean pool.
 
     Paper: Eq. 3, the intersection; Algorithm 1 line 21 prints a union, against Eq. 3, section 1 and Fig. 2.
@@ -211,9 +220,16 @@ def clean_ratio(epoch: int, *, alpha: float, beta: float, t1: int, init_epochs: 
     return beta + (alpha - beta) * (1 - math.cos(math.pi * progress)) / 2
 
 
-def discrepancy_clean_mask(discrepancy: Array, labels: Array, ratio: float, completion: Completion = "fewest", *,
-                           count_by: CountBy = "pool_label", predictions: Array | None = None,
-                           target_label: int | None = None) -> Array:
+def discrepancy_clean_mask(
+    discrepancy: Array,
+    labels: Array,
+    ratio: float,
+    completion: Completion = "fewest",
+    *,
+    count_by: CountBy = "pool_label",
+    predictions: Array | None = None,
+    target_label: int | None = None,
+) -> Array:
     """(N,) bool: the top share of samples by loss discrepancy, with class completion.
 
     Parameters

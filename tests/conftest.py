@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from bsd_engine.compute import runtime
 from bsd_engine.audit.history import RunHistory
+from bsd_engine.compute import runtime
 from bsd_engine.prepare.prepare import PreparedData, prepare
 from bsd_engine.runs.reader import RunReader
 from tests.support.audit_runs import recorded
@@ -45,8 +45,19 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def summary_keys() -> set[str]:
     """What other people's scripts expect in summary.json."""
     return {
-        "status", "preset", "data", "attack", "device", "seconds", "epochs", "clean_accuracy", "attack_success_rate", "pseudo_target",
-        "true_target", "clean_pool_size", "poison_in_clean_pool",
+        "status",
+        "preset",
+        "data",
+        "attack",
+        "device",
+        "seconds",
+        "epochs",
+        "clean_accuracy",
+        "attack_success_rate",
+        "pseudo_target",
+        "true_target",
+        "clean_pool_size",
+        "poison_in_clean_pool",
     }
 
 
@@ -56,9 +67,12 @@ def small_images() -> PreparedData:
     whole = prepare(tiny())
     test, triggered = slice(None, None, 20), slice(None, None, 18)
     return replace(
-        whole, images=whole.images[:, ::2, ::2].contiguous(),
-        test_images=whole.test_images[test, ::2, ::2].contiguous(), test_labels=whole.test_labels[test],
-        triggered_images=whole.triggered_images[triggered, ::2, ::2].contiguous(), triggered_labels=whole.triggered_labels[triggered],
+        whole,
+        images=whole.images[:, ::2, ::2].contiguous(),
+        test_images=whole.test_images[test, ::2, ::2].contiguous(),
+        test_labels=whole.test_labels[test],
+        triggered_images=whole.triggered_images[triggered, ::2, ::2].contiguous(),
+        triggered_labels=whole.triggered_labels[triggered],
     )
 
 

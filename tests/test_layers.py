@@ -14,11 +14,35 @@ ROOT = Path(__file__).parents[1]
 ENGINE = sorted((ROOT / "bsd_engine").rglob("*.py"))
 FORBIDDEN = {"streamlit", "plotly", "app", "pandas", "matplotlib"}
 DECIDING = (
-    "splits", "training/trainer", "training/supervised", "training/semi_supervised", "method/decisions", "method/mixmatch", "method/scoring",
+    "splits",
+    "training/trainer",
+    "training/supervised",
+    "training/semi_supervised",
+    "method/decisions",
+    "method/mixmatch",
+    "method/scoring",
     *(f"target/{name}" for name in ("votes", "transplant", "residual", "warps", "thumbnails", "two_kinds", "verdict")),
     *(f"compute/{name}" for name in ("plans", "augment", "models", "projection")),
-    *(f"audit/{name}" for name in ("history", "redecide", "reasons", "flips", "suspects", "gap", "features", "models", "saliency", "common", "bounds",
-                                   "judgements", "export/cleaned", "export/table", "export/weights")),
+    *(
+        f"audit/{name}"
+        for name in (
+            "history",
+            "redecide",
+            "reasons",
+            "flips",
+            "suspects",
+            "gap",
+            "features",
+            "models",
+            "saliency",
+            "common",
+            "bounds",
+            "judgements",
+            "export/cleaned",
+            "export/table",
+            "export/weights",
+        )
+    ),
 )
 TRUTH = {"is_poison", "original_labels", "is_noise"}
 
@@ -56,10 +80,20 @@ def test_umap_is_imported_in_the_projection_alone() -> None:
 
 
 LEAVES = {
-    "errors": set(), "config.settings": {"errors"}, "events": {"config.settings"}, "splits": {"shares"}, "metrics": set(),
-    "target.votes": {"splits"}, "target.residual": set(), "target.warps": set(), "target.thumbnails": set(), "target.two_kinds": {"target.thumbnails"},
-    "target.transplant": {"target.residual", "target.thumbnails", "target.two_kinds", "target.warps"}, "compute.augment": set(),
-    "method.mixmatch": set(), "compute.models": {"errors", "config.settings", "compute.torchvision_compat"},
+    "errors": set(),
+    "config.settings": {"errors"},
+    "events": {"config.settings"},
+    "splits": {"shares"},
+    "metrics": set(),
+    "target.votes": {"splits"},
+    "target.residual": set(),
+    "target.warps": set(),
+    "target.thumbnails": set(),
+    "target.two_kinds": {"target.thumbnails"},
+    "target.transplant": {"target.residual", "target.thumbnails", "target.two_kinds", "target.warps"},
+    "compute.augment": set(),
+    "method.mixmatch": set(),
+    "compute.models": {"errors", "config.settings", "compute.torchvision_compat"},
 }
 """What small modules may import of the engine."""
 
@@ -101,14 +135,18 @@ import bsd_engine.training.trainer, bsd_engine.runs.record, bsd_engine.training.
 heavy = {"streamlit", "plotly", "app", "umap", "numba", "torchvision", "sklearn", "pandas", "matplotlib", "scipy"}
 print(sorted(heavy & {name.split(".")[0] for name in sys.modules}))
 """
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
     assert done.stdout == "[]\n", done.stderr
 
 
 def test_settings_and_run_folders_are_read_without_torch() -> None:
     """The command line answers a wrong word, and a page its list of runs, without loading torch."""
     code = "import sys, bsd_engine.config.settings, bsd_engine.config.presets, bsd_engine.runs.reader, bsd_engine.__main__; print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
     assert done.stdout == "False\n", done.stderr
 
 
@@ -116,9 +154,7 @@ def test_settings_and_run_folders_are_read_without_torch() -> None:
 def test_what_decides_never_reads_the_truth(name: str) -> None:
     """The trainer may hand it to the metrics, in the one function that measures the pool; all others do not name it."""
     module = tree(ROOT / f"bsd_engine/{name}.py")
-    readers = {
-        f.name: f for f in ast.walk(module) if isinstance(f, ast.FunctionDef) and TRUTH & set(names_read(f))
-    }
+    readers = {f.name: f for f in ast.walk(module) if isinstance(f, ast.FunctionDef) and TRUTH & set(names_read(f))}
     assert set(readers) == ({"_pool_metrics"} if name == "training/trainer" else set())
     mentions = [n for n in names_read(module) if n in TRUTH]
     assert len(mentions) == sum(n in TRUTH for f in readers.values() for n in names_read(f))
@@ -131,18 +167,34 @@ def test_the_truth_goes_to_the_metrics_and_nowhere_else() -> None:
     reads = [n for n in ast.walk(function) if isinstance(n, ast.Attribute) and n.attr in TRUTH]
     (binding,) = [n for n in ast.walk(function) if isinstance(n, ast.Assign) and n.value in reads]
     bound = binding.targets[0].id
-    calls = [n for n in ast.walk(function) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
-             and isinstance(n.func.value, ast.Name) and n.func.value.id == "metrics"]
+    calls = [
+        n
+        for n in ast.walk(function)
+        if isinstance(n, ast.Call)
+        and isinstance(n.func, ast.Attribute)
+        and isinstance(n.func.value, ast.Name)
+        and n.func.value.id == "metrics"
+    ]
     inside = {id(n) for call in calls for n in ast.walk(call)}
     uses = [n for n in ast.walk(function) if isinstance(n, ast.Name) and n.id == bound and isinstance(n.ctx, ast.Load)]
     assert len(reads) == 1 and uses and all(id(n) in inside for n in uses)
 
 
 def test_no_module_of_the_engine_prints_but_the_command_line() -> None:
-    printing = {p.stem for p in ENGINE for n in ast.walk(tree(p)) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "print"}
+    printing = {
+        p.stem
+        for p in ENGINE
+        for n in ast.walk(tree(p))
+        if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "print"
+    }
     assert printing <= {"__main__"}
 
 
 def test_no_error_is_swallowed_by_a_bare_except() -> None:
-    bare = [f"{p.name}:{n.lineno}" for p in ENGINE for n in ast.walk(tree(p)) if isinstance(n, ast.ExceptHandler) and n.type is None]
+    bare = [
+        f"{p.name}:{n.lineno}"
+        for p in ENGINE
+        for n in ast.walk(tree(p))
+        if isinstance(n, ast.ExceptHandler) and n.type is None
+    ]
     assert bare == []

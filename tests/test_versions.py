@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.run.panels import PANELS, View
-from app.server.registry import RunRegistry
 from app.run.status import look, sentence
+from app.server.registry import RunRegistry
 from app.style.theme import LIGHT
 from bsd_engine.errors import RunFolderError
 from bsd_engine.runs.reader import FORMAT_VERSION, RunReader
@@ -29,14 +29,24 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> RunReader:
 
 
 def test_the_present_format_has_its_folder() -> None:
-    assert FOLDER / f"format-{FORMAT_VERSION}.zip" in WRITTEN, "run python -m tests.support.make_run_fixture and commit what it writes"
+    assert FOLDER / f"format-{FORMAT_VERSION}.zip" in WRITTEN, (
+        "run python -m tests.support.make_run_fixture and commit what it writes"
+    )
     assert all(path.stat().st_size < MOST_BYTES for path in WRITTEN)
 
 
 def test_it_is_read_whole(run: RunReader) -> None:
     assert run.epochs == list(range(6)) and run.num_samples == 40 and run.class_names == ("ant", "bee", "<b>", "=1+1")
-    assert {run.epoch(e).stage for e in run.epochs} == {"altruistic_warmup", "oss_warmup", "initial_pools", "class_completion", "selective_drop"}
-    assert run.epoch(5).clean_mask.shape == (40,) and run.images.shape == (40, 1, 8, 8) and run.truth.is_poison.sum() > 0
+    assert {run.epoch(e).stage for e in run.epochs} == {
+        "altruistic_warmup",
+        "oss_warmup",
+        "initial_pools",
+        "class_completion",
+        "selective_drop",
+    }
+    assert (
+        run.epoch(5).clean_mask.shape == (40,) and run.images.shape == (40, 1, 8, 8) and run.truth.is_poison.sum() > 0
+    )
     assert run.map(2).shape == (len(run.landmark_idx), 2) and run.status == "finished" and not run.can_resume
 
 
@@ -46,11 +56,20 @@ def test_the_page_shows_it(run: RunReader) -> None:
     assert len(now.rows) == 6 and now.damage is None and "Finished in" in sentence(now, registry, truth_shown=True)
     for epoch in (0, 1, 5):
         for draw in PANELS.values():
-            assert draw(View(path=run.path, version=run.version, epoch=epoch, palette=LIGHT, truth_shown=True)).layout.meta["summary"]
+            assert draw(
+                View(path=run.path, version=run.version, epoch=epoch, palette=LIGHT, truth_shown=True)
+            ).layout.meta["summary"]
 
 
 def test_a_newer_format_is_refused_with_a_sentence(run: RunReader) -> None:
     path = run.path / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": FORMAT_VERSION + 1, "class_names": {"of": "another kind"}}))
-    with pytest.raises(RunFolderError, match=f"has format {FORMAT_VERSION + 1}, this program reads up to {FORMAT_VERSION}; update the program"):
+    path.write_text(
+        json.dumps(
+            json.loads(path.read_text()) | {"format_version": FORMAT_VERSION + 1, "class_names": {"of": "another kind"}}
+        )
+    )
+    with pytest.raises(
+        RunFolderError,
+        match=f"has format {FORMAT_VERSION + 1}, this program reads up to {FORMAT_VERSION}; update the program",
+    ):
         RunReader(run.path)

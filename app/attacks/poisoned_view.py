@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 import torch
 
-from bsd_engine.data import dataset
 from bsd_engine.attacks import Attack
 from bsd_engine.config.settings import BSDConfig
+from bsd_engine.data import dataset
 from bsd_engine.prepare.prepare import PreparedData, prepare_with_attack
 
 MEAN_OF = 2000
@@ -73,7 +73,11 @@ class PoisonedView:
 
     def numbers(self, kind: Kind, label: int | None) -> np.ndarray:
         """Sorted numbers of the images of one kind and, if wanted, one original class."""
-        masks = {"poisoned": self.poison_mask, "noise": self.noise_mask, "unchanged": ~(self.poison_mask | self.noise_mask)}
+        masks = {
+            "poisoned": self.poison_mask,
+            "noise": self.noise_mask,
+            "unchanged": ~(self.poison_mask | self.noise_mask),
+        }
         mask = masks.get(kind, np.ones(self.size, bool))
         return np.flatnonzero(mask if label is None else mask & (self.prepared.original_labels.numpy() == label))
 
@@ -90,7 +94,9 @@ def poisoned_view(config: BSDConfig) -> PoisonedView:
     prepared, attack = prepare_with_attack(config)
     source = dataset.load(config.data.data, config.data.limit, config.seed, config.data.image_size)
     changed = prepared.is_poison if prepared.is_noise is None else prepared.is_poison | prepared.is_noise
-    originals = {i: source.train_images[i].permute(1, 2, 0).contiguous().numpy() for i in changed.nonzero().squeeze(1).tolist()}
+    originals = {
+        i: source.train_images[i].permute(1, 2, 0).contiguous().numpy() for i in changed.nonzero().squeeze(1).tolist()
+    }
     return PoisonedView(prepared=prepared, originals=originals, trigger=trigger_of(attack, source.train_images))
 
 

@@ -9,18 +9,24 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from app.server import recorded
 from app.figures.pixels import data_uri, thumbnail
+from app.server import recorded
 from bsd_engine.audit.history import RunHistory
+from bsd_engine.audit.judgements import Verdict, Verdicts
 from bsd_engine.audit.models import AuditModels
 from bsd_engine.audit.suspects import Suspects, suspects
-from bsd_engine.audit.judgements import Verdict, Verdicts
 from bsd_engine.runs.reader import RunReader
 
 PICTURED = 500
 """Rows of the table that have a picture, from the top of the current order: each costs 0.1 ms and a kilobyte."""
-SORTS = {"most suspect": "rank", "closest to the cut": "margin", "smallest altruistic loss": "altruistic_loss", "largest main loss": "main_loss",
-         "fewest epochs in the pool": "epochs_in_pool", "sample number": "sample"}
+SORTS = {
+    "most suspect": "rank",
+    "closest to the cut": "margin",
+    "smallest altruistic loss": "altruistic_loss",
+    "largest main loss": "main_loss",
+    "fewest epochs in the pool": "epochs_in_pool",
+    "sample number": "sample",
+}
 FLAGS = {"ALS": "als_flag", "OSS": "oss_flag", "discrepancy": "discrepancy_flag", "drop": "drop_flag"}
 
 
@@ -111,8 +117,14 @@ def _key(audit: Audited, sort: str) -> np.ndarray:
     """(N,) what rises along the table."""
     history, found = audit.history, audit.found
     last = history.main_loss[-1] if len(history.main_loss) else np.zeros(history.num_samples, np.float32)
-    return {"rank": found.rank, "margin": np.abs(found.margin), "altruistic_loss": history.altruistic_loss[-1], "main_loss": -last,
-            "epochs_in_pool": found.epochs_in_pool, "sample": np.arange(history.num_samples)}[SORTS[sort]]
+    return {
+        "rank": found.rank,
+        "margin": np.abs(found.margin),
+        "altruistic_loss": history.altruistic_loss[-1],
+        "main_loss": -last,
+        "epochs_in_pool": found.epochs_in_pool,
+        "sample": np.arange(history.num_samples),
+    }[SORTS[sort]]
 
 
 @lru_cache(maxsize=4)
@@ -126,19 +138,29 @@ def shown(audit: Audited, wanted: Filter, version: int) -> tuple[np.ndarray, pa.
 def as_table(audit: Audited, samples: np.ndarray, verdicts: dict[int, Verdict]) -> pa.Table:
     """The rows as Arrow, which Streamlit sends as it is; the first `PICTURED` have a picture. 60 ms for 50,000."""
     history, found, path = audit.history, audit.found, str(audit.run.path)
-    names = np.array([history.name(c) for c in range(max(len(history.class_names), int(history.labels.max()) + 1))], object)
+    names = np.array(
+        [history.name(c) for c in range(max(len(history.class_names), int(history.labels.max()) + 1))], object
+    )
     flags = np.full(len(samples), "", object)
     for name, field in FLAGS.items():
         on = getattr(found, field)[samples]
         flags[on] = [f"{old} {name}".strip() for old in flags[on]]
     pictures = [picture_address(path, int(s)) for s in samples[:PICTURED]] + [None] * max(0, len(samples) - PICTURED)
     columns = {
-        "rank": found.rank[samples].astype(np.int32), "": pictures, "sample": samples.astype(np.int32), "label": pa.array(names[history.labels[samples]].tolist(), pa.string()),
-        "score": found.score[samples], "flags": pa.array(flags.tolist(), pa.string()), "margin": found.margin[samples],
-        "pool": found.epochs_in_pool[samples].astype(np.int32), "altruistic loss": history.altruistic_loss[-1][samples],
+        "rank": found.rank[samples].astype(np.int32),
+        "": pictures,
+        "sample": samples.astype(np.int32),
+        "label": pa.array(names[history.labels[samples]].tolist(), pa.string()),
+        "score": found.score[samples],
+        "flags": pa.array(flags.tolist(), pa.string()),
+        "margin": found.margin[samples],
+        "pool": found.epochs_in_pool[samples].astype(np.int32),
+        "altruistic loss": history.altruistic_loss[-1][samples],
         "verdict": pa.array([verdicts[s].choice if s in verdicts else "" for s in samples.tolist()], pa.string()),
     }
     if len(history.main_loss):
         columns["main loss"] = history.main_loss[-1][samples]
     columns[""] = pa.array(columns[""], pa.string())
-    return pa.table({name: values if isinstance(values, pa.Array) else pa.array(values) for name, values in columns.items()})
+    return pa.table(
+        {name: values if isinstance(values, pa.Array) else pa.array(values) for name, values in columns.items()}
+    )

@@ -7,16 +7,16 @@ import html
 import numpy as np
 import streamlit as st
 
+from app.attacks.poisoned_view import PoisonedView, poisoned_view
 from app.audit import audited
+from app.audit.audited import Audited
+from app.components.live_plot import live_plot
+from app.figures.audit import passport_figure
+from app.figures.pixels import GAIN, data_uri, difference_picture, enlarged
 from app.run import remake
 from app.server import data_paths
-from app.style import words
-from app.audit.audited import Audited
-from app.figures.audit import passport_figure
-from app.components.live_plot import live_plot
-from app.figures.pixels import GAIN, data_uri, difference_picture, enlarged
-from app.attacks.poisoned_view import PoisonedView, poisoned_view
 from app.server.registry import TRIGGERS
+from app.style import words
 from app.style.theme import Palette
 from bsd_engine.audit.features import features, neighbours
 from bsd_engine.audit.flips import what_would_flip
@@ -51,13 +51,16 @@ def _pictures(audit: Audited, sample: int, *, truth_shown: bool) -> None:
     if truth_shown and audit.run.truth is not None and audit.run.truth.is_poison[sample]:
         view = _originals(audit)
         if view is not None:
-            panes += [("Original", view.original(sample)), (f"Difference × {GAIN}", difference_picture(view.difference(sample)))]
+            panes += [
+                ("Original", view.original(sample)),
+                (f"Difference × {GAIN}", difference_picture(view.difference(sample))),
+            ]
     st.html('<div class="panes passport">' + "".join(_figure(name, pixels) for name, pixels in panes) + "</div>")
 
 
 def _figure(title: str, pixels: np.ndarray, note: str = "") -> str:
     small = f"<figcaption>{note}</figcaption>" if note else ""
-    return (f'<figure><figcaption><b>{title}</b></figcaption><img src="{data_uri(enlarged(pixels, SIDE))}" alt="{title}">{small}</figure>')
+    return f'<figure><figcaption><b>{title}</b></figcaption><img src="{data_uri(enlarged(pixels, SIDE))}" alt="{title}">{small}</figure>'
 
 
 def _originals(audit: Audited) -> PoisonedView | None:
@@ -93,10 +96,12 @@ def _facts(audit: Audited, sample: int, epoch: int, *, truth_shown: bool) -> str
     if truth_shown and audit.run.truth is not None:
         bad = bool(audit.run.truth.is_poison[sample])
         truth = f'<p class="note">Truth: {"◆ poisoned, was " + _safe(history.name(int(audit.run.truth.original_labels[sample]))) if bad else "○ clean"}</p>'
-    return (f'<div class="passport-facts"><p><b>Sample {sample}</b>, label <b>{_safe(history.name(int(history.labels[sample])))}</b>{where}</p>'
-            f'<p class="reason">{_safe(reason(history, sample, epoch).sentence)}</p>'
-            f'<p class="note">Rank {found.rank[sample]:,} of {history.num_samples:,}, score {measure(float(found.score[sample]))}; {flags}; '
-            f'in the pool in {found.epochs_in_pool[sample]} of {found.epochs_decided} epochs. At this epoch, {"; ".join(says)}.</p>{truth}</div>')
+    return (
+        f'<div class="passport-facts"><p><b>Sample {sample}</b>, label <b>{_safe(history.name(int(history.labels[sample])))}</b>{where}</p>'
+        f'<p class="reason">{_safe(reason(history, sample, epoch).sentence)}</p>'
+        f'<p class="note">Rank {found.rank[sample]:,} of {history.num_samples:,}, score {measure(float(found.score[sample]))}; {flags}; '
+        f"in the pool in {found.epochs_in_pool[sample]} of {found.epochs_decided} epochs. At this epoch, {'; '.join(says)}.</p>{truth}</div>"
+    )
 
 
 def _flips(audit: Audited, sample: int, epoch: int) -> str:
@@ -106,12 +111,15 @@ def _flips(audit: Audited, sample: int, epoch: int) -> str:
         return '<div class="passport-facts"><p class="note">What would change it can be told from the first split on.</p></div>'
     side = "keep it out" if flips.in_pool else "let it in"
     badge = '<span class="tag">borderline: ±0.02 flips it</span>' if flips.borderline else ""
-    sure = {"exact": "exact for a run with these settings", "one step": "this epoch's split on these models; another run trains others"}[flips.certainty]
+    sure = {
+        "exact": "exact for a run with these settings",
+        "one step": "this epoch's split on these models; another run trains others",
+    }[flips.certainty]
     items = "".join(f"<li>{_safe(f.change)}</li>" for f in flips.flips) or "<li>nothing that was tried, by itself</li>"
     return f'<div class="passport-facts"><p><b>What would {side}</b> {badge}</p><ul>{items}</ul><p class="note">{sure}</p></div>'
 
 
-# -- what both models see ----------------------------------------------------------------------------------------------------
+# -- what both models see --------------------------------------------------------------------------
 
 
 def _inside(audit: Audited, sample: int, palette: Palette) -> None:
@@ -120,7 +128,9 @@ def _inside(audit: Audited, sample: int, palette: Palette) -> None:
         return
     space = features(audit.run, compute=False)
     if space is None:
-        st.caption(f"Neighbours need a pass of both models over all {audit.history.num_samples:,} images; it is kept in the run folder.")
+        st.caption(
+            f"Neighbours need a pass of both models over all {audit.history.num_samples:,} images; it is kept in the run folder."
+        )
         if st.button("Find neighbours", key="find_neighbours", icon=":material/hub:"):
             try:
                 with st.spinner("Asking both models about every image"):
@@ -132,20 +142,31 @@ def _inside(audit: Audited, sample: int, palette: Palette) -> None:
     else:
         for name, vectors in (("main", space.main), ("altruistic", space.altruistic)):
             nearest, distance = neighbours(vectors, sample, NEIGHBOURS)
-            st.html(f'<p class="note">Nearest to the {name} model after epoch {space.epoch + 1} (cosine distance, label)</p>'
-                    f'<div class="strip">{"".join(_neighbour(audit, int(s), float(d)) for s, d in zip(nearest, distance))}</div>')
+            st.html(
+                f'<p class="note">Nearest to the {name} model after epoch {space.epoch + 1} (cosine distance, label)</p>'
+                f'<div class="strip">{"".join(_neighbour(audit, int(s), float(d)) for s, d in zip(nearest, distance))}</div>'
+            )
     both = audited.models_of(str(audit.run.path), checkpoint_paths(audit.run.path)[-1].stat().st_mtime_ns)
     label = int(audit.history.labels[sample])
-    panes = [_figure(f"{name} model", _heat(saliency(model, both.normalize, audit.run.images[sample], label), audit.picture(sample), palette))
-             for name, model in (("Main", both.main), ("Altruistic", both.altruistic))]
-    st.html(f'<p class="note">Pixels that speak for {_safe(audit.history.name(label))} (marked) after epoch {both.epoch + 1}: integrated gradients from grey</p>'
-            f'<div class="panes passport">{"".join(panes)}</div>')
+    panes = [
+        _figure(
+            f"{name} model",
+            _heat(saliency(model, both.normalize, audit.run.images[sample], label), audit.picture(sample), palette),
+        )
+        for name, model in (("Main", both.main), ("Altruistic", both.altruistic))
+    ]
+    st.html(
+        f'<p class="note">Pixels that speak for {_safe(audit.history.name(label))} (marked) after epoch {both.epoch + 1}: integrated gradients from grey</p>'
+        f'<div class="panes passport">{"".join(panes)}</div>'
+    )
 
 
 def _neighbour(audit: Audited, sample: int, distance: float) -> str:
     inside = "in the pool" if audit.found.in_pool[sample] else "kept out"
-    return (f'<figure><img src="{audited.picture_address(str(audit.run.path), sample)}" alt="sample {sample}"><figcaption>{sample}<br>'
-            f"{_safe(audit.history.name(int(audit.history.labels[sample])))}<br>{distance:.3f}, {inside}</figcaption></figure>")
+    return (
+        f'<figure><img src="{audited.picture_address(str(audit.run.path), sample)}" alt="sample {sample}"><figcaption>{sample}<br>'
+        f"{_safe(audit.history.name(int(audit.history.labels[sample])))}<br>{distance:.3f}, {inside}</figcaption></figure>"
+    )
 
 
 def _heat(weights: np.ndarray, picture: np.ndarray, palette: Palette) -> np.ndarray:

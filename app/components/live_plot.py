@@ -42,7 +42,9 @@ CSS = """
 # Facts the script rests on. Streamlit runs the export again for each change of data or theme and calls a returned clean-up
 # at unmount, but also when a run was overtaken by the next one: so the clean-up looks whether the chart is really gone.
 # An update during a press of the mouse would swallow the click, so it waits for the release.
-JS = SAVING_JS + """
+JS = (
+    SAVING_JS
+    + """
 let library = null
 let config = null  // one for all: another one would have `react` begin anew
 
@@ -144,6 +146,7 @@ export default function ({data, parentElement, setTriggerValue}) {
   })
 }
 """
+)
 
 _component = st.components.v2.component("live_plot", html=HTML, css=CSS, js=JS, isolate_styles=False)
 
@@ -195,6 +198,11 @@ def live_plot(figure: go.Figure | Drawing, *, key: str, height: int, remake: str
         It comes from the browser: check it.
     """
     _install_once()
-    data = {"spec": figure.to_json(validate=False), "height": height, "source": f"{SCRIPT_NAME}?v={plotly.__version__}", "name": key,
-            "remake": remake}
+    data = {
+        "spec": figure.to_json(validate=False),
+        "height": height,
+        "source": f"{SCRIPT_NAME}?v={plotly.__version__}",
+        "name": key,
+        "remake": remake,
+    }
     return _component(key=key, data=data, height=height, on_picked_change=lambda: None).picked

@@ -43,4 +43,7 @@ def unpack(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     length = int.from_bytes(content[4:8], "little")
     header, begin = json.loads(content[8 : 8 + length]), _aligned(8 + length)
     kinds = {short: name for name, short in TYPES.items()}
-    return header, {name: np.frombuffer(content, kinds[kind], count, begin + offset) for name, kind, offset, count in header.pop("arrays")}
+    return header, {
+        name: np.frombuffer(content, kinds[kind], count, begin + offset)
+        for name, kind, offset, count in header.pop("arrays")
+    }

@@ -82,7 +82,12 @@ def record(figure: go.Figure, command: str) -> dict[str, Any]:
     """What the page saves with a figure: summary, command, traces with plain lists, and layout without the template."""
     content = json.loads(figure.to_json(validate=False, engine="json"))
     layout = {name: value for name, value in content["layout"].items() if name != "template"}
-    return {"summary": layout.get("meta", {}).get("summary", ""), "command": command, "data": _plain(content["data"]), "layout": _plain(layout)}
+    return {
+        "summary": layout.get("meta", {}).get("summary", ""),
+        "command": command,
+        "data": _plain(content["data"]),
+        "layout": _plain(layout),
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -92,7 +92,9 @@ def timeline(strip: str, *, recorded: int, total: int, theme: str, position: Pos
     theme : "light" or "dark", as the page was drawn
     """
     data = {"strip": strip, "theme": theme, "recorded": recorded, "total": total, "epoch": (position.epoch or 0) + 1}
-    choice = _component(key="timeline", data=data, height=52, on_choice_change=lambda: None, on_theme_change=lambda: None).choice
+    choice = _component(
+        key="timeline", data=data, height=52, on_choice_change=lambda: None, on_theme_change=lambda: None
+    ).choice
     wanted = _new_choice(choice)
     return position if wanted is None or not recorded else Position(max(0, wanted - 1), False).among(recorded)
 

@@ -32,7 +32,9 @@ CLOSE_ENDS = 24.0
 
 def _series(metrics: Metrics, name: str) -> tuple[np.ndarray, np.ndarray]:
     """(K,) epoch numbers as shown and (K,) values, where the value is known."""
-    known = [(epoch_number(e), v) for e in sorted(metrics) if (v := metrics[e].get(name)) is not None and math.isfinite(v)]
+    known = [
+        (epoch_number(e), v) for e in sorted(metrics) if (v := metrics[e].get(name)) is not None and math.isfinite(v)
+    ]
     return np.array([e for e, _ in known], np.int32), np.array([v for _, v in known], np.float32)
 
 
@@ -43,7 +45,9 @@ def _timeline(palette: Palette, schedule: ScheduleConfig, current_epoch: int | N
     for i, (stage, first, last) in enumerate(stage_spans(schedule)):
         x0, x1 = epoch_number(first) - 0.5, epoch_number(last) + 0.5
         if i % 2:
-            sketch.shape("rect", x0=x0, x1=x1, y0=0, y1=1, yref="paper", fillcolor=palette.band, line_width=0, layer="below")
+            sketch.shape(
+                "rect", x0=x0, x1=x1, y0=0, y1=1, yref="paper", fillcolor=palette.band, line_width=0, layer="below"
+            )
         if (last + 1 - first) / total >= NARROWEST_LABELLED_BAND:
             sketch.note(
                 STAGE_NAMES[stage].replace(" ", "<br>", 1),
@@ -56,7 +60,9 @@ def _timeline(palette: Palette, schedule: ScheduleConfig, current_epoch: int | N
     if current_epoch is not None:
         now = epoch_number(current_epoch)
         sketch.shape("line", x0=now, x1=now, y0=0, y1=1, yref="paper", line={"color": palette.text, "width": 1.2})
-    sketch.layout(xaxis={"title.text": "epoch", "range": [0.5, total + 0.5], "showgrid": False}, margin={"t": 78}, hovermode="x")
+    sketch.layout(
+        xaxis={"title.text": "epoch", "range": [0.5, total + 0.5], "showgrid": False}, margin={"t": 78}, hovermode="x"
+    )
     return sketch
 
 
@@ -137,7 +143,9 @@ def _pool_size(
     if not len(epochs):
         first = epoch_number(facts.config.schedule.altruistic_epochs)
         return empty_figure(f"the first clean pool comes with epoch {first}<br>({when})", palette, title="Clean pool")
-    note = "poison not counted in this run" if truth_shown else "truth unknown: how many of them are poison is not known"
+    note = (
+        "poison not counted in this run" if truth_shown else "truth unknown: how many of them are poison is not known"
+    )
     sketch = _timeline(
         palette,
         facts.config.schedule,
@@ -156,7 +164,12 @@ def _pool_size(
         hovertemplate="%{y:,} samples<extra></extra>",
     )
     sketch.layout(
-        yaxis={"title.text": "clean pool (samples)", "range": [0, 1.08 * float(size.max())], "nticks": 5, "tickformat": ",d"},
+        yaxis={
+            "title.text": "clean pool (samples)",
+            "range": [0, 1.08 * float(size.max())],
+            "nticks": 5,
+            "tickformat": ",d",
+        },
         bargap=0.25,
         showlegend=False,
     )
@@ -216,7 +229,9 @@ def accuracy_curves(
         text = f"{label} <b>{percent(values[-1])}</b>{remark}"
         labels.append((float(values[-1]), int(epochs[-1]), text, colour))
     _add_end_labels(sketch, labels, schedule.total_epochs)
-    sketch.layout(yaxis={"title.text": "test images (percent)", "range": [-2, PERCENT_TOP], "tickvals": [0, 25, 50, 75, 100]})
+    sketch.layout(
+        yaxis={"title.text": "test images (percent)", "range": [-2, PERCENT_TOP], "tickvals": [0, 25, 50, 75, 100]}
+    )
     return sketch.figure()
 
 
@@ -245,7 +260,9 @@ def vote_bars(state: EpochState, facts: Facts, palette: Palette) -> go.Figure:
     if state.vote_scores is None:
         last = epoch_number(facts.config.schedule.altruistic_epochs - 1)
         return empty_figure(
-            f"voted on in the altruistic warm-up,<br>up to epoch {last}<br>({facts.epoch_text(state)})", palette, title=title
+            f"voted on in the altruistic warm-up,<br>up to epoch {last}<br>({facts.epoch_text(state)})",
+            palette,
+            title=title,
         )
     scores = np.nan_to_num(state.vote_scores.astype(np.float32))
     shown = np.sort(np.argsort(-scores, kind="stable")[:MOST_VOTE_BARS])
@@ -277,12 +294,31 @@ def vote_bars(state: EpochState, facts: Facts, palette: Palette) -> go.Figure:
     )
     needed = (state.verdict or {}).get("needed") if facts.config.split.target_estimator == "auto" else None
     if needed is not None:
-        sketch.shape("line", x0=needed, x1=needed, y0=0, y1=1, yref="paper", line={"color": palette.muted, "width": 1.2, "dash": "dot"})
-        sketch.note(f"needed: {needed:g}", x=needed, y=1, yref="paper", yanchor="bottom", font={"size": 11, "color": palette.muted})
+        sketch.shape(
+            "line",
+            x0=needed,
+            x1=needed,
+            y0=0,
+            y1=1,
+            yref="paper",
+            line={"color": palette.muted, "width": 1.2, "dash": "dot"},
+        )
+        sketch.note(
+            f"needed: {needed:g}",
+            x=needed,
+            y=1,
+            yref="paper",
+            yanchor="bottom",
+            font={"size": 11, "color": palette.muted},
+        )
     names = [f"<b>{facts.name(c)}</b>" if c == state.pseudo_target else facts.name(c) for c in shown]
     width = max((len(facts.name(c)) for c in shown), default=0)
     sketch.layout(
-        xaxis={"title.text": _vote_unit(facts, state.verdict is not None), "range": [0, 1.15 * max(1e-9, needed or 0.0, float(scores.max(initial=0)))], "nticks": 5},
+        xaxis={
+            "title.text": _vote_unit(facts, state.verdict is not None),
+            "range": [0, 1.15 * max(1e-9, needed or 0.0, float(scores.max(initial=0)))],
+            "nticks": 5,
+        },
         yaxis={
             "tickvals": rows,
             "ticktext": names,

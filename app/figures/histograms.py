@@ -67,7 +67,9 @@ def oss_distance_histogram(
     edges = np.linspace(0, _round_up(float(np.nanmax(np.where(np.isfinite(s), s, 0.0)))), DISTANCE_BINS + 1)
     add_distribution(sketch, s, is_poison, edges, palette, headroom=1.5 if note else 1.22)
     _add_cut(sketch, cut, edges, palette, log=False, note=note)
-    sketch.layout(xaxis={"range": [0, edges[-1]], "title.text": "distance S to the nearest other class (feature units)"})
+    sketch.layout(
+        xaxis={"range": [0, edges[-1]], "title.text": "distance S to the nearest other class (feature units)"}
+    )
     return sketch.figure()
 
 
@@ -78,9 +80,7 @@ def _no_oss_message(state: EpochState, facts: Facts) -> str:
         return f"measured once the main model trains:<br>from epoch {first} ({facts.epoch_text(state)})"
     if state.pseudo_target is None:
         return f"no single class is suspected,<br>so there is no distance to draw<br>({facts.epoch_text(state)})"
-    return (
-        f"OSS was decided at T1 = {schedule.t1} (epoch {decided})<br>and is not measured after it<br>({facts.epoch_text(state)})"
-    )
+    return f"OSS was decided at T1 = {schedule.t1} (epoch {decided})<br>and is not measured after it<br>({facts.epoch_text(state)})"
 
 
 def _round_up(value: float) -> float:
@@ -98,7 +98,12 @@ def steps(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def add_distribution(
-    sketch: Sketch, values: np.ndarray, is_poison: np.ndarray | None, edges: np.ndarray, palette: Palette, headroom: float = 1.22
+    sketch: Sketch,
+    values: np.ndarray,
+    is_poison: np.ndarray | None,
+    edges: np.ndarray,
+    palette: Palette,
+    headroom: float = 1.22,
 ) -> None:
     """A light total under the outlines of clean and poison; the labels of the cut go into the headroom above."""
     x, total = edges.astype(np.float32), steps(values, edges)

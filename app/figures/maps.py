@@ -51,7 +51,9 @@ def feature_map(
     size = 5.0 if shown.sum() <= 1500 else 4.0
     for group in groups:
         member = shown & group.mask[idx]
-        names = np.array([facts.name(c) for c in range(max(len(facts.class_names), int(facts.labels.max()) + 1))], dtype=object)
+        names = np.array(
+            [facts.name(c) for c in range(max(len(facts.class_names), int(facts.labels.max()) + 1))], dtype=object
+        )
         add_points(
             sketch,
             group,

@@ -59,7 +59,12 @@ def add_points(
             "color": fill,
             "cmin": 0,
             "cmax": 1,
-            "colorscale": [[0, faded(group.colour, 0)], [0.5, faded(group.colour, 0)], [0.5, group.colour], [1, group.colour]],
+            "colorscale": [
+                [0, faded(group.colour, 0)],
+                [0.5, faded(group.colour, 0)],
+                [0.5, group.colour],
+                [1, group.colour],
+            ],
             "showscale": False,
             "size": size,
             "symbol": group.symbol,

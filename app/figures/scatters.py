@@ -29,13 +29,19 @@ def discrepancy_scatter(
     title = "Loss of both models"
     if state.main_loss is None:
         first = epoch_number(facts.config.schedule.altruistic_epochs)
-        return empty_figure(f"needs the main model: from epoch {first}<br>({facts.epoch_text(state)})", palette, title=title)
+        return empty_figure(
+            f"needs the main model: from epoch {first}<br>({facts.epoch_text(state)})", palette, title=title
+        )
     in_pool = state.clean_mask if clean_mask is None else clean_mask
     x, y = (np.clip(loss.astype(np.float64), LOSS_LOW, LOSS_HIGH) for loss in (state.main_loss, state.altruistic_loss))
-    suspected = facts.labels == state.pseudo_target if state.pseudo_target is not None else np.ones(len(facts.labels), bool)
+    suspected = (
+        facts.labels == state.pseudo_target if state.pseudo_target is not None else np.ones(len(facts.labels), bool)
+    )
     front = suspected if truth is None else suspected | truth.is_poison
     target = (
-        "no class suspected" if state.pseudo_target is None else f"points: {facts.name(state.pseudo_target)}, grey: other classes"
+        "no class suspected"
+        if state.pseudo_target is None
+        else f"points: {facts.name(state.pseudo_target)}, grey: other classes"
     )
     sketch = Sketch(
         palette,
@@ -101,14 +107,20 @@ def _add_stage_cut(sketch: Sketch, state: EpochState, facts: Facts, palette: Pal
     grid = np.geomspace(LOSS_LOW, LOSS_HIGH, 300)
     if state.stage == "initial_pools":
         cut = Cut("ALS", ratio, state.altruistic_loss, als_clean_mask(state.altruistic_loss, ratio))
-        fixed = "" if state.main_epoch == facts.config.schedule.t1 else f" (pool fixed since T1 = {facts.config.schedule.t1})"
+        fixed = (
+            ""
+            if state.main_epoch == facts.config.schedule.t1
+            else f" (pool fixed since T1 = {facts.config.schedule.t1})"
+        )
         curve = np.full_like(grid, np.nan if cut.value is None else np.clip(cut.value, LOSS_LOW, LOSS_HIGH))
         label = f"ALS {share(ratio)}: keeps above {measure(cut.value or 0.0)}{fixed}"
     elif state.stage in ("class_completion", "selective_drop"):
         gap = loss_discrepancy(state.altruistic_loss, state.main_loss)
         completion = facts.config.split.completion
         by_class = completion.startswith("balanced") and state.pseudo_target is not None
-        kept = discrepancy_clean_mask(gap, facts.labels, ratio, completion if by_class else "off", target_label=state.pseudo_target)
+        kept = discrepancy_clean_mask(
+            gap, facts.labels, ratio, completion if by_class else "off", target_label=state.pseudo_target
+        )
         kept &= (facts.labels == state.pseudo_target) if by_class else True
         cut = Cut("", ratio, gap, kept)
         curve = grid + (np.nan if cut.value is None else cut.value)

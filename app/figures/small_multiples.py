@@ -16,7 +16,9 @@ class SmallMultiples(Sketch):
     gap : free shares of the width and of the height between two panels
     """
 
-    def __init__(self, palette: Palette, *, rows: int, columns: int, gap: tuple[float, float] = (0.05, 0.2), **words: str) -> None:
+    def __init__(
+        self, palette: Palette, *, rows: int, columns: int, gap: tuple[float, float] = (0.05, 0.2), **words: str
+    ) -> None:
         super().__init__(palette, **words)
         self._palette, self._rows, self._columns = palette, rows, columns
         self._width = (1 - gap[0] * (columns - 1)) / columns
@@ -30,10 +32,30 @@ class SmallMultiples(Sketch):
         top = 1 - row * (self._height + self._gap[1])
         number = "" if i == 0 else str(i + 1)
         axes = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
-        self.layout(**{
-            f"xaxis{number}": {"anchor": axes["yaxis"], "domain": [left, min(1.0, left + self._width)], "nticks": 5, **x},
-            f"yaxis{number}": {"anchor": axes["xaxis"], "domain": [max(0.0, top - self._height), top], "nticks": 4, **y},
-        })
-        self.note(f"<b>{title}</b>", x=left, y=top, xref="paper", yref="paper", xanchor="left", yanchor="bottom",
-                  font={"size": 12, "color": self._palette.text})
+        self.layout(
+            **{
+                f"xaxis{number}": {
+                    "anchor": axes["yaxis"],
+                    "domain": [left, min(1.0, left + self._width)],
+                    "nticks": 5,
+                    **x,
+                },
+                f"yaxis{number}": {
+                    "anchor": axes["xaxis"],
+                    "domain": [max(0.0, top - self._height), top],
+                    "nticks": 4,
+                    **y,
+                },
+            }
+        )
+        self.note(
+            f"<b>{title}</b>",
+            x=left,
+            y=top,
+            xref="paper",
+            yref="paper",
+            xanchor="left",
+            yanchor="bottom",
+            font={"size": 12, "color": self._palette.text},
+        )
         return axes

@@ -25,7 +25,8 @@ def stage_strip(schedule: ScheduleConfig, epoch: int | None, palette: Palette, *
     """
     total = schedule.total_epochs
     cells = "".join(
-        _stage_cell(stage, first, last, epoch, palette, i) for i, (stage, first, last) in enumerate(stage_spans(schedule))
+        _stage_cell(stage, first, last, epoch, palette, i)
+        for i, (stage, first, last) in enumerate(stage_spans(schedule))
     )
     label, mark = "no epoch yet", ""
     if epoch is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from app.style.glossary import safe
 from app.server.recorded import EpochRow
+from app.style.glossary import safe
 from app.style.theme import count
 from bsd_engine.audit.words import measure
 from bsd_engine.config.settings import BSDConfig, ScheduleConfig
@@ -61,10 +61,20 @@ def lines(config: BSDConfig) -> tuple[Line, ...]:
         Line(21, 2, first, first_note),
         Line(22, 1, f"else if [[T1]] + {schedule.init_epochs} ≤ [[T]] < [[T2]]"),
         Line(25, 2, "[[alpha_T]] ← half a cosine from [[beta]] to [[alpha]]"),
-        Line(28, 2, f"[[D_c]] ← the share [[alpha_T]] with the largest gap [[gap]]; {completion}", "" if split.completion == "fewest" else "the paper fills up the class with the fewest"),
+        Line(
+            28,
+            2,
+            f"[[D_c]] ← the share [[alpha_T]] with the largest gap [[gap]]; {completion}",
+            "" if split.completion == "fewest" else "the paper fills up the class with the fewest",
+        ),
         Line(29, 1, "else if [[T]] ≥ [[T2]]"),
         Line(31, 2, "[[alpha_T]] ← [[alpha]]"),
-        Line(34, 2, "[[D_c]] ← as before" + (", less what both models call [[y_t]]" if split.selective_drop else ""), "" if split.selective_drop else "this run drops nothing"),
+        Line(
+            34,
+            2,
+            "[[D_c]] ← as before" + (", less what both models call [[y_t]]" if split.selective_drop else ""),
+            "" if split.selective_drop else "this run drops nothing",
+        ),
         Line(36, 1, "[[D_p]] ← [[D]] without [[D_c]]"),
         Line(38, 1, "train [[f]]: [[D_c]] with labels, [[D_p]] without"),
         Line(39, 1, "if [[T]] < [[T2]]"),
@@ -95,7 +105,9 @@ def executed(schedule: ScheduleConfig, epoch: int) -> tuple[int, ...]:
 def variables(run: RunReader, row: EpochRow) -> list[tuple[str, str]]:
     """The variables after an epoch, as (term of the glossary, value); what is not known there is left out."""
     m, n = row.metrics, run.num_samples
-    found: list[tuple[str, str]] = [("T", f"{row.main_epoch}" if row.main_epoch >= 0 else f"not yet; i = {row.epoch + 1}")]
+    found: list[tuple[str, str]] = [
+        ("T", f"{row.main_epoch}" if row.main_epoch >= 0 else f"not yet; i = {row.epoch + 1}")
+    ]
     if row.clean_ratio is not None and row.main_epoch >= run.config.schedule.t1:
         found.append(("alpha_T", f"{row.clean_ratio:.3f}"))
     if (pool := m.get("clean_pool_size")) is not None:

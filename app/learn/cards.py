@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.server import recorded
-from app.style import words
 from app.server.registry import registry, runs_root
-from bsd_engine.recordings import library
+from app.style import words
 from bsd_engine.errors import BSDError
+from bsd_engine.recordings import library
 from bsd_engine.runs.reader import list_runs
 
 OWN_CARDS = 6
@@ -51,7 +51,11 @@ def _own_card(run: str) -> Card:
     except BSDError as error:
         return Card(run=run, title=run, sentence=str(error))
     config, status = reader.config, words.STATUS[reader.status]
-    return Card(run=run, title=f"{words.attack(config.attack.attack)} · {words.source(config.data.data)}", sentence=f"Your run of {words.moment(reader.created)}, {status}.")
+    return Card(
+        run=run,
+        title=f"{words.attack(config.attack.attack)} · {words.source(config.data.data)}",
+        sentence=f"Your run of {words.moment(reader.created)}, {status}.",
+    )
 
 
 def folder(run: str) -> Path:

@@ -13,7 +13,13 @@ from app.learn.tour import TITLES
 
 Captions = Literal["student", "researcher"]
 CAPTIONS: tuple[Captions, ...] = ("student", "researcher")
-HIDEABLE = {"cards": "recordings", "time": "time and play", "algorithm": "Algorithm 1", "cuts": "moving the cuts", "captions": "captions switch"}
+HIDEABLE = {
+    "cards": "recordings",
+    "time": "time and play",
+    "algorithm": "Algorithm 1",
+    "cuts": "moving the cuts",
+    "captions": "captions switch",
+}
 PARTS = ("step", "captions", "slides", "hide")
 STEPS = len(TITLES)
 
@@ -41,18 +47,24 @@ def parse(address: Mapping[str, str]) -> tuple[Lesson, list[str]]:
     step = address.get("step", "")
     number = int(step) if step.isascii() and step.isdigit() and len(step) < 4 else 0
     if step and not 1 <= number <= STEPS:
-        problems.append(f"The address names step {step[:20]} of the tour, but there are 1 to {STEPS}; this is the first.")
+        problems.append(
+            f"The address names step {step[:20]} of the tour, but there are 1 to {STEPS}; this is the first."
+        )
         number = 1
     captions = address.get("captions", "student")
     if captions not in CAPTIONS:
-        problems.append(f"The address asks for captions for {captions[:20]}, but there are {' and '.join(CAPTIONS)}; these are for students.")
+        problems.append(
+            f"The address asks for captions for {captions[:20]}, but there are {' and '.join(CAPTIONS)}; these are for students."
+        )
         captions = "student"
     slides = address.get("slides", "")
     if slides not in ("", "0", "1"):
         problems.append(f"The address says slides={slides[:20]}; it takes 1 or 0, so slides are off.")
     named = [part for part in address.get("hide", "").split(",") if part]
     if unknown := [part for part in named if part not in HIDEABLE]:
-        problems.append(f"The address hides {unknown[0][:20]}, which is none of {', '.join(HIDEABLE)}; that part of it is left out.")
+        problems.append(
+            f"The address hides {unknown[0][:20]}, which is none of {', '.join(HIDEABLE)}; that part of it is left out."
+        )
     hidden = tuple(part for part in HIDEABLE if part in named)
     return Lesson(step=max(0, number - 1), captions=captions, slides=slides == "1", hidden=hidden), problems
 
@@ -73,6 +85,17 @@ def parse_lesson(value: Any) -> Lesson | None:
     if not isinstance(value, dict):
         return None
     step, captions, hidden = value.get("step"), value.get("captions"), value.get("hidden")
-    if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step < STEPS or captions not in CAPTIONS or not isinstance(hidden, list):
+    if (
+        not isinstance(step, int)
+        or isinstance(step, bool)
+        or not 0 <= step < STEPS
+        or captions not in CAPTIONS
+        or not isinstance(hidden, list)
+    ):
         return None
-    return Lesson(step=step, captions=captions, slides=value.get("slides") is True, hidden=tuple(part for part in HIDEABLE if part in hidden))
+    return Lesson(
+        step=step,
+        captions=captions,
+        slides=value.get("slides") is True,
+        hidden=tuple(part for part in HIDEABLE if part in hidden),
+    )

@@ -11,9 +11,9 @@ import numpy as np
 from app.server import recorded
 from app.server.recorded import EpochRow
 from bsd_engine.files.bounded import Stamp
+from bsd_engine.method.preview import descending_order
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.shares import exact_count
-from bsd_engine.method.preview import descending_order
 
 SHOWN = 24
 """Images of the second step."""
@@ -102,7 +102,13 @@ def numbers(run: RunReader) -> Numbers:
 def _marks(run: RunReader, epochs: int) -> Marks:
     s = run.config.schedule
     main = s.altruistic_epochs
-    wanted = {"learned": main - 1, "first_pool": main + s.t1, "growing": main + s.t1 + s.init_epochs, "grown": main + s.t2 - 1, "last": epochs - 1}
+    wanted = {
+        "learned": main - 1,
+        "first_pool": main + s.t1,
+        "growing": main + s.t1 + s.init_epochs,
+        "grown": main + s.t2 - 1,
+        "last": epochs - 1,
+    }
     return Marks(**{name: max(0, min(epochs - 1, at)) for name, at in wanted.items()})
 
 
@@ -120,18 +126,38 @@ def _numbers(path: str, epochs: int, stamps: tuple[Stamp, ...]) -> Numbers:
     als, oss = _cuts(run, marks.first_pool, poison) if first else (None, None)
     at_first = recorded.state(run.path, marks.first_pool)
     return Numbers(
-        marks=marks, epochs=epochs, samples=run.num_samples, poison=None if poison is None else int(poison.sum()), attack=run.config.attack.attack,
-        attacked=attacked, suspected=suspected, plain=(m.get("altruistic_clean_accuracy"), m.get("altruistic_attack_success_rate")),
+        marks=marks,
+        epochs=epochs,
+        samples=run.num_samples,
+        poison=None if poison is None else int(poison.sum()),
+        attack=run.config.attack.attack,
+        attacked=attacked,
+        suspected=suspected,
+        plain=(m.get("altruistic_clean_accuracy"), m.get("altruistic_attack_success_rate")),
         final=(history[-1].metrics.get("clean_accuracy"), history[-1].metrics.get("attack_success_rate")),
-        labelled=_labelled(run.labels, focus, poison), poisoned=_various(run, poison),
+        labelled=_labelled(run.labels, focus, poison),
+        poisoned=_various(run, poison),
         loss=None if poison is None else sides(recorded.state(run.path, marks.learned).altruistic_loss, poison),
         distance=_of_class(at_first.oss_score if first else None, run.labels, suspected, poison),
         near_own=_near_own(run, at_first.nearest_class if first else None, suspected),
-        als=als, oss=oss, first=_pool(history[marks.first_pool]) if first else None,
-        growing=_pool(history[marks.growing]) if history[marks.growing].stage in ("class_completion", "selective_drop") else None,
-        grown=_pool(history[marks.grown]) if history[marks.grown].stage in ("class_completion", "selective_drop") else None,
+        als=als,
+        oss=oss,
+        first=_pool(history[marks.first_pool]) if first else None,
+        growing=_pool(history[marks.growing])
+        if history[marks.growing].stage in ("class_completion", "selective_drop")
+        else None,
+        grown=_pool(history[marks.grown])
+        if history[marks.grown].stage in ("class_completion", "selective_drop")
+        else None,
         last=_pool(history[marks.last]) if history[marks.last].main_epoch >= run.config.schedule.t1 else None,
-        most_poison=max((r.metrics["poison_in_clean_pool"] for r in history if r.metrics.get("poison_in_clean_pool") is not None and r.main_epoch >= run.config.schedule.t1), default=None),
+        most_poison=max(
+            (
+                r.metrics["poison_in_clean_pool"]
+                for r in history
+                if r.metrics.get("poison_in_clean_pool") is not None and r.main_epoch >= run.config.schedule.t1
+            ),
+            default=None,
+        ),
         smallest=_smallest(run, marks.last),
     )
 
@@ -154,7 +180,9 @@ def sides(scores: np.ndarray, poison: np.ndarray) -> Sides | None:
     return Sides(poison=float(np.median(bad)), clean=float(np.median(good)), smaller=float(above.mean() / len(good)))
 
 
-def _of_class(scores: np.ndarray | None, labels: np.ndarray, target: int | None, poison: np.ndarray | None) -> Sides | None:
+def _of_class(
+    scores: np.ndarray | None, labels: np.ndarray, target: int | None, poison: np.ndarray | None
+) -> Sides | None:
     if scores is None or poison is None or target is None:
         return None
     chosen = labels == target
@@ -174,14 +202,24 @@ def _cuts(run: RunReader, epoch: int, poison: np.ndarray | None) -> tuple[Pool |
     state, split, labels = recorded.state(run.path, epoch), run.config.split, run.labels
     if state.oss_score is None or state.pseudo_target is None:
         return None, None
-    losses = state.altruistic_loss if split.als_snapshot == "current" else recorded.state(run.path, run.config.schedule.altruistic_epochs - 1).altruistic_loss
+    losses = (
+        state.altruistic_loss
+        if split.als_snapshot == "current"
+        else recorded.state(run.path, run.config.schedule.altruistic_epochs - 1).altruistic_loss
+    )
     n = len(labels)
     als = np.zeros(n, bool)
-    als[descending_order(losses)[: exact_count(split.als_init_ratio if split.als_init_ratio is not None else split.alpha, n)]] = True
+    als[
+        descending_order(losses)[
+            : exact_count(split.als_init_ratio if split.als_init_ratio is not None else split.alpha, n)
+        ]
+    ] = True
     suspects = np.flatnonzero(labels == state.pseudo_target)
     oss = labels != state.pseudo_target
     oss[suspects[descending_order(state.oss_score[suspects])[: exact_count(split.beta, len(suspects))]]] = True
-    return tuple(Pool(size=int(kept.sum()), poison=None if poison is None else int((kept & poison).sum())) for kept in (als, oss))  # type: ignore[return-value]
+    return tuple(
+        Pool(size=int(kept.sum()), poison=None if poison is None else int((kept & poison).sum())) for kept in (als, oss)
+    )  # type: ignore[return-value]
 
 
 def _pool(row: EpochRow) -> Pool | None:
@@ -214,5 +252,7 @@ def _various(run: RunReader, poison: np.ndarray | None, most: int = 12) -> np.nd
     ids = np.flatnonzero(poison) if poison is not None and poison.any() else np.arange(run.num_samples)
     classes = run.labels if truth is None else truth.original_labels
     ids = np.random.default_rng(1).permutation(ids)
-    order = np.argsort([np.count_nonzero(classes[ids[:k]] == classes[i]) for k, i in enumerate(ids[:600])], kind="stable")
+    order = np.argsort(
+        [np.count_nonzero(classes[ids[:k]] == classes[i]) for k, i in enumerate(ids[:600])], kind="stable"
+    )
     return np.sort(ids[:600][order[:most]])

@@ -13,22 +13,22 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.run import remake
-from app.server import data_paths, uploads
-from app.style import words
-from app.figures.attacks import class_bars, spectrum_figure
 from app.attacks.form import attack_form
-from app.run.controls import fill_in
-from app.components.live_plot import live_plot
-from app.figures.pixels import GAIN, data_uri, difference_picture, enlarged, fitting_gain, thumbnail
 from app.attacks.poisoned_view import Kind, PoisonedView, poisoned_view
+from app.components.live_plot import live_plot
+from app.figures.attacks import class_bars, spectrum_figure
+from app.figures.pixels import GAIN, data_uri, difference_picture, enlarged, fitting_gain, thumbnail
+from app.run import remake
+from app.run.controls import fill_in
+from app.server import data_paths, uploads
 from app.server.registry import registry
+from app.style import words
 from app.style.theme import Palette, class_name, count, palette_for, percent
 from bsd_engine import attacks
-from bsd_engine.prepare import export
+from bsd_engine.compute.progress import Bar, shown_by
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError
-from bsd_engine.compute.progress import Bar, shown_by
+from bsd_engine.prepare import export
 from bsd_engine.prepare.spectrum import spectrum
 
 SIDE = 224
@@ -38,7 +38,8 @@ LARGEST_DOWNLOAD = 200_000_000
 MOST_VIEWS = 2
 KINDS: dict[Kind, str] = {"poisoned": "poisoned", "noise": "noise", "unchanged": "unchanged", "all": "all"}
 TRUTH = {
-    "poisoned": ("◆", "is poisoned"), "noise": ("○", "is a noise image: changed, label kept"),
+    "poisoned": ("◆", "is poisoned"),
+    "noise": ("○", "is a noise image: changed, label kept"),
     "unchanged": ("○", "is clean: not changed"),
 }
 
@@ -78,7 +79,10 @@ def _view(config: BSDConfig) -> PoisonedView:
     views, key = _views(), _key(config)
     if (view := views.get(key)) is None:
         name, size = words.attack(config.attack.attack), config.data.limit
-        with st.spinner(f"Poisoning {f'up to {count(size)}' if size else 'all'} images with {name}"), shown_by(_bar(st.empty())):
+        with (
+            st.spinner(f"Poisoning {f'up to {count(size)}' if size else 'all'} images with {name}"),
+            shown_by(_bar(st.empty())),
+        ):
             view = poisoned_view(config)
         while len(views) >= MOST_VIEWS:
             views.pop(next(iter(list(views))), None)  # a list, since another session may change the dict meanwhile
@@ -96,7 +100,10 @@ def _views() -> dict[str, PoisonedView]:
 def _bar(place: DeltaGenerator) -> Bar:
     def steps(numbers: range, what: str) -> Iterator[int]:
         for i in numbers:
-            place.progress(i / len(numbers), f"Crafting the trigger: {what}, step {i + 1} of {len(numbers)}. Kept for the next time.")
+            place.progress(
+                i / len(numbers),
+                f"Crafting the trigger: {what}, step {i + 1} of {len(numbers)}. Kept for the next time.",
+            )
             yield i
         place.empty()
 
@@ -106,10 +113,12 @@ def _bar(place: DeltaGenerator) -> Bar:
 def _key(config: BSDConfig) -> str:
     """All that the poisoned set depends on; files and folders of images are known by their times, too."""
     parts = config.to_dict()
-    return json.dumps([config.seed, parts["data"], parts["attack"], data_paths.stamps(config.data.data)], sort_keys=True)
+    return json.dumps(
+        [config.seed, parts["data"], parts["attack"], data_paths.stamps(config.data.data)], sort_keys=True
+    )
 
 
-# -- head: what was done, and what to do with it ---------------------------------------------------------------------------
+# -- head: what was done, and what to do with it ---------------------------------------------------
 
 
 def _head(config: BSDConfig, view: PoisonedView, run_page: st.Page) -> None:
@@ -118,8 +127,13 @@ def _head(config: BSDConfig, view: PoisonedView, run_page: st.Page) -> None:
         st.html(f'<div class="now three">{html.escape(_sentence(config, view), quote=False)}</div>')
     with right, st.container(horizontal=True, horizontal_alignment="right"):
         _save(config, view)
-        if st.button("Train with this attack", key="train_with", type="primary", icon=":material/play_arrow:",
-                     help="Fills in the form of the page Run; Start is pressed there."):
+        if st.button(
+            "Train with this attack",
+            key="train_with",
+            type="primary",
+            icon=":material/play_arrow:",
+            help="Fills in the form of the page Run; Start is pressed there.",
+        ):
             _carry_over(config, run_page)
 
 
@@ -128,20 +142,35 @@ def _sentence(config: BSDConfig, view: PoisonedView) -> str:
     chosen, kind, prepared = config.attack, attacks.kind(config.attack.attack), view.prepared
     poison, noise = int(view.poison_mask.sum()), int(view.noise_mask.sum())
     target = html.unescape(class_name(prepared.class_names, chosen.target_label))
-    labels = f"keep the label {target}" if kind.clean_label else f"the label {target}" if kind.has_target else "the label of the next class"
+    labels = (
+        f"keep the label {target}"
+        if kind.clean_label
+        else f"the label {target}"
+        if kind.has_target
+        else "the label of the next class"
+    )
     extra = f" {count(noise)} noise images are changed, too, and keep their label." if noise else ""
     name = words.attack(chosen.attack)
-    return (f"{name[0].upper()}{name[1:]} on {words.source(config.data.data)}: {count(poison)} of {count(view.size)} training images "
-            f"({percent(100 * poison / view.size)}) get the trigger and {labels}.{extra}")
+    return (
+        f"{name[0].upper()}{name[1:]} on {words.source(config.data.data)}: {count(poison)} of {count(view.size)} training images "
+        f"({percent(100 * poison / view.size)}) get the trigger and {labels}.{extra}"
+    )
 
 
 def _save(config: BSDConfig, view: PoisonedView) -> None:
     """The set as a file, or where it is too large for a browser, the command that makes one."""
     size = view.prepared.nbytes
     if size <= LARGEST_DOWNLOAD:
-        st.download_button(f"Download .npz ({size / 1e6:.0f} MB)", lambda: export.npz_bytes(view.prepared), "poisoned.npz",
-                           "application/octet-stream", key="download", on_click="ignore", icon=":material/download:",
-                           help="Training, test and triggered test images with given and original labels; npz:PATH trains on it.")
+        st.download_button(
+            f"Download .npz ({size / 1e6:.0f} MB)",
+            lambda: export.npz_bytes(view.prepared),
+            "poisoned.npz",
+            "application/octet-stream",
+            key="download",
+            on_click="ignore",
+            icon=":material/download:",
+            help="Training, test and triggered test images with given and original labels; npz:PATH trains on it.",
+        )
     with st.popover("Command", help="Saves the same set, also as a folder of PNG files."):
         if size > LARGEST_DOWNLOAD:
             st.markdown(f"The set has {size / 1e6:,.0f} MB, too much for a download.")
@@ -162,7 +191,7 @@ def _carry_over(config: BSDConfig, run_page: st.Page) -> None:
     st.switch_page(run_page)
 
 
-# -- one image -------------------------------------------------------------------------------------------------------------
+# -- one image -------------------------------------------------------------------------------------
 
 
 @st.fragment
@@ -174,11 +203,22 @@ def _images(config: BSDConfig, view: PoisonedView) -> None:
     st.html(_panes(view, number, palette))
     left, right = st.columns(2)
     with left:
-        live_plot(spectrum_figure(spectrum(view.trigger.difference), palette), key="attack_spectrum", height=FIGURE_HEIGHT,
-                  remake=remake.command("attack_spectrum", palette=palette, config=config))
+        live_plot(
+            spectrum_figure(spectrum(view.trigger.difference), palette),
+            key="attack_spectrum",
+            height=FIGURE_HEIGHT,
+            remake=remake.command("attack_spectrum", palette=palette, config=config),
+        )
     with right:
-        bars = class_bars(view.counts(view.poison_mask), view.counts(view.noise_mask), view.prepared.class_names, palette)
-        live_plot(bars, key="attack_classes", height=FIGURE_HEIGHT, remake=remake.command("attack_classes", palette=palette, config=config))
+        bars = class_bars(
+            view.counts(view.poison_mask), view.counts(view.noise_mask), view.prepared.class_names, palette
+        )
+        live_plot(
+            bars,
+            key="attack_classes",
+            height=FIGURE_HEIGHT,
+            remake=remake.command("attack_classes", palette=palette, config=config),
+        )
     _strip(view, numbers, number, palette)
 
 
@@ -187,16 +227,37 @@ def _choose(view: PoisonedView) -> np.ndarray:
     with st.container(horizontal=True, vertical_alignment="bottom", key="image_choice"):
         kinds = [kind for kind in KINDS if kind != "noise" or view.noise_mask.any()]
         # Another list of kinds is another widget: a choice that the new attack lacks cannot stay.
-        kind = st.segmented_control("Show", kinds, key=f"seen_kind_{len(kinds)}", default="poisoned", required=True, format_func=KINDS.get)
+        kind = st.segmented_control(
+            "Show", kinds, key=f"seen_kind_{len(kinds)}", default="poisoned", required=True, format_func=KINDS.get
+        )
         names = [html.unescape(class_name(view.prepared.class_names, c)) for c in range(view.prepared.num_classes)]
         # The names are part of the key: another data set has another list of classes.
-        label = st.selectbox("Original class", range(-1, len(names)), key=f"seen_class_{hash(tuple(names))}", width=190,
-                             format_func=lambda c: "all classes" if c < 0 else names[c])
+        label = st.selectbox(
+            "Original class",
+            range(-1, len(names)),
+            key=f"seen_class_{hash(tuple(names))}",
+            width=190,
+            format_func=lambda c: "all classes" if c < 0 else names[c],
+        )
         numbers = view.numbers(kind, None if label < 0 else label)
         _keep_number(view, numbers, (kind, label))
-        st.button("Previous", icon=":material/chevron_left:", key="previous", on_click=_step, args=(numbers, -1), disabled=len(numbers) < 2)
-        st.button("Next", icon=":material/chevron_right:", icon_position="right", key="next", on_click=_step, args=(numbers, 1),
-                  disabled=len(numbers) < 2)
+        st.button(
+            "Previous",
+            icon=":material/chevron_left:",
+            key="previous",
+            on_click=_step,
+            args=(numbers, -1),
+            disabled=len(numbers) < 2,
+        )
+        st.button(
+            "Next",
+            icon=":material/chevron_right:",
+            icon_position="right",
+            key="next",
+            on_click=_step,
+            args=(numbers, 1),
+            disabled=len(numbers) < 2,
+        )
         st.number_input("Image number", 0, view.size - 1, step=1, key="seen_number", width=130)
         number = st.session_state["seen_number"] or 0
         place = np.searchsorted(numbers, number)
@@ -236,9 +297,16 @@ def _panes(view: PoisonedView, number: int, palette: Palette) -> str:
     panes = [
         ("Original", view.original(number), f"label {own}"),
         ("As trained on", view.poisoned(number), f"label {given}"),
-        (f"Difference × {GAIN}", difference_picture(difference), f"mid grey: no change; largest: {largest} of 255 levels"),
-        (f"Trigger × {gain:.0f}", difference_picture(trigger.difference, gain),
-         f"on {trigger.ground}" + ("; each image has its own" if trigger.varies else "")),
+        (
+            f"Difference × {GAIN}",
+            difference_picture(difference),
+            f"mid grey: no change; largest: {largest} of 255 levels",
+        ),
+        (
+            f"Trigger × {gain:.0f}",
+            difference_picture(trigger.difference, gain),
+            f"on {trigger.ground}" + ("; each image has its own" if trigger.varies else ""),
+        ),
     ]
     figures = "".join(_figure(title, pixels, note) for title, pixels, note in panes)
     truth = f'<div class="truth"><b style="color:{colour}">{sign}</b> Image {number} {said}</div>'
@@ -252,7 +320,7 @@ def _figure(title: str, pixels: np.ndarray, note: str) -> str:
     return f"<figure><figcaption><b>{title}</b></figcaption>{picture}<figcaption>{note}</figcaption></figure>"
 
 
-# -- many images -----------------------------------------------------------------------------------------------------------
+# -- many images -----------------------------------------------------------------------------------
 
 
 def _strip(view: PoisonedView, numbers: np.ndarray, number: int, palette: Palette) -> None:
@@ -280,5 +348,7 @@ def _small(view: PoisonedView, number: int, palette: Palette, chosen: bool) -> s
     labels = f"{own} → {given}" if given != own else f"{own}, kept"
     colour, sign = (palette.poison, "◆") if poisoned else (palette.clean, "○")
     ring = ' class="chosen"' if chosen else ""
-    return (f'<figure{ring}><img src="{data_uri(thumbnail(view.poisoned(number)))}" alt="image {number}">'
-            f'<figcaption><b style="color:{colour}">{sign}</b> {number}<br>{labels}</figcaption></figure>')
+    return (
+        f'<figure{ring}><img src="{data_uri(thumbnail(view.poisoned(number)))}" alt="image {number}">'
+        f'<figcaption><b style="color:{colour}">{sign}</b> {number}<br>{labels}</figcaption></figure>'
+    )

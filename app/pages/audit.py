@@ -10,14 +10,14 @@ import numpy as np
 import streamlit as st
 
 from app.audit import audited
-from app.state import linked
-from app.style import words
 from app.audit.audited import FLAGS, PICTURED, SORTS, Audited, Filter
-from app.audit.tools import bound_panel, common_panel, downloads_panel, sealed_panel
-from app.state.linked import Linked
 from app.audit.passport import passport
-from app.state.run_choice import chosen_run, looked_at
+from app.audit.tools import bound_panel, common_panel, downloads_panel, sealed_panel
 from app.server.registry import registry
+from app.state import linked
+from app.state.linked import Linked
+from app.state.run_choice import chosen_run, looked_at
+from app.style import words
 from app.style.theme import count, palette_for
 from bsd_engine.audit.alarms import Alarm, alarms
 from bsd_engine.errors import BSDError
@@ -33,7 +33,9 @@ def render(run_page: Any) -> None:
     runs = registry()
     run_id = chosen_run(runs, "audit", truth_help=TRUTH_HELP)
     if run_id is None:
-        st.info("There is no run to audit yet. Start one on the page Run, with your own data under \"folder of images\" and attack \"none added\".")
+        st.info(
+            'There is no run to audit yet. Start one on the page Run, with your own data under "folder of images" and attack "none added".'
+        )
         st.page_link(run_page, label="To the page Run")
         return
     try:
@@ -59,7 +61,9 @@ def _body(audit: Audited) -> None:
 
 def _tools(audit: Audited, looked: Linked, *, truth_shown: bool) -> None:
     """One of the tools at a time, so that the others cost nothing."""
-    tool = st.segmented_control("Tools", TOOLS, default=TOOLS[0], required=True, key="audit_tool", label_visibility="collapsed")
+    tool = st.segmented_control(
+        "Tools", TOOLS, default=TOOLS[0], required=True, key="audit_tool", label_visibility="collapsed"
+    )
     if tool == "In common":
         common_panel(audit, looked.selected)
     elif tool == "Audit to a bound":
@@ -67,7 +71,7 @@ def _tools(audit: Audited, looked: Linked, *, truth_shown: bool) -> None:
     elif tool == "Downloads":
         downloads_panel(audit, truth_shown=truth_shown)
     elif truth_shown:
-        st.info("The truth is shown already; switch \"Show truth\" off to seal it.")
+        st.info('The truth is shown already; switch "Show truth" off to seal it.')
     else:
         sealed_panel(audit)
 
@@ -78,25 +82,40 @@ def _alarms(seen: tuple[Alarm, ...]) -> None:
     shown = sorted(seen, key=lambda alarm: order[alarm.level])
     cards = "".join(
         f'<details class="alarm is-{a.level}"{" open" if a.level == "alarm" else ""}><summary>{SIGNS[a.level]} {html.escape(a.title)}</summary>'
-        f'<p>{html.escape(a.sentence, quote=False)}</p></details>' for a in shown)
+        f"<p>{html.escape(a.sentence, quote=False)}</p></details>"
+        for a in shown
+    )
     st.html(f'<div class="alarms">{cards}</div>')
 
 
-# -- table -----------------------------------------------------------------------------------------------------------------------
+# -- table -----------------------------------------------------------------------------------------
 
 
 def _filter(audit: Audited, looked: Linked) -> Filter:
     names = [html.unescape(audit.history.name(c)) for c in range(len(audit.history.class_names))]
     with st.container(horizontal=True, vertical_alignment="bottom", key="audit_filter"):
-        label = st.selectbox("Label", range(-1, len(names)), key=f"audit_label_{audit.run.run_id}", width=150,
-                             format_func=lambda c: "all" if c < 0 else names[c])
+        label = st.selectbox(
+            "Label",
+            range(-1, len(names)),
+            key=f"audit_label_{audit.run.run_id}",
+            width=150,
+            format_func=lambda c: "all" if c < 0 else names[c],
+        )
         pool = st.selectbox("Pool", ["all", "in the pool", "kept out"], key="audit_pool", width=125)
         verdict = st.selectbox("Verdict", ["any", "none", "keep", "remove", "unsure"], key="audit_verdict", width=105)
         sort = st.selectbox("Order", list(SORTS), key="audit_sort", width=185)
         flags = st.pills("Flags", list(FLAGS), selection_mode="multi", key="audit_flags")
-        only = st.checkbox(f"Selection only ({count(len(looked.selected))})", key="audit_only", disabled=not looked.selected)
-    return Filter(label=None if label < 0 else label, flags=tuple(flags), pool=pool, verdict=verdict, sort=sort,
-                  only=looked.selected if only and looked.selected else None)
+        only = st.checkbox(
+            f"Selection only ({count(len(looked.selected))})", key="audit_only", disabled=not looked.selected
+        )
+    return Filter(
+        label=None if label < 0 else label,
+        flags=tuple(flags),
+        pool=pool,
+        verdict=verdict,
+        sort=sort,
+        only=looked.selected if only and looked.selected else None,
+    )
 
 
 def _table(audit: Audited, looked: Linked) -> Linked:
@@ -109,18 +128,39 @@ def _table(audit: Audited, looked: Linked) -> Linked:
         ticked = tuple(np.flatnonzero(np.isin(samples, looked.selected)).tolist())
         st.session_state["audit_rows"], st.session_state["audit_ticked"] = (key, ticked), ticked
     event = st.dataframe(
-        rows, key=key, height=TABLE_HEIGHT, hide_index=True, row_height=38,
-        selection_mode="multi-row", on_select="rerun", selection_default={"selection": {"rows": list(st.session_state["audit_ticked"])}}, alt=f"{len(samples)} samples, {wanted.sort} first",
+        rows,
+        key=key,
+        height=TABLE_HEIGHT,
+        hide_index=True,
+        row_height=38,
+        selection_mode="multi-row",
+        on_select="rerun",
+        selection_default={"selection": {"rows": list(st.session_state["audit_ticked"])}},
+        alt=f"{len(samples)} samples, {wanted.sort} first",
         column_config={
-            "": st.column_config.ImageColumn(width=48), "rank": st.column_config.NumberColumn(width=58), "sample": st.column_config.NumberColumn(width=64, format="%d"),
-            "label": st.column_config.TextColumn(width=92), "score": st.column_config.NumberColumn(width=62, format="%.3f", help="Larger is more suspect."),
-            "flags": st.column_config.TextColumn(width=132), "verdict": st.column_config.TextColumn(width=68),
-            "margin": st.column_config.NumberColumn(width=64, format="%.3f", help="Ranks behind the cut of its class over the size of the class; negative is inside."),
-            "pool": st.column_config.NumberColumn(width=52, format=f"%d/{found.epochs_decided}", help="Epochs in the clean pool, of those from T1 on."),
-            "altruistic loss": st.column_config.NumberColumn(width=94, format="%.3g"), "main loss": st.column_config.NumberColumn(width=78, format="%.3g"),
+            "": st.column_config.ImageColumn(width=48),
+            "rank": st.column_config.NumberColumn(width=58),
+            "sample": st.column_config.NumberColumn(width=64, format="%d"),
+            "label": st.column_config.TextColumn(width=92),
+            "score": st.column_config.NumberColumn(width=62, format="%.3f", help="Larger is more suspect."),
+            "flags": st.column_config.TextColumn(width=132),
+            "verdict": st.column_config.TextColumn(width=68),
+            "margin": st.column_config.NumberColumn(
+                width=64,
+                format="%.3f",
+                help="Ranks behind the cut of its class over the size of the class; negative is inside.",
+            ),
+            "pool": st.column_config.NumberColumn(
+                width=52, format=f"%d/{found.epochs_decided}", help="Epochs in the clean pool, of those from T1 on."
+            ),
+            "altruistic loss": st.column_config.NumberColumn(width=94, format="%.3g"),
+            "main loss": st.column_config.NumberColumn(width=78, format="%.3g"),
         },
     )
-    st.caption(f"{count(len(samples))} of {count(audit.history.num_samples)} samples" + (f"; pictures of the first {PICTURED}" if len(samples) > PICTURED else ""))
+    st.caption(
+        f"{count(len(samples))} of {count(audit.history.num_samples)} samples"
+        + (f"; pictures of the first {PICTURED}" if len(samples) > PICTURED else "")
+    )
     places = event["selection"]["rows"]
     if st.session_state["audit_rows"] != (key, tuple(places)):
         st.session_state["audit_rows"] = (key, tuple(places))
@@ -134,10 +174,30 @@ def _judge(audit: Audited, looked: Linked) -> None:
     """Verdicts on the selection, with a note and undo."""
     targets = looked.selected or (int(audit.found.order[0]) if looked.pinned is None else looked.pinned,)
     with st.container(horizontal=True, vertical_alignment="bottom", key="judge"):
-        note = st.text_input("Note", key="verdict_note", max_chars=500, placeholder="note" if not looked.selected else f"note for {count(len(targets))} selected", label_visibility="collapsed")
+        note = st.text_input(
+            "Note",
+            key="verdict_note",
+            max_chars=500,
+            placeholder="note" if not looked.selected else f"note for {count(len(targets))} selected",
+            label_visibility="collapsed",
+        )
         for choice, icon in (("keep", "check"), ("remove", "delete"), ("unsure", "question_mark")):
-            st.button(choice.capitalize(), key=f"judge_{choice}", icon=f":material/{icon}:", disabled=not targets, on_click=_give, args=(audit, targets, choice, note))
-        st.button("Undo", key="judge_undo", icon=":material/undo:", on_click=_undo, args=(audit,), disabled=audit.verdicts.version == 0)
+            st.button(
+                choice.capitalize(),
+                key=f"judge_{choice}",
+                icon=f":material/{icon}:",
+                disabled=not targets,
+                on_click=_give,
+                args=(audit, targets, choice, note),
+            )
+        st.button(
+            "Undo",
+            key="judge_undo",
+            icon=":material/undo:",
+            on_click=_undo,
+            args=(audit,),
+            disabled=audit.verdicts.version == 0,
+        )
         st.button("Select none", key="select_none", on_click=_forget, args=(audit,), disabled=not looked.selected)
 
 
@@ -156,7 +216,11 @@ def _undo(audit: Audited) -> None:
     except BSDError as error:
         st.toast(words.unformatted(str(error)), icon=":material/error:")
     else:
-        st.toast(f"Taken back for {count(len(undone))} sample{'s' * (len(undone) != 1)}" if undone else "There is nothing to take back.")
+        st.toast(
+            f"Taken back for {count(len(undone))} sample{'s' * (len(undone) != 1)}"
+            if undone
+            else "There is nothing to take back."
+        )
 
 
 def _forget(audit: Audited) -> None:
@@ -164,7 +228,7 @@ def _forget(audit: Audited) -> None:
     linked.write(replace(looked, selected=()))
 
 
-# -- passport ----------------------------------------------------------------------------------------------------------------------
+# -- passport --------------------------------------------------------------------------------------
 
 
 def _passport(audit: Audited, looked: Linked, *, truth_shown: bool) -> None:
@@ -174,10 +238,26 @@ def _passport(audit: Audited, looked: Linked, *, truth_shown: bool) -> None:
     epoch = looked.shown_epoch(history.num_epochs) or 0
     place = int(np.flatnonzero(order == sample)[0])
     with st.container(horizontal=True, vertical_alignment="bottom", key="passport_choice"):
-        st.button("More suspect", key="passport_up", icon=":material/chevron_left:", on_click=_pin, args=(audit, int(order[max(0, place - 1)])), disabled=place == 0)
-        st.button("Less", key="passport_down", icon=":material/chevron_right:", icon_position="right", on_click=_pin,
-                  args=(audit, int(order[min(len(order) - 1, place + 1)])), disabled=place == len(order) - 1)
-        asked = st.number_input("Sample", 0, history.num_samples - 1, sample, key=f"passport_sample_{sample}", width=120)
+        st.button(
+            "More suspect",
+            key="passport_up",
+            icon=":material/chevron_left:",
+            on_click=_pin,
+            args=(audit, int(order[max(0, place - 1)])),
+            disabled=place == 0,
+        )
+        st.button(
+            "Less",
+            key="passport_down",
+            icon=":material/chevron_right:",
+            icon_position="right",
+            on_click=_pin,
+            args=(audit, int(order[min(len(order) - 1, place + 1)])),
+            disabled=place == len(order) - 1,
+        )
+        asked = st.number_input(
+            "Sample", 0, history.num_samples - 1, sample, key=f"passport_sample_{sample}", width=120
+        )
         at = st.number_input("Epoch", 1, history.num_epochs, epoch + 1, key=f"passport_epoch_{epoch}", width=110)
     if (int(asked), int(at) - 1) != (sample, epoch):
         linked.write(replace(looked, pinned=int(asked), epoch=int(at) - 1))

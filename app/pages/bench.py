@@ -8,18 +8,19 @@ from typing import Any
 
 import streamlit as st
 
+from app.components.trigger_bench.view import bench_view, last_ask
 from app.server import recorded, uploads
+from app.server.registry import registry
 from app.state import linked
+from app.state.run_choice import chosen_run
 from app.style import words
-from app.trigger_bench import packets, state as bench_state
+from app.trigger_bench import packets
+from app.trigger_bench import state as bench_state
 from app.trigger_bench.packets import Bench, Look, Uploads
 from app.trigger_bench.state import PARTS, BenchState
-from app.components.trigger_bench.view import bench_view, last_ask
-from app.state.run_choice import chosen_run
-from app.server.registry import registry
-from bsd_engine.runs import trigger_bench
 from bsd_engine.attacks.custom import MAX_BYTES, read_picture
 from bsd_engine.errors import BSDError
+from bsd_engine.runs import trigger_bench
 
 SESSION_KEY = "bench"
 
@@ -41,7 +42,9 @@ def render(run_page: Any) -> None:
     runs = registry()
     run_id = chosen_run(runs, "bench", truth_help=None, forget=PARTS)
     if run_id is None:
-        st.info("There is no run to try a trigger on yet. Start one on the page Run; its models answer here from its first epoch on.")
+        st.info(
+            "There is no run to try a trigger on yet. Start one on the page Run; its models answer here from its first epoch on."
+        )
         st.page_link(run_page, label="To the page Run")
         return
 
@@ -59,8 +62,10 @@ def _show(path: Path, run_id: str) -> None:
     """The bench of a run, answering the browser's last message."""
     bench = Bench.of(path)
     if bench is None:
-        st.info("This run has no stored checkpoint, so no model of it can answer. A run stores one after each epoch: wait for the first, "
-                "resume it on the page Run, or choose another.")
+        st.info(
+            "This run has no stored checkpoint, so no model of it can answer. A run stores one after each epoch: wait for the first, "
+            "resume it on the page Run, or choose another."
+        )
         return
     kept = _kept(run_id)
     key = f"bench_{run_id}"
@@ -72,7 +77,14 @@ def _show(path: Path, run_id: str) -> None:
     settled = not fresh or ask.get("settled") is True
     if settled:
         _write(bench, kept, state)
-    look = Look(bench=bench, state=state, uploads=kept.uploads, seq=kept.seq, settled=settled, static=not fresh or ask.get("static") is True)
+    look = Look(
+        bench=bench,
+        state=state,
+        uploads=kept.uploads,
+        seq=kept.seq,
+        settled=settled,
+        static=not fresh or ask.get("static") is True,
+    )
     bench_view(packets.build(look), key=key)
 
 
@@ -115,18 +127,29 @@ def _take_file(bench: Bench, kept: Kept, file: dict[str, Any]) -> None:
             kept.state = replace(kept.state or bench.limits.start, trigger="picture")
     except BSDError as error:
         sentence = str(error).replace(str(path), "The picture")
-        kept.uploads = replace(kept.uploads, refusal="The picture cannot be read; give a PNG or JPEG file." if "cannot be read" in sentence else sentence)
+        kept.uploads = replace(
+            kept.uploads,
+            refusal="The picture cannot be read; give a PNG or JPEG file."
+            if "cannot be read" in sentence
+            else sentence,
+        )
 
 
 def _state(bench: Bench, kept: Kept) -> BenchState:
     """What is looked at: as the browser said last, or the address where it is a new one."""
     address = {name: st.query_params[name] for name in PARTS if name in st.query_params}
-    looked, problems = linked.read(run=kept.run, samples=bench.run.num_samples, epochs=len(recorded.rows(bench.run.path)))
+    looked, problems = linked.read(
+        run=kept.run, samples=bench.run.num_samples, epochs=len(recorded.rows(bench.run.path))
+    )
     if kept.state is None or (address and address != kept.address):
         kept.uploads = _with_drawing(bench, kept.uploads, address.get("drawing"), problems)
-        kept.state, more = bench_state.parse_address(address, bench.limits, looked.epoch, has_upload=kept.uploads.image is not None)
+        kept.state, more = bench_state.parse_address(
+            address, bench.limits, looked.epoch, has_upload=kept.uploads.image is not None
+        )
         if looked.epoch is not None and looked.epoch != kept.state.epoch and "epoch" in st.query_params:
-            more.append(f"No models are stored after epoch {looked.epoch + 1}; shown are those after epoch {kept.state.epoch + 1}.")
+            more.append(
+                f"No models are stored after epoch {looked.epoch + 1}; shown are those after epoch {kept.state.epoch + 1}."
+            )
         for sentence in problems + more:
             st.toast(words.unformatted(sentence), icon=":material/link_off:")
     if kept.state.epoch not in bench.limits.epochs:  # a run that goes on deletes some of its checkpoints
@@ -140,7 +163,9 @@ def _with_drawing(bench: Bench, brought: Uploads, text: str | None, problems: li
     try:
         return replace(brought, drawing=bench_state.decode_drawing(text, bench.limits.height, bench.limits.width))
     except ValueError:
-        problems.append("The drawing in the address does not fit the images of this run; it is left out. Draw one anew.")
+        problems.append(
+            "The drawing in the address does not fit the images of this run; it is left out. Draw one anew."
+        )
         return brought
 
 

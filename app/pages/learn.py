@@ -6,17 +6,18 @@ from typing import Any
 
 import streamlit as st
 
-from app.learn import cards, lesson as learn_state, packets, tour
+from app.components.linked_views.view import last_ask, learn_view
+from app.learn import cards, packets, tour
+from app.learn import lesson as learn_state
+from app.learn.lesson import Lesson
+from app.replay.button import replay_button
 from app.server import recorded
+from app.server.registry import registry
 from app.state import linked, views
+from app.state.linked import Linked
 from app.style import words
 from app.tune import packets as tune_data
-from app.learn.lesson import Lesson
-from app.state.linked import Linked
-from app.replay.button import replay_button
-from app.server.registry import registry
 from app.tune.packets import Look
-from app.components.linked_views.view import last_ask, learn_view
 from bsd_engine.errors import BSDError
 from bsd_engine.runs.reader import RunReader
 
@@ -29,7 +30,9 @@ def render(run_page: Any) -> None:
     run = _choose()
     if run is None:
         st.header("Understand a backdoor, and a defence, in ten minutes")
-        st.info("There is no recording in assets/recordings and no run on this machine yet. Start a run on the page Run; it can be looked at here from its first epoch on.")
+        st.info(
+            "There is no recording in assets/recordings and no run on this machine yet. Start a run on the page Run; it can be looked at here from its first epoch on."
+        )
         st.page_link(run_page, label="To the page Run")
         return
     live = run.status in ("running", "paused")
@@ -53,10 +56,14 @@ def _choose() -> RunReader | None:
     for run_id in (*filter(None, wanted), *(card.run for card in cards.cards())):
         try:
             run = recorded.reader(cards.folder(run_id))
-            run.labels, recorded.rows(run.path)  # noqa: B018 - a folder that is written half says so here, before anything is drawn
+            run.labels, recorded.rows(run.path)
         except BSDError as error:
             if run_id == asked:
-                st.toast(words.unformatted(f"{str(error)[:300]} Another recording is shown."), icon=":material/link_off:", duration="long")
+                st.toast(
+                    words.unformatted(f"{str(error)[:300]} Another recording is shown."),
+                    icon=":material/link_off:",
+                    duration="long",
+                )
                 _forget_address()
         else:
             st.session_state["learn_run"] = run_id
@@ -75,7 +82,11 @@ def _show(run: RunReader, live: bool) -> None:
     key = f"learn_{run.run_id}"
     epochs = len(recorded.rows(run.path))
     if not epochs:
-        st.info("This run has no whole epoch yet; the views begin with the first." if live else "This run ended before its first epoch was whole. Choose another one.")
+        st.info(
+            "This run has no whole epoch yet; the views begin with the first."
+            if live
+            else "This run ended before its first epoch was whole. Choose another one."
+        )
         return
     looked, settings, want, message = views.asked(run, key, epochs)
     lesson = _lesson(message)
@@ -120,14 +131,20 @@ def _lesson(message: Any) -> Lesson:
 def _say_problems(run: RunReader, looked: Linked, epochs: int, live: bool) -> None:
     """What the address asks for and this recording does not have."""
     if looked.epoch is not None and looked.epoch >= epochs and not live:
-        st.toast(f"The address names epoch {looked.epoch + 1}, but this recording has {epochs}; the last one is shown.", icon=":material/link_off:", duration="long")
+        st.toast(
+            f"The address names epoch {looked.epoch + 1}, but this recording has {epochs}; the last one is shown.",
+            icon=":material/link_off:",
+            duration="long",
+        )
     if sentence := views.problem(run):
         st.toast(words.unformatted(sentence), icon=":material/link_off:", duration="long")
 
 
 def _open(run_id: str) -> None:
     """Show another run, with the same step of the tour."""
-    if run_id == st.session_state.get("learn_run") or run_id not in {card.run for card in cards.cards(st.session_state.get("learn_run"))}:
+    if run_id == st.session_state.get("learn_run") or run_id not in {
+        card.run for card in cards.cards(st.session_state.get("learn_run"))
+    }:
         return
     linked.write(Linked(run=run_id))
     st.query_params.pop(views.ADDRESS, None)

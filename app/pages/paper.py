@@ -9,17 +9,17 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.run import remake
-from app.server import recorded
-from app.style import words
 from app.components.live_plot import live_plot
-from app.run.panels import Drawing
 from app.paper.cells import cells
 from app.paper.figures import CHARTS, FIGURES, Chart, PaperFigure, Slot, rate_of
 from app.paper.results import measured, recorded_results, results_stamp
 from app.paper.tables import SHOWS, TABLES, TITLES, Missing, PaperTable, differs, missing_of, paper_table, runs_of
-from app.state.run_choice import described, truth_switch
+from app.run import remake
+from app.run.panels import Drawing
+from app.server import recorded
 from app.server.registry import RunRegistry, is_recording, registry
+from app.state.run_choice import described, truth_switch
+from app.style import words
 from app.style.theme import Palette, palette_for
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError
@@ -34,8 +34,15 @@ def render() -> None:
     item = _item()
     left, right = st.columns([5, 1], vertical_alignment="center")
     with left:
-        chosen = st.segmented_control("Figure or table of the paper", list(ITEMS), default=item, required=True, key=f"paper_items_{item}",
-                                      format_func=ITEMS.get, label_visibility="collapsed")
+        chosen = st.segmented_control(
+            "Figure or table of the paper",
+            list(ITEMS),
+            default=item,
+            required=True,
+            key=f"paper_items_{item}",
+            format_func=ITEMS.get,
+            label_visibility="collapsed",
+        )
     if chosen != item:
         st.query_params[ADDRESS] = chosen
         st.rerun()
@@ -45,7 +52,12 @@ def render() -> None:
     if item.startswith("table"):
         _table(item.removeprefix("table"))
     else:
-        _figure(registry(), FIGURES[item.removeprefix("figure")], palette, truth_shown=bool(st.session_state.get("truth", True)))
+        _figure(
+            registry(),
+            FIGURES[item.removeprefix("figure")],
+            palette,
+            truth_shown=bool(st.session_state.get("truth", True)),
+        )
 
 
 def _item() -> str:
@@ -58,7 +70,7 @@ def _item() -> str:
     return item
 
 
-# -- figures ----------------------------------------------------------------------------------------------------------------
+# -- figures ---------------------------------------------------------------------------------------
 
 
 def _figure(runs: RunRegistry, figure: PaperFigure, palette: Palette, *, truth_shown: bool) -> None:
@@ -68,7 +80,9 @@ def _figure(runs: RunRegistry, figure: PaperFigure, palette: Palette, *, truth_s
     _draw(figure, chosen, palette, truth_shown)
     st.markdown(f"**What differs:** {words.unformatted(_differs(figure, chosen))}")
     _commands(figure, chosen)
-    st.caption("The bar of a chart saves it as SVG, which holds its data and the command that makes it again, as PNG, or as data (JSON).")
+    st.caption(
+        "The bar of a chart saves it as SVG, which holds its data and the command that makes it again, as PNG, or as data (JSON)."
+    )
 
 
 def _choose_runs(runs: RunRegistry, figure: PaperFigure) -> list[Path | None]:
@@ -103,8 +117,14 @@ def _choose_run(runs: RunRegistry, slot: Slot, readable: dict[str, Path], key: s
     showing = [run_id for run_id in fitting if slot.shows_it(recorded.reader(readable[run_id]).summary or {})]
     options = list(dict.fromkeys([*showing, *bundled, *fitting, *others]))
     label = slot.label[0].upper() + slot.label[1:]
-    picked = st.selectbox(label, options, 0 if bundled or fitting else None, key=f"{key}_{len(options)}", placeholder="no run that fits",
-                          format_func=lambda run_id: _label(runs, run_id, others))
+    picked = st.selectbox(
+        label,
+        options,
+        0 if bundled or fitting else None,
+        key=f"{key}_{len(options)}",
+        placeholder="no run that fits",
+        format_func=lambda run_id: _label(runs, run_id, others),
+    )
     if picked is None:
         return None
     try:
@@ -132,7 +152,7 @@ def _draw(figure: PaperFigure, chosen: list[Path | None], palette: Palette, trut
     drawable: list[tuple[Chart, list[Path]]] = []
     for chart in figure.charts:
         there = [chosen[i] for i in chart.slots]
-        if figure.from_results or there[0] is not None or chart.any_run and any(there):
+        if figure.from_results or there[0] is not None or (chart.any_run and any(there)):
             drawable.append((chart, [path for path in there if path is not None]))
     for chart, paths in drawable:
         if chart.wide:
@@ -151,11 +171,22 @@ def _chart(chart: Chart, paths: list[Path], palette: Palette, truth_shown: bool)
     except BSDError as error:
         st.error(words.unformatted(str(error)), icon=":material/error:")
         return
-    live_plot(drawing, key=chart.name, height=chart.height, remake=remake.command(chart.name, paths, palette=palette, truth_shown=truth_shown))
+    live_plot(
+        drawing,
+        key=chart.name,
+        height=chart.height,
+        remake=remake.command(chart.name, paths, palette=palette, truth_shown=truth_shown),
+    )
 
 
 @lru_cache(maxsize=48)
-def _drawing(name: str, seen: tuple[tuple[Path, tuple[int, int, float]], ...], palette: Palette, truth_shown: bool, results: Hashable) -> Drawing:
+def _drawing(
+    name: str,
+    seen: tuple[tuple[Path, tuple[int, int, float]], ...],
+    palette: Palette,
+    truth_shown: bool,
+    results: Hashable,
+) -> Drawing:
     """A chart of runs as they stand, and of the recorded results, which some charts draw."""
     return Drawing.of(CHARTS[name].draw([path for path, _ in seen], palette, truth_shown))
 
@@ -171,19 +202,23 @@ def _differs(figure: PaperFigure, chosen: list[Path | None]) -> str:
         parts.append(f"{path.name}: {runs_of(config)}, {_attack(config)}, seed {config.seed}.")
     if configs:
         single = "One run" if len(configs) == 1 else f"{len(configs)} runs, one each"
-        parts.append(f"{single}; the paper: ResNet-18 of width 64, 145 epochs of 1,024 iterations, how many runs it does not say.")
+        parts.append(
+            f"{single}; the paper: ResNet-18 of width 64, 145 epochs of 1,024 iterations, how many runs it does not say."
+        )
     return " ".join(parts) or "nothing of ours is drawn yet."
 
 
 def _commands(figure: PaperFigure, chosen: list[Path | None]) -> None:
     """What would fill the gaps."""
-    missing = [Missing(where=slot.label, command=slot.command) for slot, path in zip(figure.slots, chosen) if path is None]
+    missing = [
+        Missing(where=slot.label, command=slot.command) for slot, path in zip(figure.slots, chosen) if path is None
+    ]
     if figure.from_results:
         missing += missing_of(figure.from_results, recorded_results())
     _missing(missing)
 
 
-# -- tables -----------------------------------------------------------------------------------------------------------------
+# -- tables ----------------------------------------------------------------------------------------
 
 
 def _table(number: str) -> None:
@@ -198,13 +233,15 @@ def _table(number: str) -> None:
 
 def _markup(table: PaperTable) -> str:
     """The table as HTML."""
+
     def text(words_: str) -> str:
         return html.escape(words_, quote=False)
 
     head = "".join(f'<th scope="col">{text(word)}</th>' for word in table.head)
     body = "".join(
         f'<tr><th scope="row">{text(name)}</th>{"".join(f"""<td class="is-{cell.kind}">{text(cell.text)}</td>""" for cell in row)}</tr>'
-        for name, row in table.rows)
+        for name, row in table.rows
+    )
     return f'<div class="paper-table"><table><caption>Table {table.number}, the paper\'s numbers and ours</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 

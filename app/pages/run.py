@@ -7,14 +7,14 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from app.server import recorded
-from app.style import words
+from app.components.timeline import Position
 from app.run.controls import launch_panel
 from app.run.monitor import monitor
-from app.state.run_choice import recording_title, truth_switch
+from app.server import recorded
 from app.server.registry import RunRegistry, is_recording, registry
+from app.state.run_choice import recording_title, truth_switch
+from app.style import words
 from app.style.theme import percent
-from app.components.timeline import Position
 from bsd_engine.errors import BSDError
 
 STAGES = """
@@ -51,7 +51,9 @@ def _choose(runs: RunRegistry) -> str | None:
     if failed_to_start and asked not in ids:
         ids.insert(0, asked)
     if asked is not None and asked not in ids + recordings:
-        st.warning(f"There is no run called {words.unformatted(asked[:60])} here. Choose one from the list or start a new one.")
+        st.warning(
+            f"There is no run called {words.unformatted(asked[:60])} here. Choose one from the list or start a new one."
+        )
     if not ids and asked not in recordings:
         return None
     ids += recordings
@@ -64,8 +66,16 @@ def _choose(runs: RunRegistry) -> str | None:
         labels = {run_id: _describe(runs, run_id) for run_id in ids}
         # A list with new words or another choice is a new list, so that it never keeps an old choice.
         key = f"runs_{zlib.crc32(repr((chosen, labels)).encode())}"
-        st.selectbox("Recorded runs, newest first, then recordings", ids, ids.index(chosen), key=key, on_change=_on_choice, args=(key, chosen, labels),
-                     label_visibility="collapsed", format_func=lambda run_id: labels.get(run_id, run_id))
+        st.selectbox(
+            "Recorded runs, newest first, then recordings",
+            ids,
+            ids.index(chosen),
+            key=key,
+            on_change=_on_choice,
+            args=(key, chosen, labels),
+            label_visibility="collapsed",
+            format_func=lambda run_id: labels.get(run_id, run_id),
+        )
     with right:
         truth_switch()
     return chosen
@@ -87,7 +97,12 @@ def _describe(runs: RunRegistry, run_id: str) -> str:
     except BSDError:
         return f"{run_id} · {'waiting' if runs.place(run_id) else 'starting' if runs.active == run_id else 'could not be started' if runs.error(run_id) else 'not readable'}"
     config = run.config
-    parts = [words.moment(run.created), config.preset, words.source(config.data.data), words.STATUS[status] if runs.active != run_id else words.STATUS["running"]]
+    parts = [
+        words.moment(run.created),
+        config.preset,
+        words.source(config.data.data),
+        words.STATUS[status] if runs.active != run_id else words.STATUS["running"],
+    ]
     if (accuracy := summary.get("clean_accuracy")) is not None:
         parts.append(f"CA {percent(accuracy)}")
     return " · ".join(parts)

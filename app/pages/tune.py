@@ -8,21 +8,21 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from app.components.linked_views.view import tune_view
+from app.replay.button import replay_button
 from app.server import recorded
+from app.server.registry import RunRegistry, is_recording, registry
 from app.state import views
+from app.state.run_choice import chosen_run
 from app.style import words
 from app.tune import packets, preview
-from app.tune.preview import Preview
-from app.replay.button import replay_button
-from app.state.run_choice import chosen_run
-from app.server.registry import RunRegistry, is_recording, registry
 from app.tune.asks import parse_run
 from app.tune.packets import Look
-from app.components.linked_views.view import tune_view
+from app.tune.preview import Preview
 from bsd_engine.errors import BSDError, RunFolderError
+from bsd_engine.method.preview import Settings, branch_epoch
 from bsd_engine.recordings.library import NO_BRANCH
 from bsd_engine.runs.reader import RunReader
-from bsd_engine.method.preview import Settings, branch_epoch
 
 TICK_SECONDS = 1.0
 
@@ -37,7 +37,7 @@ def render(run_page: Any) -> None:
         return
     try:
         run = recorded.reader(runs.path(run_id))
-        run.labels, recorded.rows(run.path)  # noqa: B018 - a folder that is written half says so here, before anything is drawn
+        run.labels, recorded.rows(run.path)
     except BSDError as error:
         st.error(words.unformatted(str(error)), icon=":material/error:")
         return
@@ -66,7 +66,13 @@ def _show(runs: RunRegistry, run: RunReader, live: bool) -> None:
     key = f"tune_{run.run_id}"
     epochs = len(recorded.rows(run.path))
     looked, settings, want, _ = views.asked(run, key, epochs)
-    busy = NO_BRANCH if is_recording(run.run_id) else "" if runs.active is None else f"Run {runs.active} is training; this machine trains one at a time."
+    busy = (
+        NO_BRANCH
+        if is_recording(run.run_id)
+        else ""
+        if runs.active is None
+        else f"Run {runs.active} is training; this machine trains one at a time."
+    )
     look = Look(run=run, truth_shown=truth_shown, live=live, busy=busy, looked=looked, settings=settings)
     shown = looked.shown_epoch(epochs)
     # A busy browser may not have said yet that it has the newest epoch: it is sent unasked once, not at every tick.
@@ -118,6 +124,14 @@ def _class_table(run: RunReader, found: Preview | None, look: Look) -> None:
         return
     rows = preview.class_rows(run, found, look.is_poison)
     own, new = ("–" if found.before is None else f"{int(found.before.sum()):,}"), f"{int(found.pool.sum()):,}"
-    st.html(f'<div id="tune-counts" data-size="{int(found.pool.sum())}" data-alpha="{found.settings.alpha:g}" data-beta="{found.settings.beta:g}">'
-            f"Counted by the engine at epoch {found.epoch + 1}: pool of the run {own}, of the preview {new}.</div>")
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height="content" if len(rows) <= 12 else 420, key="tune_classes")
+    st.html(
+        f'<div id="tune-counts" data-size="{int(found.pool.sum())}" data-alpha="{found.settings.alpha:g}" data-beta="{found.settings.beta:g}">'
+        f"Counted by the engine at epoch {found.epoch + 1}: pool of the run {own}, of the preview {new}.</div>"
+    )
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        width="stretch",
+        height="content" if len(rows) <= 12 else 420,
+        key="tune_classes",
+    )

@@ -23,12 +23,18 @@ PRESETS = {"cifar10": "demo", "gtsrb": "demo-gtsrb", "imagenet30": "paper-imagen
 """What stands in for each of the paper's data sets."""
 SPECS: dict[str, dict[str, str]] = {
     "demo": {
-        "wanet": "wanet:strength=1,noise_rate=0.1@0.2", "sig": "sig:weight=0.4", "lc": "label_consistent:eps=32,step=3,size=8@0.9",
-        "narcissus": "narcissus:eps=48@0.9", "badnets_all2all": "badnets_all2all@0.2",
+        "wanet": "wanet:strength=1,noise_rate=0.1@0.2",
+        "sig": "sig:weight=0.4",
+        "lc": "label_consistent:eps=32,step=3,size=8@0.9",
+        "narcissus": "narcissus:eps=48@0.9",
+        "badnets_all2all": "badnets_all2all@0.2",
     },
     "demo-gtsrb": {
-        "badnets": "badnets:pattern=checkerboard", "blended": "blended:opacity=0.2@0.1", "wanet": "wanet:strength=5,noise_rate=0.05@0.3",
-        "refool": "refool:weight_low=0.4,weight_high=0.55@0.2", "sig": "sig:weight=0.4@0.5",
+        "badnets": "badnets:pattern=checkerboard",
+        "blended": "blended:opacity=0.2@0.1",
+        "wanet": "wanet:strength=5,noise_rate=0.05@0.3",
+        "refool": "refool:weight_low=0.4,weight_high=0.55@0.2",
+        "sig": "sig:weight=0.4@0.5",
         "lc": "label_consistent:pattern=checkerboard,size=14,eps=32,step=3@0.9",
         "narcissus": "narcissus:eps=48,rounds=150,others=classes@0.9",
     },
@@ -39,7 +45,10 @@ NO_ATTACK = "none"
 ALL_TO_ALL: dict[str, Any] = {"all_to_all": "shared", "selective_drop": False}
 TRIPLES = ("badnets", "blended", "wanet")
 ABLATIONS: dict[str, dict[str, Any]] = {
-    "default": {}, "wo_init": {"init_combine": "random"}, "wo_comp": {"completion": "off"}, "wo_drop": {"selective_drop": False},
+    "default": {},
+    "wo_init": {"init_combine": "random"},
+    "wo_comp": {"completion": "off"},
+    "wo_drop": {"selective_drop": False},
 }
 RATES = (0.01, 0.05, 0.1, 0.2)
 FORCED = 3
@@ -71,14 +80,23 @@ class Cell:
     def config(self, seed: int = 0) -> BSDConfig:
         """The configuration that is run."""
         name, parameters, rate = attack_parts(self.attack)
-        poison = {} if name == NO_ATTACK else {"rate": rate, "target_label": self.target, "attack_parameters": parameters}
-        return presets.preset(self.preset).with_settings(seed=seed, attack=name, **{"attack_parameters": {}, **poison}, **self.settings)
+        poison = (
+            {} if name == NO_ATTACK else {"rate": rate, "target_label": self.target, "attack_parameters": parameters}
+        )
+        return presets.preset(self.preset).with_settings(
+            seed=seed, attack=name, **{"attack_parameters": {}, **poison}, **self.settings
+        )
 
     def digest(self) -> str:
         """Eight letters that change with any setting of the preset or the cell: what an older preset gave is no result of this one."""
         plain, own = BSDConfig().to_dict(), self.config().to_dict()
-        changed = {f"{group}.{name}": value for group, part in own.items() if isinstance(part, dict)
-                   for name, value in part.items() if value != plain[group][name]}
+        changed = {
+            f"{group}.{name}": value
+            for group, part in own.items()
+            if isinstance(part, dict)
+            for name, value in part.items()
+            if value != plain[group][name]
+        }
         return hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:8]
 
     def command(self, seed: int = 0, defense: str = "bsd") -> str:
@@ -91,8 +109,14 @@ class Cell:
         words += ["--target", self.target] if self.target != presets.preset(self.preset).attack.target_label else []
         for setting, value in self.settings.items() if defense == "bsd" else ():
             option = setting.replace("_", "-")
-            words += [f"--{option}", value] if not isinstance(value, bool) else [f"--{option}" if value else f"--no-{option}"]
-        return f"python -m bsd_engine {'train' if defense == 'bsd' else 'undefended'} " + shlex.join(str(word) for word in words)
+            words += (
+                [f"--{option}", value]
+                if not isinstance(value, bool)
+                else [f"--{option}" if value else f"--no-{option}"]
+            )
+        return f"python -m bsd_engine {'train' if defense == 'bsd' else 'undefended'} " + shlex.join(
+            str(word) for word in words
+        )
 
 
 def attack_parts(spec: str) -> tuple[str, dict[str, Any], float | None]:
@@ -122,28 +146,49 @@ def cells(table: str, preset: str = "demo") -> dict[tuple[str, str], Cell]:
     The columns of tables 1 and 2 are the attacks, those of table 10 the data sets; "3" and "10" with "figure" in front are figures.
     """
     made = {
-        "1": _table_1, "2": _table_2, "4": _table_4, "6": _table_6, "7": _table_7, "10": _table_10, "12": _table_12,
-        "figure3": _figure_3, "figure10": _figure_10,
+        "1": _table_1,
+        "2": _table_2,
+        "4": _table_4,
+        "6": _table_6,
+        "7": _table_7,
+        "10": _table_10,
+        "12": _table_12,
+        "figure3": _figure_3,
+        "figure10": _figure_10,
     }
     return made[table](preset)
 
 
 def _table_1(preset: str) -> dict[tuple[str, str], Cell]:
     chosen = {**PRESETS, "cifar10": preset}
-    return {(data, attack): Cell(preset=name, attack=spec_of(name, attack)) for data, name in chosen.items() for attack in TRIPLES}
+    return {
+        (data, attack): Cell(preset=name, attack=spec_of(name, attack))
+        for data, name in chosen.items()
+        for attack in TRIPLES
+    }
 
 
 def _table_2(preset: str) -> dict[tuple[str, str], Cell]:
-    return {("cifar10", attack): Cell(preset=preset, attack=spec_of(preset, attack)) for attack in ("lc", "sig", "refool", "narcissus")}
+    return {
+        ("cifar10", attack): Cell(preset=preset, attack=spec_of(preset, attack))
+        for attack in ("lc", "sig", "refool", "narcissus")
+    }
 
 
 def _table_4(preset: str) -> dict[tuple[str, str], Cell]:
-    return {(str(label), attack): Cell(preset=preset, attack=spec_of(preset, attack), target=label) for label in range(10) for attack in TRIPLES}
+    return {
+        (str(label), attack): Cell(preset=preset, attack=spec_of(preset, attack), target=label)
+        for label in range(10)
+        for attack in TRIPLES
+    }
 
 
 def _table_6(preset: str) -> dict[tuple[str, str], Cell]:
-    return {(row, attack): Cell(preset=preset, attack=spec_of(preset, attack), settings=told) for row, told in ABLATIONS.items()
-            for attack in TRIPLES}
+    return {
+        (row, attack): Cell(preset=preset, attack=spec_of(preset, attack), settings=told)
+        for row, told in ABLATIONS.items()
+        for attack in TRIPLES
+    }
 
 
 def _table_7(preset: str) -> dict[tuple[str, str], Cell]:
@@ -158,17 +203,31 @@ def _table_7(preset: str) -> dict[tuple[str, str], Cell]:
 
 
 def _table_10(preset: str) -> dict[tuple[str, str], Cell]:
-    return {(NO_ATTACK, data): Cell(preset=name, attack=NO_ATTACK) for data, name in (("cifar10", preset), ("gtsrb", PRESETS["gtsrb"]))}
+    return {
+        (NO_ATTACK, data): Cell(preset=name, attack=NO_ATTACK)
+        for data, name in (("cifar10", preset), ("gtsrb", PRESETS["gtsrb"]))
+    }
 
 
 def _table_12(preset: str) -> dict[tuple[str, str], Cell]:
-    return {("badnets_all2all", "cifar10"): Cell(preset=preset, attack=spec_of(preset, "badnets_all2all"), settings=ALL_TO_ALL)}
+    return {
+        ("badnets_all2all", "cifar10"): Cell(
+            preset=preset, attack=spec_of(preset, "badnets_all2all"), settings=ALL_TO_ALL
+        )
+    }
 
 
 def _figure_3(preset: str) -> dict[tuple[str, str], Cell]:
-    return {(f"{rate:g}", attack): Cell(preset=preset, attack=with_rate(spec_of(preset, attack), rate)) for rate in RATES for attack in TRIPLES}
+    return {
+        (f"{rate:g}", attack): Cell(preset=preset, attack=with_rate(spec_of(preset, attack), rate))
+        for rate in RATES
+        for attack in TRIPLES
+    }
 
 
 def _figure_10(preset: str) -> dict[tuple[str, str], Cell]:
     told = {"target_estimator": "given", "assume_target": FORCED}
-    return {(str(label), "badnets"): Cell(preset=preset, attack=spec_of(preset, "badnets"), target=label, settings=told) for label in range(10)}
+    return {
+        (str(label), "badnets"): Cell(preset=preset, attack=spec_of(preset, "badnets"), target=label, settings=told)
+        for label in range(10)
+    }

@@ -10,12 +10,12 @@ from typing import Any
 import plotly.graph_objects as go
 
 from app import figures
-from app.paper import curves, splits
-from app.server import recorded
 from app.figures.facts import Facts
+from app.paper import curves, splits
 from app.paper.cells import FORCED, RATES, Cell, cells, paper_numbers, spec_of, with_rate
 from app.paper.curves import Outcome, Voted
 from app.paper.results import measured, recorded_results
+from app.server import recorded
 from app.style.theme import Palette, empty_figure, plain
 from bsd_engine import attacks
 from bsd_engine.config.settings import BSDConfig
@@ -69,7 +69,7 @@ class PaperFigure:
     """The table of `paper_cells.cells` whose recorded results are drawn, if any."""
 
 
-# -- runs -------------------------------------------------------------------------------------------------------------------
+# -- runs ------------------------------------------------------------------------------------------
 
 
 def rate_of(config: BSDConfig) -> float | None:
@@ -83,8 +83,13 @@ def rate_of(config: BSDConfig) -> float | None:
 def is_plain(config: BSDConfig) -> bool:
     """Whether a run is BSD as the presets have it: nothing switched off, no target forced."""
     split = config.split
-    return (split.init_combine == "intersection" and split.completion != "off" and split.target_estimator != "given" and split.all_to_all == "off"
-            and split.selective_drop)
+    return (
+        split.init_combine == "intersection"
+        and split.completion != "off"
+        and split.target_estimator != "given"
+        and split.all_to_all == "off"
+        and split.selective_drop
+    )
 
 
 def _attacked(name: str) -> Callable[[BSDConfig], bool]:
@@ -92,12 +97,18 @@ def _attacked(name: str) -> Callable[[BSDConfig], bool]:
 
 
 def _at_rate(rate: float) -> Callable[[BSDConfig], bool]:
-    return lambda config: rate_of(config) == rate and is_plain(config) and not attacks.kind(config.attack.attack).clean_label
+    return lambda config: (
+        rate_of(config) == rate and is_plain(config) and not attacks.kind(config.attack.attack).clean_label
+    )
 
 
 def is_forced(config: BSDConfig) -> bool:
     """Whether a run was told a target, and a wrong one."""
-    return config.split.target_estimator == "given" and config.attack.attack != "none" and config.split.assume_target != config.attack.target_label
+    return (
+        config.split.target_estimator == "given"
+        and config.attack.attack != "none"
+        and config.split.assume_target != config.attack.target_label
+    )
 
 
 def _train(spec: str, **settings: object) -> str:
@@ -114,10 +125,16 @@ def _defended(summary: Mapping[str, Any]) -> bool:
     return _success(summary) < 20
 
 
-HEALTHY = Slot(label="run", shows_it=lambda summary: summary.get("attack") == "badnets" and _defended(summary), fits=lambda config: config.attack.attack != "none" and is_plain(config), recordings=("healthy",), command=_train("badnets"))
+HEALTHY = Slot(
+    label="run",
+    shows_it=lambda summary: summary.get("attack") == "badnets" and _defended(summary),
+    fits=lambda config: config.attack.attack != "none" and is_plain(config),
+    recordings=("healthy",),
+    command=_train("badnets"),
+)
 
 
-# -- drawings -----------------------------------------------------------------------------------------------------------------
+# -- drawings --------------------------------------------------------------------------------------
 
 
 def _facts(path: Path) -> Facts:
@@ -146,11 +163,17 @@ def _figure_3(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.F
     found: dict[str, list[Outcome]] = {}
     for (rate, attack), cell in cells("figure3").items():
         if (one := measured(cell, "bsd", results)) is not None:
-            found.setdefault(ATTACKS[attack], []).append(Outcome(at=float(rate), clean_accuracy=one.clean_accuracy, attack_success_rate=one.attack_success_rate))
+            found.setdefault(ATTACKS[attack], []).append(
+                Outcome(at=float(rate), clean_accuracy=one.clean_accuracy, attack_success_rate=one.attack_success_rate)
+            )
     if not found:
         return empty_figure("no rate has been run", palette, title="Figure 3: poisoning rates")
     numbers = paper_numbers()["1"]["cifar10"]
-    reported = {ATTACKS[name]: Outcome(at=0.05, clean_accuracy=row["bsd"][0], attack_success_rate=row["bsd"][1]) for name, row in numbers.items() if name in ATTACKS}
+    reported = {
+        ATTACKS[name]: Outcome(at=0.05, clean_accuracy=row["bsd"][0], attack_success_rate=row["bsd"][1])
+        for name, row in numbers.items()
+        if name in ATTACKS
+    }
     return curves.rate_curves(found, reported, palette)
 
 
@@ -176,14 +199,18 @@ def _figure_6(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.F
     known = truth_shown and recorded.reader(path).truth_known
     drawn = figures.poison_in_pool(_metrics(path), _facts(path), palette, truth_shown=known)
     rate = rate_of(recorded.reader(path).config)
-    drawn.layout.title.text = drawn.layout.title.text.replace("</b>", "</b>" if rate is None else f", {100 * rate:g} % poisoned</b>", 1)
+    drawn.layout.title.text = drawn.layout.title.text.replace(
+        "</b>", "</b>" if rate is None else f", {100 * rate:g} % poisoned</b>", 1
+    )
     return drawn
 
 
 def _figure_7a(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.Figure:
     """Figure 7 (a): the altruistic loss after the altruistic warm-up."""
     path = runs[0]
-    return figures.altruistic_loss_histogram(recorded.state(path, _at(path, -1)), _facts(path), _truth(path, truth_shown), palette)
+    return figures.altruistic_loss_histogram(
+        recorded.state(path, _at(path, -1)), _facts(path), _truth(path, truth_shown), palette
+    )
 
 
 def _figure_7b(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.Figure:
@@ -195,12 +222,16 @@ def _figure_7b(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.
 
 def _figure_7c(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.Figure:
     path = runs[0]
-    return splits.loss_gap_histogram(recorded.state(path, _last(path)), _facts(path), _truth(path, truth_shown), palette)
+    return splits.loss_gap_histogram(
+        recorded.state(path, _last(path)), _facts(path), _truth(path, truth_shown), palette
+    )
 
 
 def _figure_7d(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.Figure:
     path = runs[0]
-    return splits.main_loss_histogram(recorded.state(path, _last(path)), _facts(path), _truth(path, truth_shown), palette)
+    return splits.main_loss_histogram(
+        recorded.state(path, _last(path)), _facts(path), _truth(path, truth_shown), palette
+    )
 
 
 def _figure_8(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.Figure:
@@ -214,8 +245,17 @@ def _figure_9(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.F
     for path in runs:
         config = recorded.reader(path).config
         name = config.attack.attack
-        target = config.attack.target_label if truth_shown and name != "none" and attacks.kind(name).has_target else None
-        voted.append(Voted(title=ATTACKS.get(name, plain(name)), said=recorded.rows(path)[: config.schedule.altruistic_epochs], facts=_facts(path), target=target))
+        target = (
+            config.attack.target_label if truth_shown and name != "none" and attacks.kind(name).has_target else None
+        )
+        voted.append(
+            Voted(
+                title=ATTACKS.get(name, plain(name)),
+                said=recorded.rows(path)[: config.schedule.altruistic_epochs],
+                facts=_facts(path),
+                target=target,
+            )
+        )
     return curves.vote_history(voted, palette)
 
 
@@ -223,16 +263,27 @@ def _figure_10(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.
     results, found = recorded_results(), {}
     for (label, _), cell in cells("figure10").items():
         for numbers in results.get(cell.key("bsd"), {}).values():
-            found[int(label)] = Outcome(at=int(label), clean_accuracy=numbers["clean_accuracy"], attack_success_rate=numbers["attack_success_rate"],
-                                        robust_accuracy=numbers.get("robust_accuracy"), forced=FORCED)
+            found[int(label)] = Outcome(
+                at=int(label),
+                clean_accuracy=numbers["clean_accuracy"],
+                attack_success_rate=numbers["attack_success_rate"],
+                robust_accuracy=numbers.get("robust_accuracy"),
+                forced=FORCED,
+            )
     names: tuple[str, ...] = ()
     for path in runs:
         run = recorded.reader(path)
         numbers = recorded.rows(path)[-1].metrics
         names = run.class_names
-        found.setdefault(run.config.attack.target_label, Outcome(
-            at=run.config.attack.target_label, clean_accuracy=numbers.get("clean_accuracy"),
-            attack_success_rate=numbers.get("attack_success_rate") if truth_shown else None, forced=run.config.split.assume_target))
+        found.setdefault(
+            run.config.attack.target_label,
+            Outcome(
+                at=run.config.attack.target_label,
+                clean_accuracy=numbers.get("clean_accuracy"),
+                attack_success_rate=numbers.get("attack_success_rate") if truth_shown else None,
+                forced=run.config.split.assume_target,
+            ),
+        )
     if not found:
         return empty_figure("no run with a forced target", palette, title="Figure 10: a wrong pseudo target")
     return curves.forced_target(list(found.values()), [plain(name) for name in names], palette)
@@ -245,61 +296,122 @@ def _figure_11(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.
     return splits.all_to_all_distances(state, _facts(path), _truth(path, truth_shown), palette)
 
 
-FIGURES: dict[str, PaperFigure] = {figure.number: figure for figure in (
-    PaperFigure(
-        number="3", title="Poisoning rates", from_results="figure3",
-        shows="Clean accuracy stays and attack success stays near zero from 1 % to 20 % poison, for three attacks on CIFAR-10; the rival defence ASD loses accuracy away from 5 %.",
-        charts=(Chart(name="figure3", draw=_figure_3, slots=(), height=360, wide=True),),
-    ),
-    PaperFigure(
-        number="5", title="Two ways to collapse",
-        shows="What goes wrong without care: in I poisoned samples have small losses, fill the clean pool and the attack wins; in II a hard class leaves the pool and is never predicted again.",
-        slots=(
-            Slot(label="I: poison takes over", fits=lambda c: c.split.init_combine in ("random", "union") and c.attack.attack != "none", recordings=("collapse-poison",),
-                 command=_train("badnets", init_combine="random"), shows_it=lambda summary: _success(summary) > 50),
-            Slot(label="II: a class starves", fits=lambda c: c.split.completion == "off", recordings=("collapse-classes",), command=_train("badnets", completion="off")),
-            replace(HEALTHY, label="healthy, for comparison"),
+FIGURES: dict[str, PaperFigure] = {
+    figure.number: figure
+    for figure in (
+        PaperFigure(
+            number="3",
+            title="Poisoning rates",
+            from_results="figure3",
+            shows="Clean accuracy stays and attack success stays near zero from 1 % to 20 % poison, for three attacks on CIFAR-10; the rival defence ASD loses accuracy away from 5 %.",
+            charts=(Chart(name="figure3", draw=_figure_3, slots=(), height=360, wide=True),),
         ),
-        charts=(Chart(name="figure5_takeover", draw=_takeover, slots=(0, 2)), Chart(name="figure5_starvation", draw=_starvation, slots=(1,))),
-    ),
-    PaperFigure(
-        number="6", title="Poison in the clean pool",
-        shows="How many poisoned samples are in the clean pool at each epoch, and summed over the epochs (dotted), at four poisoning rates on CIFAR-10.",
-        slots=tuple(Slot(label=f"{100 * rate:g} % poisoned", fits=_at_rate(rate), recordings=("healthy",) if rate == 0.05 else (),
-                         command=_train(with_rate(spec_of("demo", "badnets"), rate)), shows_it=_defended) for rate in RATES),
-        charts=tuple(Chart(name=f"figure6_{i}", draw=_figure_6, slots=(i,)) for i in range(len(RATES))),
-    ),
-    PaperFigure(
-        number="7", title="What the splits see", slots=(HEALTHY,),
-        shows="(a) the altruistic loss after its warm-up, (b) the OSS distance after the OSS warm-up, (c) the loss discrepancy and (d) the main loss at the last epoch, on GTSRB against BadNets.",
-        charts=(Chart(name="figure7a", draw=_figure_7a), Chart(name="figure7b", draw=_figure_7b), Chart(name="figure7c", draw=_figure_7c),
-                Chart(name="figure7d", draw=_figure_7d)),
-    ),
-    PaperFigure(
-        number="8", title="Warm-up and distance of OSS", slots=(HEALTHY,),
-        shows="Smallest, mean and largest distance to the other classes' centres after warm-ups of several lengths: with too short a one, poison and clean lie on top of each other.",
-        charts=(Chart(name="figure8", draw=_figure_8, height=620, wide=True),),
-    ),
-    PaperFigure(
-        number="9", title="The vote for the target",
-        shows="The class that is most often second, after each epoch of the altruistic warm-up, and the majority so far, for four attacks on CIFAR-10. The paper's majority is right for all four.",
-        slots=tuple(Slot(label=title, fits=_attacked(name), recordings={"badnets": ("healthy",), "label_consistent": ("clean-label",)}.get(name, ()),
-                         command=_train(spec_of("demo", {"label_consistent": "lc"}.get(name, name)))) for name, title in ATTACKS.items()),
-        charts=(Chart(name="figure9", draw=_figure_9, slots=(0, 1, 2, 3), any_run=True, height=560, wide=True),),
-    ),
-    PaperFigure(
-        number="10", title="A wrong pseudo target", from_results="figure10",
-        shows="BSD told a wrong target on purpose, for every true target of CIFAR-10 under BadNets. Mostly the other view saves it; with dog as the target and cat forced, it fails.",
-        slots=(Slot(label="run with a forced target", fits=is_forced, recordings=("wrong-target",),
-                    command=_train("badnets", target_estimator="given", assume_target=FORCED).replace("--attack badnets", "--attack badnets --target 5")),),
-        charts=(Chart(name="figure10", draw=_figure_10, slots=(0,), height=380, wide=True),),
-    ),
-    PaperFigure(
-        number="11", title="OSS against an all-to-all attack",
-        shows="Each class taken for the target in turn: within every class the poisoned samples lie nearer to the others, on CIFAR-10 with BadNets sent from each class to the next.",
-        slots=(Slot(label="all-to-all run", fits=lambda c: c.split.all_to_all != "off", recordings=(),
-                    command=_train(spec_of("demo", "badnets_all2all"), all_to_all="shared", selective_drop=False)),),
-        charts=(Chart(name="figure11", draw=_figure_11, height=480, wide=True),),
-    ),
-)}
+        PaperFigure(
+            number="5",
+            title="Two ways to collapse",
+            shows="What goes wrong without care: in I poisoned samples have small losses, fill the clean pool and the attack wins; in II a hard class leaves the pool and is never predicted again.",
+            slots=(
+                Slot(
+                    label="I: poison takes over",
+                    fits=lambda c: c.split.init_combine in ("random", "union") and c.attack.attack != "none",
+                    recordings=("collapse-poison",),
+                    command=_train("badnets", init_combine="random"),
+                    shows_it=lambda summary: _success(summary) > 50,
+                ),
+                Slot(
+                    label="II: a class starves",
+                    fits=lambda c: c.split.completion == "off",
+                    recordings=("collapse-classes",),
+                    command=_train("badnets", completion="off"),
+                ),
+                replace(HEALTHY, label="healthy, for comparison"),
+            ),
+            charts=(
+                Chart(name="figure5_takeover", draw=_takeover, slots=(0, 2)),
+                Chart(name="figure5_starvation", draw=_starvation, slots=(1,)),
+            ),
+        ),
+        PaperFigure(
+            number="6",
+            title="Poison in the clean pool",
+            shows="How many poisoned samples are in the clean pool at each epoch, and summed over the epochs (dotted), at four poisoning rates on CIFAR-10.",
+            slots=tuple(
+                Slot(
+                    label=f"{100 * rate:g} % poisoned",
+                    fits=_at_rate(rate),
+                    recordings=("healthy",) if rate == 0.05 else (),
+                    command=_train(with_rate(spec_of("demo", "badnets"), rate)),
+                    shows_it=_defended,
+                )
+                for rate in RATES
+            ),
+            charts=tuple(Chart(name=f"figure6_{i}", draw=_figure_6, slots=(i,)) for i in range(len(RATES))),
+        ),
+        PaperFigure(
+            number="7",
+            title="What the splits see",
+            slots=(HEALTHY,),
+            shows="(a) the altruistic loss after its warm-up, (b) the OSS distance after the OSS warm-up, (c) the loss discrepancy and (d) the main loss at the last epoch, on GTSRB against BadNets.",
+            charts=(
+                Chart(name="figure7a", draw=_figure_7a),
+                Chart(name="figure7b", draw=_figure_7b),
+                Chart(name="figure7c", draw=_figure_7c),
+                Chart(name="figure7d", draw=_figure_7d),
+            ),
+        ),
+        PaperFigure(
+            number="8",
+            title="Warm-up and distance of OSS",
+            slots=(HEALTHY,),
+            shows="Smallest, mean and largest distance to the other classes' centres after warm-ups of several lengths: with too short a one, poison and clean lie on top of each other.",
+            charts=(Chart(name="figure8", draw=_figure_8, height=620, wide=True),),
+        ),
+        PaperFigure(
+            number="9",
+            title="The vote for the target",
+            shows="The class that is most often second, after each epoch of the altruistic warm-up, and the majority so far, for four attacks on CIFAR-10. The paper's majority is right for all four.",
+            slots=tuple(
+                Slot(
+                    label=title,
+                    fits=_attacked(name),
+                    recordings={"badnets": ("healthy",), "label_consistent": ("clean-label",)}.get(name, ()),
+                    command=_train(spec_of("demo", {"label_consistent": "lc"}.get(name, name))),
+                )
+                for name, title in ATTACKS.items()
+            ),
+            charts=(Chart(name="figure9", draw=_figure_9, slots=(0, 1, 2, 3), any_run=True, height=560, wide=True),),
+        ),
+        PaperFigure(
+            number="10",
+            title="A wrong pseudo target",
+            from_results="figure10",
+            shows="BSD told a wrong target on purpose, for every true target of CIFAR-10 under BadNets. Mostly the other view saves it; with dog as the target and cat forced, it fails.",
+            slots=(
+                Slot(
+                    label="run with a forced target",
+                    fits=is_forced,
+                    recordings=("wrong-target",),
+                    command=_train("badnets", target_estimator="given", assume_target=FORCED).replace(
+                        "--attack badnets", "--attack badnets --target 5"
+                    ),
+                ),
+            ),
+            charts=(Chart(name="figure10", draw=_figure_10, slots=(0,), height=380, wide=True),),
+        ),
+        PaperFigure(
+            number="11",
+            title="OSS against an all-to-all attack",
+            shows="Each class taken for the target in turn: within every class the poisoned samples lie nearer to the others, on CIFAR-10 with BadNets sent from each class to the next.",
+            slots=(
+                Slot(
+                    label="all-to-all run",
+                    fits=lambda c: c.split.all_to_all != "off",
+                    recordings=(),
+                    command=_train(spec_of("demo", "badnets_all2all"), all_to_all="shared", selective_drop=False),
+                ),
+            ),
+            charts=(Chart(name="figure11", draw=_figure_11, height=480, wide=True),),
+        ),
+    )
+}
 CHARTS: dict[str, Chart] = {chart.name: chart for figure in FIGURES.values() for chart in figure.charts}

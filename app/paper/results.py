@@ -90,7 +90,8 @@ def measured(cell: Cell, defense: str, results: Results) -> Measured | None:
     return Measured(
         clean_accuracy=_median([run["clean_accuracy"] for run in runs.values()]),
         attack_success_rate=_median([run["attack_success_rate"] for run in runs.values()]),
-        rating=_median(ratings), seeds=tuple(sorted(runs)),
+        rating=_median(ratings),
+        seeds=tuple(sorted(runs)),
     )
 
 
@@ -98,7 +99,9 @@ def _rating(run: Mapping[str, Any], plain: Mapping[str, Any]) -> float | None:
     numbers = [numbers[name] for numbers in (run, plain) for name in ("clean_accuracy", "attack_success_rate")]
     if None in numbers:
         return None
-    return defense_effectiveness_rating(*numbers[:2], baseline_clean_accuracy=numbers[2], baseline_attack_success_rate=numbers[3])
+    return defense_effectiveness_rating(
+        *numbers[:2], baseline_clean_accuracy=numbers[2], baseline_attack_success_rate=numbers[3]
+    )
 
 
 def _median(values: list[float | None]) -> float | None:

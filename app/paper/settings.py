@@ -24,9 +24,12 @@ class PaperSetting:
     def text(self) -> str:
         """The row in words: "BadNets CA 95.1, ASR 0.9; ..."."""
         cells = (("BadNets", self.badnets), ("Blended", self.blended), ("WaNet", self.wanet))
-        return "; ".join(f"{name} CA {'–' if ca is None else ca}, ASR {asr}, DER {der}" for name, (ca, asr, der) in cells)
+        return "; ".join(
+            f"{name} CA {'–' if ca is None else ca}, ASR {asr}, DER {der}" for name, (ca, asr, der) in cells
+        )
 
 
 TABLE_7 = tuple(
-    PaperSetting(row["alpha"], row["beta"], *(tuple(row[attack]) for attack in ("badnets", "blended", "wanet"))) for row in paper_numbers()["7"].values()
+    PaperSetting(row["alpha"], row["beta"], *(tuple(row[attack]) for attack in ("badnets", "blended", "wanet")))
+    for row in paper_numbers()["7"].values()
 )

@@ -33,9 +33,20 @@ def loss_gap_histogram(state: EpochState, facts: Facts, truth: Truth | None, pal
         return empty_figure("needs the main model: an epoch after the altruistic warm-up", palette, title=title)
     gap = loss_discrepancy(state.altruistic_loss, state.main_loss)
     edge = float(np.ceil(max(1.0, np.abs(gap[np.isfinite(gap)]).max(initial=1.0))))
-    sketch = Sketch(palette, name="loss_gap", title=title, subtitle=f"{facts.epoch_text(state)} · small: the altruistic model knows it better",
-                    summary=f"Distribution of altruistic minus main loss of {count(len(gap))} samples, {facts.epoch_text(state)}.")
-    add_distribution(sketch, gap.astype(np.float64), None if truth is None else truth.is_poison, np.linspace(-edge, edge, GAP_BINS + 1), palette)
+    sketch = Sketch(
+        palette,
+        name="loss_gap",
+        title=title,
+        subtitle=f"{facts.epoch_text(state)} · small: the altruistic model knows it better",
+        summary=f"Distribution of altruistic minus main loss of {count(len(gap))} samples, {facts.epoch_text(state)}.",
+    )
+    add_distribution(
+        sketch,
+        gap.astype(np.float64),
+        None if truth is None else truth.is_poison,
+        np.linspace(-edge, edge, GAP_BINS + 1),
+        palette,
+    )
     sketch.layout(xaxis={"range": [-edge, edge], "title.text": "altruistic − main loss (SCE, nats)"})
     return sketch.figure()
 
@@ -45,15 +56,28 @@ def main_loss_histogram(state: EpochState, facts: Facts, truth: Truth | None, pa
     title = "Main loss"
     if state.main_loss is None:
         return empty_figure("needs the main model: an epoch after the altruistic warm-up", palette, title=title)
-    sketch = Sketch(palette, name="main_loss", title=title, subtitle=f"{facts.epoch_text(state)} · small: the main model agrees with the label",
-                    summary=f"Distribution of the main loss of {count(len(state.main_loss))} samples, {facts.epoch_text(state)}.")
+    sketch = Sketch(
+        palette,
+        name="main_loss",
+        title=title,
+        subtitle=f"{facts.epoch_text(state)} · small: the main model agrees with the label",
+        summary=f"Distribution of the main loss of {count(len(state.main_loss))} samples, {facts.epoch_text(state)}.",
+    )
     loss = np.clip(state.main_loss.astype(np.float64), LOSS_LOW, LOSS_HIGH)
-    add_distribution(sketch, loss, None if truth is None else truth.is_poison, np.geomspace(LOSS_LOW, LOSS_HIGH, LOSS_BINS + 1), palette)
+    add_distribution(
+        sketch,
+        loss,
+        None if truth is None else truth.is_poison,
+        np.geomspace(LOSS_LOW, LOSS_HIGH, LOSS_BINS + 1),
+        palette,
+    )
     sketch.layout(xaxis={**LOSS_AXIS, "title.text": "main loss (SCE, nats, log)"})
     return sketch.figure()
 
 
-def oss_warmup_distances(states: Sequence[EpochState], facts: Facts, truth: Truth | None, palette: Palette) -> go.Figure:
+def oss_warmup_distances(
+    states: Sequence[EpochState], facts: Facts, truth: Truth | None, palette: Palette
+) -> go.Figure:
     """Figure 8: all three OSS distances of the suspected class at some epochs of the OSS warm-up, a row a distance.
 
     Parameters
@@ -63,18 +87,39 @@ def oss_warmup_distances(states: Sequence[EpochState], facts: Facts, truth: Trut
     title = "Figure 8: warm-up and distance of OSS"
     measured = [s for s in states if s.oss_distances is not None and s.pseudo_target is not None]
     if not measured:
-        return empty_figure("this run has no record of all three OSS distances:<br>it has not reached its OSS warm-up, or is of an older version",
-                            palette, title=title)
-    chosen = [measured[i] for i in sorted(set(np.linspace(0, len(measured) - 1, MOST_COLUMNS).round().astype(int).tolist()))]
+        return empty_figure(
+            "this run has no record of all three OSS distances:<br>it has not reached its OSS warm-up, or is of an older version",
+            palette,
+            title=title,
+        )
+    chosen = [
+        measured[i] for i in sorted(set(np.linspace(0, len(measured) - 1, MOST_COLUMNS).round().astype(int).tolist()))
+    ]
     target = facts.name(chosen[-1].pseudo_target)
     said = f"samples labelled {target}, after {', '.join(str(s.main_epoch) for s in chosen)} epochs"
-    sketch = SmallMultiples(palette, rows=len(DISTANCES), columns=len(chosen), gap=(0.035, 0.14), name="figure8", title=title, subtitle=said,
-                            summary=f"Histograms of the smallest, mean and largest distance, {said}.")
+    sketch = SmallMultiples(
+        palette,
+        rows=len(DISTANCES),
+        columns=len(chosen),
+        gap=(0.035, 0.14),
+        name="figure8",
+        title=title,
+        subtitle=said,
+        summary=f"Histograms of the smallest, mean and largest distance, {said}.",
+    )
     for i, (row, state) in enumerate((row, state) for row in range(len(DISTANCES)) for state in chosen):
         inside = facts.labels == state.pseudo_target
         words = f"{DISTANCES[row]}, {state.main_epoch} epochs"
-        _panel(sketch, i, words, state.oss_distances[row][inside], None if truth is None else truth.is_poison[inside], palette,
-               x_title="distance (feature units)" if row == len(DISTANCES) - 1 else "", y_title="samples" if state is chosen[0] else "")
+        _panel(
+            sketch,
+            i,
+            words,
+            state.oss_distances[row][inside],
+            None if truth is None else truth.is_poison[inside],
+            palette,
+            x_title="distance (feature units)" if row == len(DISTANCES) - 1 else "",
+            y_title="samples" if state is chosen[0] else "",
+        )
     sketch.layout(margin={"t": 78, "b": 44}, legend={"y": 0.99})
     return sketch.figure()
 
@@ -86,26 +131,67 @@ def all_to_all_distances(state: EpochState | None, facts: Facts, truth: Truth | 
         return empty_figure("this run has no OSS distances", palette, title=title)
     classes = min(MOST_CLASSES, len(facts.class_names))
     columns = min(5, classes)
-    sketch = SmallMultiples(palette, rows=-(-classes // columns), columns=columns, gap=(0.035, 0.2), name="figure11", title=title,
-                            subtitle=f"epoch {epoch_number(state.epoch)}, first {classes} classes",
-                            summary=f"Histograms of the OSS distance of {classes} classes, each taken for the target.")
+    sketch = SmallMultiples(
+        palette,
+        rows=-(-classes // columns),
+        columns=columns,
+        gap=(0.035, 0.2),
+        name="figure11",
+        title=title,
+        subtitle=f"epoch {epoch_number(state.epoch)}, first {classes} classes",
+        summary=f"Histograms of the OSS distance of {classes} classes, each taken for the target.",
+    )
     for c in range(classes):
         inside = facts.labels == c
-        _panel(sketch, c, facts.name(c), state.oss_score[inside], None if truth is None else truth.is_poison[inside], palette,
-               x_title="distance" if c >= classes - columns else "", y_title="samples" if c % columns == 0 else "")
+        _panel(
+            sketch,
+            c,
+            facts.name(c),
+            state.oss_score[inside],
+            None if truth is None else truth.is_poison[inside],
+            palette,
+            x_title="distance" if c >= classes - columns else "",
+            y_title="samples" if c % columns == 0 else "",
+        )
     sketch.layout(margin={"t": 78, "b": 44}, legend={"y": 0.99})
     return sketch.figure()
 
 
-def _panel(sketch: SmallMultiples, i: int, title: str, values: np.ndarray, is_poison: np.ndarray | None, palette: Palette, *, x_title: str, y_title: str) -> None:
+def _panel(
+    sketch: SmallMultiples,
+    i: int,
+    title: str,
+    values: np.ndarray,
+    is_poison: np.ndarray | None,
+    palette: Palette,
+    *,
+    x_title: str,
+    y_title: str,
+) -> None:
     """Outlines of clean and poison over a light total; poison once more on an axis of its own would not fit, so it is filled."""
     top = float(np.nanmax(np.where(np.isfinite(values), values, 0.0), initial=0.0)) or 1.0
     edges = np.linspace(0, top * 1.02, PANEL_BINS + 1)
-    axes = sketch.panel(i, title, x={"range": [0, edges[-1]], "title.text": x_title}, y={"title.text": y_title, "rangemode": "tozero"})
+    axes = sketch.panel(
+        i, title, x={"range": [0, edges[-1]], "title.text": x_title}, y={"title.text": y_title, "rangemode": "tozero"}
+    )
     groups = [("all", np.ones(len(values), bool), palette.unknown, palette.total)]
     if is_poison is not None:
-        groups = [("clean", ~is_poison, palette.clean, "rgba(0,0,0,0)"), ("poison", is_poison, palette.poison, "rgba(0,0,0,0)")]
+        groups = [
+            ("clean", ~is_poison, palette.clean, "rgba(0,0,0,0)"),
+            ("poison", is_poison, palette.poison, "rgba(0,0,0,0)"),
+        ]
     for name, mask, colour, fill in groups:
-        sketch.trace("scatter", x=edges.astype(np.float32), y=steps(values[mask], edges), mode="lines", name=name, legendgroup=name, showlegend=i == 0,
-                     line={"shape": "hv", "width": 1.5, "color": colour}, fill="tozeroy" if is_poison is None else None, fillcolor=fill,
-                     hovertemplate=f"from %{{x:.3g}}: %{{y}} {name}<extra></extra>", **axes)
+        sketch.trace(
+            "scatter",
+            x=edges.astype(np.float32),
+            y=steps(values[mask], edges),
+            mode="lines",
+            name=name,
+            legendgroup=name,
+            showlegend=i == 0,
+            line={"shape": "hv", "width": 1.5, "color": colour},
+            fill="tozeroy" if is_poison is None else None,
+            fillcolor=fill,
+            hovertemplate=f"from %{{x:.3g}}: %{{y}} {name}<extra></extra>",
+            **axes,
+        )

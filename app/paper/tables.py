@@ -13,13 +13,32 @@ from bsd_engine.config.settings import BSDConfig
 
 TABLES = ("1", "2", "4", "6", "7", "10", "12")
 METHODS = {"none": "no defence", "fp": "FP", "nad": "NAD", "abl": "ABL", "dbd": "DBD", "asd": "ASD", "bsd": "BSD"}
-ATTACKS = {"badnets": "BadNets", "blended": "Blended", "wanet": "WaNet", "lc": "Label-consistent", "sig": "SIG", "refool": "ReFool",
-           "narcissus": "Narcissus", "badnets_all2all": "BadNets all-to-all", "none": "no attack"}
+ATTACKS = {
+    "badnets": "BadNets",
+    "blended": "Blended",
+    "wanet": "WaNet",
+    "lc": "Label-consistent",
+    "sig": "SIG",
+    "refool": "ReFool",
+    "narcissus": "Narcissus",
+    "badnets_all2all": "BadNets all-to-all",
+    "none": "no attack",
+}
 DATA = {"cifar10": "CIFAR-10", "gtsrb": "GTSRB", "imagenet30": "30 classes of ImageNet"}
-ABLATIONS = {"default": "whole", "wo_init": "without initial pools", "wo_comp": "without completion", "wo_drop": "without drop"}
+ABLATIONS = {
+    "default": "whole",
+    "wo_init": "without initial pools",
+    "wo_comp": "without completion",
+    "wo_drop": "without drop",
+}
 TITLES = {
-    "1": "Three attacks on three data sets", "2": "Four more attacks", "4": "Every class as the target", "6": "BSD without one of its parts",
-    "7": "Other alphas and betas", "10": "No attack at all", "12": "Every class has a target of its own",
+    "1": "Three attacks on three data sets",
+    "2": "Four more attacks",
+    "4": "Every class as the target",
+    "6": "BSD without one of its parts",
+    "7": "Other alphas and betas",
+    "10": "No attack at all",
+    "12": "Every class has a target of its own",
 }
 SHOWS = {
     "1": "BSD keeps the attack success near zero on all three data sets without giving up accuracy.",
@@ -72,11 +91,21 @@ def triple(values: Sequence[float | None]) -> str:
 
 def paper_table(number: str, results: Results) -> PaperTable:
     """One of `TABLES`, with what `results` hold."""
-    layout = {"1": _by_attack, "2": _by_attack, "4": _by_row, "6": _by_row, "7": _by_row, "10": _no_attack, "12": _all_to_all}[number]
+    layout = {
+        "1": _by_attack,
+        "2": _by_attack,
+        "4": _by_row,
+        "6": _by_row,
+        "7": _by_row,
+        "10": _no_attack,
+        "12": _all_to_all,
+    }[number]
     return layout(number, cells(number), results)
 
 
-def _ours(number: str, where: tuple[str, str], cell: Cell, defense: str, results: Results, missing: list[Missing]) -> tuple[TableCell, Measured | None]:
+def _ours(
+    number: str, where: tuple[str, str], cell: Cell, defense: str, results: Results, missing: list[Missing]
+) -> tuple[TableCell, Measured | None]:
     found = measured(cell, defense, results)
     if found is None:
         missing.append(_missing(number, where, defense))
@@ -92,7 +121,11 @@ def _missing(number: str, where: tuple[str, str], defense: str) -> Missing:
 
 def missing_of(number: str, results: Results) -> list[Missing]:
     """The cells of a table or figure that have not been run with BSD."""
-    return [_missing(number, where, "bsd") for where, cell in cells(number).items() if measured(cell, "bsd", results) is None]
+    return [
+        _missing(number, where, "bsd")
+        for where, cell in cells(number).items()
+        if measured(cell, "bsd", results) is None
+    ]
 
 
 def _name(word: str) -> str:
@@ -103,9 +136,17 @@ def _paper(values: Sequence[float | None]) -> TableCell:
     return TableCell(text=triple(values), kind="paper")
 
 
-def _made(number: str, head: Iterable[str], rows: Iterable[tuple[str, tuple[TableCell, ...]]], missing: list[Missing], used: dict[tuple[str, str], Cell],
-          found: Iterable[Measured | None]) -> PaperTable:
-    return PaperTable(number=number, head=tuple(head), rows=tuple(rows), missing=tuple(missing), differs=differs(used.values(), found))
+def _made(
+    number: str,
+    head: Iterable[str],
+    rows: Iterable[tuple[str, tuple[TableCell, ...]]],
+    missing: list[Missing],
+    used: dict[tuple[str, str], Cell],
+    found: Iterable[Measured | None],
+) -> PaperTable:
+    return PaperTable(
+        number=number, head=tuple(head), rows=tuple(rows), missing=tuple(missing), differs=differs(used.values(), found)
+    )
 
 
 def _by_attack(number: str, wanted: dict[tuple[str, str], Cell], results: Results) -> PaperTable:
@@ -133,7 +174,10 @@ def _by_row(number: str, wanted: dict[tuple[str, str], Cell], results: Results) 
             found.append(measured_)
             made += [_paper(_printed(number, row, attack)), cell]
         rows.append((_row_name(number, row), tuple(made)))
-    head = (_FIRST[number], *(text for attack in columns for text in (f"{ATTACKS[attack]}: paper", f"{ATTACKS[attack]}: ours")))
+    head = (
+        _FIRST[number],
+        *(text for attack in columns for text in (f"{ATTACKS[attack]}: paper", f"{ATTACKS[attack]}: ours")),
+    )
     return _made(number, head, rows, missing, wanted, found)
 
 
@@ -164,7 +208,11 @@ def _no_attack(number: str, wanted: dict[tuple[str, str], Cell], results: Result
                 continue
             own, measured_ = _ours(number, where, cell, method, results, missing)
             found.append(measured_)
-            made.append(TableCell(text=triple((measured_.clean_accuracy, measured_.attack_success_rate)), kind="ours") if measured_ else own)
+            made.append(
+                TableCell(text=triple((measured_.clean_accuracy, measured_.attack_success_rate)), kind="ours")
+                if measured_
+                else own
+            )
         rows.append((METHODS[method], tuple(made)))
     head = ("CA / ASR", *(text for _, data in wanted for text in (f"{DATA[data]}: paper", f"{DATA[data]}: ours")))
     return _made(number, head, rows, missing, wanted, found)
@@ -172,7 +220,7 @@ def _no_attack(number: str, wanted: dict[tuple[str, str], Cell], results: Result
 
 def _all_to_all(number: str, wanted: dict[tuple[str, str], Cell], results: Results) -> PaperTable:
     numbers, missing, rows, found = paper_numbers()["12"], [], [], []
-    (where, cell), = wanted.items()
+    ((where, cell),) = wanted.items()
     for method in ("none", "asd", "bsd"):
         own = TableCell(text="", kind="blank")
         if method in DEFENSES:
@@ -188,21 +236,31 @@ def differs(used: Iterable[Cell], found: Iterable[Measured | None]) -> str:
     names = list(dict.fromkeys(cell.preset for cell in listed if not cell.preset.startswith("paper")))
     seeds = sorted({seed for one in made if one for seed in one.seeds})
     used_heads = {cell.attack.partition("@")[0] for cell in listed}
-    attacks = sorted({spec for name in names for spec in SPECS.get(name, {}).values() if spec.partition("@")[0] in used_heads})
+    attacks = sorted(
+        {spec for name in names for spec in SPECS.get(name, {}).values() if spec.partition("@")[0] in used_heads}
+    )
     text = f"Ours, in place of the paper's data: {'; '.join(runs_of(presets.preset(name)) for name in names)}. The paper: ResNet-18 of width 64, 145 epochs of 1,024 iterations on the full set. "
     if attacks:
         text += f"Raised, as plain training on our images would not fall for them otherwise: {', '.join(attacks)}. "
     filled = sum(one is not None for one in made)
-    text += f"{filled} of {len(made)} cells of ours are run" + (f", seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}" if seeds else "")
+    text += f"{filled} of {len(made)} cells of ours are run" + (
+        f", seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}" if seeds else ""
+    )
     most = max((len(one.seeds) for one in made if one), default=0)
-    return text + (f"; medians of up to {most} seeds." if most > 1 else "; one seed is one draw, and says nothing of the spread." if filled else ".")
+    return text + (
+        f"; medians of up to {most} seeds."
+        if most > 1
+        else "; one seed is one draw, and says nothing of the spread."
+        if filled
+        else "."
+    )
 
 
 def runs_of(config: BSDConfig) -> str:
     """ "6,000 images of Fashion-MNIST, small resnet of width 16, 21 epochs of 60 iterations (preset demo)" """
     data = {"bundled": "Fashion-MNIST", "gtsrb": "GTSRB"}.get(config.data.data, config.data.data)
     size = f"{config.data.limit:,} images of " if config.data.limit else ""
-    return (f"{size}{data}, {config.model.model.replace('_', ' ')} of width {config.model.width}, "
-            f"{config.schedule.total_epochs} epochs of {config.schedule.iterations} iterations (preset {config.preset})")
-
-
+    return (
+        f"{size}{data}, {config.model.model.replace('_', ' ')} of width {config.model.width}, "
+        f"{config.schedule.total_epochs} epochs of {config.schedule.iterations} iterations (preset {config.preset})"
+    )

@@ -10,11 +10,13 @@ from app.server import recorded
 
 if TYPE_CHECKING:
     from app.state.linked import Linked
-    from bsd_engine.runs.reader import RunReader
     from bsd_engine.method.preview import Settings
+    from bsd_engine.runs.reader import RunReader
 
 
-def replay_button(run: RunReader, *, truth_shown: bool, looked: Linked, settings: Settings, key: str = "replay") -> None:
+def replay_button(
+    run: RunReader, *, truth_shown: bool, looked: Linked, settings: Settings, key: str = "replay"
+) -> None:
     """A button that saves the page with what is looked at; made when it is pressed, in about a second for 6,000 samples.
 
     Parameters
@@ -32,7 +34,17 @@ def replay_button(run: RunReader, *, truth_shown: bool, looked: Linked, settings
 
     name = run.run_id if truth_shown or not run.truth_known else "replay"  # names of recordings tell how they end
     st.download_button(
-        "Save as a page that plays offline", page, f"{name}.html", "text/html", key=key, on_click="ignore", icon=":material/download:",
+        "Save as a page that plays offline",
+        page,
+        f"{name}.html",
+        "text/html",
+        key=key,
+        on_click="ignore",
+        icon=":material/download:",
         help="One HTML file with these views, this run and its images. It needs no server and no network. "
-             + ("It holds the truth about poison; switch the truth off to leave it out." if truth_shown else "The truth about poison is not in it."),
+        + (
+            "It holds the truth about poison; switch the truth off to leave it out."
+            if truth_shown
+            else "The truth about poison is not in it."
+        ),
     )

@@ -13,8 +13,8 @@ from PIL import Image
 from app.components import packet
 from app.server import recorded
 from app.tune import packets
-from app.tune.columns import Columns
 from app.tune.asks import Want
+from app.tune.columns import Columns
 from app.tune.packets import THUMB_SIDE, Look
 from bsd_engine.runs.reader import RunReader
 
@@ -34,7 +34,14 @@ def whole_packet(look: Look, name: str) -> bytes:
     config = look.run.config
     header["epochs"] = [[*row[:7], 0, *row[8:]] for row in header["epochs"]]  # the times of files say nothing elsewhere
     del header["rows"]  # nor does a digest of them
-    header |= {"run": name, "sent": [[epoch, 0] for epoch in range(len(header["epochs"]))], "maps": [], "thumbs": None, "grid": None, "answer": None}
+    header |= {
+        "run": name,
+        "sent": [[epoch, 0] for epoch in range(len(header["epochs"]))],
+        "maps": [],
+        "thumbs": None,
+        "grid": None,
+        "answer": None,
+    }
     header["own"] = {**header["own"], "updates_alike": config.altruistic.altruistic_update == "ce"}
     return packet.pack(header, arrays)
 
@@ -85,12 +92,20 @@ def _laid_out(run: RunReader) -> tuple[np.ndarray, Sheet]:
     lines = -(-count // columns)
     canvas = np.zeros((lines * columns, height, width, channels), np.uint8)
     for first in range(0, count, 1024):  # chunks: the images of a large run are a file that is mapped
-        canvas[first : min(first + 1024, count)] = images[first : min(first + 1024, count), :channels, ::step, ::step].transpose(0, 2, 3, 1)
-    pixels = canvas.reshape(lines, columns, height, width, channels).transpose(0, 2, 1, 3, 4).reshape(lines * height, columns * width, channels)
+        canvas[first : min(first + 1024, count)] = images[
+            first : min(first + 1024, count), :channels, ::step, ::step
+        ].transpose(0, 2, 3, 1)
+    pixels = (
+        canvas.reshape(lines, columns, height, width, channels)
+        .transpose(0, 2, 1, 3, 4)
+        .reshape(lines * height, columns * width, channels)
+    )
     return pixels, Sheet(content=b"", width=width, height=height, columns=columns, count=count)
 
 
 def _encoded(pixels: np.ndarray, sheet: Sheet, quality: int) -> Sheet:
     buffer = io.BytesIO()
-    Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(buffer, "WEBP", quality=quality, method=4)
+    Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(
+        buffer, "WEBP", quality=quality, method=4
+    )
     return replace(sheet, content=buffer.getvalue())

@@ -22,17 +22,17 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
-from app.server import recorded
-from app.style import words
-from app.state.linked import Linked
-from app.replay.packets import Sheet, sheets, whole_packet
-from app.tune.packets import Look
 from app.components.linked_views.view import FOLDER, whole_script
-from bsd_engine.recordings import library
+from app.replay.packets import Sheet, sheets, whole_packet
+from app.server import recorded
+from app.state.linked import Linked
+from app.style import words
+from app.tune.packets import Look
 from bsd_engine.errors import BSDError, RunFolderError
-from bsd_engine.runs.remake import train_command
-from bsd_engine.runs.reader import RunReader, write_atomic
 from bsd_engine.method.preview import Settings
+from bsd_engine.recordings import library
+from bsd_engine.runs.reader import RunReader, write_atomic
+from bsd_engine.runs.remake import train_command
 
 LARGEST_BYTES = 5_000_000
 """What a page should weigh; images are made coarser to stay below."""
@@ -40,12 +40,24 @@ UNNAMED = "A training run"
 """Instead of a run's name where the truth is left out: names of recordings, and maybe of folders, tell it."""
 CONFIG = Path(__file__).resolve().parents[2] / ".streamlit" / "config.toml"
 FONT = '"Source Sans", "Source Sans 3", "Segoe UI", system-ui, sans-serif'
-NAMES = {"primaryColor": "primary-color", "backgroundColor": "background-color", "secondaryBackgroundColor": "secondary-background-color",
-         "textColor": "text-color", "borderColor": "border-color"}
+NAMES = {
+    "primaryColor": "primary-color",
+    "backgroundColor": "background-color",
+    "secondaryBackgroundColor": "secondary-background-color",
+    "textColor": "text-color",
+    "borderColor": "border-color",
+}
 
 
-def replay_page(run: RunReader, *, with_truth: bool = True, looked: Linked | None = None, settings: Settings | None = None,
-                title: str | None = None, made: datetime | None = None) -> bytes:
+def replay_page(
+    run: RunReader,
+    *,
+    with_truth: bool = True,
+    looked: Linked | None = None,
+    settings: Settings | None = None,
+    title: str | None = None,
+    made: datetime | None = None,
+) -> bytes:
     """The page, UTF-8.
 
     Parameters
@@ -62,11 +74,21 @@ def replay_page(run: RunReader, *, with_truth: bool = True, looked: Linked | Non
         raise RunFolderError(f"{run.path} has no whole epoch to play yet; train at least one.")
     looked = looked or Linked(run=run.run_id, epoch=_first_split(run))
     looked = replace(looked, epoch=looked.shown_epoch(epochs))
-    look = Look(run=run, truth_shown=with_truth, live=False, busy="", looked=looked, settings=settings or Settings.of(run.config))
+    look = Look(
+        run=run,
+        truth_shown=with_truth,
+        live=False,
+        busy="",
+        looked=looked,
+        settings=settings or Settings.of(run.config),
+    )
     known = with_truth and run.truth_known
     name = run.run_id if known or not run.truth_known else UNNAMED
     packed = zlib.compress(whole_packet(look, name), 9)
-    facts = {**_facts(run, name, truth_shown=known), "This page made": (made or datetime.now().astimezone()).isoformat(timespec="minutes")}
+    facts = {
+        **_facts(run, name, truth_shown=known),
+        "This page made": (made or datetime.now().astimezone()).isoformat(timespec="minutes"),
+    }
     for sheet in sheets(run):
         page = _page(title or _title(run, name), facts, _command(run, truth_shown=known), packed, sheet)
         if len(page) <= LARGEST_BYTES:
@@ -85,14 +107,17 @@ def _first_split(run: RunReader) -> int:
     return schedule.altruistic_epochs + schedule.t1
 
 
-# -- what the page says of itself --------------------------------------------------------------------------------------------
+# -- what the page says of itself ------------------------------------------------------------------
 
 
 def _facts(run: RunReader, name: str, *, truth_shown: bool) -> dict[str, str]:
     """Provenance, each number with the epoch that it is of."""
     config, rows = run.config, recorded.rows(run.path)
     last = rows[-1]
-    facts = {"Run": name, "Data": f"{words.source(config.data.data)}, {run.num_samples:,} training samples of {len(run.class_names)} classes"}
+    facts = {
+        "Run": name,
+        "Data": f"{words.source(config.data.data)}, {run.num_samples:,} training samples of {len(run.class_names)} classes",
+    }
     if truth_shown:
         facts["Attack"] = _attack(run)
     facts |= {
@@ -100,9 +125,15 @@ def _facts(run: RunReader, name: str, *, truth_shown: bool) -> dict[str, str]:
         "Epochs": f"{len(rows)} of {config.schedule.total_epochs} recorded",
         "Trained": run.created,
     }
-    numbers = [("clean accuracy", "clean_accuracy", "{:.1f} %")] + [("attack success", "attack_success_rate", "{:.1f} %")] * truth_shown
-    numbers += [("clean pool", "clean_pool_size", "{:,}")] + [("poison in the clean pool", "poison_in_clean_pool", "{:,}")] * truth_shown
-    said = [f"{name} {form.format(last.metrics[key])}" for name, key, form in numbers if last.metrics.get(key) is not None]
+    numbers = [("clean accuracy", "clean_accuracy", "{:.1f} %")] + [
+        ("attack success", "attack_success_rate", "{:.1f} %")
+    ] * truth_shown
+    numbers += [("clean pool", "clean_pool_size", "{:,}")] + [
+        ("poison in the clean pool", "poison_in_clean_pool", "{:,}")
+    ] * truth_shown
+    said = [
+        f"{name} {form.format(last.metrics[key])}" for name, key, form in numbers if last.metrics.get(key) is not None
+    ]
     if said:
         facts[f"After epoch {last.epoch + 1}"] = ", ".join(said)
     return facts
@@ -114,7 +145,11 @@ def _attack(run: RunReader) -> str:
     name = words.attack(attack.attack)
     if not poisoned:
         return f"{name}; no sample is known to be poisoned"
-    target = run.class_names[attack.target_label] if 0 <= attack.target_label < len(run.class_names) else f"class {attack.target_label}"
+    target = (
+        run.class_names[attack.target_label]
+        if 0 <= attack.target_label < len(run.class_names)
+        else f"class {attack.target_label}"
+    )
     return f"{name}, {poisoned:,} samples poisoned, attacker's class {target}"
 
 
@@ -128,21 +163,25 @@ def _command(run: RunReader, *, truth_shown: bool) -> str:
         return str(error)
 
 
-# -- the page ----------------------------------------------------------------------------------------------------------------
+# -- the page --------------------------------------------------------------------------------------
 
 
 def _page(title: str, facts: dict[str, str], command: str, packed: bytes, sheet: Sheet) -> bytes:
     style, script = _style(), _script()
     policy = f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; base-uri 'none'; form-action 'none'"
     tile = {name: value for name, value in asdict(sheet).items() if name != "content"}
-    return "".join([
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">',
-        f'<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><title>{_safe(title)} · BSD replay</title>',
-        f"<style data-tn>{style}</style></head><body>{_head(title, facts)}",
-        '<main><div class="tn"><noscript>The views need JavaScript; everything they run is in this file.</noscript></div></main>',
-        _about(facts, command), _data("rp-run", packed), _data("rp-images", sheet.content, json.dumps(tile)),
-        f'<script type="module">{script}</script></body></html>\n',
-    ]).encode("utf-8", "backslashreplace")
+    return "".join(
+        [
+            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">',
+            f'<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><title>{_safe(title)} · BSD replay</title>',
+            f"<style data-tn>{style}</style></head><body>{_head(title, facts)}",
+            '<main><div class="tn"><noscript>The views need JavaScript; everything they run is in this file.</noscript></div></main>',
+            _about(facts, command),
+            _data("rp-run", packed),
+            _data("rp-images", sheet.content, json.dumps(tile)),
+            f'<script type="module">{script}</script></body></html>\n',
+        ]
+    ).encode("utf-8", "backslashreplace")
 
 
 def _head(title: str, facts: dict[str, str]) -> str:
@@ -153,11 +192,18 @@ def _head(title: str, facts: dict[str, str]) -> str:
 
 def _about(facts: dict[str, str], command: str) -> str:
     rows = "".join(f"<dt>{_safe(name)}</dt><dd>{_safe(value)}</dd>" for name, value in facts.items())
-    shown = f"<p>The command that remakes it:</p><pre><code>{_safe(command)}</code></pre>" if command else (
-        "<p>Which samples are poisoned, and what depends on it, is not in this file; neither is the attack or the command that remakes the run.</p>")
-    return (f'<footer class="rp-about"><details><summary>About this page</summary><dl>{rows}</dl>{shown}'
-            "<p>Drag a cut or press the arrow keys on it: the pools are counted in this page by the rules of the engine. Images are made coarser to keep "
-            "the file small, losses are kept in steps of 5 % and ranks exactly. The page asks the network for nothing.</p></details></footer>")
+    shown = (
+        f"<p>The command that remakes it:</p><pre><code>{_safe(command)}</code></pre>"
+        if command
+        else (
+            "<p>Which samples are poisoned, and what depends on it, is not in this file; neither is the attack or the command that remakes the run.</p>"
+        )
+    )
+    return (
+        f'<footer class="rp-about"><details><summary>About this page</summary><dl>{rows}</dl>{shown}'
+        "<p>Drag a cut or press the arrow keys on it: the pools are counted in this page by the rules of the engine. Images are made coarser to keep "
+        "the file small, losses are kept in steps of 5 % and ranks exactly. The page asks the network for nothing.</p></details></footer>"
+    )
 
 
 def _data(name: str, content: bytes, sheet: str = "") -> str:
@@ -188,11 +234,15 @@ def _style() -> str:
     def colours(name: str) -> str:
         return "".join(f"--st-{variable}: {theme[name][key]}; " for key, variable in NAMES.items())
 
-    return (f":root {{ color-scheme: light dark; --st-font: {FONT}; {colours('light')}}}\n"
-            f"@media (prefers-color-scheme: dark) {{ :root {{ {colours('dark')}}} }}\n" + (FOLDER / "tune.css").read_text() + (FOLDER / "replay.css").read_text())
+    return (
+        f":root {{ color-scheme: light dark; --st-font: {FONT}; {colours('light')}}}\n"
+        f"@media (prefers-color-scheme: dark) {{ :root {{ {colours('dark')}}} }}\n"
+        + (FOLDER / "tune.css").read_text()
+        + (FOLDER / "replay.css").read_text()
+    )
 
 
-# -- command line ------------------------------------------------------------------------------------------------------------
+# -- command line ----------------------------------------------------------------------------------
 
 
 def source(name: str) -> RunReader:
@@ -204,10 +254,16 @@ def source(name: str) -> RunReader:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page; the exit status is 2 for bad input, with one sentence."""
-    parser = argparse.ArgumentParser(prog="python -m app.replay", description="Write one page that plays a run offline.")
+    parser = argparse.ArgumentParser(
+        prog="python -m app.replay", description="Write one page that plays a run offline."
+    )
     parser.add_argument("run", help="run folder, or recording-NAME")
-    parser.add_argument("--out", type=Path, default=Path("replay.html"), help="page to write; a file of that name is replaced")
-    parser.add_argument("--without-truth", action="store_true", help="leave out which samples are poisoned and all that depends on it")
+    parser.add_argument(
+        "--out", type=Path, default=Path("replay.html"), help="page to write; a file of that name is replaced"
+    )
+    parser.add_argument(
+        "--without-truth", action="store_true", help="leave out which samples are poisoned and all that depends on it"
+    )
     parser.add_argument("--epoch", type=int, help="epoch to begin at, 1 for the first; the first split when not given")
     parser.add_argument("--title", help="title of the page")
     given = parser.parse_args(arguments)
@@ -222,4 +278,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     large = f"; more than {LARGEST_BYTES / 1e6:g} MB, as the run is large" if len(page) > LARGEST_BYTES else ""
     print(f"{given.out}: {len(page) / 1e6:.2f} MB{large}")
     return 0
-

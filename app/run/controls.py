@@ -11,15 +11,15 @@ from typing import Any, get_args, get_type_hints
 import streamlit as st
 
 from app.server import data_paths
-from app.style import words
 from app.server.eta import remaining_seconds
 from app.server.recorded import prior_seconds
 from app.server.registry import registry
+from app.style import words
 from app.style.theme import LONGEST_NAME
 from bsd_engine import attacks
+from bsd_engine.config.presets import PRESETS, preset
 from bsd_engine.config.settings import AttackConfig, BSDConfig, SplitConfig
 from bsd_engine.errors import BSDError
-from bsd_engine.config.presets import PRESETS, preset
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FIRST_PRESET = "demo"
@@ -28,9 +28,17 @@ FORM_KEY = "seen_form"
 ONE_CLICK = 3.0
 """Seconds."""
 ESTIMATORS = tuple(name for name in get_args(get_type_hints(SplitConfig)["target_estimator"]) if name != "lga_vote")
-COMPLETIONS = {"fewest": "fewest class (paper)", "balanced": "every class (ours)", "balanced_others": "all but the suspected (ours)", "off": "off"}
+COMPLETIONS = {
+    "fewest": "fewest class (paper)",
+    "balanced": "every class (ours)",
+    "balanced_others": "all but the suspected (ours)",
+    "off": "off",
+}
 FIRST_POOLS = {
-    "intersection": "kept by both (Eq. 3)", "union": "kept by either", "als_only": "by loss alone", "oss_only": "by distance alone",
+    "intersection": "kept by both (Eq. 3)",
+    "union": "kept by either",
+    "als_only": "by loss alone",
+    "oss_only": "by distance alone",
     "random": "at random",
 }
 NETWORKS = {"small_resnet": "small ResNet", "resnet18": "ResNet-18", "mobilenet_v2": "MobileNet-v2"}
@@ -40,12 +48,10 @@ ALPHA_HELP = (
 )
 BETA_HELP = (
     "Does two things: the share of the suspected class that is kept by its distance from the other classes, and, unless "
-    "\"Completion starts from\" under More settings says otherwise, the share of all samples that class completion starts from. "
+    '"Completion starts from" under More settings says otherwise, the share of all samples that class completion starts from. '
     "The paper recommends less than 0.5 and uses 0.2. Never above alpha."
 )
-ALPHA_START_HELP = (
-    "Share of all samples that class completion starts from; beta when empty, as in the paper. Where it is above alpha, alpha is taken."
-)
+ALPHA_START_HELP = "Share of all samples that class completion starts from; beta when empty, as in the paper. Where it is above alpha, alpha is taken."
 T1_HELP = (
     "Epochs in which the main model trains without the suspected class, before the first split. The later stages move along "
     "and keep their lengths. The paper uses 20, the demo 5."
@@ -64,16 +70,33 @@ def form_of(config: BSDConfig) -> dict[str, Any]:
     schedule, split = config.schedule, config.split
     kind, _, path = config.data.data.partition(":")
     return {
-        "source": kind, "path": path, "attack": config.attack.attack, "target_label": config.attack.target_label,
-        **_rates_of(config.attack), "picture": config.attack.attack_parameters.get("image", ""),
+        "source": kind,
+        "path": path,
+        "attack": config.attack.attack,
+        "target_label": config.attack.target_label,
+        **_rates_of(config.attack),
+        "picture": config.attack.attack_parameters.get("image", ""),
         "parameters": {config.attack.attack: config.attack.attack_parameters},
-        "alpha": split.alpha, "beta": split.beta, "alpha_start": split.alpha_start, "t1": schedule.t1,
-        "seed": config.seed, "device": config.device, "limit": config.data.limit, "flip": config.data.flip,
-        "model": config.model.model, "width": config.model.width, "altruistic_epochs": schedule.altruistic_epochs,
-        "init_epochs": schedule.init_epochs, "completion_epochs": schedule.t2 - schedule.t1 - schedule.init_epochs,
-        "drop_epochs": schedule.t3 - schedule.t2, "iterations": schedule.iterations,
-        "target_estimator": split.target_estimator, "assume_target": split.assume_target or 0,
-        "completion": split.completion, "init_combine": split.init_combine, "selective_drop": split.selective_drop,
+        "alpha": split.alpha,
+        "beta": split.beta,
+        "alpha_start": split.alpha_start,
+        "t1": schedule.t1,
+        "seed": config.seed,
+        "device": config.device,
+        "limit": config.data.limit,
+        "flip": config.data.flip,
+        "model": config.model.model,
+        "width": config.model.width,
+        "altruistic_epochs": schedule.altruistic_epochs,
+        "init_epochs": schedule.init_epochs,
+        "completion_epochs": schedule.t2 - schedule.t1 - schedule.init_epochs,
+        "drop_epochs": schedule.t3 - schedule.t2,
+        "iterations": schedule.iterations,
+        "target_estimator": split.target_estimator,
+        "assume_target": split.assume_target or 0,
+        "completion": split.completion,
+        "init_combine": split.init_combine,
+        "selective_drop": split.selective_drop,
     }
 
 
@@ -113,18 +136,42 @@ def config_of(form: Mapping[str, Any]) -> BSDConfig:
     start = config.schedule.t1 + form["init_epochs"]
     t2 = start + form["completion_epochs"]
     schedule = replace(
-        config.schedule, altruistic_epochs=form["altruistic_epochs"], init_epochs=form["init_epochs"], t2=t2,
-        t3=t2 + form["drop_epochs"], iterations=form["iterations"],
+        config.schedule,
+        altruistic_epochs=form["altruistic_epochs"],
+        init_epochs=form["init_epochs"],
+        t2=t2,
+        t3=t2 + form["drop_epochs"],
+        iterations=form["iterations"],
     ).with_warmup(form["t1"])
-    settings = {name: form[name] for name in (
-        "target_label", "alpha", "beta", "seed", "device", "limit", "flip", "model", "width", "target_estimator",
-        "completion", "init_combine", "selective_drop",
-    )}
+    settings = {
+        name: form[name]
+        for name in (
+            "target_label",
+            "alpha",
+            "beta",
+            "seed",
+            "device",
+            "limit",
+            "flip",
+            "model",
+            "width",
+            "target_estimator",
+            "completion",
+            "init_combine",
+            "selective_drop",
+        )
+    }
     given, start = form["target_estimator"] == "given", form["alpha_start"]
-    return replace(config.with_settings(
-        data=_spec(form), **_attack_settings(form, config.attack), assume_target=form["assume_target"] if given else None,
-        alpha_start=None if start is None else min(start, form["alpha"]), **settings,
-    ), schedule=schedule)
+    return replace(
+        config.with_settings(
+            data=_spec(form),
+            **_attack_settings(form, config.attack),
+            assume_target=form["assume_target"] if given else None,
+            alpha_start=None if start is None else min(start, form["alpha"]),
+            **settings,
+        ),
+        schedule=schedule,
+    )
 
 
 def class_names(spec: str) -> tuple[str, ...]:
@@ -176,7 +223,10 @@ def fill_in(config: BSDConfig) -> None:
     """Put data, attack and seed of a configuration into the form, under new fields; the others keep what they have."""
     form, chosen = form_of(config), config.attack
     rate = attacks.kind(chosen.attack).default_rate if chosen.rate is None else chosen.rate
-    taken = {name: form[name] for name in ("source", "path", "attack", "target_label", "picture", "parameters", "seed", "limit")}
+    taken = {
+        name: form[name]
+        for name in ("source", "path", "attack", "target_label", "picture", "parameters", "seed", "limit")
+    }
     values = {**current_form(), **taken, _rate_field(chosen.attack): 100 * rate}
     del values["preset"]
     _on_preset()
@@ -206,14 +256,24 @@ def _start() -> None:
 def launch_panel() -> None:
     """The whole form. A fragment, so that a slider does not redraw the charts beside it."""
     _head()
-    st.selectbox("Preset", list(PRESETS), list(PRESETS).index(FIRST_PRESET), format_func=lambda p: words.PRESETS.get(p, p), key="new_preset",
-                 on_change=_on_preset, persist_state="session", help="Sets every field below; change what you like afterwards.")
+    st.selectbox(
+        "Preset",
+        list(PRESETS),
+        list(PRESETS).index(FIRST_PRESET),
+        format_func=lambda p: words.PRESETS.get(p, p),
+        key="new_preset",
+        on_change=_on_preset,
+        persist_state="session",
+        help="Sets every field below; change what you like afterwards.",
+    )
     form = current_form()
     _data_and_attack(form)
     _split(form)
     with st.expander("More settings"):
         _more(form)
-    if "started_run" in st.session_state:  # the page takes it from there: the address of a tick may overtake that of this fragment
+    if (
+        "started_run" in st.session_state
+    ):  # the page takes it from there: the address of a tick may overtake that of this fragment
         st.rerun()
 
 
@@ -257,27 +317,50 @@ def _data_and_attack(form: Mapping[str, Any]) -> None:
     _choice("Data", "source", words.SOURCES, form, format_func=words.SOURCES.get)
     source = st.session_state[_key("source")]
     if source in ("folder", "npz"):
-        st.text_input("Path", form["path"], placeholder="/home/me/images" if source == "folder" else "/home/me/images.npz",
-                      help="A folder with train/CLASS/*.png and, if there is one, test/CLASS/*.png; or an .npz file.", **_kept("path"))
+        st.text_input(
+            "Path",
+            form["path"],
+            placeholder="/home/me/images" if source == "folder" else "/home/me/images.npz",
+            help="A folder with train/CLASS/*.png and, if there is one, test/CLASS/*.png; or an .npz file.",
+            **_kept("path"),
+        )
     names = class_names(_spec(current_form()))
     left, right = st.columns(2)
     with left:
-        _choice("Attack", "attack", [*attacks.names(), "none"], form, format_func=words.attack, help="none: for data that may be poisoned already.")
+        _choice(
+            "Attack",
+            "attack",
+            [*attacks.names(), "none"],
+            form,
+            format_func=words.attack,
+            help="none: for data that may be poisoned already.",
+        )
     attack = st.session_state[_key("attack")]
     poisoned = attack != "none"
     with right:
-        _class_field("Target class", "target_label", names, form, disabled=not poisoned or not attacks.kind(attack).has_target)
+        _class_field(
+            "Target class", "target_label", names, form, disabled=not poisoned or not attacks.kind(attack).has_target
+        )
     if attack == "custom":
-        st.text_input("Picture", form["picture"], placeholder="/home/me/trigger.png", help="A PNG or JPEG file; without one a drawn star.",
-                      **_kept("picture"))
+        st.text_input(
+            "Picture",
+            form["picture"],
+            placeholder="/home/me/trigger.png",
+            help="A PNG or JPEG file; without one a drawn star.",
+            **_kept("picture"),
+        )
     if _rate_field(attack) == "clean_rate":
-        _rate("Poisoned share of the target class", "clean_rate", (1.0, 90.0, 1.0), "%.0f %%", form, help=CLEAN_RATE_HELP)
+        _rate(
+            "Poisoned share of the target class", "clean_rate", (1.0, 90.0, 1.0), "%.0f %%", form, help=CLEAN_RATE_HELP
+        )
     else:
         _rate("Poisoning rate", "rate", (0.5, 30.0, 0.5), "%.1f %%", form, disabled=not poisoned, help=RATE_HELP)
     _other_parameters(attack)
 
 
-def _rate(label: str, name: str, usual: tuple[float, float, float], unit: str, form: Mapping[str, Any], **more: Any) -> None:
+def _rate(
+    label: str, name: str, usual: tuple[float, float, float], unit: str, form: Mapping[str, Any], **more: Any
+) -> None:
     """A slider over the usual rates and the one that another page filled in."""
     low, high, step = usual
     start = _values()[1][name]
@@ -286,13 +369,17 @@ def _rate(label: str, name: str, usual: tuple[float, float, float], unit: str, f
 
 def _other_parameters(attack: str) -> None:
     """Parameters that the attack has besides, in words."""
-    own = {name: value for name, value in _own_parameters({**current_form(), "attack": attack}).items() if name != "image"}
+    own = {
+        name: value for name, value in _own_parameters({**current_form(), "attack": attack}).items() if name != "image"
+    }
     if own:
         said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in own.items())
         st.caption(f"{words.unformatted(said)}: set on the page Attacks")
 
 
-def _class_field(label: str, name: str, names: tuple[str, ...], form: Mapping[str, Any], disabled: bool = False) -> None:
+def _class_field(
+    label: str, name: str, names: tuple[str, ...], form: Mapping[str, Any], disabled: bool = False
+) -> None:
     """A class by its name, or by its number where the names are not known."""
     if names:
         _choice(label, name, range(len(names)), form, disabled=disabled, format_func=lambda c: names[c][:LONGEST_NAME])
@@ -309,16 +396,43 @@ def _split(form: Mapping[str, Any]) -> None:
 def _more(form: Mapping[str, Any]) -> None:
     _number("Seed", "seed", 0, 2**31 - 1, form, help="The same seed gives the same pools.")
     _choice("Device", "device", ["auto", "cpu", "cuda"], form, help="auto takes the GPU if there is one.")
-    _number("Training images", "limit", 20, None, form, placeholder="all", help="Drawn so that the classes keep their shares.")
+    _number(
+        "Training images",
+        "limit",
+        20,
+        None,
+        form,
+        placeholder="all",
+        help="Drawn so that the classes keep their shares.",
+    )
     _choice("Target guessed", "target_estimator", ESTIMATORS, form, format_func=words.estimator, help=ESTIMATOR_HELP)
     if st.session_state[_key("target_estimator")] == "given":
         _class_field("Assumed target", "assume_target", class_names(_spec(current_form())), form)
-    _choice("Class completion", "completion", COMPLETIONS, form, format_func=COMPLETIONS.get,
-            help="Which classes are kept from starving while the pool grows.")
-    st.number_input("Completion starts from", 0.01, 1.0, form["alpha_start"], 0.01, placeholder="beta", help=ALPHA_START_HELP, **_kept("alpha_start"))
+    _choice(
+        "Class completion",
+        "completion",
+        COMPLETIONS,
+        form,
+        format_func=COMPLETIONS.get,
+        help="Which classes are kept from starving while the pool grows.",
+    )
+    st.number_input(
+        "Completion starts from",
+        0.01,
+        1.0,
+        form["alpha_start"],
+        0.01,
+        placeholder="beta",
+        help=ALPHA_START_HELP,
+        **_kept("alpha_start"),
+    )
     _choice("First pool", "init_combine", FIRST_POOLS, form, format_func=FIRST_POOLS.get)
-    st.toggle("Selective drop", form["selective_drop"], help="From T2 on, drop samples that both models call the suspected class.",
-              **_kept("selective_drop"))
+    st.toggle(
+        "Selective drop",
+        form["selective_drop"],
+        help="From T2 on, drop samples that both models call the suspected class.",
+        **_kept("selective_drop"),
+    )
     st.toggle("Mirror images", form["flip"], help="Augment by mirroring; off for signs and letters.", **_kept("flip"))
     st.caption("Epochs of the other stages")
     _number("Altruistic warm-up", "altruistic_epochs", 1, 1000, form)
@@ -326,5 +440,11 @@ def _more(form: Mapping[str, Any]) -> None:
     _number("Class completion", "completion_epochs", 0, 9000, form)
     _number("Selective drop", "drop_epochs", 0, 9000, form)
     _number("Iterations in an epoch", "iterations", 1, 100000, form)
-    _choice("Network", "model", dict.fromkeys([*NETWORKS, form["model"]]), form, format_func=lambda name: NETWORKS.get(name, name))
+    _choice(
+        "Network",
+        "model",
+        dict.fromkeys([*NETWORKS, form["model"]]),
+        form,
+        format_func=lambda name: NETWORKS.get(name, name),
+    )
     _number("Channels of its first stage", "width", 8, 1024, form)

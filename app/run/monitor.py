@@ -11,16 +11,16 @@ from typing import Any
 import streamlit as st
 
 from app import figures
-from app.run import panels, remake
-from app.style import words
 from app.components.live_plot import live_plot
+from app.components.timeline import Position, timeline
+from app.run import panels, remake
 from app.run.panels import View
-from app.server.recorded import EpochRow
-from app.server.registry import RunRegistry
 from app.run.status import Snapshot, look, sentence
 from app.run.target_panel import end_of_warm_up, target_panel
+from app.server.recorded import EpochRow
+from app.server.registry import RunRegistry
+from app.style import words
 from app.style.theme import Palette, class_name, count, epoch_text, palette_for, percent
-from app.components.timeline import Position, timeline
 from bsd_engine import attacks
 from bsd_engine.errors import BSDError
 
@@ -53,7 +53,9 @@ def monitor(runs: RunRegistry, run_id: str) -> None:
 def _pace(runs: RunRegistry, now: Snapshot) -> float | None:
     """Seconds between two looks at a run; None where nothing new will come."""
     if now.live:
-        return runs.viewers.seconds_between_looks(now.run_id, st.session_state.setdefault("page_id", secrets.token_hex(8)))
+        return runs.viewers.seconds_between_looks(
+            now.run_id, st.session_state.setdefault("page_id", secrets.token_hex(8))
+        )
     return MAP_TICK_SECONDS if runs.mapping(now.run_id) else None
 
 
@@ -73,7 +75,10 @@ def _show(runs: RunRegistry, now: Snapshot) -> None:
     if now.run is None and not now.live:
         return
     if now.damage:
-        st.error(words.unformatted(f"{now.damage} The {count(len(now.rows))} epochs before it are shown."), icon=":material/error:")
+        st.error(
+            words.unformatted(f"{now.damage} The {count(len(now.rows))} epochs before it are shown."),
+            icon=":material/error:",
+        )
     epoch = _epoch_to_show(now, palette)
     _tiles(now, epoch, truth_shown)
     try:
@@ -82,7 +87,7 @@ def _show(runs: RunRegistry, now: Snapshot) -> None:
         st.error(words.unformatted(str(error)), icon=":material/error:")
 
 
-# -- header ------------------------------------------------------------------------------------------------------------
+# -- header ----------------------------------------------------------------------------------------
 
 
 def _header(runs: RunRegistry, now: Snapshot, truth_shown: bool) -> None:
@@ -104,11 +109,16 @@ def _chips(now: Snapshot, truth_shown: bool) -> str:
     config = now.run.config
     truth = "truth unknown" if not now.run.truth_known else "truth shown" if truth_shown else "truth hidden"
     chips = [
-        f"{words.source(config.data.data)}, {count(now.run.num_samples)} images", _attack_chip(now, truth_shown), truth,
-        f"alpha {config.split.alpha:g} · beta {config.split.beta:g} · T1 {config.schedule.t1}", f"seed {config.seed}",
+        f"{words.source(config.data.data)}, {count(now.run.num_samples)} images",
+        _attack_chip(now, truth_shown),
+        truth,
+        f"alpha {config.split.alpha:g} · beta {config.split.beta:g} · T1 {config.schedule.t1}",
+        f"seed {config.seed}",
         (now.summary or {}).get("device") or _device(config.device),
     ]
-    return f'<div class="chips">{"".join(f"<span>{html.escape(str(chip), quote=False)}</span>" for chip in chips)}</div>'
+    return (
+        f'<div class="chips">{"".join(f"<span>{html.escape(str(chip), quote=False)}</span>" for chip in chips)}</div>'
+    )
 
 
 def _kind(attack: str) -> type[attacks.Attack]:
@@ -150,22 +160,51 @@ def _buttons(runs: RunRegistry, now: Snapshot) -> None:
     position = _position(now)
     newer = len(now.rows) - 1 - (position.epoch or 0)
     label = "Follow live" if now.live else "Last epoch"
-    st.button(f"{label} ({newer} newer)" if newer > 0 else label, key="follow", type="secondary" if position.following else "primary",
-              disabled=position.following, on_click=_follow, help="The newest epoch is shown." if position.following else None)
+    st.button(
+        f"{label} ({newer} newer)" if newer > 0 else label,
+        key="follow",
+        type="secondary" if position.following else "primary",
+        disabled=position.following,
+        on_click=_follow,
+        help="The newest epoch is shown." if position.following else None,
+    )
     training = now.status in ("running", "paused")
     can_go_on = now.status == "paused" or now.can_resume
-    reasons = {"queued": "The run waits for its turn.", "preparing": "The run is being prepared.", "finished": "The run has finished."}
+    reasons = {
+        "queued": "The run waits for its turn.",
+        "preparing": "The run is being prepared.",
+        "finished": "The run has finished.",
+    }
     why = reasons.get(now.status, "The run is not training.")
-    _button("Pause", now.status == "running" and not now.waiting, "It is paused already." if now.status == "paused" else why,
-            lambda: runs.command(now.run_id, "pause"))
-    resume: Callable[[], Any] = (lambda: runs.command(now.run_id, "resume")) if training else (lambda: runs.resume(now.run_id))
+    _button(
+        "Pause",
+        now.status == "running" and not now.waiting,
+        "It is paused already." if now.status == "paused" else why,
+        lambda: runs.command(now.run_id, "pause"),
+    )
+    resume: Callable[[], Any] = (
+        (lambda: runs.command(now.run_id, "resume")) if training else (lambda: runs.resume(now.run_id))
+    )
     _button("Resume", can_go_on and not now.waiting, "It is training." if now.status == "running" else why, resume)
-    _button("Stop", now.status == "queued" or training and now.waiting != "stop", why, lambda: runs.command(now.run_id, "stop"))
+    _button(
+        "Stop",
+        now.status == "queued" or (training and now.waiting != "stop"),
+        why,
+        lambda: runs.command(now.run_id, "stop"),
+    )
 
 
 def _button(label: str, possible: bool, why_not: str, action: Callable[[], Any]) -> None:
     icon = {"Pause": ":material/pause:", "Resume": ":material/play_arrow:", "Stop": ":material/stop:"}[label]
-    st.button(label, key=label.lower(), icon=icon, disabled=not possible, help=None if possible else why_not, on_click=_try, args=(action,))
+    st.button(
+        label,
+        key=label.lower(),
+        icon=icon,
+        disabled=not possible,
+        help=None if possible else why_not,
+        on_click=_try,
+        args=(action,),
+    )
 
 
 def _try(action: Callable[[], Any]) -> None:
@@ -176,7 +215,7 @@ def _try(action: Callable[[], Any]) -> None:
         st.session_state["command_error"] = str(error)
 
 
-# -- time --------------------------------------------------------------------------------------------------------------
+# -- time ------------------------------------------------------------------------------------------
 
 
 def _epoch_to_show(now: Snapshot, palette: Palette) -> int | None:
@@ -206,13 +245,19 @@ def _follow() -> None:
     st.session_state["position"] = Position(None, True)
 
 
-# -- numbers -----------------------------------------------------------------------------------------------------------
+# -- numbers ---------------------------------------------------------------------------------------
 
 
 def _tiles(now: Snapshot, epoch: int | None, truth_shown: bool) -> None:
     """Five numbers after the shown epoch."""
     if now.run is None:
-        labels = ("Clean accuracy (CA)", "Attack success (ASR)", "Clean pool", "Poison in the clean pool", "Suspected target class")
+        labels = (
+            "Clean accuracy (CA)",
+            "Attack success (ASR)",
+            "Clean pool",
+            "Poison in the clean pool",
+            "Suspected target class",
+        )
         st.html('<div class="tiles">' + "".join(_tile(label, "–", "\N{NO-BREAK SPACE}") for label in labels) + "</div>")
         return
     row = now.rows[epoch] if epoch is not None else None
@@ -253,7 +298,12 @@ def _pool_tile(now: Snapshot, row: EpochRow | None, later: str) -> tuple[str, ..
     size = row.metrics.get("clean_pool_size") if row else None
     if size is None:
         return "Clean pool", "–", later
-    return "Clean pool", count(size), f"of {count(now.run.num_samples)} samples", percent(100 * size / now.run.num_samples, 0)
+    return (
+        "Clean pool",
+        count(size),
+        f"of {count(now.run.num_samples)} samples",
+        percent(100 * size / now.run.num_samples, 0),
+    )
 
 
 def _poison_tile(now: Snapshot, row: EpochRow | None, later: str, truth_shown: bool) -> tuple[str, str, str]:
@@ -289,26 +339,43 @@ def _target_tile(now: Snapshot, row: EpochRow | None, truth_shown: bool) -> tupl
     return label, _name(now, row.pseudo_target), words.estimator(config.split.target_estimator), verdict
 
 
-# -- pictures ----------------------------------------------------------------------------------------------------------
+# -- pictures --------------------------------------------------------------------------------------
 
 
 def _pictures(runs: RunRegistry, now: Snapshot, epoch: int | None, palette: Palette, truth_shown: bool) -> None:
     """The five streams and the accuracy, in places that stay."""
-    view = None if now.run is None or epoch is None else View(
-        path=now.path, version=now.run.version, epoch=epoch, palette=palette, truth_shown=truth_shown,
-        map_kind=st.session_state.get("map_kind") or "auto",
+    view = (
+        None
+        if now.run is None or epoch is None
+        else View(
+            path=now.path,
+            version=now.run.version,
+            epoch=epoch,
+            palette=palette,
+            truth_shown=truth_shown,
+            map_kind=st.session_state.get("map_kind") or "auto",
+        )
     )
     left, right = st.columns(2)
     with left:
         with st.container(key="map_pane"):
             _plot("feature_map", view, palette, HERO_HEIGHT)
-            st.segmented_control("Map", ["auto", "PCA", "UMAP"], key="map_kind", default="auto", required=True, label_visibility="collapsed",
-                                 help="auto: UMAP of the newest epoch that has one, else PCA.")
+            st.segmented_control(
+                "Map",
+                ["auto", "PCA", "UMAP"],
+                key="map_kind",
+                default="auto",
+                required=True,
+                label_visibility="collapsed",
+                help="auto: UMAP of the newest epoch that has one, else PCA.",
+            )
         _plot("loss_discrepancy", view, palette, HERO_HEIGHT)
     with right:
         for name in ("altruistic_loss", "oss_distance", "poison_in_pool", "accuracy"):
             _plot(name, view, palette, SIDE_HEIGHT)
-    votes = st.expander("Which class is the target? The evidence, and how to overrule it", key="votes_open", on_change="rerun")
+    votes = st.expander(
+        "Which class is the target? The evidence, and how to overrule it", key="votes_open", on_change="rerun"
+    )
     if votes.open:
         with votes:
             target_panel(runs, now, view, palette, truth_shown)

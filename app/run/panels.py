@@ -11,9 +11,8 @@ from typing import Literal
 import plotly.graph_objects as go
 
 from app import figures
-from app.figures import target
+from app.figures import Facts, empty_figure, target
 from app.server import recorded
-from app.figures import Facts, empty_figure
 from app.style.theme import Palette, epoch_number
 from bsd_engine.events import EpochState
 from bsd_engine.runs.reader import RunReader, Truth
@@ -99,12 +98,16 @@ def loss_discrepancy(view: View) -> go.Figure:
 
 def poison_in_pool(view: View) -> go.Figure:
     """Poison in the clean pool over the run."""
-    return figures.poison_in_pool(view.metrics, view.facts, view.palette, truth_shown=view.truth is not None, current_epoch=view.epoch)
+    return figures.poison_in_pool(
+        view.metrics, view.facts, view.palette, truth_shown=view.truth is not None, current_epoch=view.epoch
+    )
 
 
 def accuracy(view: View) -> go.Figure:
     """Clean accuracy and attack success over the run."""
-    return figures.accuracy_curves(view.metrics, view.facts, view.palette, truth_shown=view.truth is not None, current_epoch=view.epoch)
+    return figures.accuracy_curves(
+        view.metrics, view.facts, view.palette, truth_shown=view.truth is not None, current_epoch=view.epoch
+    )
 
 
 def votes(view: View) -> go.Figure:
@@ -137,8 +140,12 @@ def feature_map(view: View) -> go.Figure:
         xy = recorded.reader(view.path).map(mapped[-1])
         return figures.feature_map(xy, view.state(mapped[-1]), view.facts, view.truth, view.palette, kind="UMAP")
     if view.map_kind == "UMAP":
-        return empty_figure(f"no UMAP map up to epoch {epoch_number(view.epoch)} yet: they are made beside the training,<br>"
-                            "the first takes half a minute; PCA is there at once", view.palette, title="Map of features (UMAP)")
+        return empty_figure(
+            f"no UMAP map up to epoch {epoch_number(view.epoch)} yet: they are made beside the training,<br>"
+            "the first takes half a minute; PCA is there at once",
+            view.palette,
+            title="Map of features (UMAP)",
+        )
     state = view.state()
     xy = recorded.pca_map(view.path, view.epoch)
     if xy is None:
@@ -147,14 +154,25 @@ def feature_map(view: View) -> go.Figure:
 
 
 PANELS: dict[str, Callable[[View], go.Figure]] = {
-    "feature_map": feature_map, "altruistic_loss": altruistic_loss, "oss_distance": oss_distance, "loss_discrepancy": loss_discrepancy,
-    "poison_in_pool": poison_in_pool, "accuracy": accuracy, "votes": votes,
-    "target_strip": target_strip, "transplant_map": transplant_map,
+    "feature_map": feature_map,
+    "altruistic_loss": altruistic_loss,
+    "oss_distance": oss_distance,
+    "loss_discrepancy": loss_discrepancy,
+    "poison_in_pool": poison_in_pool,
+    "accuracy": accuracy,
+    "votes": votes,
+    "target_strip": target_strip,
+    "transplant_map": transplant_map,
 }
 TITLES = {
-    "feature_map": "Map of features", "altruistic_loss": "Altruistic loss", "oss_distance": "OSS distance",
-    "loss_discrepancy": "Loss of both models", "poison_in_pool": "Clean pool", "accuracy": "Accuracy",
-    "votes": "Which class is the target?", "target_strip": "Which class each estimator names",
+    "feature_map": "Map of features",
+    "altruistic_loss": "Altruistic loss",
+    "oss_distance": "OSS distance",
+    "loss_discrepancy": "Loss of both models",
+    "poison_in_pool": "Clean pool",
+    "accuracy": "Accuracy",
+    "votes": "Which class is the target?",
+    "target_strip": "Which class each estimator names",
     "transplant_map": "A class's residual on other images",
 }
 

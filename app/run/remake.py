@@ -16,8 +16,17 @@ PASSPORT = "passport_losses"
 """The one figure that needs a sample."""
 
 
-def command(name: str, runs: Sequence[Path] = (), *, palette: Palette, truth_shown: bool = True, epoch: int | None = None, sample: int | None = None,
-            map_kind: str = "auto", config: BSDConfig | None = None) -> str:
+def command(
+    name: str,
+    runs: Sequence[Path] = (),
+    *,
+    palette: Palette,
+    truth_shown: bool = True,
+    epoch: int | None = None,
+    sample: int | None = None,
+    map_kind: str = "auto",
+    config: BSDConfig | None = None,
+) -> str:
     """The command that makes a figure of a page again.
 
     Parameters
@@ -48,7 +57,9 @@ def command_of(name: str, view: View | None) -> str:
     if view is None:
         return ""
     kind = view.map_kind if name == "feature_map" else "auto"
-    return command(name, [view.path], palette=view.palette, truth_shown=view.truth_shown, epoch=view.epoch, map_kind=kind)
+    return command(
+        name, [view.path], palette=view.palette, truth_shown=view.truth_shown, epoch=view.epoch, map_kind=kind
+    )
 
 
 def _word(path: Path) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.server import eta, recorded
-from app.style import words
 from app.server.recorded import EpochRow
 from app.server.registry import RunRegistry
+from app.style import words
 from app.style.theme import STAGE_NAMES, class_name, epoch_text, percent
 from bsd_engine.errors import BSDError
 from bsd_engine.runs.reader import Command, RunReader, Status
@@ -81,11 +81,20 @@ def look(registry: RunRegistry, run_id: str) -> Snapshot:
     status = "preparing" if preparing else run.status if before is None else "queued"
     progress, summary = run.progress, run.summary
     return Snapshot(
-        run_id=run_id, path=path, status=status, run=run, rows=recorded.rows(path), progress=progress, summary=summary,
-        waiting=recorded.waiting_command(path, (progress or {}).get("commands_obeyed") or 0) if status in ("running", "paused") else None,
+        run_id=run_id,
+        path=path,
+        status=status,
+        run=run,
+        rows=recorded.rows(path),
+        progress=progress,
+        summary=summary,
+        waiting=recorded.waiting_command(path, (progress or {}).get("commands_obeyed") or 0)
+        if status in ("running", "paused")
+        else None,
         can_resume=status not in ("queued", "preparing", "running", "paused") and run.can_resume,
         before=before,
-        error=error or (summary or {}).get("error"), damage=recorded.damage(path),
+        error=error or (summary or {}).get("error"),
+        damage=recorded.damage(path),
     )
 
 
@@ -95,7 +104,11 @@ def sentence(now: Snapshot, registry: RunRegistry, *, truth_shown: bool) -> str:
         runs = "the run that trains now is" if now.before == 1 else f"{now.before} other runs are"
         return f"Waits until {runs} over, since this machine trains one run at a time. Stop takes it out of the queue."
     if now.run is None or now.status == "preparing":
-        crafting = f"The attack crafts its trigger: {registry.crafting}. It is kept for the next time." if registry.crafting else None
+        crafting = (
+            f"The attack crafts its trigger: {registry.crafting}. It is kept for the next time."
+            if registry.crafting
+            else None
+        )
         return now.error or crafting or "Loading the images and building both models; the first epoch follows."
     done = f"after {epoch_text(len(now.rows) - 1, now.total)}" if now.rows else "before the first epoch was whole"
     if now.status == "finished":
@@ -104,7 +117,11 @@ def sentence(now: Snapshot, registry: RunRegistry, *, truth_shown: bool) -> str:
         return f"Ended {done}. {now.error or 'The terminal says why.'}"
     if now.status in ("stopped", "interrupted"):
         how = "Stopped" if now.status == "stopped" else "Interrupted"
-        after = "Resume goes on from there; at most the epoch in progress is trained again." if now.can_resume else "There is nothing to resume from."
+        after = (
+            "Resume goes on from there; at most the epoch in progress is trained again."
+            if now.can_resume
+            else "There is nothing to resume from."
+        )
         return f"{how} {done}. {after}"
     return _live_sentence(now, registry)
 
@@ -123,7 +140,11 @@ def _live_sentence(now: Snapshot, registry: RunRegistry) -> str:
     if len(now.rows) >= now.total:
         return f"{where} · writing the summary"
     progress = now.progress or {}
-    inside = f" · iteration {progress.get('iteration')} of {progress.get('iterations')}" if progress.get("epoch") == epoch else ""
+    inside = (
+        f" · iteration {progress.get('iteration')} of {progress.get('iterations')}"
+        if progress.get("epoch") == epoch
+        else ""
+    )
     prior = recorded.prior_seconds(registry.root, now.run.config)
     left = eta.remaining_seconds(schedule, recorded.durations(now.rows), fraction, prior)
     if left is None:
@@ -150,7 +171,11 @@ def _result(now: Snapshot, truth_shown: bool) -> str:
     if target is not None:
         verdict = ""
         if truth_shown and true_target is not None:
-            verdict = ", which is right" if target == true_target else f", but it was {class_name(now.run.class_names, true_target)}"
+            verdict = (
+                ", which is right"
+                if target == true_target
+                else f", but it was {class_name(now.run.class_names, true_target)}"
+            )
         parts.append(f"suspected target {class_name(now.run.class_names, target)}{verdict}")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}." if text else ""

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app.run import panels, remake
-from app.style import words
 from app.components.live_plot import live_plot
-from app.run.panels import View
 from app.figures.pixels import data_uri, difference_picture, enlarged, fitting_gain
+from app.figures.target import by_warp
+from app.run import panels, remake
+from app.run.panels import View
+from app.run.status import Snapshot
 from app.server.recorded import EpochRow
 from app.server.registry import RunRegistry, is_recording
-from app.run.status import Snapshot
-from app.figures.target import by_warp
+from app.style import words
 from app.style.theme import Palette, class_name
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError
@@ -27,7 +27,9 @@ from bsd_engine.target.verdict import caution
 
 HEIGHT = 320
 PICTURE_SIDE = 112
-DRILL_HELP = "A wrong target on purpose: what OSS and the drop do then, and what becomes of the attack (Fig. 10 of the paper)."
+DRILL_HELP = (
+    "A wrong target on purpose: what OSS and the drop do then, and what becomes of the attack (Fig. 10 of the paper)."
+)
 
 
 def target_panel(runs: RunRegistry, now: Snapshot, view: View | None, palette: Palette, truth_shown: bool) -> None:
@@ -50,7 +52,7 @@ def _plot(name: str, view: View | None, palette: Palette) -> None:
     live_plot(drawing, key=name, height=HEIGHT, remake=remake.command_of(name, view))
 
 
-# -- words -------------------------------------------------------------------------------------------------------------
+# -- words -----------------------------------------------------------------------------------------
 
 
 def end_of_warm_up(now: Snapshot) -> EpochRow | None:
@@ -62,8 +64,10 @@ def end_of_warm_up(now: Snapshot) -> EpochRow | None:
 def verdict_text(row: EpochRow | None, class_names: tuple[str, ...]) -> str:
     """What `auto` makes of the evidence, in a sentence or two of markdown."""
     if row is None:
-        return ("The verdict comes at the end of the altruistic warm-up; until then the suspect is the class with the highest "
-                "probability floor.")
+        return (
+            "The verdict comes at the end of the altruistic warm-up; until then the suspect is the class with the highest "
+            "probability floor."
+        )
     if row.verdict is None:
         return "This run was recorded before residuals were transplanted; only the votes are known."
     return f"{_said(row.verdict, class_names)} {caution(row.epoch + 1)}".rstrip()
@@ -75,12 +79,14 @@ def _said(verdict: dict[str, Any], class_names: tuple[str, ...]) -> str:
         return f"**Several targets**: {words.unformatted(verdict['why'])}. No single class is the target; pools are decided as under an all-to-all attack."
     z = f"z = {verdict['z']:.1f} against the other classes; {verdict['needed']:g} is needed"
     if verdict["kind"] == "no_attack":
-        return f"**No attack found**: nothing that sets a class apart leads other images to it (likeliest: {name}, {z})."
+        return (
+            f"**No attack found**: nothing that sets a class apart leads other images to it (likeliest: {name}, {z})."
+        )
     done = "warp other images smoothly at random" if by_warp(verdict) else "put what sets it apart onto other images"
     return f"Target {name}: {done}, and the altruistic model calls them by it ({z})."
 
 
-# -- residuals ---------------------------------------------------------------------------------------------------------
+# -- residuals -------------------------------------------------------------------------------------
 
 
 def _residuals(state: EpochState | None, now: Snapshot) -> None:
@@ -96,8 +102,10 @@ def _residuals(state: EpochState | None, now: Snapshot) -> None:
         for c, residual in zip(state.residual_classes, state.residuals)
     )
     warp = "; a warp does not" * by_warp(state.verdict)
-    st.html(f'<div style="font-size:13px;margin:2px 0 6px"><b>What sets the likeliest classes apart</b>: their odd samples, '
-            f'less images that look alike. A trigger shows as a pattern of its own{warp}.</div><div style="display:flex">{figures}</div>')
+    st.html(
+        f'<div style="font-size:13px;margin:2px 0 6px"><b>What sets the likeliest classes apart</b>: their odd samples, '
+        f'less images that look alike. A trigger shows as a pattern of its own{warp}.</div><div style="display:flex">{figures}</div>'
+    )
 
 
 def residual_picture(residual: np.ndarray) -> np.ndarray:
@@ -105,7 +113,7 @@ def residual_picture(residual: np.ndarray) -> np.ndarray:
     return enlarged(difference_picture(residual, fitting_gain(residual)), PICTURE_SIDE)
 
 
-# -- overruling --------------------------------------------------------------------------------------------------------
+# -- overruling ------------------------------------------------------------------------------------
 
 
 def forced(config: BSDConfig, target: int | None) -> BSDConfig:
@@ -119,21 +127,45 @@ def _overrule(runs: RunRegistry, now: Snapshot, truth_shown: bool) -> None:
     last, suspect = now.run.config.schedule.altruistic_epochs - 1, _suspect(now)
     names, busy = now.run.class_names, runs.active is not None
     ready = has_checkpoint(now.path, last)
-    why = "Another run is training; stop it first." if busy else None if ready else "It takes the end of the altruistic warm-up."
+    why = (
+        "Another run is training; stop it first."
+        if busy
+        else None
+        if ready
+        else "It takes the end of the altruistic warm-up."
+    )
     why = NO_BRANCH if is_recording(now.run_id) else why
-    st.markdown("**Overrule the target.** A new run takes over the altruistic model after its warm-up and defends against the class "
-                "that you choose.")
+    st.markdown(
+        "**Overrule the target.** A new run takes over the altruistic model after its warm-up and defends against the class "
+        "that you choose."
+    )
     left, middle, right = st.columns([3, 2, 3], vertical_alignment="bottom")
     with left:
         options = range(len(names))
-        chosen = st.selectbox("Target", options, suspect or 0, key=f"forced_target_{now.run_id}", format_func=lambda c: names[c][:40])
+        chosen = st.selectbox(
+            "Target", options, suspect or 0, key=f"forced_target_{now.run_id}", format_func=lambda c: names[c][:40]
+        )
     with middle:
-        st.button("Branch with this target", key="branch_target", disabled=why is not None, help=why, icon=":material/call_split:",
-                  on_click=_branch, args=(runs, now, last, chosen))
+        st.button(
+            "Branch with this target",
+            key="branch_target",
+            disabled=why is not None,
+            help=why,
+            icon=":material/call_split:",
+            on_click=_branch,
+            args=(runs, now, last, chosen),
+        )
     with right:
         wrong = wrong_target(now, truth_shown)
-        st.button(f"Drill: force {words.unformatted(html.unescape(class_name(names, wrong)))}", key="drill_target",
-                  disabled=why is not None, icon=":material/school:", on_click=_branch, args=(runs, now, last, wrong), help=why or DRILL_HELP)
+        st.button(
+            f"Drill: force {words.unformatted(html.unescape(class_name(names, wrong)))}",
+            key="drill_target",
+            disabled=why is not None,
+            icon=":material/school:",
+            on_click=_branch,
+            args=(runs, now, last, wrong),
+            help=why or DRILL_HELP,
+        )
 
 
 def _suspect(now: Snapshot) -> int | None:

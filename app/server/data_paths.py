@@ -11,9 +11,9 @@ import os
 from pathlib import Path
 
 from app.server import uploads
-from bsd_engine.files.bounded import Stamp, stamp_of
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import ConfigError
+from bsd_engine.files.bounded import Stamp, stamp_of
 
 VARIABLE = "BSD_DATA_ROOTS"
 
@@ -87,5 +87,7 @@ def _resolved(path: str | Path) -> Path:
 def _check(path: str, also: tuple[Path, ...] = ()) -> None:
     allowed = roots()
     if allowed and not any(_resolved(path).is_relative_to(top) for top in (*allowed, *map(_resolved, also))):
-        raise ConfigError(f"{path} is not below the folders that this dashboard may read ({', '.join(map(str, allowed))}); give a path below one "
-                          f"of them, or start the server with another {VARIABLE}.")
+        raise ConfigError(
+            f"{path} is not below the folders that this dashboard may read ({', '.join(map(str, allowed))}); give a path below one "
+            f"of them, or start the server with another {VARIABLE}."
+        )

@@ -17,8 +17,9 @@ def stage_seconds(durations: Durations) -> dict[Stage, float]:
     return {stage: median(values[-RECENT:]) for stage, values in by_stage.items() if values}
 
 
-def remaining_seconds(schedule: ScheduleConfig, done: Durations, fraction: float = 0.0,
-                      prior: Mapping[Stage, float] | None = None) -> float | None:
+def remaining_seconds(
+    schedule: ScheduleConfig, done: Durations, fraction: float = 0.0, prior: Mapping[Stage, float] | None = None
+) -> float | None:
     """Seconds until the run has finished, or None while nothing tells.
 
     Parameters

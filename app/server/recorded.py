@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from app.server.eta import Durations, stage_seconds
-from bsd_engine.files.bounded import Stamp, stamp_of
 from bsd_engine.config.settings import STAGES, BSDConfig, Stage
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.events import EpochState
+from bsd_engine.files.bounded import Stamp, stamp_of
 from bsd_engine.runs.reader import Command, RunReader, list_runs, read_commands
 
 
@@ -70,9 +70,17 @@ def _state(path: str, epoch: int, stamp: Stamp) -> EpochState:
 def _row(path: str, epoch: int, stamp: Stamp) -> EpochRow:
     s = reader(Path(path)).read_epoch(epoch)
     return EpochRow(
-        epoch=s.epoch, stage=s.stage, main_epoch=s.main_epoch, clean_ratio=s.clean_ratio, pseudo_target=s.pseudo_target,
-        vote_counts=s.vote_counts, vote_scores=s.vote_scores, estimators=s.estimators,
-        estimator_scores=s.estimator_scores, verdict=s.verdict, metrics=s.metrics,
+        epoch=s.epoch,
+        stage=s.stage,
+        main_epoch=s.main_epoch,
+        clean_ratio=s.clean_ratio,
+        pseudo_target=s.pseudo_target,
+        vote_counts=s.vote_counts,
+        vote_scores=s.vote_scores,
+        estimators=s.estimators,
+        estimator_scores=s.estimator_scores,
+        verdict=s.verdict,
+        metrics=s.metrics,
         pca=None if s.landmark_features is None else s.landmark_features[:, :2].astype(np.float32),
         all_distances=s.oss_distances is not None,
     )
@@ -136,8 +144,16 @@ def waiting_command(path: Path, obeyed: int) -> Command | None:
 
 def _cost_key(config: BSDConfig) -> tuple[Any, ...]:
     """What the seconds of an epoch depend on."""
-    return (config.data.data, config.data.limit, config.model, config.schedule.iterations, config.mixmatch.labeled_batch,
-            config.mixmatch.unlabeled_batch, config.altruistic.altruistic_batch, config.device)
+    return (
+        config.data.data,
+        config.data.limit,
+        config.model,
+        config.schedule.iterations,
+        config.mixmatch.labeled_batch,
+        config.mixmatch.unlabeled_batch,
+        config.altruistic.altruistic_batch,
+        config.device,
+    )
 
 
 @lru_cache(maxsize=16)
@@ -160,5 +176,7 @@ def prior_seconds(root: Path, config: BSDConfig) -> dict[Stage, float]:
     ended: list[tuple[str, Stamp]] = []
     for path in list_runs(root)[:20]:
         with contextlib.suppress(OSError):
-            ended.append((path.name, stamp_of(path / "summary.json")))  # a run that ends, or was resumed and ends anew, is another one
+            ended.append(
+                (path.name, stamp_of(path / "summary.json"))
+            )  # a run that ends, or was resumed and ends anew, is another one
     return _prior(str(root), tuple(ended), _cost_key(config))

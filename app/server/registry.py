@@ -23,11 +23,11 @@ import streamlit as st
 
 from app.server import data_paths
 from app.server.viewers import Viewers
-from bsd_engine.recordings import library
+from bsd_engine.compute.progress import shown_by
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.events import EpochFinished, Event, RunStarted
-from bsd_engine.compute.progress import shown_by
+from bsd_engine.recordings import library
 from bsd_engine.runs.reader import Command, RunReader, is_locked, list_runs, new_run_id, send_command
 
 TRIGGERS = ".triggers"
@@ -228,8 +228,10 @@ class RunRegistry:
                 self._launch(job)
                 return True
             if len(self._waiting) >= MOST_WAITING:
-                raise RunFolderError(f"Run {self._active} is still training and {MOST_WAITING} more are waiting, since this machine "
-                                     "trains one run at a time; stop one of them first.")
+                raise RunFolderError(
+                    f"Run {self._active} is still training and {MOST_WAITING} more are waiting, since this machine "
+                    "trains one run at a time; stop one of them first."
+                )
             self._errors.pop(job.run_id, None)
             self._waiting.append(job)
             return False
@@ -283,8 +285,10 @@ class RunRegistry:
             self._errors[run_id] = str(error)
         except Exception as error:  # the boundary of the worker: a page shows this, the terminal has the traceback
             log.exception("run %s failed", run_id)
-            self._errors[run_id] = (f"The run ended on an unexpected error ({type(error).__name__}: {error}). Finished epochs "
-                                    "are kept; the terminal shows the details.")
+            self._errors[run_id] = (
+                f"The run ended on an unexpected error ({type(error).__name__}: {error}). Finished epochs "
+                "are kept; the terminal shows the details."
+            )
         finally:
             self._next()
             job.ready.set()
@@ -293,8 +297,14 @@ class RunRegistry:
         """Have UMAP maps made by a process of the lowest priority: numba would hold this one's interpreter lock."""
         command = [sys.executable, "-m", "bsd_engine", "map", str(self.root / run_id), "--follow"]
         try:
-            child = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **MAP_THREADS}, stdin=subprocess.DEVNULL,
-                                     stdout=subprocess.DEVNULL, start_new_session=True)
+            child = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env={**os.environ, **MAP_THREADS},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+            )
         except OSError as error:
             log.warning("no UMAP maps for run %s: %s", run_id, error)
             return

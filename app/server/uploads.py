@@ -37,7 +37,9 @@ def stored(content: bytes) -> Path:
     from bsd_engine.attacks.custom import MAX_BYTES  # here: it loads torch, which the first page does not wait for
 
     if not 0 < len(content) <= MAX_BYTES:
-        raise ConfigError(f"The picture has {len(content) / 1e6:,.0f} MB, expected at most {MAX_BYTES // 10**6}; make it smaller.")
+        raise ConfigError(
+            f"The picture has {len(content) / 1e6:,.0f} MB, expected at most {MAX_BYTES // 10**6}; make it smaller."
+        )
     return _written(content, folder())
 
 
@@ -54,7 +56,9 @@ def kept(path: Path, place: Path) -> Path:
 
 
 def _written(content: bytes, place: Path) -> Path:
-    path = place / (hashlib.blake2b(content, digest_size=16).hexdigest() + (".png" if content.startswith(b"\x89PNG") else ".jpg"))
+    path = place / (
+        hashlib.blake2b(content, digest_size=16).hexdigest() + (".png" if content.startswith(b"\x89PNG") else ".jpg")
+    )
     with storage_errors(path, "The picture was not taken."):
         if not path.exists():
             if place == folder():

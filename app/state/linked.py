@@ -114,14 +114,22 @@ def parse(address: Mapping[str, str], *, samples: int, epochs: int) -> tuple[Lin
     samples, epochs : how many the run has; a later epoch than the last is no mistake while a run grows
     """
     problems: list[str] = []
-    epoch = _number(address.get("epoch"), low=1, high=None, problems=problems, what="epoch", there=f"1 to {max(1, epochs)}")
-    pinned = _number(address.get("pin"), low=0, high=samples - 1, problems=problems, what="sample", there=f"0 to {samples - 1}")
+    epoch = _number(
+        address.get("epoch"), low=1, high=None, problems=problems, what="epoch", there=f"1 to {max(1, epochs)}"
+    )
+    pinned = _number(
+        address.get("pin"), low=0, high=samples - 1, problems=problems, what="sample", there=f"0 to {samples - 1}"
+    )
     selected: tuple[int, ...] = ()
     try:
         selected = decode_ids(address.get("sel", ""), samples)
     except ValueError:
-        problems.append(f"The selection in the address does not fit this run of {samples:,} samples; nothing is selected. Select anew.")
-    return Linked(run=address.get("run"), epoch=None if epoch is None else epoch - 1, pinned=pinned, selected=selected), problems
+        problems.append(
+            f"The selection in the address does not fit this run of {samples:,} samples; nothing is selected. Select anew."
+        )
+    return Linked(
+        run=address.get("run"), epoch=None if epoch is None else epoch - 1, pinned=pinned, selected=selected
+    ), problems
 
 
 def _number(text: str | None, *, low: int, high: int | None, problems: list[str], what: str, there: str) -> int | None:
@@ -167,9 +175,13 @@ def read(*, run: str, samples: int, epochs: int) -> tuple[Linked, list[str]]:
     if asked.run != run and "run" in address:
         asked, problems = Linked(), []  # the address speaks of another run
     if set(address) <= {"run"}:
-        state = Linked(run=run, epoch=kept.epoch, pinned=kept.pinned, selected=kept.selected) if same else Linked(run=run)
+        state = (
+            Linked(run=run, epoch=kept.epoch, pinned=kept.pinned, selected=kept.selected) if same else Linked(run=run)
+        )
         return _within(state, samples), []
-    long_selection = same and not asked.selected and "sel" not in address and len(encode_ids(kept.selected)) > LONGEST_ADDRESS
+    long_selection = (
+        same and not asked.selected and "sel" not in address and len(encode_ids(kept.selected)) > LONGEST_ADDRESS
+    )
     selected = kept.selected if long_selection else asked.selected
     return Linked(run=run, epoch=asked.epoch, pinned=asked.pinned, selected=selected), problems
 

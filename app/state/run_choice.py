@@ -7,17 +7,19 @@ from collections.abc import Iterable
 import streamlit as st
 
 from app.server import recorded
-from app.state import linked
-from app.style import words
-from app.state.linked import Linked
 from app.server.registry import RunRegistry, is_recording
-from bsd_engine.recordings import library
+from app.state import linked
+from app.state.linked import Linked
+from app.style import words
 from bsd_engine.errors import BSDError
+from bsd_engine.recordings import library
 
 TRUTH_HELP = "Which samples are poisoned, and every number that only someone who knows it could give."
 
 
-def chosen_run(runs: RunRegistry, page: str, *, truth_help: str | None = TRUTH_HELP, forget: Iterable[str] = ()) -> str | None:
+def chosen_run(
+    runs: RunRegistry, page: str, *, truth_help: str | None = TRUTH_HELP, forget: Iterable[str] = ()
+) -> str | None:
     """The run to look at: that of the address, of this session, the newest, or a recording; beside it, whether the truth is shown.
 
     Parameters
@@ -39,8 +41,14 @@ def chosen_run(runs: RunRegistry, page: str, *, truth_help: str | None = TRUTH_H
     chosen = asked if asked in ids else ids[0]
     left, right = st.columns([4, 1], vertical_alignment="center") if truth_help is not None else (st.container(), None)
     with left:
-        picked = st.selectbox("Recorded runs, newest first, then recordings", ids, ids.index(chosen), key=f"{page}_runs_{chosen}",
-                              format_func=lambda run_id: described(runs, run_id), label_visibility="collapsed")
+        picked = st.selectbox(
+            "Recorded runs, newest first, then recordings",
+            ids,
+            ids.index(chosen),
+            key=f"{page}_runs_{chosen}",
+            format_func=lambda run_id: described(runs, run_id),
+            label_visibility="collapsed",
+        )
     if picked != chosen:
         linked.write(Linked(run=picked))
         for part in forget:
@@ -67,8 +75,10 @@ def described(runs: RunRegistry, run_id: str) -> str:
         return f"{run_id} · not readable"
     split, schedule = run.config.split, run.config.schedule
     branch = f" · branch of {run.branched_from['run']}" if run.branched_from else ""
-    return (f"{words.moment(run.created)} · {run.config.preset} · {words.source(run.config.data.data)} · {words.STATUS[run.status]} · "
-            f"alpha {split.alpha:g}, beta {split.beta:g}, T1 {schedule.t1}{branch}")
+    return (
+        f"{words.moment(run.created)} · {run.config.preset} · {words.source(run.config.data.data)} · {words.STATUS[run.status]} · "
+        f"alpha {split.alpha:g}, beta {split.beta:g}, T1 {schedule.t1}{branch}"
+    )
 
 
 def recording_title(run_id: str) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 
 import streamlit as st
 
+from app.components.linked_views.view import last_ask
 from app.state import linked
 from app.state.linked import Linked
 from app.state.run_choice import looked_at
 from app.tune.asks import Ask, Want, parse_ask, parse_settings
-from app.components.linked_views.view import last_ask
-from bsd_engine.runs.reader import RunReader
 from bsd_engine.method.preview import Settings
+from bsd_engine.runs.reader import RunReader
 
 ADDRESS = "whatif"
 
@@ -50,7 +50,15 @@ def _named() -> Settings | None:
     if len(parts) != 5:
         return None
     try:
-        return parse_settings({"alpha": float(parts[0]), "beta": float(parts[1]), "t1": int(parts[2]), "altruistic_epochs": int(parts[3]), "distance": parts[4]})
+        return parse_settings(
+            {
+                "alpha": float(parts[0]),
+                "beta": float(parts[1]),
+                "t1": int(parts[2]),
+                "altruistic_epochs": int(parts[3]),
+                "distance": parts[4],
+            }
+        )
     except ValueError:
         return None
 

@@ -192,8 +192,17 @@ def template(palette: Palette) -> go.layout.Template:
             "hovermode": "closest",
             "dragmode": "zoom",
             "barcornerradius": 1,
-            "hoverlabel": {"bgcolor": palette.surface, "bordercolor": palette.line, "font": {"color": palette.text, "size": 12}},
-            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": palette.muted, "activecolor": palette.text, "orientation": "v"},
+            "hoverlabel": {
+                "bgcolor": palette.surface,
+                "bordercolor": palette.line,
+                "font": {"color": palette.text, "size": 12},
+            },
+            "modebar": {
+                "bgcolor": "rgba(0,0,0,0)",
+                "color": palette.muted,
+                "activecolor": palette.text,
+                "orientation": "v",
+            },
             "newselection": {"line": {"color": palette.text, "width": 1, "dash": "dot"}},
             "annotationdefaults": {"showarrow": False, "font": {"size": 12, "color": palette.muted}},
         }
@@ -212,10 +221,10 @@ class Sketch:
     """
 
     def __init__(self, palette: Palette, *, name: str, title: str, subtitle: str, summary: str) -> None:
-        second_line = (
-            f'<br><span style="font-size:12px;color:{palette.muted}">{subtitle}</span>'  # Plotly's own one floats far below
-        )
-        text, top = (f"<b>{title}</b>{second_line}", 17) if subtitle else (f"<b>{title}</b>", 6)  # two lines start higher
+        second_line = f'<br><span style="font-size:12px;color:{palette.muted}">{subtitle}</span>'  # Plotly's own one floats far below
+        text, top = (
+            (f"<b>{title}</b>{second_line}", 17) if subtitle else (f"<b>{title}</b>", 6)
+        )  # two lines start higher
         self._traces: list[dict[str, Any]] = []
         self._notes: list[dict[str, Any]] = []
         self._shapes: list[dict[str, Any]] = []

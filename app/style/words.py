@@ -10,26 +10,51 @@ from pathlib import Path
 from bsd_engine.runs.reader import Status
 
 STATUS: dict[Status, str] = {
-    "running": "live", "paused": "live", "finished": "finished", "stopped": "stopped", "failed": "failed",
+    "running": "live",
+    "paused": "live",
+    "finished": "finished",
+    "stopped": "stopped",
+    "failed": "failed",
     "interrupted": "interrupted",
 }
 ATTACKS = {
-    "badnets": "BadNets", "blended": "Blended", "wanet": "WaNet", "refool": "ReFool", "sig": "SIG", "badnets_all2all": "BadNets all-to-all",
-    "label_consistent": "Label-consistent", "narcissus": "Narcissus", "adaptive": "adaptive noise",
-    "custom": "own picture", "none": "none added",
+    "badnets": "BadNets",
+    "blended": "Blended",
+    "wanet": "WaNet",
+    "refool": "ReFool",
+    "sig": "SIG",
+    "badnets_all2all": "BadNets all-to-all",
+    "label_consistent": "Label-consistent",
+    "narcissus": "Narcissus",
+    "adaptive": "adaptive noise",
+    "custom": "own picture",
+    "none": "none added",
 }
 SOURCES = {
-    "bundled": "bundled: Fashion-MNIST", "cifar10": "CIFAR-10", "gtsrb": "GTSRB traffic signs",
-    "folder": "folder of images", "npz": "npz file",
+    "bundled": "bundled: Fashion-MNIST",
+    "cifar10": "CIFAR-10",
+    "gtsrb": "GTSRB traffic signs",
+    "folder": "folder of images",
+    "npz": "npz file",
 }
 PRESETS = {
-    "demo": "demo: minutes on a CPU", "demo-gtsrb": "demo: traffic signs, on a CPU", "paper-cifar10": "paper: CIFAR-10 on a GPU",
-    "paper-gtsrb": "paper: GTSRB on a GPU", "paper-imagenet30": "paper: 30 classes of ImageNet", "smoke": "smoke: a test of some seconds",
+    "demo": "demo: minutes on a CPU",
+    "demo-gtsrb": "demo: traffic signs, on a CPU",
+    "paper-cifar10": "paper: CIFAR-10 on a GPU",
+    "paper-gtsrb": "paper: GTSRB on a GPU",
+    "paper-imagenet30": "paper: 30 classes of ImageNet",
+    "smoke": "smoke: a test of some seconds",
 }
 ESTIMATORS = {
-    "auto": "by residual transplant (ours)", "median_probability": "by median probability (ours)", "lga_vote": "by the LGA vote",
-    "residual_transplant": "by residual transplant (ours)", "probability_floor": "by probability floor (ours)", "second_logit_mode": "by the paper's vote", "given": "given in the settings",
-    "low_loss_mode": "by the lowest losses", "label_count": "by the most frequent label",
+    "auto": "by residual transplant (ours)",
+    "median_probability": "by median probability (ours)",
+    "lga_vote": "by the LGA vote",
+    "residual_transplant": "by residual transplant (ours)",
+    "probability_floor": "by probability floor (ours)",
+    "second_logit_mode": "by the paper's vote",
+    "given": "given in the settings",
+    "low_loss_mode": "by the lowest losses",
+    "label_count": "by the most frequent label",
 }
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")

@@ -14,12 +14,12 @@ from torch import Tensor
 from app.components import packet
 from app.server import recorded
 from app.style import words
-from app.trigger_bench.state import BenchState, Limits
 from app.style.theme import DARK, LIGHT, STAGE_NAMES
-from bsd_engine.runs import trigger_bench
+from app.trigger_bench.state import BenchState, Limits
 from bsd_engine.attacks.patterns.placing import Change, drawn, placed
-from bsd_engine.files.bounded import Stamp, stamp_of
 from bsd_engine.errors import BSDError
+from bsd_engine.files.bounded import Stamp, stamp_of
+from bsd_engine.runs import trigger_bench
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.stored_models import stored_epochs, undefended_command
 from bsd_engine.runs.trigger_bench import Answers, BenchImages
@@ -61,8 +61,13 @@ class Bench:
             return None
         images = trigger_bench.bench_images(run)
         own = ("own",) if run.config.attack.attack != "none" else ()
-        limits = Limits(epochs=epochs, images=len(images.labels), triggers=(*own, *trigger_bench.trigger_names(), "picture", "drawn"),
-                        height=run.images.shape[2], width=run.images.shape[3])
+        limits = Limits(
+            epochs=epochs,
+            images=len(images.labels),
+            triggers=(*own, *trigger_bench.trigger_names(), "picture", "drawn"),
+            height=run.images.shape[2],
+            width=run.images.shape[3],
+        )
         return cls(run=run, images=images, limits=limits)
 
 
@@ -90,7 +95,9 @@ def build(look: Look) -> bytes:
     except BSDError as error:
         triggered, header["problem"] = clean, _without_folders(look, str(error))
     if look.state.trigger == "drawn" and not _has_drawing(look):
-        header["note"] = "Nothing is drawn yet: paint on this image with the mouse, or move the frame with the arrow keys and press the space bar."
+        header["note"] = (
+            "Nothing is drawn yet: paint on this image with the mouse, or move the frame with the arrow keys and press the space bar."
+        )
     elif look.state.opacity == 0:
         header["note"] = "The trigger is faded out: opacity is 0 %."
     pair = torch.cat([clean, triggered])
@@ -101,7 +108,9 @@ def build(look: Look) -> bytes:
         header |= _rows(look, found, label)
         arrays |= {name: a.astype(np.float32) for name, a in _probabilities(found).items()}
         if found.undefended is None:
-            header["missing"] = found.problem or "Not stored for this run. To have it answer, train it once without a defence:"
+            header["missing"] = (
+                found.problem or "Not stored for this run. To have it answer, train it once without a defence:"
+            )
             header["command"] = "" if found.problem else undefended_command(look.bench.run.path)
     header["epochs"] = list(look.bench.limits.epochs)
     if look.settled:
@@ -114,8 +123,15 @@ def build(look: Look) -> bytes:
 
 
 def _plain(state: BenchState) -> dict[str, Any]:
-    return {"epoch": state.epoch, "image": state.image, "trigger": state.trigger, "down": state.down, "across": state.across,
-            "opacity": state.opacity, "size": state.size}
+    return {
+        "epoch": state.epoch,
+        "image": state.image,
+        "trigger": state.trigger,
+        "down": state.down,
+        "across": state.across,
+        "opacity": state.opacity,
+        "size": state.size,
+    }
 
 
 def _answers(look: Look, pair: Tensor) -> tuple[Answers | None, str]:
@@ -162,7 +178,7 @@ def shown_epochs(epochs: tuple[int, ...], shown: int) -> tuple[int, ...]:
     return tuple(sorted({*(epochs[i] for i in places), shown}))
 
 
-# -- pixels --------------------------------------------------------------------------------------------------------------------
+# -- pixels ----------------------------------------------------------------------------------------
 
 
 def _image(look: Look) -> tuple[Tensor, int, int | None]:
@@ -218,24 +234,36 @@ def _without_folders(look: Look, sentence: str) -> str:
     return sentence
 
 
-# -- what stays the same -------------------------------------------------------------------------------------------------------
+# -- what stays the same ---------------------------------------------------------------------------
 
 
 def _static(look: Look) -> dict[str, Any]:
     bench, run = look.bench, look.bench.run
     shape, config = run.images.shape, run.config
     return {
-        "names": list(run.class_names), "shape": [shape[2], shape[3], shape[1]], "images": bench.limits.images,
-        "labels": bench.images.labels.tolist(), "areTest": bench.images.are_test,
-        "stages": [STAGE_NAMES.get(row.stage, "") for row in recorded.rows(run.path)], "total": config.schedule.total_epochs,
+        "names": list(run.class_names),
+        "shape": [shape[2], shape[3], shape[1]],
+        "images": bench.limits.images,
+        "labels": bench.images.labels.tolist(),
+        "areTest": bench.images.are_test,
+        "stages": [STAGE_NAMES.get(row.stage, "") for row in recorded.rows(run.path)],
+        "total": config.schedule.total_epochs,
         "triggers": [[name, _trigger_name(run, name)] for name in bench.limits.triggers],
-        "attack": words.attack(config.attack.attack), "palettes": {p.name: _colours(p) for p in (LIGHT, DARK)},
+        "attack": words.attack(config.attack.attack),
+        "palettes": {p.name: _colours(p) for p in (LIGHT, DARK)},
     }
 
 
 def _trigger_name(run: RunReader, name: str) -> str:
-    return f"The run's own: {words.attack(run.config.attack.attack)}" if name == "own" else NAMES.get(name) or words.attack(name)
+    return (
+        f"The run's own: {words.attack(run.config.attack.attack)}"
+        if name == "own"
+        else NAMES.get(name) or words.attack(name)
+    )
 
 
 def _colours(palette: Any) -> dict[str, str]:
-    return {name: getattr(palette, name) for name in ("name", "clean", "poison", "unknown", "muted", "grid", "surface", "ring")}
+    return {
+        name: getattr(palette, name)
+        for name in ("name", "clean", "poison", "unknown", "muted", "grid", "surface", "ring")
+    }

@@ -62,8 +62,10 @@ def parse_state(value: Any, limits: Limits, *, has_upload: bool) -> BenchState |
     if not isinstance(value, dict):
         return None
     numbers = {
-        "down": _whole(value.get("down"), -limits.height, limits.height), "across": _whole(value.get("across"), -limits.width, limits.width),
-        "opacity": _whole(value.get("opacity"), 0, 100), "size": _whole(value.get("size"), 1, limits.height),
+        "down": _whole(value.get("down"), -limits.height, limits.height),
+        "across": _whole(value.get("across"), -limits.width, limits.width),
+        "opacity": _whole(value.get("opacity"), 0, 100),
+        "size": _whole(value.get("size"), 1, limits.height),
     }
     epoch, trigger, image = value.get("epoch"), value.get("trigger"), value.get("image")
     fits = isinstance(epoch, int) and epoch in limits.epochs and isinstance(trigger, str) and trigger in limits.triggers
@@ -73,7 +75,9 @@ def parse_state(value: Any, limits: Limits, *, has_upload: bool) -> BenchState |
     return BenchState(epoch=epoch, trigger=trigger, image=None if uploaded else image, **numbers)
 
 
-def parse_address(address: Mapping[str, str], limits: Limits, shown_epoch: int | None, *, has_upload: bool) -> tuple[BenchState, list[str]]:
+def parse_address(
+    address: Mapping[str, str], limits: Limits, shown_epoch: int | None, *, has_upload: bool
+) -> tuple[BenchState, list[str]]:
     """The state that an address asks for, and a sentence about each part of it that cannot be.
 
     Parameters
@@ -81,25 +85,33 @@ def parse_address(address: Mapping[str, str], limits: Limits, shown_epoch: int |
     shown_epoch : global, 0-based epoch that all pages look at, None for the newest; the nearest stored one is shown
     """
     start, problems = limits.start, []
-    found: dict[str, Any] = {"epoch": start.epoch if shown_epoch is None else min(limits.epochs, key=lambda e: (abs(e - shown_epoch), e))}
+    found: dict[str, Any] = {
+        "epoch": start.epoch if shown_epoch is None else min(limits.epochs, key=lambda e: (abs(e - shown_epoch), e))
+    }
     image = address.get("image", "0")
     if image == "upload":
         if has_upload:
             found["image"] = None
         else:
-            problems.append("The address asks for an image that was uploaded, which an address cannot hold; image 0 is shown. Upload it again.")
+            problems.append(
+                "The address asks for an image that was uploaded, which an address cannot hold; image 0 is shown. Upload it again."
+            )
     else:
         found["image"] = _number(image, 0, limits.images - 1, 0, "image", problems)
     trigger = address.get("trigger", start.trigger)
     if trigger not in limits.triggers:
-        problems.append(f"The address names the trigger {trigger[:20]!r}, but there are {', '.join(limits.triggers)}; the first is taken.")
+        problems.append(
+            f"The address names the trigger {trigger[:20]!r}, but there are {', '.join(limits.triggers)}; the first is taken."
+        )
         trigger = start.trigger
     found["trigger"] = trigger
     down, _, across = address.get("at", "0_0").partition("_")
     found["down"] = _number(down, -limits.height, limits.height, 0, "row of the trigger", problems)
     found["across"] = _number(across, -limits.width, limits.width, 0, "column of the trigger", problems)
     found["opacity"] = _number(address.get("opacity", "100"), 0, 100, 100, "opacity", problems)
-    found["size"] = _number(address.get("size", str(start.size)), 1, limits.height, start.size, "size of the picture", problems)
+    found["size"] = _number(
+        address.get("size", str(start.size)), 1, limits.height, start.size, "size of the picture", problems
+    )
     return replace(start, **found), problems
 
 
@@ -107,7 +119,9 @@ def _number(text: str, low: int, high: int, otherwise: int, what: str, problems:
     digits = text.removeprefix("-")
     number = int(text) if digits.isascii() and digits.isdigit() and len(digits) < 10 else None
     if number is None or not low <= number <= high:
-        problems.append(f"The address gives {text[:20]!r} for the {what}, expected a number from {low} to {high}; {otherwise} is taken.")
+        problems.append(
+            f"The address gives {text[:20]!r} for the {what}, expected a number from {low} to {high}; {otherwise} is taken."
+        )
         return otherwise
     return number
 
@@ -121,7 +135,9 @@ def address_of(state: BenchState, limits: Limits, drawing: np.ndarray | None) ->
         "at": f"{state.down}_{state.across}" if state.down or state.across else "",
         "opacity": "" if state.opacity == start.opacity else str(state.opacity),
         "size": str(state.size) if state.trigger == "picture" and state.size != start.size else "",
-        "drawing": "" if state.trigger != "drawn" or drawing is None or not drawing[..., 3].any() else encode_drawing(drawing),
+        "drawing": ""
+        if state.trigger != "drawn" or drawing is None or not drawing[..., 3].any()
+        else encode_drawing(drawing),
     }
     return {name: text for name, text in parts.items() if text and (name != "drawing" or len(text) <= LONGEST_DRAWING)}
 
@@ -138,7 +154,9 @@ def decode_drawing(text: str, height: int, width: int) -> np.ndarray:
         raise ValueError("too long")
     try:
         unpacker = zlib.decompressobj()  # bounded: a short text can unpack to gigabytes
-        content = unpacker.decompress(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True), size + 1)
+        content = unpacker.decompress(
+            base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True), size + 1
+        )
     except (binascii.Error, zlib.error) as error:
         raise ValueError("no drawing") from error
     if len(content) != size or not unpacker.eof:

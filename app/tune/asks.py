@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from app.state.linked import Linked
-from bsd_engine.shares import DISTANCES
 from bsd_engine.method.preview import Settings
+from bsd_engine.shares import DISTANCES
 
 MOST_EPOCHS, MOST_THUMBS = 64, 64
 
@@ -70,7 +70,12 @@ def _numbers(value: Any, below: int, most: int) -> tuple[int, ...]:
 
 
 def _number(value: Any, low: float, high: float) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not low <= value <= high:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not math.isfinite(value)
+        or not low <= value <= high
+    ):
         return None
     return value
 
@@ -82,9 +87,20 @@ def parse_settings(value: Any) -> Settings | None:
     shares = [_number(value.get(name), 0.0, 1.0) for name in ("alpha", "beta")]
     lengths = [_number(value.get(name), 0, 2000) for name in ("t1", "altruistic_epochs")]
     distance = value.get("distance")
-    if None in shares or None in lengths or distance not in DISTANCES or any(v != int(v) for v in lengths if v is not None):
+    if (
+        None in shares
+        or None in lengths
+        or distance not in DISTANCES
+        or any(v != int(v) for v in lengths if v is not None)
+    ):
         return None
-    return Settings(alpha=float(shares[0]), beta=float(shares[1]), t1=int(lengths[0]), altruistic_epochs=int(lengths[1]), distance=distance)
+    return Settings(
+        alpha=float(shares[0]),
+        beta=float(shares[1]),
+        t1=int(lengths[0]),
+        altruistic_epochs=int(lengths[1]),
+        distance=distance,
+    )
 
 
 def parse_ask(value: Any, *, run: str, samples: int, epochs: int) -> Ask | None:
@@ -93,17 +109,26 @@ def parse_ask(value: Any, *, run: str, samples: int, epochs: int) -> Ask | None:
         return None
     raw = value.get("want") if isinstance(value.get("want"), dict) else {}
     want = Want(
-        geometry=raw.get("geometry") is True, static=raw.get("geometry") is True, columns=_numbers(raw.get("columns"), epochs, MOST_EPOCHS),
-        distances=_numbers(raw.get("distances"), epochs, 2), maps=_numbers(raw.get("maps"), epochs, 4),
-        thumbs=_numbers(raw.get("thumbs"), samples, MOST_THUMBS), grid=str(raw.get("grid", ""))[:80], rows=str(raw.get("rows", ""))[:80],
+        geometry=raw.get("geometry") is True,
+        static=raw.get("geometry") is True,
+        columns=_numbers(raw.get("columns"), epochs, MOST_EPOCHS),
+        distances=_numbers(raw.get("distances"), epochs, 2),
+        maps=_numbers(raw.get("maps"), epochs, 4),
+        thumbs=_numbers(raw.get("thumbs"), samples, MOST_THUMBS),
+        grid=str(raw.get("grid", ""))[:80],
+        rows=str(raw.get("rows", ""))[:80],
         last=int(_number(raw.get("last"), -1, 10**6) or 0) if raw.get("last") != -1 else -1,
     )
     state = value.get("state") if isinstance(value.get("state"), dict) else None
     if state is None:
         return Ask(seq=int(value["seq"]), want=want, looked=None, settings=None, shown=None)
-    epoch, pin, shown = (_whole(state.get(name), below) for name, below in (("epoch", epochs), ("pin", samples), ("shown", epochs)))
+    epoch, pin, shown = (
+        _whole(state.get(name), below) for name, below in (("epoch", epochs), ("pin", samples), ("shown", epochs))
+    )
     looked = Linked(run=run, epoch=epoch, pinned=pin, selected=_selected(state.get("selected"), samples))
-    return Ask(seq=int(value["seq"]), want=want, looked=looked, settings=parse_settings(state.get("settings")), shown=shown)
+    return Ask(
+        seq=int(value["seq"]), want=want, looked=looked, settings=parse_settings(state.get("settings")), shown=shown
+    )
 
 
 def _whole(value: Any, below: int) -> int | None:
@@ -135,4 +160,8 @@ def parse_run(value: Any) -> RunRequest | None:
     if not isinstance(value, dict) or _number(value.get("seq"), 0, 2**53) is None:
         return None
     settings = parse_settings(value.get("settings"))
-    return None if settings is None else RunRequest(seq=int(value["seq"]), settings=settings, epoch=int(_number(value.get("epoch"), 0, 10**6) or 0))
+    return (
+        None
+        if settings is None
+        else RunRequest(seq=int(value["seq"]), settings=settings, epoch=int(_number(value.get("epoch"), 0, 10**6) or 0))
+    )

@@ -11,8 +11,8 @@ import numpy as np
 
 from app.figures.facts import LOSS_HIGH, LOSS_LOW
 from bsd_engine.events import EpochState
-from bsd_engine.shares import DISTANCES, loss_discrepancy
 from bsd_engine.method.preview import descending_order
+from bsd_engine.shares import DISTANCES, loss_discrepancy
 
 KNOTS = 512
 LEVELS = 255
@@ -30,8 +30,15 @@ def ranked(name: str, scores: np.ndarray) -> Columns:
     order = descending_order(scores)
     ranks = np.empty(n, np.uint16 if n <= 65536 else np.uint32)
     ranks[order] = np.arange(n)
-    places = np.arange(n) if n <= KNOTS else np.rint((n - 1) * (1 - np.cos(np.pi * np.linspace(0, 1, KNOTS))) / 2).astype(np.int64)
-    return {f"{name}_rank": ranks, f"{name}_curve": np.nan_to_num(scores[order[places]].astype(np.float32), posinf=1e9, neginf=-1e9)}
+    places = (
+        np.arange(n)
+        if n <= KNOTS
+        else np.rint((n - 1) * (1 - np.cos(np.pi * np.linspace(0, 1, KNOTS))) / 2).astype(np.int64)
+    )
+    return {
+        f"{name}_rank": ranks,
+        f"{name}_curve": np.nan_to_num(scores[order[places]].astype(np.float32), posinf=1e9, neginf=-1e9),
+    }
 
 
 def log_levels(losses: np.ndarray) -> np.ndarray:

@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 
 from app.components import packet
-from app.server import recorded
-from app.tune import preview
-from app.tune.columns import Columns, bits, distance_columns, epoch_columns, map_columns
-from app.state.linked import Linked
-from app.paper.settings import TABLE_7
-from app.tune.preview import Preview
 from app.figures.stages import stage_spans
+from app.paper.settings import TABLE_7
+from app.server import recorded
+from app.state.linked import Linked
 from app.style.theme import DARK, LIGHT, STAGE_NAMES
+from app.tune import preview
 from app.tune.asks import Want, bitmap
-from bsd_engine.method import preview as whatif
-from bsd_engine.files.bounded import Stamp
+from app.tune.columns import Columns, bits, distance_columns, epoch_columns, map_columns
+from app.tune.preview import Preview
 from bsd_engine.config.settings import BSDConfig
-from bsd_engine.runs.reader import RunReader
+from bsd_engine.files.bounded import Stamp
+from bsd_engine.method import preview as whatif
 from bsd_engine.method.preview import Settings
+from bsd_engine.runs.reader import RunReader
 
 BYTES_AT_ONCE = 1_500_000
 THUMB_SIDE = 48
@@ -84,7 +84,11 @@ def _urgent(look: Look, want: Want, shown: int | None) -> tuple[int, ...]:
 def _header(look: Look, answer: Preview | None) -> dict[str, Any]:
     """What may change from one message to the next."""
     return {
-        "run": look.run.run_id, "samples": look.run.num_samples, "truth": look.is_poison is not None, "live": look.live, "busy": look.busy,
+        "run": look.run.run_id,
+        "samples": look.run.num_samples,
+        "truth": look.is_poison is not None,
+        "live": look.live,
+        "busy": look.busy,
         "answer": _answer(look, answer),
     }
 
@@ -113,9 +117,19 @@ def _epoch_row(look: Look, row: recorded.EpochRow) -> list[Any]:
         return None if value is None else round(value, digits)
 
     kind, key = _map_of(look, row.epoch)
-    return [list(STAGE_NAMES).index(row.stage), row.main_epoch, row.pseudo_target, known("clean_accuracy", 2),
-            known("attack_success_rate", 2, truth), m.get("clean_pool_size"), known("poison_in_clean_pool", 0, truth), _stamp(look, row.epoch),
-            kind, key, row.all_distances]
+    return [
+        list(STAGE_NAMES).index(row.stage),
+        row.main_epoch,
+        row.pseudo_target,
+        known("clean_accuracy", 2),
+        known("attack_success_rate", 2, truth),
+        m.get("clean_pool_size"),
+        known("poison_in_clean_pool", 0, truth),
+        _stamp(look, row.epoch),
+        kind,
+        key,
+        row.all_distances,
+    ]
 
 
 def _stamp(look: Look, epoch: int) -> int:
@@ -128,16 +142,25 @@ def _answer(look: Look, found: Preview | None) -> dict[str, Any] | None:
         return None
     poison, difference = look.is_poison, found.difference
     return {
-        "settings": asdict(found.settings), "epoch": found.epoch, "honesty": found.worth.honesty, "sentence": found.worth.sentence,
-        "size": int(found.pool.sum()), "poison": None if poison is None else int((found.pool & poison).sum()),
-        "difference": None if difference is None else asdict(difference), "begin": branch_text(found),
+        "settings": asdict(found.settings),
+        "epoch": found.epoch,
+        "honesty": found.worth.honesty,
+        "sentence": found.worth.sentence,
+        "size": int(found.pool.sum()),
+        "poison": None if poison is None else int((found.pool & poison).sum()),
+        "difference": None if difference is None else asdict(difference),
+        "begin": branch_text(found),
     }
 
 
 def branch_text(found: Preview) -> str:
     """Where "run this" would begin."""
     at = found.worth.branch_epoch
-    return "Trains a new run from the start: the altruistic warm-up changes." if at is None else f"Trains on from the end of epoch {at + 1}, the last that these settings leave as it was."
+    return (
+        "Trains a new run from the start: the altruistic warm-up changes."
+        if at is None
+        else f"Trains on from the end of epoch {at + 1}, the last that these settings leave as it was."
+    )
 
 
 def _geometry(look: Look) -> Columns:
@@ -166,11 +189,19 @@ def _static(look: Look) -> dict[str, Any]:
     """What stays the same all run, and where the views begin."""
     config, run = look.run.config, look.run
     return {
-        "names": [str(name) for name in run.class_names], "own": own_settings(config), "total": config.schedule.total_epochs,
-        "stage_names": list(STAGE_NAMES), "stages": [[STAGE_NAMES[s], a, b] for s, a, b in stage_spans(config.schedule)],
+        "names": [str(name) for name in run.class_names],
+        "own": own_settings(config),
+        "total": config.schedule.total_epochs,
+        "stage_names": list(STAGE_NAMES),
+        "stages": [[STAGE_NAMES[s], a, b] for s, a, b in stage_spans(config.schedule)],
         "table7": [{"alpha": r.alpha, "beta": r.beta, "text": r.text} for r in TABLE_7],
-        "palettes": {"light": asdict(LIGHT), "dark": asdict(DARK)}, "worth": _worths(config),
-        "state": {"epoch": look.looked.epoch, "pin": look.looked.pinned, "selected": bitmap(look.looked.selected, run.num_samples)},
+        "palettes": {"light": asdict(LIGHT), "dark": asdict(DARK)},
+        "worth": _worths(config),
+        "state": {
+            "epoch": look.looked.epoch,
+            "pin": look.looked.pinned,
+            "selected": bitmap(look.looked.selected, run.num_samples),
+        },
         "settings": asdict(look.settings),
     }
 
@@ -179,9 +210,17 @@ def own_settings(config: BSDConfig) -> dict[str, Any]:
     """The run's settings as the browser's twin of the cuts names them."""
     split, schedule = config.split, config.schedule
     return {
-        **asdict(Settings.of(config)), "init_epochs": schedule.init_epochs, "t2": schedule.t2, "als_init_ratio": split.als_init_ratio,
-        "alpha_start": split.alpha_start, "combine": split.init_combine, "completion": split.completion, "count_by": split.count_by,
-        "selective_drop": split.selective_drop, "drop_start": config.drop_start, "als_current": split.als_snapshot == "current",
+        **asdict(Settings.of(config)),
+        "init_epochs": schedule.init_epochs,
+        "t2": schedule.t2,
+        "als_init_ratio": split.als_init_ratio,
+        "alpha_start": split.alpha_start,
+        "combine": split.init_combine,
+        "completion": split.completion,
+        "count_by": split.count_by,
+        "selective_drop": split.selective_drop,
+        "drop_start": config.drop_start,
+        "als_current": split.als_snapshot == "current",
     }
 
 
@@ -220,7 +259,9 @@ def _columns(path: str, epoch: int, stamp: Stamp) -> Columns:
     run = recorded.reader(Path(path))
     state = recorded.state(run.path, epoch)
     split = run.config.split
-    columns = epoch_columns(state, state.pseudo_target, predictions=split.completion == "fewest" and split.count_by == "pool_pred")
+    columns = epoch_columns(
+        state, state.pseudo_target, predictions=split.completion == "fewest" and split.count_by == "pool_pred"
+    )
     if split.completion == "fewest" and split.count_by == "all_pred" and state.main_prediction is not None:
         columns["predictions"] = np.bincount(state.main_prediction, minlength=len(run.class_names)).astype(np.uint32)
     return columns
@@ -274,5 +315,15 @@ def _grid(look: Look, want: Want, shown: int) -> dict[str, Any]:
     def flat(values: np.ndarray | None) -> list[int] | None:
         return None if values is None else values.ravel().tolist()
 
-    return {"grid": {"key": key, "alphas": list(grid.alphas), "betas": list(grid.betas), "size": flat(grid.size), "poison": flat(grid.poison),
-                     "clean": flat(grid.clean), "smallest": flat(grid.smallest_class)}, "grid_empty": None}
+    return {
+        "grid": {
+            "key": key,
+            "alphas": list(grid.alphas),
+            "betas": list(grid.betas),
+            "size": flat(grid.size),
+            "poison": flat(grid.poison),
+            "clean": flat(grid.clean),
+            "smallest": flat(grid.smallest_class),
+        },
+        "grid_empty": None,
+    }

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from app.server import recorded
-from bsd_engine.method import preview as whatif
-from bsd_engine.files.bounded import Stamp
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError
-from bsd_engine.runs.reader import RunReader
+from bsd_engine.files.bounded import Stamp
+from bsd_engine.method import preview as whatif
 from bsd_engine.method.preview import Difference, PoolMap, Settings, Worth
+from bsd_engine.runs.reader import RunReader
 
 GRID = tuple(k / 20 for k in range(21))
 
@@ -48,14 +48,20 @@ def effective(config: BSDConfig, row: recorded.EpochRow, settings: Settings) -> 
 def within_record(config: BSDConfig, settings: Settings) -> Settings:
     """The nearest settings that were recorded: warm-ups no longer than the run's."""
     own = Settings.of(config)
-    return replace(settings, t1=min(settings.t1, own.t1), altruistic_epochs=min(settings.altruistic_epochs, own.altruistic_epochs))
+    return replace(
+        settings, t1=min(settings.t1, own.t1), altruistic_epochs=min(settings.altruistic_epochs, own.altruistic_epochs)
+    )
 
 
 def worth(run: RunReader, settings: Settings, row: recorded.EpochRow) -> Worth:
     """What a preview at an epoch is worth."""
     history = recorded.rows(run.path)
     learned = settings.altruistic_epochs
-    target_then = history[learned - 1].pseudo_target if 0 < learned <= min(len(history), run.config.schedule.altruistic_epochs) else None
+    target_then = (
+        history[learned - 1].pseudo_target
+        if 0 < learned <= min(len(history), run.config.schedule.altruistic_epochs)
+        else None
+    )
     return whatif.worth(run.config, settings, row, target_then=target_then)
 
 
@@ -77,7 +83,9 @@ def preview(run: RunReader, settings: Settings, epoch: int, is_poison: np.ndarra
         return None
     before = recorded_pool(run, epoch, kind)
     difference = None if before is None else Difference.between(before, pool, is_poison)
-    return Preview(settings=settings, epoch=epoch, worth=worth(run, settings, row), pool=pool, before=before, difference=difference)
+    return Preview(
+        settings=settings, epoch=epoch, worth=worth(run, settings, row), pool=pool, before=before, difference=difference
+    )
 
 
 def _later(run: RunReader, settings: Settings, epoch: int) -> np.ndarray:
@@ -115,7 +123,9 @@ def pool_map(run: RunReader, settings: Settings, epoch: int, *, truth_shown: boo
 
 
 @lru_cache(maxsize=16)
-def _pool_map(path: str, loss_stamp: Stamp, distance_stamp: Stamp, where: tuple[int, int], near: Settings, truth_shown: bool) -> PoolMap | None:
+def _pool_map(
+    path: str, loss_stamp: Stamp, distance_stamp: Stamp, where: tuple[int, int], near: Settings, truth_shown: bool
+) -> PoolMap | None:
     run = recorded.reader(Path(path))
     try:
         scores = whatif.first_scores(run.config, near, *(recorded.state(run.path, e) for e in where))
@@ -140,4 +150,7 @@ def class_rows(run: RunReader, found: Preview, is_poison: np.ndarray | None) -> 
         columns |= {"come in": count(found.pool & ~found.before), "go out": count(found.before & ~found.pool)}
     if is_poison is not None:
         columns["poison in the preview"] = count(found.pool & is_poison)
-    return [{"class": name, **{title: int(values[c]) for title, values in columns.items()}} for c, name in enumerate(run.class_names)]
+    return [
+        {"class": name, **{title: int(values[c]) for title, values in columns.items()}}
+        for c, name in enumerate(run.class_names)
+    ]

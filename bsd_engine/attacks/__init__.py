@@ -23,8 +23,16 @@ from bsd_engine.errors import ConfigError
 __all__ = ["Attack", "kind", "make", "names", "parse"]
 
 _ATTACKS: dict[str, type[Attack]] = {
-    "badnets": BadNets, "blended": Blended, "wanet": WaNet, "refool": ReFool, "sig": SIG, "badnets_all2all": BadNetsAll2All,
-    "label_consistent": LabelConsistent, "narcissus": Narcissus, "adaptive": Adaptive, "custom": Custom,
+    "badnets": BadNets,
+    "blended": Blended,
+    "wanet": WaNet,
+    "refool": ReFool,
+    "sig": SIG,
+    "badnets_all2all": BadNetsAll2All,
+    "label_consistent": LabelConsistent,
+    "narcissus": Narcissus,
+    "adaptive": Adaptive,
+    "custom": Custom,
 }
 
 
@@ -52,8 +60,9 @@ def parse(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return _parameters.parse(values, get_type_hints(kind(name)))
 
 
-def make(name: str, image_shape: tuple[int, int, int] = (3, 32, 32), num_classes: int = 10, seed: int = 0,
-         **parameters: Any) -> Attack:
+def make(
+    name: str, image_shape: tuple[int, int, int] = (3, 32, 32), num_classes: int = 10, seed: int = 0, **parameters: Any
+) -> Attack:
     """The attack with that name, fit for images of one shape.
 
     Parameters

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bsd_engine.compute import progress, runtime
 from bsd_engine.attacks.craft import pgd
 from bsd_engine.attacks.craft.noise import CraftedNoise
-from bsd_engine.attacks.parameters import check_range
 from bsd_engine.attacks.craft.surrogate import Surrogate
+from bsd_engine.attacks.parameters import check_range
+from bsd_engine.compute import progress, runtime
 from bsd_engine.errors import ConfigError
 
 
@@ -54,12 +54,16 @@ class Adaptive(CraftedNoise):
 
     def _craft(self, images: Tensor, labels: Tensor, target_label: int) -> Tensor:
         if not (labels == target_label).any():
-            raise ConfigError(f"No image has the target label {target_label}, towards which the noise is to lead; choose another target.")
+            raise ConfigError(
+                f"No image has the target label {target_label}, towards which the noise is to lead; choose another target."
+            )
         network = self._trained(images, labels, self.num_classes)
         with runtime.intra_op_threads(network.place.threads):
             loss = self._loss(network, images[labels == target_label], target_label)
             batches = network.batches(images[self._sampled(labels, target_label)])
-            delta = self._one_for_all(loss, batches) if self.average == "gradient" else self._mean_of_each(loss, batches)
+            delta = (
+                self._one_for_all(loss, batches) if self.average == "gradient" else self._mean_of_each(loss, batches)
+            )
         return pgd.whole_levels(delta[0], self.eps).cpu()
 
     def _sampled(self, labels: Tensor, target_label: int) -> Tensor:
@@ -69,7 +73,9 @@ class Adaptive(CraftedNoise):
     def _loss(self, network: Surrogate, of_target: Tensor, target_label: int) -> pgd.Loss:
         """Summed over the images: how far they are from the target class."""
         if self.objective == "logit":
-            return lambda x: F.cross_entropy(network.logits(x), torch.full((len(x),), target_label, device=x.device), reduction="sum")
+            return lambda x: F.cross_entropy(
+                network.logits(x), torch.full((len(x),), target_label, device=x.device), reduction="sum"
+            )
         with torch.no_grad():
             centre = torch.cat([network.features(part) for part in network.batches(of_target)]).mean(0)
         return lambda x: (network.features(x) - centre).square().sum()
@@ -84,7 +90,9 @@ class Adaptive(CraftedNoise):
         total = torch.zeros_like(batches[0][:1])
         for i in progress.steps(len(batches), "noise of each image"):
             x = batches[i]
-            total += self._descended(lambda d: pgd.gradient(loss, x, d), torch.zeros_like(x), steps=self.steps).sum(0, keepdim=True)
+            total += self._descended(lambda d: pgd.gradient(loss, x, d), torch.zeros_like(x), steps=self.steps).sum(
+                0, keepdim=True
+            )
         return total / sum(len(x) for x in batches)
 
     def _descended(self, gradient: pgd.Gradient, delta: Tensor, steps: int) -> Tensor:

@@ -9,8 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bsd_engine.attacks.patterns import pictures
 from bsd_engine.attacks.base import Attack
+from bsd_engine.attacks.patterns import pictures
 from bsd_engine.attacks.patterns.blending import blend
 from bsd_engine.errors import ConfigError
 
@@ -49,8 +49,10 @@ class BadNets(Attack):
         _, height, width = self.image_shape
         side = self.patch.shape[1]
         if not (0 <= self.row <= height - side and 0 <= self.col <= width - side):
-            raise ConfigError(f"The {side}x{side} patch at row {self.row}, column {self.col} does not fit into images of "
-                              f"{height}x{width}; choose another row and col.")
+            raise ConfigError(
+                f"The {side}x{side} patch at row {self.row}, column {self.col} does not fit into images of "
+                f"{height}x{width}; choose another row and col."
+            )
 
     @property
     def _chosen(self) -> str:

@@ -37,7 +37,9 @@ def _same_memory(array: Array) -> Tensor:
     if isinstance(array, Tensor):
         return array
     if not array.flags.writeable:
-        raise DataError("The images are read-only, expected an array that may be written to; poison a copy instead of in place.")
+        raise DataError(
+            "The images are read-only, expected an array that may be written to; poison a copy instead of in place."
+        )
     return torch.from_numpy(array)
 
 
@@ -146,8 +148,17 @@ class Attack(ABC):
         self._change(x, torch.arange(len(x)), lambda part, idx: self._trigger(part, numbers[idx]))
         return _like(x, images)
 
-    def poison(self, images: Array, labels: Array, rate: float | None, target_label: int, seed: int, *, in_place: bool = False,
-               count_mode: PoisonCountMode = "exact_nontarget") -> PoisonedSet:
+    def poison(
+        self,
+        images: Array,
+        labels: Array,
+        rate: float | None,
+        target_label: int,
+        seed: int,
+        *,
+        in_place: bool = False,
+        count_mode: PoisonCountMode = "exact_nontarget",
+    ) -> PoisonedSet:
         """The training set that the victim gets, and the truth about it.
 
         Parameters
@@ -187,13 +198,19 @@ class Attack(ABC):
         y[idx] = self._poison_labels(y[idx], target_label)
         self._change(x, idx, change)
         self._change(x, noise_idx, self._noise_images)
-        return PoisonedSet(images=_like(x, images), labels=_like(y, labels), is_poison=_like(is_poison, labels),
-                           original_labels=_like(original, labels),
-                           is_noise=_like(_mask(noise_idx, len(y)), labels) if len(noise_idx) else None)
+        return PoisonedSet(
+            images=_like(x, images),
+            labels=_like(y, labels),
+            is_poison=_like(is_poison, labels),
+            original_labels=_like(original, labels),
+            is_noise=_like(_mask(noise_idx, len(y)), labels) if len(noise_idx) else None,
+        )
 
     def _own_mode(self, mode: PoisonCountMode) -> PoisonCountMode:
         """Conventions that count all samples are about the target class among them, which only one kind of attack avoids."""
-        return mode if mode == "bernoulli_nontarget" or (self.has_target and not self.clean_label) else "exact_nontarget"
+        return (
+            mode if mode == "bernoulli_nontarget" or (self.has_target and not self.clean_label) else "exact_nontarget"
+        )
 
     def _change(self, images: Tensor, idx: Tensor, change: Change) -> None:
         """Change some of the images where they lie, a part at a time."""
@@ -202,13 +219,17 @@ class Attack(ABC):
 
     def _check_images(self, images: Tensor) -> None:
         if images.dtype != torch.uint8 or images.ndim != 4 or tuple(images.shape[1:]) != tuple(self.image_shape):
-            raise DataError(f"The images are {str(images.dtype).removeprefix('torch.')} of shape {tuple(images.shape)}, expected "
-                            f"uint8 of shape (B, {', '.join(map(str, self.image_shape))}); make the attack for their shape.")
+            raise DataError(
+                f"The images are {str(images.dtype).removeprefix('torch.')} of shape {tuple(images.shape)}, expected "
+                f"uint8 of shape (B, {', '.join(map(str, self.image_shape))}); make the attack for their shape."
+            )
 
     def _check_poisoning(self, images: Tensor, labels: Tensor, rate: float, target_label: int) -> None:
         self._check_images(images)
         if labels.shape != images.shape[:1]:
-            raise DataError(f"There are {len(images)} images and labels of shape {tuple(labels.shape)}; expected one label an image.")
+            raise DataError(
+                f"There are {len(images)} images and labels of shape {tuple(labels.shape)}; expected one label an image."
+            )
         if self.has_target and not 0 <= target_label < self.num_classes:
             raise ConfigError(f"The target is {target_label}, expected a class from 0 to {self.num_classes - 1}.")
         if not 0 <= rate <= 1:

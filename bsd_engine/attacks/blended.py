@@ -8,10 +8,10 @@ from typing import Literal
 
 from torch import Tensor
 
-from bsd_engine.attacks.patterns import pictures
 from bsd_engine.attacks.base import Attack
-from bsd_engine.attacks.patterns.blending import blend
 from bsd_engine.attacks.parameters import check_range
+from bsd_engine.attacks.patterns import pictures
+from bsd_engine.attacks.patterns.blending import blend
 
 LARGEST_CARTOON = 64
 
@@ -37,7 +37,11 @@ class Blended(Attack):
     def picture(self) -> Tensor:
         """(C, H, W) float32: the pattern, 0 ... 255."""
         drawn = self.pattern == "cartoon" or (self.pattern == "auto" and max(self.image_shape[1:]) <= LARGEST_CARTOON)
-        return pictures.pixels(pictures.cartoon(), *self.image_shape)[0] if drawn else pictures.uniform_noise(self.image_shape, self.seed)
+        return (
+            pictures.pixels(pictures.cartoon(), *self.image_shape)[0]
+            if drawn
+            else pictures.uniform_noise(self.image_shape, self.seed)
+        )
 
     def _trigger(self, images: Tensor, indices: Tensor) -> Tensor:
         return blend(images, self.picture, float(self.opacity))

@@ -35,7 +35,9 @@ def poison_idx(eligible: Tensor, rate: float, mode: PoisonCountMode, generator: 
         _check_count(count, len(candidates), rate)
         chosen = candidates[torch.randperm(len(candidates), generator=generator)[:count]].sort().values
     if len(chosen) == 0:
-        raise ConfigError(f"rate is {rate:g}, which poisons none of the {len(eligible)} samples; raise the rate or use more images.")
+        raise ConfigError(
+            f"rate is {rate:g}, which poisons none of the {len(eligible)} samples; raise the rate or use more images."
+        )
     return chosen
 
 
@@ -43,11 +45,15 @@ def noise_idx(is_poison: Tensor, count: int, generator: torch.Generator) -> Tens
     """Sorted indices of `count` samples among those that are not poisoned, of any class."""
     candidates = (~is_poison).nonzero().squeeze(1)
     if count > len(candidates):
-        raise ConfigError(f"noise_rate asks for {count} noise samples, but only {len(candidates)} samples are not poisoned; lower it.")
+        raise ConfigError(
+            f"noise_rate asks for {count} noise samples, but only {len(candidates)} samples are not poisoned; lower it."
+        )
     return candidates[torch.randperm(len(candidates), generator=generator)[:count]].sort().values
 
 
 def _check_count(count: int, available: int, rate: float) -> None:
     if count > available:
-        raise ConfigError(f"rate is {rate:g}, which asks for {count} poisoned samples of {available} that may be poisoned; "
-                          "lower the rate or choose another poison_count_mode.")
+        raise ConfigError(
+            f"rate is {rate:g}, which asks for {count} poisoned samples of {available} that may be poisoned; "
+            "lower the rate or choose another poison_count_mode."
+        )

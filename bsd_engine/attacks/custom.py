@@ -11,10 +11,10 @@ from typing import Literal
 from PIL import Image
 from torch import Tensor
 
-from bsd_engine.attacks.patterns import pictures
 from bsd_engine.attacks.base import Attack
-from bsd_engine.attacks.patterns.blending import blend
 from bsd_engine.attacks.parameters import check_range
+from bsd_engine.attacks.patterns import pictures
+from bsd_engine.attacks.patterns.blending import blend
 from bsd_engine.data.decoding import eight_bits, is_wide
 from bsd_engine.errors import ConfigError
 
@@ -59,8 +59,10 @@ class Custom(Attack):
         high = self.size or max(1, height // 4)
         wide = max(1, round(high * self._picture.width / self._picture.height))
         if not (0 <= self.row <= height - high and 0 <= self.col <= width - wide):
-            raise ConfigError(f"The picture of {high}x{wide} pixels at row {self.row}, column {self.col} does not fit into images of "
-                              f"{height}x{width}; choose another size, row and col.")
+            raise ConfigError(
+                f"The picture of {high}x{wide} pixels at row {self.row}, column {self.col} does not fit into images of "
+                f"{height}x{width}; choose another size, row and col."
+            )
         rows, cols = slice(self.row, self.row + high), slice(self.col, self.col + wide)
         return *pictures.pixels(self._picture, channels, high, wide), rows, cols
 
@@ -81,8 +83,10 @@ def read_picture(path: Path) -> Image.Image:
     if not path.is_file():
         raise ConfigError(f"There is no file {path}; give a PNG or JPEG picture.")
     if path.stat().st_size > MAX_BYTES:
-        raise ConfigError(f"{path} has {path.stat().st_size / 1e6:.0f} MB, expected at most {MAX_BYTES // 10**6}; "
-                          "make the picture smaller.")
+        raise ConfigError(
+            f"{path} has {path.stat().st_size / 1e6:.0f} MB, expected at most {MAX_BYTES // 10**6}; "
+            "make the picture smaller."
+        )
     try:
         with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
             with Image.open(path, formats=("PNG", "JPEG")) as picture:
@@ -90,9 +94,13 @@ def read_picture(path: Path) -> Image.Image:
                     raise Image.DecompressionBombError
                 return _rgba(picture)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ConfigError(f"{path} has more than {MAX_PIXELS // 10**6} million pixels; make the picture smaller.") from None
+        raise ConfigError(
+            f"{path} has more than {MAX_PIXELS // 10**6} million pixels; make the picture smaller."
+        ) from None
     except (OSError, SyntaxError, ValueError, TypeError, EOFError) as error:
-        raise ConfigError(f"{path} cannot be read as a picture ({' '.join(str(error).split())}); give a PNG or JPEG file.") from None
+        raise ConfigError(
+            f"{path} cannot be read as a picture ({' '.join(str(error).split())}); give a PNG or JPEG file."
+        ) from None
 
 
 def _rgba(picture: Image.Image) -> Image.Image:

@@ -36,7 +36,11 @@ def parameters_of(attack: type[Attack]) -> tuple[Parameter, ...]:
     """The parameters that an attack adds to those of every attack, in their order."""
     hints, texts = get_type_hints(attack), _texts(attack)
     common = {field.name for field in fields(Attack)}
-    return tuple(_parameter(f.name, hints[f.name], f.default, texts.get(f.name, "")) for f in fields(attack) if f.name not in common)
+    return tuple(
+        _parameter(f.name, hints[f.name], f.default, texts.get(f.name, ""))
+        for f in fields(attack)
+        if f.name not in common
+    )
 
 
 def _parameter(name: str, hint: Any, default: Any, text: str) -> Parameter:
@@ -44,7 +48,9 @@ def _parameter(name: str, hint: Any, default: Any, text: str) -> Parameter:
     if get_origin(hint) is Literal:
         return Parameter(name=name, kind="choice", default=default, optional=False, choices=allowed, help=text)
     plain = next((kind for kind in allowed if kind is not NoneType), hint)
-    return Parameter(name=name, kind=_KINDS[plain], default=default, optional=NoneType in allowed, choices=(), help=text)
+    return Parameter(
+        name=name, kind=_KINDS[plain], default=default, optional=NoneType in allowed, choices=(), help=text
+    )
 
 
 def _texts(attack: type[Attack]) -> dict[str, str]:
@@ -54,6 +60,10 @@ def _texts(attack: type[Attack]) -> dict[str, str]:
         if issubclass(owner, Attack):
             (body,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
             for field, following in zip(body.body, body.body[1:]):
-                if isinstance(field, ast.AnnAssign) and isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
+                if (
+                    isinstance(field, ast.AnnAssign)
+                    and isinstance(following, ast.Expr)
+                    and isinstance(following.value, ast.Constant)
+                ):
                     texts[field.target.id] = " ".join(str(following.value.value).split())
     return texts

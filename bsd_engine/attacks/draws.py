@@ -38,6 +38,8 @@ def uniform(seed: int, stream: int, indices: Tensor, count: int) -> Tensor:
         How many numbers for each, 2**24 at most.
     """
     start = _mixed(np.array([(seed * _GOLDEN + stream) & _MASK], dtype=np.uint64))
-    number = indices.cpu().numpy().astype(np.uint64)[:, None] * np.uint64(_MOST_PER_SAMPLE) + np.arange(count, dtype=np.uint64)
+    number = indices.cpu().numpy().astype(np.uint64)[:, None] * np.uint64(_MOST_PER_SAMPLE) + np.arange(
+        count, dtype=np.uint64
+    )
     bits = _mixed((number + np.uint64(1)) * np.uint64(_GOLDEN) + start)
     return torch.from_numpy((bits >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24))

@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bsd_engine.compute import progress, runtime
-from bsd_engine.attacks.craft import cache, pgd
 from bsd_engine.attacks.badnets import BadNets
 from bsd_engine.attacks.base import Change
-from bsd_engine.attacks.parameters import check_range
+from bsd_engine.attacks.craft import cache, pgd
 from bsd_engine.attacks.craft.surrogate import SurrogateAttack, place_key
+from bsd_engine.attacks.parameters import check_range
+from bsd_engine.compute import progress, runtime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,12 @@ class LabelConsistent(SurrogateAttack, BadNets):
         with runtime.intra_op_threads(network.place.threads):
             for i in progress.steps(len(batches), "perturbations"):
                 x, y = batches[i], targets[i]
-                delta = pgd.ascend(lambda d: pgd.gradient(lambda z: F.cross_entropy(network.logits(z), y, reduction="sum"), x, d),
-                                   torch.zeros_like(x), eps=self.eps, step=self.step, steps=self.steps)
+                delta = pgd.ascend(
+                    lambda d: pgd.gradient(lambda z: F.cross_entropy(network.logits(z), y, reduction="sum"), x, d),
+                    torch.zeros_like(x),
+                    eps=self.eps,
+                    step=self.step,
+                    steps=self.steps,
+                )
                 found.append(pgd.whole_levels(delta, self.eps).cpu())
         return torch.cat(found).contiguous()

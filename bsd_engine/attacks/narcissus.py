@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bsd_engine.compute import progress, runtime
 from bsd_engine.attacks.craft import pgd
 from bsd_engine.attacks.craft.noise import CraftedNoise
+from bsd_engine.attacks.craft.surrogate import Surrogate, cropped_batches
 from bsd_engine.attacks.parameters import check_range
 from bsd_engine.attacks.patterns.scenes import scenes
-from bsd_engine.attacks.craft.surrogate import Surrogate, cropped_batches
+from bsd_engine.compute import progress, runtime
 from bsd_engine.errors import ConfigError
 
 _KINDS = 4  # of scenes, in turn
@@ -72,8 +72,10 @@ class Narcissus(CraftedNoise):
     def _craft(self, images: Tensor, labels: Tensor, target_label: int) -> Tensor:
         of_target = images[labels == target_label]
         if len(of_target) < 2:
-            raise ConfigError(f"The number of images with the target label {target_label} is {len(of_target)}, expected at least 2 to "
-                              "craft noise from; choose another target or use more images.")
+            raise ConfigError(
+                f"The number of images with the target label {target_label} is {len(of_target)}, expected at least 2 to "
+                "craft noise from; choose another target or use more images."
+            )
         network, label = self._teacher(images, labels, target_label)
         generator = torch.Generator().manual_seed(self.seed)
         with runtime.intra_op_threads(network.place.threads):

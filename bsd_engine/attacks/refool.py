@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bsd_engine.attacks import draws
-from bsd_engine.attacks.patterns import scenes
 from bsd_engine.attacks.base import Attack
-from bsd_engine.attacks.patterns.blending import to_uint8
 from bsd_engine.attacks.parameters import check_range
+from bsd_engine.attacks.patterns import scenes
+from bsd_engine.attacks.patterns.blending import to_uint8
 
 GAMMA = 2.2
 _TEST, _TRAIN = 3, 4

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from bsd_engine.attacks.base import Attack
-from bsd_engine.attacks.patterns.blending import blend, to_uint8
 from bsd_engine.attacks.parameters import check_range
+from bsd_engine.attacks.patterns.blending import blend, to_uint8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,9 @@ class SIG(Attack):
         columns = range(self.image_shape[2])
         if self.variant == "sig_abl":
             return torch.tensor([int(20 * math.sin(0.8 * col)) % 256 for col in columns], dtype=torch.float32)
-        return torch.tensor([self.delta * math.sin(2 * math.pi * self.frequency * col / len(columns)) for col in columns])
+        return torch.tensor(
+            [self.delta * math.sin(2 * math.pi * self.frequency * col / len(columns)) for col in columns]
+        )
 
     def _trigger(self, images: Tensor, indices: Tensor) -> Tensor:
         if self.variant == "sig_abl":

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from bsd_engine.attacks import draws
 from bsd_engine.attacks.base import Attack
-from bsd_engine.attacks.patterns.blending import to_uint8
 from bsd_engine.attacks.parameters import check_range
+from bsd_engine.attacks.patterns.blending import to_uint8
 from bsd_engine.splits import exact_count
 from bsd_engine.target.warps import pixels_per_step, sampled, sampling_grid, smooth_shifts
 
@@ -57,12 +57,22 @@ class WaNet(Attack):
         """(H, W, 2) float32: how far each pixel's source lies to the right and below, pixels."""
         height, width = self.image_shape[1:]
         side = self.grid or (max(height, width) if self._is_large else 4)
-        control = 2 * draws.uniform(self.seed, _SHIFTS, torch.zeros(1, dtype=torch.int64), 2 * side * side).view(1, 2, side, side) - 1
+        control = (
+            2
+            * draws.uniform(self.seed, _SHIFTS, torch.zeros(1, dtype=torch.int64), 2 * side * side).view(
+                1, 2, side, side
+            )
+            - 1
+        )
         strength = (1.0 if self._is_large else 0.5) if self.strength is None else self.strength
         return smooth_shifts(control, (height, width), strength)[0]
 
     def _noise_count(self, samples: int, poisoned: int) -> int:
-        return exact_count(self.noise_rate, samples) if self.noise_rate_mode == "absolute" else int(self.noise_rate * poisoned)
+        return (
+            exact_count(self.noise_rate, samples)
+            if self.noise_rate_mode == "absolute"
+            else int(self.noise_rate * poisoned)
+        )
 
     def _trigger(self, images: Tensor, indices: Tensor) -> Tensor:
         # One field for all: images and channels go as channels of one image, so that weights are computed once.

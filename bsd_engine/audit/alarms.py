@@ -52,9 +52,12 @@ def _collapse(history: RunHistory, is_poison: np.ndarray) -> Alarm:
     total, inside = int(is_poison.sum()), int((history.in_pool[-1] & is_poison).sum())
     share = inside / total if total else 0.0
     return Alarm(
-        kind="collapse", level="alarm" if share > COLLAPSED_SHARE else "calm", title="Poison in the clean pool (type I collapse)", is_proxy=False,
+        kind="collapse",
+        level="alarm" if share > COLLAPSED_SHARE else "calm",
+        title="Poison in the clean pool (type I collapse)",
+        is_proxy=False,
         sentence=f"{inside:,} of {total:,} poisoned samples are in the clean pool at epoch {history.num_epochs}"
-                 + (f"; above {COLLAPSED_SHARE:.0%} the main model learns the attack." if share > COLLAPSED_SHARE else "."),
+        + (f"; above {COLLAPSED_SHARE:.0%} the main model learns the attack." if share > COLLAPSED_SHARE else "."),
         evidence={"poison_in_pool": inside, "poison": total, "share": share},
     )
 
@@ -66,7 +69,9 @@ def _collapse_by_proxy(history: RunHistory, found: Suspects) -> Alarm:
     can tell one from the other by the pool alone.
     """
     split = initial_ranks(history).split
-    judged = np.ones(history.num_samples, bool) if history.pseudo_target is None else history.labels == history.pseudo_target
+    judged = (
+        np.ones(history.num_samples, bool) if history.pseudo_target is None else history.labels == history.pseudo_target
+    )
     flagged = judged & ~split.als_mask & ~split.oss_mask
     t = _last_before_drop(history)
     pool = history.in_pool[t]
@@ -76,20 +81,34 @@ def _collapse_by_proxy(history: RunHistory, found: Suspects) -> Alarm:
     group = judged & (found.score > gap.threshold) if gap else np.zeros(history.num_samples, bool)
     inside = float(history.in_pool[-1][group].mean()) if gap else 0.0
     returned = int(flagged.sum()) >= 10 and back > 0.8 * others and gap is None
-    sentence = (f"Of {int(flagged.sum()):,} samples that both views marked at the first split, {back:.0%} are in the pool at epoch "
-                f"{history.first_main + t + 1}, of the other classes' samples {others:.0%}.")
+    sentence = (
+        f"Of {int(flagged.sum()):,} samples that both views marked at the first split, {back:.0%} are in the pool at epoch "
+        f"{history.first_main + t + 1}, of the other classes' samples {others:.0%}."
+    )
     if gap:
         sentence += f" Of the {int(group.sum()):,} that stand apart by their scores, {inside:.0%} are in the pool at epoch {history.num_epochs}."
     if everything:
-        sentence += f" The pool holds {pool.mean():.0%} of all samples, so hardly anything could be kept out; lower alpha."
+        sentence += (
+            f" The pool holds {pool.mean():.0%} of all samples, so hardly anything could be kept out; lower alpha."
+        )
     elif returned:
-        sentence += " They are trusted like all others: either they were clean, or poison takes the pool over. Look at them."
+        sentence += (
+            " They are trusted like all others: either they were clean, or poison takes the pool over. Look at them."
+        )
     level: Level = "alarm" if everything or inside > COLLAPSED_SHARE else "notice" if returned else "calm"
     return Alarm(
-        kind="collapse", level=level, title="Suspects back in the clean pool (stands in for a type I collapse)",
-        sentence=sentence, is_proxy=True,
-        evidence={"flagged_by_both": int(flagged.sum()), "back_in_pool": back, "others_in_pool": others, "pool_share": float(pool.mean()),
-                  "apart_in_pool": inside if gap else None},
+        kind="collapse",
+        level=level,
+        title="Suspects back in the clean pool (stands in for a type I collapse)",
+        sentence=sentence,
+        is_proxy=True,
+        evidence={
+            "flagged_by_both": int(flagged.sum()),
+            "back_in_pool": back,
+            "others_in_pool": others,
+            "pool_share": float(pool.mean()),
+            "apart_in_pool": inside if gap else None,
+        },
     )
 
 
@@ -114,40 +133,78 @@ def _starvation(history: RunHistory) -> Alarm:
     sentence = f"The pool has {usual:.0%} of a class in the middle, and {shares[fewest]:.0%} of {history.name(fewest)}, the least."
     if starved:
         names = ", ".join(history.name(c) for c in starved[:5]) + (", ..." if len(starved) > 5 else "")
-        sentence += f" Too few of: {names}. The main model may not learn them; class completion \"balanced\" keeps each class's share."
-    return Alarm(kind="starvation", level="alarm" if starved else "calm", title="Classes that starve (type II collapse)", sentence=sentence,
-                 is_proxy=False, evidence={"starved": len(starved), "least_share": float(shares[fewest]), "median_share": usual})
+        sentence += f' Too few of: {names}. The main model may not learn them; class completion "balanced" keeps each class\'s share.'
+    return Alarm(
+        kind="starvation",
+        level="alarm" if starved else "calm",
+        title="Classes that starve (type II collapse)",
+        sentence=sentence,
+        is_proxy=False,
+        evidence={"starved": len(starved), "least_share": float(shares[fewest]), "median_share": usual},
+    )
 
 
 def _target(history: RunHistory) -> Alarm:
     """Whether the estimate of the target class was of one mind."""
     warmup = history.targets[: history.first_main]
     if history.pseudo_target is None or history.vote_scores is None:
-        return Alarm(kind="target", level="calm", title="Agreement about the target", is_proxy=False, evidence={},
-                     sentence="All-to-all: every class is looked at as a target.")
+        return Alarm(
+            kind="target",
+            level="calm",
+            title="Agreement about the target",
+            is_proxy=False,
+            evidence={},
+            sentence="All-to-all: every class is looked at as a target.",
+        )
     agreeing = sum(t == history.pseudo_target for t in warmup)
     best, second = np.sort(history.vote_scores.astype(np.float64))[::-1][:2]
     ratio = float(best / second) if second > 0 else float("inf")
     weak = ratio < AGREEMENT or 2 * agreeing <= len(warmup)
-    sentence = (f"{history.name(history.pseudo_target)} scores {min(ratio, 999):.2f} times as much as the next class, and {agreeing} of "
-                f"{len(warmup)} warm-up epochs named it.")
+    sentence = (
+        f"{history.name(history.pseudo_target)} scores {min(ratio, 999):.2f} times as much as the next class, and {agreeing} of "
+        f"{len(warmup)} warm-up epochs named it."
+    )
     if weak:
         sentence += " That is little: another class may be the target, or none. Compare a run with the class given (assume_target)."
-    return Alarm(kind="target", level="notice" if weak else "calm", title="Agreement about the target", sentence=sentence, is_proxy=True,
-                 evidence={"ratio": min(ratio, 999.0), "epochs_agreeing": agreeing, "epochs": len(warmup)})
+    return Alarm(
+        kind="target",
+        level="notice" if weak else "calm",
+        title="Agreement about the target",
+        sentence=sentence,
+        is_proxy=True,
+        evidence={"ratio": min(ratio, 999.0), "epochs_agreeing": agreeing, "epochs": len(warmup)},
+    )
 
 
 def _attack(history: RunHistory, found: Suspects) -> Alarm:
     """Whether the suspect scores of the suspected class fall into two groups."""
-    judged = np.ones(history.num_samples, bool) if history.pseudo_target is None else history.labels == history.pseudo_target
+    judged = (
+        np.ones(history.num_samples, bool) if history.pseudo_target is None else history.labels == history.pseudo_target
+    )
     gap = find_gap(found.score[judged])
     where = "all samples" if history.pseudo_target is None else history.name(history.pseudo_target)
     if gap is None:
-        sentence = (f"The suspect scores of {where} make one group: nothing sets poison apart. There may be no attack, or one that this "
-                    "run has not told from clean samples. The ranking still holds the likeliest first.")
-        return Alarm(kind="attack", level="notice", title="No attack found", sentence=sentence, is_proxy=True,
-                     evidence={"above_gap": None, "threshold": None})
-    sentence = (f"The suspect scores of {where} fall into two groups: {gap.above:,} samples above {gap.threshold:.2f}, {gap.below:,} below, "
-                f"with a gap that is {gap.depth:.0%} deep. The upper group is what an attack would look like.")
-    return Alarm(kind="attack", level="calm", title="A group stands apart: likely an attack", sentence=sentence, is_proxy=True,
-                 evidence={"above_gap": gap.above, "threshold": gap.threshold, "depth": gap.depth})
+        sentence = (
+            f"The suspect scores of {where} make one group: nothing sets poison apart. There may be no attack, or one that this "
+            "run has not told from clean samples. The ranking still holds the likeliest first."
+        )
+        return Alarm(
+            kind="attack",
+            level="notice",
+            title="No attack found",
+            sentence=sentence,
+            is_proxy=True,
+            evidence={"above_gap": None, "threshold": None},
+        )
+    sentence = (
+        f"The suspect scores of {where} fall into two groups: {gap.above:,} samples above {gap.threshold:.2f}, {gap.below:,} below, "
+        f"with a gap that is {gap.depth:.0%} deep. The upper group is what an attack would look like."
+    )
+    return Alarm(
+        kind="attack",
+        level="calm",
+        title="A group stands apart: likely an attack",
+        sentence=sentence,
+        is_proxy=True,
+        evidence={"above_gap": gap.above, "threshold": gap.threshold, "depth": gap.depth},
+    )

@@ -43,8 +43,18 @@ def upper_bound(bad: int, judged: int, confidence: float = 0.95) -> float:
 
 def _at_most(k: int, n: int, p: float) -> float:
     """P(X <= k) for X binomial; summed in logarithms, since n over k overflows."""
-    logs = [math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) + i * math.log(p) + (n - i) * math.log1p(-p)
-            for i in range(k + 1)] if 0 < p < 1 else [0.0 if p == 0 else -math.inf]
+    logs = (
+        [
+            math.lgamma(n + 1)
+            - math.lgamma(i + 1)
+            - math.lgamma(n - i + 1)
+            + i * math.log(p)
+            + (n - i) * math.log1p(-p)
+            for i in range(k + 1)
+        ]
+        if 0 < p < 1
+        else [0.0 if p == 0 else -math.inf]
+    )
     top = max(logs)
     return math.exp(top) * math.fsum(math.exp(x - top) for x in logs) if top > -math.inf else 0.0
 
@@ -72,6 +82,8 @@ def sentence(bad: int, judged: int, confidence: float = 0.95) -> str:
     if not judged:
         return "Nothing is judged yet, so nothing can be said."
     bound, sure = upper_bound(bad, judged, confidence), f"{100 * confidence:.4g} %"
-    return (f"{bad:,} bad of {judged:,} drawn at random: at most {100 * bound:.2f} % of the set are bad, with {sure} confidence, "
-            "provided that you see what is bad: a warp or a change of few grey levels, and a picture that keeps its own label, "
-            "pass unseen.")
+    return (
+        f"{bad:,} bad of {judged:,} drawn at random: at most {100 * bound:.2f} % of the set are bad, with {sure} confidence, "
+        "provided that you see what is bad: a warp or a change of few grey levels, and a picture that keeps its own label, "
+        "pass unseen."
+    )

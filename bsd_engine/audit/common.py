@@ -8,8 +8,10 @@ import numpy as np
 
 PATCH = 3
 _DISTINCT = 3.0
-BLIND_SPOT = ("Only what sits at the same place with much the same grey levels in many images shows here. A warp (WaNet), a trigger "
-              "that differs from image to image, or a change of few grey levels leaves no common picture: finding nothing is no proof.")
+BLIND_SPOT = (
+    "Only what sits at the same place with much the same grey levels in many images shows here. A warp (WaNet), a trigger "
+    "that differs from image to image, or a change of few grey levels leaves no common picture: finding nothing is no proof."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,11 @@ class Common:
     @property
     def has_patch(self) -> bool:
         """Whether a small patch is shared: in a third of the selection and in hardly any control."""
-        return bool(self.patches) and self.patches[0].share >= 1 / 3 and self.patches[0].control_share <= self.patches[0].share / 4
+        return (
+            bool(self.patches)
+            and self.patches[0].share >= 1 / 3
+            and self.patches[0].control_share <= self.patches[0].share / 4
+        )
 
     @property
     def has_overlay(self) -> bool:
@@ -76,16 +82,26 @@ class Common:
         found = []
         if self.has_patch:
             best = self.patches[0]
-            found.append(f"{100 * best.share:.0f} % of the selection share a patch at row {best.row}, column {best.column}, which "
-                         f"{100 * best.control_share:.1f} % of the controls have.")
+            found.append(
+                f"{100 * best.share:.0f} % of the selection share a patch at row {best.row}, column {best.column}, which "
+                f"{100 * best.control_share:.1f} % of the controls have."
+            )
         if self.has_overlay:
-            found.append(f"{100 * (self.contrast > _DISTINCT).mean():.0f} % of the pixels differ from the controls' mean by more than "
-                         f"{_DISTINCT:g} standard errors and vary less: something may be blended over the images.")
+            found.append(
+                f"{100 * (self.contrast > _DISTINCT).mean():.0f} % of the pixels differ from the controls' mean by more than "
+                f"{_DISTINCT:g} standard errors and vary less: something may be blended over the images."
+            )
         return " ".join(found) or f"No patch and no overlay in common. {BLIND_SPOT}"
 
 
-def matched_controls(selected: np.ndarray, labels: np.ndarray, seed: int, *, most_per_sample: int = 1,
-                     candidates: np.ndarray | None = None) -> np.ndarray:
+def matched_controls(
+    selected: np.ndarray,
+    labels: np.ndarray,
+    seed: int,
+    *,
+    most_per_sample: int = 1,
+    candidates: np.ndarray | None = None,
+) -> np.ndarray:
     """Sorted indices of samples outside a selection, as many of each given label as it has, or as there are.
 
     Parameters
@@ -115,19 +131,29 @@ def in_common(images: np.ndarray, controls: np.ndarray, *, most: int = 5) -> Com
     spread = theirs.var(0) / len(theirs) + ours.var(0) / len(ours)
     tiny = 1.0  # a grey level squared: below it pixels do not vary
     return Common(
-        count=len(images), controls=len(controls), mean=ours.mean(0), control_mean=theirs.mean(0), median=np.median(images, 0).astype(np.float32),
-        difference=ours.mean(0) - theirs.mean(0), variance_ratio=np.log2((ours.var(0) + tiny) / (theirs.var(0) + tiny)).mean(2),
-        spectrum=np.log10((_power(ours) + tiny) / (_power(theirs) + tiny)), noise=np.sqrt(spread), patches=_patches(images, controls, most),
+        count=len(images),
+        controls=len(controls),
+        mean=ours.mean(0),
+        control_mean=theirs.mean(0),
+        median=np.median(images, 0).astype(np.float32),
+        difference=ours.mean(0) - theirs.mean(0),
+        variance_ratio=np.log2((ours.var(0) + tiny) / (theirs.var(0) + tiny)).mean(2),
+        spectrum=np.log10((_power(ours) + tiny) / (_power(theirs) + tiny)),
+        noise=np.sqrt(spread),
+        patches=_patches(images, controls, most),
     )
 
 
 def _power(images: np.ndarray) -> np.ndarray:
     """(H, W): mean power of the frequencies, 0 in the middle."""
-    total = sum((np.abs(np.fft.fft2(part, axes=(1, 2))) ** 2).sum((0, 3)) for part in np.array_split(images, max(1, len(images) // 500)))
+    total = sum(
+        (np.abs(np.fft.fft2(part, axes=(1, 2))) ** 2).sum((0, 3))
+        for part in np.array_split(images, max(1, len(images) // 500))
+    )
     return np.fft.fftshift(total / (len(images) * images.shape[3])).astype(np.float32)
 
 
-# -- patches ------------------------------------------------------------------------------------------------------------------
+# -- patches ---------------------------------------------------------------------------------------
 
 
 def _patches(images: np.ndarray, controls: np.ndarray, most: int) -> tuple[Patch, ...]:
@@ -157,8 +183,15 @@ def _of_steps(images: np.ndarray, controls: np.ndarray, shift: int) -> list[Patc
                 continue
             holders = ours[:, row, column] == key
             pixels = images[holders, row : row + PATCH, column : column + PATCH].mean(0).round().astype(np.uint8)
-            found.append(Patch(row=row, column=column, pixels=pixels, share=float(share),
-                               control_share=float((theirs[:, row, column] == key).mean()) if len(theirs) else 0.0))
+            found.append(
+                Patch(
+                    row=row,
+                    column=column,
+                    pixels=pixels,
+                    share=float(share),
+                    control_share=float((theirs[:, row, column] == key).mean()) if len(theirs) else 0.0,
+                )
+            )
     return found
 
 
@@ -170,5 +203,9 @@ def _keys(images: np.ndarray, shift: int) -> np.ndarray:
     for row in range(PATCH):
         for column in range(PATCH):
             for channel in range(images.shape[3]):
-                keys = keys * np.uint64(1_000_003) + coarse[:, row : row + height, column : column + width, channel] + np.uint64(1)
+                keys = (
+                    keys * np.uint64(1_000_003)
+                    + coarse[:, row : row + height, column : column + width, channel]
+                    + np.uint64(1)
+                )
     return keys

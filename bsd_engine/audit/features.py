@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bsd_engine.compute import runtime
 from bsd_engine.audit.models import AuditModels, channels_last
-from bsd_engine.runs.reader import RunReader, checkpoint_paths, storage_errors, write_atomic
+from bsd_engine.compute import runtime
 from bsd_engine.method.scoring import score
+from bsd_engine.runs.reader import RunReader, checkpoint_paths, storage_errors, write_atomic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,10 @@ def features(run: RunReader, *, compute: bool = True) -> Features | None:
     both = AuditModels.of(run)
     images, labels = channels_last(run.images), torch.from_numpy(run.labels.copy())
     place = runtime.choose("cpu", "float32")
-    arrays = {name: score(getattr(both, name), images, labels, both.normalize, place).features.numpy() for name in ("main", "altruistic")}
+    arrays = {
+        name: score(getattr(both, name), images, labels, both.normalize, place).features.numpy()
+        for name in ("main", "altruistic")
+    }
     buffer = io.BytesIO()
     np.savez(buffer, epoch=np.int64(both.epoch), **{name: _unit(x).astype(np.float16) for name, x in arrays.items()})
     with storage_errors(file, "The record of the run is as it was."):
@@ -54,7 +57,9 @@ def features(run: RunReader, *, compute: bool = True) -> Features | None:
 def _read(file: Path, n: int) -> Features | None:
     try:
         with np.load(file, allow_pickle=False) as arrays:
-            found = Features(epoch=int(arrays["epoch"]), **{name: arrays[name].astype(np.float32) for name in ("main", "altruistic")})
+            found = Features(
+                epoch=int(arrays["epoch"]), **{name: arrays[name].astype(np.float32) for name in ("main", "altruistic")}
+            )
     except (OSError, ValueError, KeyError, EOFError):
         return None
     return found if len(found.main) == len(found.altruistic) == n else None

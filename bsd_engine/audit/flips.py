@@ -50,7 +50,9 @@ class Flips:
     @property
     def borderline(self) -> bool:
         """Whether a change of `BORDERLINE` of alpha or of beta flips the sample."""
-        return any(f.size is not None and f.size <= BORDERLINE + 1e-12 and f.kind in ("alpha", "beta") for f in self.flips)
+        return any(
+            f.size is not None and f.size <= BORDERLINE + 1e-12 and f.kind in ("alpha", "beta") for f in self.flips
+        )
 
 
 def what_would_flip(history: RunHistory, sample: int, epoch: int) -> Flips | None:
@@ -61,10 +63,16 @@ def what_would_flip(history: RunHistory, sample: int, epoch: int) -> Flips | Non
     is_first = stage == "initial_pools"
     numbers = _initial_numbers(history, sample) if is_first else _later_numbers(history, sample, epoch)
     flips = (*numbers, *_rules(history, sample, epoch), *_epoch(history, sample, epoch))
-    return Flips(sample=sample, epoch=epoch, in_pool=bool(pool[sample]), certainty="exact" if is_first else "one step", flips=flips)
+    return Flips(
+        sample=sample,
+        epoch=epoch,
+        in_pool=bool(pool[sample]),
+        certainty="exact" if is_first else "one step",
+        flips=flips,
+    )
 
 
-# -- alpha and beta ---------------------------------------------------------------------------------------------------------
+# -- alpha and beta --------------------------------------------------------------------------------
 
 
 def _initial_numbers(history: RunHistory, sample: int) -> list[Flip]:
@@ -77,21 +85,34 @@ def _initial_numbers(history: RunHistory, sample: int) -> list[Flip]:
     beta = _crossing(split.beta, int(ranks.oss[sample]), size) if judged else None
     by_als, by_oss = bool(ranks.split.als_mask[sample]), bool(ranks.split.oss_mask[sample])
     name = "alpha" if split.als_init_ratio is None else "als_init_ratio"
-    moves = {"alpha": [(name, split.als_ratio, alpha)], "beta": [("beta", split.beta, beta)] if beta is not None else []}
+    moves = {
+        "alpha": [(name, split.als_ratio, alpha)],
+        "beta": [("beta", split.beta, beta)] if beta is not None else [],
+    }
     moves["both"] = moves["alpha"] + moves["beta"]
     swapped = {"alpha": (not by_als, by_oss), "beta": (by_als, not by_oss), "both": (not by_als, not by_oss)}
     now = _combined(split.init_combine, by_als, by_oss)
     possible = {kind for kind, moved in moves.items() if moved and all(new > 0 for *_, new in moved)}
-    flips = [_number(kind, moves[kind], split.alpha) for kind in ("alpha", "beta")
-             if kind in possible and _combined(split.init_combine, *swapped[kind]) != now]
-    if not flips and len(moves["both"]) == 2 and "both" in possible and _combined(split.init_combine, *swapped["both"]) != now:
+    flips = [
+        _number(kind, moves[kind], split.alpha)
+        for kind in ("alpha", "beta")
+        if kind in possible and _combined(split.init_combine, *swapped[kind]) != now
+    ]
+    if (
+        not flips
+        and len(moves["both"]) == 2
+        and "both" in possible
+        and _combined(split.init_combine, *swapped["both"]) != now
+    ):
         flips = [_number("both", moves["both"], split.alpha)]
     return flips
 
 
 def _combined(combine: str, by_als: bool, by_oss: bool) -> bool:
     """Whether the first pool has a sample; a random one does not look at it."""
-    return {"intersection": by_als and by_oss, "union": by_als or by_oss, "als_only": by_als, "oss_only": by_oss}.get(combine, False)
+    return {"intersection": by_als and by_oss, "union": by_als or by_oss, "als_only": by_als, "oss_only": by_oss}.get(
+        combine, False
+    )
 
 
 def _crossing(share: float, rank: int, n: int) -> float:
@@ -105,7 +126,12 @@ def _number(kind: str, moves: list[tuple[str, float, float]], alpha: float) -> F
     new = {name: value for name, _, value in moves}
     if new.get("beta", 0.0) > new.get("alpha", alpha):
         words += " (a run needs an alpha as large)"
-    return Flip(kind=kind, change=words, size=max(abs(new - old) for _, old, new in moves), settings=tuple((name, new) for name, _, new in moves))
+    return Flip(
+        kind=kind,
+        change=words,
+        size=max(abs(new - old) for _, old, new in moves),
+        settings=tuple((name, new) for name, _, new in moves),
+    )
 
 
 def _below(old: float, new: float) -> str:
@@ -122,8 +148,14 @@ def _later_numbers(history: RunHistory, sample: int, epoch: int) -> list[Flip]:
     if ratio is None:
         return []
     split = history.config.split
-    weight = redecide.splits.clean_ratio(epoch - history.first_main, alpha=1.0, beta=0.0, t1=history.config.schedule.t1,
-                                         init_epochs=history.config.schedule.init_epochs, t2=history.config.schedule.t2)
+    weight = redecide.splits.clean_ratio(
+        epoch - history.first_main,
+        alpha=1.0,
+        beta=0.0,
+        t1=history.config.schedule.t1,
+        init_epochs=history.config.schedule.init_epochs,
+        t2=history.config.schedule.t2,
+    )
     start, flips = split.schedule_start, []
     alpha = start + (ratio - start) / weight if weight > 0 else math.inf
     start_name = "beta" if split.alpha_start is None else "alpha_start"
@@ -132,7 +164,9 @@ def _later_numbers(history: RunHistory, sample: int, epoch: int) -> list[Flip]:
         flips.append(_number("alpha", [("alpha", split.alpha, _past(alpha, split.alpha))], split.alpha))
     if 0 < begin <= split.alpha:
         flips.append(_number("beta", [(start_name, start, _past(begin, start))], split.alpha))
-    return [flip for flip in flips if _flips(history, sample, epoch, history.config.with_settings(**dict(flip.settings)))]
+    return [
+        flip for flip in flips if _flips(history, sample, epoch, history.config.with_settings(**dict(flip.settings)))
+    ]
 
 
 def _past(value: float, start: float) -> float:
@@ -190,17 +224,22 @@ def _bisect(kept: Callable[[int], bool], near: int, far: int, inside: bool) -> i
     return far
 
 
-# -- rules and epochs -------------------------------------------------------------------------------------------------------
+# -- rules and epochs ------------------------------------------------------------------------------
 
 _INITIAL_RULES = {
-    "both views must agree": {"init_combine": "intersection"}, "either view is enough": {"init_combine": "union"},
-    "only the loss counts (ALS)": {"init_combine": "als_only"}, "only the distance counts (OSS)": {"init_combine": "oss_only"},
-    "losses of the end of the altruistic warm-up": {"als_snapshot": "after_warmup"}, "losses at T1": {"als_snapshot": "current"},
+    "both views must agree": {"init_combine": "intersection"},
+    "either view is enough": {"init_combine": "union"},
+    "only the loss counts (ALS)": {"init_combine": "als_only"},
+    "only the distance counts (OSS)": {"init_combine": "oss_only"},
+    "losses of the end of the altruistic warm-up": {"als_snapshot": "after_warmup"},
+    "losses at T1": {"als_snapshot": "current"},
 }
 _LATER_RULES = {
-    "without class completion": {"completion": "off"}, "completion of the fewest class (paper)": {"completion": "fewest"},
+    "without class completion": {"completion": "off"},
+    "completion of the fewest class (paper)": {"completion": "fewest"},
     "each class keeps its share (balanced)": {"completion": "balanced"},
-    "balanced, but for the suspected class": {"completion": "balanced_others"}, "without selective drop": {"selective_drop": False},
+    "balanced, but for the suspected class": {"completion": "balanced_others"},
+    "without selective drop": {"selective_drop": False},
 }
 
 

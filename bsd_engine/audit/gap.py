@@ -42,16 +42,26 @@ def find_gap(scores: np.ndarray) -> Gap | None:
     counts = np.histogram(finite, edges)[0].astype(float)
     best: tuple[float, int] | None = None
     for place in range(1, len(counts) - 1):
-        left, right = counts[:place].max(), counts[place + 1:].max()
-        peak = place + 1 + int(counts[place + 1:].argmax())
+        left, right = counts[:place].max(), counts[place + 1 :].max()
+        peak = place + 1 + int(counts[place + 1 :].argmax())
         smaller = min(left, right)
         fall = smaller - counts[place]
-        if smaller < _FEWEST / 2 or edges[peak] + BIN / 2 < _LOWEST_SECOND_MODE or fall < 4 * np.sqrt(smaller) or fall < smaller / 2:
+        if (
+            smaller < _FEWEST / 2
+            or edges[peak] + BIN / 2 < _LOWEST_SECOND_MODE
+            or fall < 4 * np.sqrt(smaller)
+            or fall < smaller / 2
+        ):
             continue
         best = max(best or (-1.0, 0), (fall, place))
     if best is None:
         return None
     place = best[1]
     threshold = float(edges[place] + BIN / 2)
-    smaller = min(counts[:place].max(), counts[place + 1:].max())
-    return Gap(threshold=threshold, above=int((finite > threshold).sum()), below=int((finite <= threshold).sum()), depth=float(best[0] / smaller))
+    smaller = min(counts[:place].max(), counts[place + 1 :].max())
+    return Gap(
+        threshold=threshold,
+        above=int((finite > threshold).sum()),
+        below=int((finite <= threshold).sum()),
+        depth=float(best[0] / smaller),
+    )

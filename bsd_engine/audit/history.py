@@ -16,7 +16,6 @@ from bsd_engine.errors import RunFolderError
 from bsd_engine.events import EpochState
 from bsd_engine.runs.reader import RunReader
 
-
 Derived = TypeVar("Derived")
 _MOST_DERIVED = 16
 
@@ -58,11 +57,15 @@ class RunHistory:
         """The history of a run folder as far as it is recorded; raises `RunFolderError` before its first epoch."""
         count = len(run.epochs)
         if not count:
-            raise RunFolderError(f"{run.path} has no finished epoch yet, so there is nothing to audit; wait for the first.")
+            raise RunFolderError(
+                f"{run.path} has no finished epoch yet, so there is nothing to audit; wait for the first."
+            )
         first = run.config.schedule.altruistic_epochs
         kept = _Rows(count, max(0, count - first), run.num_samples)
         for epoch in range(count):
-            kept.put(epoch, epoch - first, RunReader(run.path).epoch(epoch))  # a reader keeps every epoch that it has read
+            kept.put(
+                epoch, epoch - first, RunReader(run.path).epoch(epoch)
+            )  # a reader keeps every epoch that it has read
         return cls(config=run.config, class_names=run.class_names, labels=run.labels, **kept.fields())
 
     @property
@@ -113,7 +116,10 @@ class _Rows:
 
     def __init__(self, epochs: int, main: int, n: int) -> None:
         self.altruistic_loss, self.main_loss = np.empty((epochs, n), np.float32), np.empty((main, n), np.float32)
-        self.altruistic_prediction, self.main_prediction = np.empty((epochs, n), np.int16), np.empty((main, n), np.int16)
+        self.altruistic_prediction, self.main_prediction = (
+            np.empty((epochs, n), np.int16),
+            np.empty((main, n), np.int16),
+        )
         self.in_pool = np.zeros((main, n), bool)
         self.clean_ratio: list[float | None] = []
         self.oss_score: np.ndarray | None = None
@@ -123,12 +129,19 @@ class _Rows:
         self.vote_scores: np.ndarray | None = None
 
     def put(self, epoch: int, t: int, state: EpochState) -> None:
-        self.altruistic_loss[epoch], self.altruistic_prediction[epoch] = state.altruistic_loss, state.altruistic_prediction
+        self.altruistic_loss[epoch], self.altruistic_prediction[epoch] = (
+            state.altruistic_loss,
+            state.altruistic_prediction,
+        )
         self.pseudo_target = state.pseudo_target
         self.targets.append(state.pseudo_target)
         self.vote_scores = self.vote_scores if state.vote_scores is None else state.vote_scores
         if t >= 0:
-            self.main_loss[t], self.main_prediction[t], self.in_pool[t] = state.main_loss, state.main_prediction, state.clean_mask
+            self.main_loss[t], self.main_prediction[t], self.in_pool[t] = (
+                state.main_loss,
+                state.main_prediction,
+                state.clean_mask,
+            )
             self.clean_ratio.append(state.clean_ratio)
             self.oss_score = self.oss_score if state.oss_score is None else state.oss_score
             self.nearest_class = self.nearest_class if state.nearest_class is None else state.nearest_class

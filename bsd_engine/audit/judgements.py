@@ -65,8 +65,10 @@ class Verdicts:
                 if db.in_transaction:
                     db.execute("COMMIT")
         except sqlite3.Error as error:
-            raise StorageError(f"The verdicts in {self.path} cannot be read or written ({error}); check disk and permission, or move "
-                               "the file away to start anew.") from None
+            raise StorageError(
+                f"The verdicts in {self.path} cannot be read or written ({error}); check disk and permission, or move "
+                "the file away to start anew."
+            ) from None
 
     def _read(self, query: str) -> list[tuple]:
         """Its rows; none before the first change, whose writer makes the file first and the table with the change."""
@@ -96,12 +98,16 @@ class Verdicts:
         if len(note) > LONGEST_NOTE:
             raise ConfigError(f"The note has {len(note):,} characters, expected at most {LONGEST_NOTE:,}; shorten it.")
         if samples and not 0 <= samples[0] <= samples[-1] < self.num_samples:
-            raise ConfigError(f"Samples {samples[0]} to {samples[-1]} are judged, but the run has 0 to {self.num_samples - 1}.")
+            raise ConfigError(
+                f"Samples {samples[0]} to {samples[-1]} are judged, but the run has 0 to {self.num_samples - 1}."
+            )
 
     def standing(self) -> dict[int, Verdict]:
         """The verdict that stands for each sample that has one."""
-        rows = self._read("SELECT sample, choice, note, who, time FROM change WHERE id IN (SELECT max(id) FROM change GROUP BY sample) "
-                          "AND choice IS NOT NULL ORDER BY sample")
+        rows = self._read(
+            "SELECT sample, choice, note, who, time FROM change WHERE id IN (SELECT max(id) FROM change GROUP BY sample) "
+            "AND choice IS NOT NULL ORDER BY sample"
+        )
         return {row[0]: Verdict(sample=row[0], choice=row[1], note=row[2], who=row[3], time=row[4]) for row in rows}
 
     @property
@@ -119,10 +125,14 @@ class Verdicts:
             return ()
         with self._open(write=True) as db:
             undone = "SELECT undoes FROM change WHERE undoes IS NOT NULL"
-            found = db.execute(f"SELECT max(action) FROM change WHERE undoes IS NULL AND action NOT IN ({undone})").fetchone()[0]
+            found = db.execute(
+                f"SELECT max(action) FROM change WHERE undoes IS NULL AND action NOT IN ({undone})"
+            ).fetchone()[0]
             if found is None:
                 return ()
-            samples = [row[0] for row in db.execute("SELECT sample FROM change WHERE action = ? ORDER BY sample", (found,))]
+            samples = [
+                row[0] for row in db.execute("SELECT sample FROM change WHERE action = ? ORDER BY sample", (found,))
+            ]
             action = 1 + db.execute("SELECT max(action) FROM change").fetchone()[0]
             rows = [(action, s, *_before(db, s, found), who or _user(), time.time(), found) for s in samples]
             _insert(db, rows)
@@ -130,13 +140,18 @@ class Verdicts:
 
 
 def _insert(db: sqlite3.Connection, rows: list[tuple]) -> None:
-    db.executemany("INSERT INTO change (action, sample, choice, note, who, time, undoes) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    db.executemany(
+        "INSERT INTO change (action, sample, choice, note, who, time, undoes) VALUES (?, ?, ?, ?, ?, ?, ?)", rows
+    )
 
 
 def _before(db: sqlite3.Connection, sample: int, action: int) -> tuple[str | None, str]:
     """What a sample had before an action."""
-    row = db.execute("SELECT choice, note FROM change WHERE sample = ? AND id < (SELECT min(id) FROM change WHERE action = ? AND sample = ?) "
-                     "ORDER BY id DESC LIMIT 1", (sample, action, sample)).fetchone()
+    row = db.execute(
+        "SELECT choice, note FROM change WHERE sample = ? AND id < (SELECT min(id) FROM change WHERE action = ? AND sample = ?) "
+        "ORDER BY id DESC LIMIT 1",
+        (sample, action, sample),
+    ).fetchone()
     return row or (None, "")
 
 

@@ -88,10 +88,19 @@ def reason(history: RunHistory, sample: int, epoch: int) -> Reason:
     stage, pool, target = history.stage(epoch), history.pool(epoch), history.pseudo_target
     label = int(history.labels[sample])
     common = {
-        "sample": sample, "epoch": epoch, "stage": stage, "in_pool": None if pool is None else bool(pool[sample]),
-        "label": history.name(label), "target": None if target is None else history.name(target), "is_target": label == target,
+        "sample": sample,
+        "epoch": epoch,
+        "stage": stage,
+        "in_pool": None if pool is None else bool(pool[sample]),
+        "label": history.name(label),
+        "target": None if target is None else history.name(target),
+        "is_target": label == target,
     }
-    facts = {"altruistic_warmup": _warmup_facts, "oss_warmup": lambda *_: {"decided_at": epoch}, "initial_pools": _initial_facts}
+    facts = {
+        "altruistic_warmup": _warmup_facts,
+        "oss_warmup": lambda *_: {"decided_at": epoch},
+        "initial_pools": _initial_facts,
+    }
     return Reason(**common, **facts.get(stage, _later_facts)(history, sample, epoch))
 
 
@@ -106,8 +115,11 @@ def _initial_facts(history: RunHistory, sample: int, epoch: int) -> dict:
     found, config = initial_ranks(history), history.config
     decided = history.first_main + config.schedule.t1
     label = int(history.labels[sample])
-    facts = {"decided_at": decided, "combine": config.split.init_combine,
-             "als": _fact(redecide.initial_losses(history), found.als, found.split.als_mask, sample)}
+    facts = {
+        "decided_at": decided,
+        "combine": config.split.init_combine,
+        "als": _fact(redecide.initial_losses(history), found.als, found.split.als_mask, sample),
+    }
     if history.pseudo_target in (None, label):
         own = history.labels == label
         facts["oss"] = _fact(history.oss_score, found.oss, found.split.oss_mask & own, sample, of=int(own.sum()))
@@ -132,11 +144,16 @@ def _later_facts(history: RunHistory, sample: int, epoch: int) -> dict:
 
 
 def _fact(scores: np.ndarray, ranks: np.ndarray, kept: np.ndarray, sample: int, of: int | None = None) -> RankFact:
-    return RankFact(value=float(scores[sample]), rank=int(ranks[sample]), of=len(scores) if of is None else of, cut_rank=int(kept.sum()),
-                    cut_value=float(scores[kept].min()) if kept.any() else float("nan"))
+    return RankFact(
+        value=float(scores[sample]),
+        rank=int(ranks[sample]),
+        of=len(scores) if of is None else of,
+        cut_rank=int(kept.sum()),
+        cut_value=float(scores[kept].min()) if kept.any() else float("nan"),
+    )
 
 
-# -- what all samples of an epoch share, computed once (10 ms for 50,000 samples) ---------------------------------------------
+# -- what all samples of an epoch share, computed once (10 ms for 50,000 samples) ------------------
 
 
 @dataclass(frozen=True)
@@ -163,21 +180,29 @@ class LaterRanks:
 
 def initial_ranks(history: RunHistory) -> InitialRanks:
     """Split and ranks at T1."""
-    return history.derived("initial", lambda: InitialRanks(
-        redecide.initial_split(history), redecide.ranks(redecide.initial_losses(history)),
-        redecide.ranks_within(history.oss_score, history.labels)))
+    return history.derived(
+        "initial",
+        lambda: InitialRanks(
+            redecide.initial_split(history),
+            redecide.ranks(redecide.initial_losses(history)),
+            redecide.ranks_within(history.oss_score, history.labels),
+        ),
+    )
 
 
 def later_ranks(history: RunHistory, epoch: int) -> LaterRanks:
     """Split and ranks of an epoch of class completion or selective dropping."""
+
     def make() -> LaterRanks:
         split = redecide.later_split(history, epoch)
-        return LaterRanks(split, redecide.ranks(split.discrepancy), redecide.ranks_within(split.discrepancy, history.labels))
+        return LaterRanks(
+            split, redecide.ranks(split.discrepancy), redecide.ranks_within(split.discrepancy, history.labels)
+        )
 
     return history.derived(("later", epoch), make)
 
 
-# -- sentences ------------------------------------------------------------------------------------------------------------
+# -- sentences -------------------------------------------------------------------------------------
 
 
 def _head(r: Reason) -> str:
@@ -190,8 +215,10 @@ def _head(r: Reason) -> str:
 def _warmup_sentence(r: Reason) -> str:
     als = r.als
     side = "above" if als.kept else "below"
-    return (f"Not decided yet at epoch {r.epoch + 1}: altruistic loss {measure(als.value)} is rank {als.rank:,} of {als.of:,}, "
-            f"{side} where ALS would cut, rank {als.cut_rank:,}.")
+    return (
+        f"Not decided yet at epoch {r.epoch + 1}: altruistic loss {measure(als.value)} is rank {als.rank:,} of {als.of:,}, "
+        f"{side} where ALS would cut, rank {als.cut_rank:,}."
+    )
 
 
 def _oss_warmup_sentence(r: Reason) -> str:
@@ -207,24 +234,40 @@ def _initial_sentence(r: Reason) -> str:
         return f"{_head(r)}: the first pool was drawn at random, as the settings ask."
     als = r.als
     verdict = "" if als.kept else f": {TOO_EASY}"
-    parts = [f"altruistic loss {measure(als.value)} is rank {als.rank:,} of {als.of:,}, the cut is rank {als.cut_rank:,}{verdict}."]
+    parts = [
+        f"altruistic loss {measure(als.value)} is rank {als.rank:,} of {als.of:,}, the cut is rank {als.cut_rank:,}{verdict}."
+    ]
     if r.oss is None:
         parts.append(f"Its label {r.label} is not the suspected class {r.target}, so OSS does not judge it.")
     else:
-        side = f"reaches the cut {measure(r.oss.cut_value)}" if r.oss.kept else f"is below the cut {measure(r.oss.cut_value)}"
+        side = (
+            f"reaches the cut {measure(r.oss.cut_value)}"
+            if r.oss.kept
+            else f"is below the cut {measure(r.oss.cut_value)}"
+        )
         side = side if r.oss.cut_rank else "counts for nothing, since OSS keeps none"
         near = f", nearest class {r.nearest}" if r.nearest is not None else ""
         verdict = "" if r.oss.kept else f": {TOO_NEAR}"
-        parts.append(f"Distance {measure(r.oss.value)} (rank {r.oss.rank:,} of {r.oss.of:,} in {r.label}) {side}{near}{verdict}.")
+        parts.append(
+            f"Distance {measure(r.oss.value)} (rank {r.oss.rank:,} of {r.oss.of:,} in {r.label}) {side}{near}{verdict}."
+        )
     if r.combine != "intersection":
-        parts.append({"union": "Either view is enough.", "als_only": "Only the loss counts.", "oss_only": "Only the distance counts."}[r.combine])
+        parts.append(
+            {
+                "union": "Either view is enough.",
+                "als_only": "Only the loss counts.",
+                "oss_only": "Only the distance counts.",
+            }[r.combine]
+        )
     return f"{_head(r)}: {' '.join(parts)}"
 
 
 def _later_sentence(r: Reason) -> str:
     gap, inside = r.overall, r.in_class
-    text = (f"{_head(r)}: altruistic loss {measure(r.altruistic_loss)} minus main loss {measure(r.main_loss)} is {measure(gap.value)}, "
-            f"rank {gap.rank:,} of {gap.of:,}, the cut is rank {gap.cut_rank:,}")
+    text = (
+        f"{_head(r)}: altruistic loss {measure(r.altruistic_loss)} minus main loss {measure(r.main_loss)} is {measure(gap.value)}, "
+        f"rank {gap.rank:,} of {gap.of:,}, the cut is rank {gap.cut_rank:,}"
+    )
     if r.dropped:
         return f"{text}; it would be in the pool, but both models call it {r.target}, the suspected class."
     if r.completed:
@@ -237,6 +280,9 @@ def _later_sentence(r: Reason) -> str:
 
 
 _SENTENCES = {
-    "altruistic_warmup": _warmup_sentence, "oss_warmup": _oss_warmup_sentence, "initial_pools": _initial_sentence,
-    "class_completion": _later_sentence, "selective_drop": _later_sentence,
+    "altruistic_warmup": _warmup_sentence,
+    "oss_warmup": _oss_warmup_sentence,
+    "initial_pools": _initial_sentence,
+    "class_completion": _later_sentence,
+    "selective_drop": _later_sentence,
 }

@@ -9,8 +9,8 @@ import torch
 
 from bsd_engine import splits
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.config.settings import BSDConfig
 from bsd_engine.compute.plans import generator_for
+from bsd_engine.config.settings import BSDConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,11 @@ class LaterSplit:
 def initial_losses(history: RunHistory, config: BSDConfig | None = None) -> np.ndarray:
     """(N,) float32: the altruistic losses that ALS ranks at T1."""
     schedule, config = history.config.schedule, config or history.config
-    epoch = schedule.altruistic_epochs - 1 if config.split.als_snapshot == "after_warmup" else schedule.altruistic_epochs + schedule.t1
+    epoch = (
+        schedule.altruistic_epochs - 1
+        if config.split.als_snapshot == "after_warmup"
+        else schedule.altruistic_epochs + schedule.t1
+    )
     return history.altruistic_loss[epoch]
 
 
@@ -67,22 +71,39 @@ def initial_split(history: RunHistory, config: BSDConfig | None = None) -> Initi
 def ratio_at(history: RunHistory, epoch: int, config: BSDConfig | None = None) -> float:
     """alpha_T of a global epoch; epochs keep the stage that they had in the run."""
     split, s = (config or history.config).split, history.config.schedule
-    return splits.clean_ratio(epoch - history.first_main, alpha=split.alpha, beta=split.schedule_start, t1=s.t1,
-                              init_epochs=s.init_epochs, t2=s.t2)
+    return splits.clean_ratio(
+        epoch - history.first_main,
+        alpha=split.alpha,
+        beta=split.schedule_start,
+        t1=s.t1,
+        init_epochs=s.init_epochs,
+        t2=s.t2,
+    )
 
 
-def later_split(history: RunHistory, epoch: int, config: BSDConfig | None = None, *, ratio: float | None = None) -> LaterSplit:
+def later_split(
+    history: RunHistory, epoch: int, config: BSDConfig | None = None, *, ratio: float | None = None
+) -> LaterSplit:
     """The split of an epoch of class completion or selective dropping, given both models as they were at its start."""
     config, t = config or history.config, epoch - history.first_main
     split, target = config.split, history.pseudo_target
     share = ratio_at(history, epoch, config) if ratio is None else ratio
     gap = splits.loss_discrepancy(history.altruistic_loss[epoch], history.main_loss[t])
     predictions = history.main_prediction[t].astype(np.int64)
-    completed = splits.discrepancy_clean_mask(gap, history.labels, share, split.completion, count_by=split.count_by,
-                                              predictions=predictions, target_label=target)
+    completed = splits.discrepancy_clean_mask(
+        gap,
+        history.labels,
+        share,
+        split.completion,
+        count_by=split.count_by,
+        predictions=predictions,
+        target_label=target,
+    )
     kept = completed
     if t >= config.drop_start and split.selective_drop and target is not None:
-        kept = splits.selective_drop(completed, predictions, history.altruistic_prediction[epoch].astype(np.int64), target)
+        kept = splits.selective_drop(
+            completed, predictions, history.altruistic_prediction[epoch].astype(np.int64), target
+        )
     top = splits.als_clean_mask(gap, share)  # the same rule: the top share, among equals the lower index
     return LaterSplit(discrepancy=gap, top_mask=top, completed_mask=completed, clean_mask=kept, ratio=share)
 

@@ -55,5 +55,9 @@ def scores(verdicts: Mapping[int, Verdict], in_pool: np.ndarray, is_poison: np.n
 
 
 def _hits(said: np.ndarray, is_poison: np.ndarray) -> Hits:
-    return Hits(found=int((said & is_poison).sum()), missed=int((~said & is_poison).sum()), accused=int((said & ~is_poison).sum()),
-                cleared=int((~said & ~is_poison).sum()))
+    return Hits(
+        found=int((said & is_poison).sum()),
+        missed=int((~said & is_poison).sum()),
+        accused=int((said & ~is_poison).sum()),
+        cleared=int((~said & ~is_poison).sum()),
+    )

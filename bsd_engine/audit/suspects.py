@@ -48,7 +48,12 @@ class Suspects:
 
     def flags(self, sample: int) -> tuple[str, ...]:
         """Names of the flags of a sample."""
-        named = {"ALS": self.als_flag, "OSS": self.oss_flag, "discrepancy": self.discrepancy_flag, "drop": self.drop_flag}
+        named = {
+            "ALS": self.als_flag,
+            "OSS": self.oss_flag,
+            "discrepancy": self.discrepancy_flag,
+            "drop": self.drop_flag,
+        }
         return tuple(name for name, flag in named.items() if flag[sample])
 
 
@@ -66,12 +71,14 @@ def suspects(history: RunHistory) -> Suspects:
     """
     n, first = history.num_samples, history.first_main
     begin = first + history.config.schedule.t1 if history.decided else first
-    score = _gap(history, begin) + EARLY_WEIGHT * _percentile(-history.altruistic_loss[min(first, history.num_epochs - 1):].mean(0))
+    score = _gap(history, begin) + EARLY_WEIGHT * _percentile(
+        -history.altruistic_loss[min(first, history.num_epochs - 1) :].mean(0)
+    )
     flags = {name: np.zeros(n, bool) for name in ("als_flag", "oss_flag", "discrepancy_flag", "drop_flag")}
     margin, in_pool_epochs = np.full(n, np.nan, np.float32), np.zeros(n, np.int64)
     decided = max(0, history.num_epochs - begin) if history.decided else 0
     if decided:
-        pools = history.in_pool[begin - first:]
+        pools = history.in_pool[begin - first :]
         in_pool_epochs = pools.sum(0)
         flags |= _initial_flags(history)
         score += DISTANCE_WEIGHT * _nearness(history) + POOL_WEIGHT * (1 - in_pool_epochs / decided)
@@ -79,8 +86,14 @@ def suspects(history: RunHistory) -> Suspects:
         flags |= later
     pool = history.pool(history.num_epochs - 1)
     return Suspects(
-        epoch=history.num_epochs - 1, score=score.astype(np.float32), rank=redecide.ranks(score.astype(np.float32)), margin=margin,
-        epochs_in_pool=in_pool_epochs, epochs_decided=decided, in_pool=np.ones(n, bool) if pool is None else pool, **flags,
+        epoch=history.num_epochs - 1,
+        score=score.astype(np.float32),
+        rank=redecide.ranks(score.astype(np.float32)),
+        margin=margin,
+        epochs_in_pool=in_pool_epochs,
+        epochs_decided=decided,
+        in_pool=np.ones(n, bool) if pool is None else pool,
+        **flags,
     )
 
 
@@ -90,7 +103,9 @@ def _gap(history: RunHistory, begin: int) -> np.ndarray:
     mistake = max(split.sce_weights[1] * -math.log(split.sce_bounds[1]), split.sce_weights[0])
     if history.num_epochs <= begin:
         return -history.altruistic_loss.mean(0, dtype=np.float64) / mistake
-    return (history.main_loss[begin - history.first_main:] - history.altruistic_loss[begin:]).mean(0, dtype=np.float64) / mistake
+    return (history.main_loss[begin - history.first_main :] - history.altruistic_loss[begin:]).mean(
+        0, dtype=np.float64
+    ) / mistake
 
 
 def _percentile(values: np.ndarray) -> np.ndarray:
@@ -100,7 +115,9 @@ def _percentile(values: np.ndarray) -> np.ndarray:
 
 def _nearness(history: RunHistory) -> np.ndarray:
     """(N,) float64: within the suspected class 1 for the sample nearest to a known class, 0 for the farthest; 0 elsewhere."""
-    judged = np.ones(history.num_samples, bool) if history.pseudo_target is None else history.labels == history.pseudo_target
+    judged = (
+        np.ones(history.num_samples, bool) if history.pseudo_target is None else history.labels == history.pseudo_target
+    )
     sizes = np.bincount(history.labels)[history.labels]
     return np.where(judged, (initial_ranks(history).oss - 1) / np.maximum(1, sizes - 1), 0.0)
 
@@ -121,5 +138,6 @@ def _margin_and_flags(history: RunHistory) -> tuple[np.ndarray, dict[str, np.nda
     kept = np.bincount(history.labels[ranks.split.completed_mask], minlength=classes)[history.labels]
     sizes = np.bincount(history.labels, minlength=classes)[history.labels]
     return ((ranks.in_class - kept) / sizes).astype(np.float32), {
-        "discrepancy_flag": ~ranks.split.completed_mask, "drop_flag": ranks.split.dropped_mask,
+        "discrepancy_flag": ~ranks.split.completed_mask,
+        "drop_flag": ranks.split.dropped_mask,
     }

@@ -9,19 +9,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bsd_engine.method import mixmatch
-from bsd_engine.runs import reader
+from bsd_engine.compute.projection import COMPONENTS, umap_map
+from bsd_engine.config.presets import preset
 from bsd_engine.config.settings import BSDConfig
+from bsd_engine.events import EpochState
+from bsd_engine.method import mixmatch
+from bsd_engine.prepare.prepare import PreparedData
+from bsd_engine.runs import reader
 from bsd_engine.runs.epoch_file import pack_epoch
 from bsd_engine.training.estimate import Counts, Workload, counts_of, measure_parts, run_seconds
-from bsd_engine.events import EpochState
-from bsd_engine.prepare.prepare import PreparedData
-from bsd_engine.config.presets import preset
-from bsd_engine.compute.projection import COMPONENTS, umap_map
 
 PRESET_SIZES = {
-    "demo": (28, 1, 10, 6000, 3800), "demo-gtsrb": (32, 3, 43, 8000, 4000), "paper-cifar10": (32, 3, 10, 50000, 19000),
-    "paper-gtsrb": (32, 3, 43, 39209, 25000), "paper-imagenet30": (224, 3, 30, 39000, 2900),
+    "demo": (28, 1, 10, 6000, 3800),
+    "demo-gtsrb": (32, 3, 43, 8000, 4000),
+    "paper-cifar10": (32, 3, 10, 50000, 19000),
+    "paper-gtsrb": (32, 3, 43, 39209, 25000),
+    "paper-imagenet30": (224, 3, 30, 39000, 2900),
 }
 """Side of the images, channels, classes, training images, and test images with triggered ones that an epoch is measured on."""
 
@@ -31,9 +34,17 @@ def noise(count: int, side: int, channels: int, classes: int, seed: int = 0) -> 
     rng = np.random.default_rng(seed)
     images = torch.from_numpy(rng.integers(0, 256, (count, side, side, channels), dtype=np.uint8))
     return PreparedData(
-        images=images, labels=torch.arange(count) % classes, is_poison=None, original_labels=None, test_images=None,
-        test_labels=None, triggered_images=None, triggered_labels=None, class_names=tuple(str(c) for c in range(classes)),
-        fingerprint="", landmark_idx=torch.arange(min(count, 100)),
+        images=images,
+        labels=torch.arange(count) % classes,
+        is_poison=None,
+        original_labels=None,
+        test_images=None,
+        test_labels=None,
+        triggered_images=None,
+        triggered_labels=None,
+        class_names=tuple(str(c) for c in range(classes)),
+        fingerprint="",
+        landmark_idx=torch.arange(min(count, 100)),
     )
 
 
@@ -42,12 +53,14 @@ def networks_alone(works: Workload) -> Callable[[], None]:
     trainer, settings = works.trainer, works.config.mixmatch
     rows = torch.arange(settings.labeled_batch + 2 * settings.unlabeled_batch) % len(trainer.images)
     x = trainer.normalize(trainer.images[rows].permute(0, 3, 1, 2).to(trainer.runtime.device))
-    guessed, separate = x[settings.labeled_batch:].chunk(2), settings.bn_mode == "separate"
+    guessed, separate = x[settings.labeled_batch :].chunk(2), settings.bn_mode == "separate"
     backward = torch.ones(len(rows), trainer.prepared.num_classes, device=x.device) / len(rows)
 
     def step() -> None:
         with trainer.runtime.autocast():
-            mixmatch.guess_labels(trainer.main, *guessed, settings.temperature, separate=separate, update_bn=settings.guess_updates_bn)
+            mixmatch.guess_labels(
+                trainer.main, *guessed, settings.temperature, separate=separate, update_bn=settings.guess_updates_bn
+            )
             logits = mixmatch.forward_mixed(trainer.main, x, settings.labeled_batch, separate=separate)
         trainer.main_optimizer.zero_grad(set_to_none=True)
         logits.backward(backward)
@@ -61,9 +74,17 @@ def random_epoch(samples: int, seed: int = 0) -> EpochState:
     losses = rng.gamma(0.5, 1.0, (2, samples)).astype(np.float32)
     predictions = rng.integers(0, 10, (2, samples)).astype(np.int16)
     return EpochState(
-        epoch=40, stage="class_completion", main_epoch=40, clean_ratio=0.5, altruistic_loss=losses[0], altruistic_prediction=predictions[0],
-        main_loss=losses[1], main_prediction=predictions[1], clean_mask=rng.random(samples) < 0.5,
-        landmark_features=rng.normal(size=(min(samples, 2000), COMPONENTS)).astype(np.float16), pseudo_target=3,
+        epoch=40,
+        stage="class_completion",
+        main_epoch=40,
+        clean_ratio=0.5,
+        altruistic_loss=losses[0],
+        altruistic_prediction=predictions[0],
+        main_loss=losses[1],
+        main_prediction=predictions[1],
+        clean_mask=rng.random(samples) < 0.5,
+        landmark_features=rng.normal(size=(min(samples, 2000), COMPONENTS)).astype(np.float16),
+        pseudo_target=3,
     )
 
 
@@ -95,4 +116,3 @@ def preset_seconds(name: str, device: str) -> float:
     parts = measure_parts(config, noise(2 * batch, side, channels, classes))
     counts: Counts = counts_of(config, samples=samples, tests=tests, classes=classes)
     return run_seconds(config.schedule, parts, counts)
-

@@ -14,9 +14,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from bsd_engine.compute.torchvision_compat import import_torchvision
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.method.mixmatch import interleave
-from bsd_engine.compute.torchvision_compat import import_torchvision
 
 
 class AugmentedImages(Dataset):
@@ -27,7 +27,9 @@ class AugmentedImages(Dataset):
         steps = [transforms.RandomCrop(images.shape[1:3], padding=padding, padding_mode="reflect")]
         steps += [transforms.RandomHorizontalFlip()] if flip else []
         channels = images.shape[3]
-        self.augment = transforms.Compose([*steps, transforms.ToTensor(), transforms.Normalize([0.5] * channels, [0.25] * channels)])
+        self.augment = transforms.Compose(
+            [*steps, transforms.ToTensor(), transforms.Normalize([0.5] * channels, [0.25] * channels)]
+        )
         self.images, self.labels, self.views = images, labels, views
 
     def __len__(self) -> int:
@@ -45,7 +47,9 @@ def endless(loader: DataLoader) -> Iterator[list[Tensor]]:
         yield from loader
 
 
-def plain_loss(labeled_logits: Tensor, labeled_targets: Tensor, unlabeled_logits: Tensor, unlabeled_targets: Tensor, weight: float) -> Tensor:
+def plain_loss(
+    labeled_logits: Tensor, labeled_targets: Tensor, unlabeled_logits: Tensor, unlabeled_targets: Tensor, weight: float
+) -> Tensor:
     """Scalar: cross-entropy of the labelled rows, plus the weighted mean squared error of the unlabelled ones."""
     supervised = -torch.mean(torch.sum(labeled_targets * torch.log_softmax(labeled_logits, dim=1), dim=1))
     unsupervised = torch.mean((torch.softmax(unlabeled_logits, dim=1) - unlabeled_targets) ** 2)
@@ -55,13 +59,31 @@ def plain_loss(labeled_logits: Tensor, labeled_targets: Tensor, unlabeled_logits
 class PlainLoop:
     """Trains a network; each `step` is one iteration with its own batches, guesses, mixup and update."""
 
-    def __init__(self, model: nn.Module, config: BSDConfig, images: np.ndarray, labels: np.ndarray, *, num_classes: int, workers: int = 2) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        config: BSDConfig,
+        images: np.ndarray,
+        labels: np.ndarray,
+        *,
+        num_classes: int,
+        workers: int = 2,
+    ) -> None:
         mix, data = config.mixmatch, config.data
         half, everything = len(images) // 2, range(len(images))
         pools = ((1, everything[:half], mix.labeled_batch), (2, everything[half:], mix.unlabeled_batch))
         self.labeled, self.unlabeled = (
-            endless(DataLoader(Subset(AugmentedImages(images, labels, views=views, padding=data.crop_padding, flip=data.flip), idx),
-                               batch_size=batch, shuffle=True, drop_last=True, num_workers=workers))
+            endless(
+                DataLoader(
+                    Subset(
+                        AugmentedImages(images, labels, views=views, padding=data.crop_padding, flip=data.flip), idx
+                    ),
+                    batch_size=batch,
+                    shuffle=True,
+                    drop_last=True,
+                    num_workers=workers,
+                )
+            )
             for views, idx, batch in pools
         )
         self.model, self.num_classes, self.mix = model.train(), num_classes, mix

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from bsd_engine import splits
-from bsd_engine.compute import models, runtime
-from bsd_engine.target import votes
 from bsd_engine.bench.parts import map_refit, networks_alone, noise, preset_seconds, random_epoch, record_epoch
+from bsd_engine.bench.plain_loop import PlainLoop
+from bsd_engine.compute import models, runtime
+from bsd_engine.compute.plans import seed_for
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.runs.epoch_file import pack_epoch
+from bsd_engine.target import votes
 from bsd_engine.training.estimate import Workload, timed
-from bsd_engine.bench.plain_loop import PlainLoop
-from bsd_engine.compute.plans import seed_for
 
 SIZE, CHANNELS, CLASSES = 32, 3, 10
 
@@ -73,31 +73,65 @@ class Report:
 
     def table(self) -> str:
         """Lines for people."""
-        lines = [self.machine, f"{self.network}; matrix product {self.peak / 1e9:.0f} GFLOP/s", "",
-                 f"{'part':<44}{'ms':>10}{'images/s':>12}{'of peak':>9}"]
+        lines = [
+            self.machine,
+            f"{self.network}; matrix product {self.peak / 1e9:.0f} GFLOP/s",
+            "",
+            f"{'part':<44}{'ms':>10}{'images/s':>12}{'of peak':>9}",
+        ]
         for part in self.parts:
             share = part.share(self.peak)
-            lines.append(f"{part.name:<44}{1000 * part.seconds:>10.1f}{part.images_per_second:>12.0f}{'' if share is None else f'{share:.0%}':>9}")
+            lines.append(
+                f"{part.name:<44}{1000 * part.seconds:>10.1f}{part.images_per_second:>12.0f}{'' if share is None else f'{share:.0%}':>9}"
+            )
         pairs = ", ".join(f"{r:.2f}" for r in self.ratios)
-        lines += ["", f"engine against plain loop: {self.ratio:.2f} times as fast (median of {pairs})",
-                  f"of the engine's iteration {self.outside:.0%} are outside the networks' forward and backward passes",
-                  f"a recorded epoch: {self.epoch_bytes / 1e6:.2f} MB"]
-        return "\n".join([*lines, *(f"{name}: {_duration(seconds)}, extrapolated" for name, seconds in self.presets.items())])
+        lines += [
+            "",
+            f"engine against plain loop: {self.ratio:.2f} times as fast (median of {pairs})",
+            f"of the engine's iteration {self.outside:.0%} are outside the networks' forward and backward passes",
+            f"a recorded epoch: {self.epoch_bytes / 1e6:.2f} MB",
+        ]
+        return "\n".join(
+            [*lines, *(f"{name}: {_duration(seconds)}, extrapolated" for name, seconds in self.presets.items())]
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        parts = [{**asdict(p), "images_per_second": p.images_per_second, "share_of_peak": p.share(self.peak)} for p in self.parts]
-        return {"machine": self.machine, "network": self.network, "peak_flop_per_second": self.peak, "parts": parts,
-                "ratios": list(self.ratios), "ratio": self.ratio, "outside_networks": self.outside, "epoch_bytes": self.epoch_bytes,
-                "preset_seconds": self.presets}
+        parts = [
+            {**asdict(p), "images_per_second": p.images_per_second, "share_of_peak": p.share(self.peak)}
+            for p in self.parts
+        ]
+        return {
+            "machine": self.machine,
+            "network": self.network,
+            "peak_flop_per_second": self.peak,
+            "parts": parts,
+            "ratios": list(self.ratios),
+            "ratio": self.ratio,
+            "outside_networks": self.outside,
+            "epoch_bytes": self.epoch_bytes,
+            "preset_seconds": self.presets,
+        }
 
 
 def _duration(seconds: float) -> str:
-    size, unit = next((size, unit) for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes"), (0, "seconds")) if seconds >= 2 * size)
+    size, unit = next(
+        (size, unit)
+        for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes"), (0, "seconds"))
+        if seconds >= 2 * size
+    )
     return f"{seconds / (size or 1):.{0 if unit == 'seconds' else 1}f} {unit}"
 
 
-def measure(config: BSDConfig, *, rounds: int, samples: int, workers: int = 2, landmarks: int = 2000, presets: tuple[str, ...] = ()) -> Report:
+def measure(
+    config: BSDConfig,
+    *,
+    rounds: int,
+    samples: int,
+    workers: int = 2,
+    landmarks: int = 2000,
+    presets: tuple[str, ...] = (),
+) -> Report:
     """Measure everything.
 
     Parameters
@@ -110,27 +144,49 @@ def measure(config: BSDConfig, *, rounds: int, samples: int, workers: int = 2, l
     presets : whose whole time to extrapolate
     """
     config = config.with_settings(iterations=rounds + 1)
-    prepared = noise(max(512, 2 * config.mixmatch.labeled_batch, 2 * config.mixmatch.unlabeled_batch, 2 * config.altruistic.altruistic_batch), SIZE, CHANNELS, CLASSES)
+    prepared = noise(
+        max(
+            512,
+            2 * config.mixmatch.labeled_batch,
+            2 * config.mixmatch.unlabeled_batch,
+            2 * config.altruistic.altruistic_batch,
+        ),
+        SIZE,
+        CHANNELS,
+        CLASSES,
+    )
     works = Workload(config, prepared, scored=256)
     place = works.trainer.runtime
-    model = models.seeded(config.model, prepared.images.shape, CLASSES, seed_for(config.seed, "main", -1)).to(place.device)
+    model = models.seeded(config.model, prepared.images.shape, CLASSES, seed_for(config.seed, "main", -1)).to(
+        place.device
+    )
     forward, training = network_flop(model, prepared.images)
     with runtime.intra_op_threads(place.threads):
         peak = matrix_product_peak(place.device)
-        plain = PlainLoop(model, config, prepared.images.numpy(), prepared.labels.numpy(), num_classes=CLASSES, workers=workers)
+        plain = PlainLoop(
+            model, config, prepared.images.numpy(), prepared.labels.numpy(), num_classes=CLASSES, workers=workers
+        )
         engine_seconds, plain_seconds = alternate(works.main, plain.step, rounds)
         whole, networks = alternate(works.main, networks_alone(works), rounds)
         rest = tuple(_other_parts(config, works, samples, landmarks, forward, training))
     mix = config.mixmatch
     rows = mix.labeled_batch + 2 * mix.unlabeled_batch
     flop = rows * training + 2 * mix.unlabeled_batch * forward
-    iterations = [Measured(name=name, seconds=statistics.median(seconds), images=rows, flop=flop) for name, seconds in
-                  (("MixMatch iteration, engine", engine_seconds), ("MixMatch iteration, plain loop", plain_seconds))]
+    iterations = [
+        Measured(name=name, seconds=statistics.median(seconds), images=rows, flop=flop)
+        for name, seconds in (
+            ("MixMatch iteration, engine", engine_seconds),
+            ("MixMatch iteration, plain loop", plain_seconds),
+        )
+    ]
     return Report(
         machine=f"{place.description}, torch {torch.__version__}, {platform.machine()}",
         network=f"{config.model.model}, width {config.model.width}, {SIZE} px, {forward / 2e6:.0f} M multiply-adds an image",
-        peak=peak, parts=(*iterations, *rest), ratios=tuple(p / e for e, p in zip(engine_seconds, plain_seconds)),
-        outside=1 - statistics.median(networks) / statistics.median(whole), epoch_bytes=len(pack_epoch(random_epoch(samples))),
+        peak=peak,
+        parts=(*iterations, *rest),
+        ratios=tuple(p / e for e, p in zip(engine_seconds, plain_seconds)),
+        outside=1 - statistics.median(networks) / statistics.median(whole),
+        epoch_bytes=len(pack_epoch(random_epoch(samples))),
         presets={name: preset_seconds(name, config.device) for name in presets},
     )
 
@@ -147,18 +203,30 @@ def alternate(first: Callable[[], Any], second: Callable[[], Any], rounds: int) 
     return seconds
 
 
-def _other_parts(config: BSDConfig, works: Workload, samples: int, landmarks: int, forward: float, training: float) -> Iterator[Measured]:
+def _other_parts(
+    config: BSDConfig, works: Workload, samples: int, landmarks: int, forward: float, training: float
+) -> Iterator[Measured]:
     threads, batch = works.trainer.runtime.threads, config.altruistic.altruistic_batch
     batches = -(-samples // batch)
     epoch = batches * timed(works.altruistic, threads)[0]
-    yield Measured(name=f"altruistic epoch, N = {samples}", seconds=epoch, images=batches * batch, flop=batches * batch * training)
-    yield Measured(name="scoring", seconds=timed(works.score_main, threads)[0], images=works.scored, flop=works.scored * forward)
+    yield Measured(
+        name=f"altruistic epoch, N = {samples}", seconds=epoch, images=batches * batch, flop=batches * batch * training
+    )
+    yield Measured(
+        name="scoring", seconds=timed(works.score_main, threads)[0], images=works.scored, flop=works.scored * forward
+    )
     dimensions = works.trainer.main.head.in_features
-    for name, work in (("split by both losses", _split(config, samples)), ("first split, OSS and ALS", _first_split(config, samples, dimensions)),
-                       ("target vote", _vote(samples)), ("recording an epoch", record_epoch(samples))):
+    for name, work in (
+        ("split by both losses", _split(config, samples)),
+        ("first split, OSS and ALS", _first_split(config, samples, dimensions)),
+        ("target vote", _vote(samples)),
+        ("recording an epoch", record_epoch(samples)),
+    ):
         yield Measured(name=f"{name}, N = {samples}", seconds=timed(work, threads)[0], images=samples)
     if landmarks:
-        yield Measured(name=f"map refit, {landmarks} landmarks", seconds=timed(map_refit(landmarks), threads)[0], images=landmarks)
+        yield Measured(
+            name=f"map refit, {landmarks} landmarks", seconds=timed(map_refit(landmarks), threads)[0], images=landmarks
+        )
 
 
 def _random(*shape: int) -> Tensor:
@@ -171,7 +239,9 @@ def _labels(samples: int) -> Tensor:
 
 def _split(config: BSDConfig, samples: int) -> Callable[[], Tensor]:
     losses, labels = _random(2, samples), _labels(samples)
-    return lambda: splits.discrepancy_clean_mask(splits.loss_discrepancy(*losses), labels, config.split.alpha, config.split.completion)
+    return lambda: splits.discrepancy_clean_mask(
+        splits.loss_discrepancy(*losses), labels, config.split.alpha, config.split.completion
+    )
 
 
 def _first_split(config: BSDConfig, samples: int, dimensions: int) -> Callable[[], Tensor]:
@@ -179,7 +249,9 @@ def _first_split(config: BSDConfig, samples: int, dimensions: int) -> Callable[[
 
     def first_split() -> Tensor:
         scores = splits.oss_scores(features, labels, 0, config.split.oss_distance)
-        return splits.als_clean_mask(losses, config.split.alpha) & splits.oss_clean_mask(scores, labels, 0, config.split.beta)
+        return splits.als_clean_mask(losses, config.split.alpha) & splits.oss_clean_mask(
+            scores, labels, 0, config.split.beta
+        )
 
     return first_split
 

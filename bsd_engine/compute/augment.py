@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+
 def _reflect(index: Tensor, size: int) -> Tensor:
     """Mirror positions beyond the border back into the image, without repeating the border pixel."""
     index = index.abs()
@@ -53,7 +54,9 @@ class Normalizer:
     @classmethod
     def fit(cls, images: Tensor) -> Normalizer:
         """Statistics of (N, H, W, C) uint8 training images, poison included: the defender has no others."""
-        counts = sum(_histogram(part) for part in images.split(1024))  # by parts, lest the flattened copy be a third of the data
+        counts = sum(
+            _histogram(part) for part in images.split(1024)
+        )  # by parts, lest the flattened copy be a third of the data
         levels = torch.arange(256, dtype=torch.float64)
         share = counts.double() / counts.sum(1, keepdim=True)
         mean = (share * levels).sum(1)

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bsd_engine.compute.torchvision_compat import import_torchvision
 from bsd_engine.config.settings import TORCHVISION, ModelConfig
 from bsd_engine.errors import ConfigError
-from bsd_engine.compute.torchvision_compat import import_torchvision
 
 
 class BasicBlock(nn.Module):
@@ -25,7 +25,9 @@ class BasicBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(channels)
         self.shortcut = nn.Sequential()
         if stride != 1 or channels_in != channels:
-            self.shortcut = nn.Sequential(nn.Conv2d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         out = F.relu(self.bn1(self.conv1(x)), inplace=True)
@@ -38,7 +40,9 @@ class ResNet(nn.Module):
     The feature is the pooled output of the last block, hence not negative.
     """
 
-    def __init__(self, *, channels_in: int, num_classes: int, width: int, blocks: tuple[int, ...], stem_stride: int) -> None:
+    def __init__(
+        self, *, channels_in: int, num_classes: int, width: int, blocks: tuple[int, ...], stem_stride: int
+    ) -> None:
         super().__init__()
         self.stem = nn.Sequential(
             nn.Conv2d(channels_in, width, 3, stem_stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
@@ -69,7 +73,10 @@ class InvertedResidual(nn.Module):
         super().__init__()
         hidden = channels_in * expansion
         self.expand, self.bn1 = nn.Conv2d(channels_in, hidden, 1, bias=False), nn.BatchNorm2d(hidden)
-        self.depthwise, self.bn2 = nn.Conv2d(hidden, hidden, 3, stride, 1, groups=hidden, bias=False), nn.BatchNorm2d(hidden)
+        self.depthwise, self.bn2 = (
+            nn.Conv2d(hidden, hidden, 3, stride, 1, groups=hidden, bias=False),
+            nn.BatchNorm2d(hidden),
+        )
         self.project, self.bn3 = nn.Conv2d(hidden, channels, 1, bias=False), nn.BatchNorm2d(channels)
         self.has_shortcut = stride == 1
         self.shortcut = nn.Sequential()
@@ -85,7 +92,15 @@ class InvertedResidual(nn.Module):
 
 # Expansion, channels at width 64, blocks and stride of each stage. The stem and the second stage have stride 1 instead of
 # the 2 that 224-px images get, so that 32 px end at 4.
-_MOBILENET_STAGES = ((1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+_MOBILENET_STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 1),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
 
 
 class MobileNetV2(nn.Module):
@@ -94,7 +109,9 @@ class MobileNetV2(nn.Module):
     def __init__(self, *, channels_in: int, num_classes: int, width: int) -> None:
         super().__init__()
         channels, last = 32 * width // 64, 1280 * width // 64
-        self.stem = nn.Sequential(nn.Conv2d(channels_in, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+        self.stem = nn.Sequential(
+            nn.Conv2d(channels_in, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
+        )
         stages = []
         for expansion, full, count, stride in _MOBILENET_STAGES:
             for block in range(count):
@@ -124,11 +141,15 @@ class TorchvisionNet(nn.Module):
     def __init__(self, name: str, *, num_classes: int) -> None:
         super().__init__()
         self.body = _torchvision_network(name, num_classes)
-        layers = [(path, module) for path, module in self.body.named_modules() if isinstance(module, (nn.Linear, nn.Conv2d))]
+        layers = [
+            (path, module) for path, module in self.body.named_modules() if isinstance(module, (nn.Linear, nn.Conv2d))
+        ]
         path, head = layers[-1]
         if not isinstance(head, nn.Linear) or head.out_features != num_classes:
-            raise ConfigError(f"model is 'torchvision:{name}', whose last layer is not linear, expected a network with a linear classifier. "
-                              "Choose another, such as torchvision:resnet18.")
+            raise ConfigError(
+                f"model is 'torchvision:{name}', whose last layer is not linear, expected a network with a linear classifier. "
+                "Choose another, such as torchvision:resnet18."
+            )
         self.body.set_submodule(path, nn.Identity())
         self.head = head
         for module in self.body.modules():
@@ -149,8 +170,14 @@ def _torchvision_network(name: str, num_classes: int) -> nn.Module:
     zoo = import_torchvision().models
     known = zoo.list_models(module=zoo)
     if name not in known:
-        some = ", ".join(n for n in ("resnet18", "resnet50", "mobilenet_v2", "efficientnet_b0", "vgg16_bn", "densenet121") if n in known)
-        raise ConfigError(f"model is 'torchvision:{name}', but torchvision has no classification network of that name; it has {some} and others.")
+        some = ", ".join(
+            n
+            for n in ("resnet18", "resnet50", "mobilenet_v2", "efficientnet_b0", "vgg16_bn", "densenet121")
+            if n in known
+        )
+        raise ConfigError(
+            f"model is 'torchvision:{name}', but torchvision has no classification network of that name; it has {some} and others."
+        )
     plain = {"aux_logits": False, "init_weights": True} if name in ("googlenet", "inception_v3") else {}
     return zoo.get_model(name, weights=None, num_classes=num_classes, **plain)
 
@@ -183,7 +210,9 @@ def build(name: str, *, channels_in: int, num_classes: int, width: int) -> nn.Mo
     return ResNet(channels_in=channels_in, num_classes=num_classes, width=width, **shape)
 
 
-_SEEDING = threading.Lock()  # the global generator is the process's: two threads that build would draw from each other's seed
+_SEEDING = (
+    threading.Lock()
+)  # the global generator is the process's: two threads that build would draw from each other's seed
 
 
 def seeded(config: ModelConfig, image_shape: Sequence[int], num_classes: int, seed: int) -> nn.Module:
@@ -207,6 +236,8 @@ def _check_size(network: nn.Module, name: str, image_shape: Sequence[int]) -> No
         network(torch.zeros(1, channels, height, width))
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
-        raise ConfigError(f"model is {name!r}, which cannot take images of {height}x{width} pixels ({reason}). "
-                          "Choose another network, or images of the size that it is made for.") from None
+        raise ConfigError(
+            f"model is {name!r}, which cannot take images of {height}x{width} pixels ({reason}). "
+            "Choose another network, or images of the size that it is made for."
+        ) from None
     network.train()

@@ -72,8 +72,18 @@ class MixMatchPlan:
         return MixMatchPlan(**{k: v.to(device) if isinstance(v, Tensor) else v for k, v in moved.items()})
 
 
-def mixmatch_plan(labeled_idx: Tensor, unlabeled_idx: Tensor, *, labeled_batch: int, unlabeled_batch: int, iterations: int,
-                  mixup_alpha: float, crop_padding: int, flip: bool, seed: int) -> MixMatchPlan:
+def mixmatch_plan(
+    labeled_idx: Tensor,
+    unlabeled_idx: Tensor,
+    *,
+    labeled_batch: int,
+    unlabeled_batch: int,
+    iterations: int,
+    mixup_alpha: float,
+    crop_padding: int,
+    flip: bool,
+    seed: int,
+) -> MixMatchPlan:
     """The draws of one epoch; an empty unlabelled pool gives labelled rows only."""
     generator = torch.Generator().manual_seed(seed)
     rows = [draw_batches(labeled_idx, labeled_batch, iterations, generator)]

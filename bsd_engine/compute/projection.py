@@ -38,7 +38,9 @@ def nearest_neighbors(points: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarra
     return idx.numpy().astype(np.int32), distances.numpy().astype(np.float32)
 
 
-def umap_map(points: np.ndarray, previous: np.ndarray | None = None, *, neighbors: int = 15, seed: int = 0) -> np.ndarray:
+def umap_map(
+    points: np.ndarray, previous: np.ndarray | None = None, *, neighbors: int = 15, seed: int = 0
+) -> np.ndarray:
     """(L, 2) float32 UMAP of (L, P) features, started from the previous map and turned back onto it.
 
     Exact neighbours are handed over, since UMAP's own search below 4,096 points is a Python call per pair; a refit from
@@ -53,9 +55,16 @@ def umap_map(points: np.ndarray, previous: np.ndarray | None = None, *, neighbor
     idx, distances = nearest_neighbors(points, neighbors)
     start = points[:, :2].astype(np.float32) if previous is None else previous
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # precomputed neighbours disable transform, a seed disables threads: both wanted
-        reducer = UMAP(n_neighbors=neighbors, n_epochs=200 if previous is None else 50, learning_rate=1.0 if previous is None else 0.3,
-                       init=start + np.random.default_rng(seed).normal(0, 1e-4, start.shape).astype(np.float32),
-                       precomputed_knn=(idx, distances), random_state=seed)
+        warnings.simplefilter(
+            "ignore"
+        )  # precomputed neighbours disable transform, a seed disables threads: both wanted
+        reducer = UMAP(
+            n_neighbors=neighbors,
+            n_epochs=200 if previous is None else 50,
+            learning_rate=1.0 if previous is None else 0.3,
+            init=start + np.random.default_rng(seed).normal(0, 1e-4, start.shape).astype(np.float32),
+            precomputed_knn=(idx, distances),
+            random_state=seed,
+        )
         xy = reducer.fit_transform(points.astype(np.float32))
     return xy.astype(np.float32) if previous is None else align(xy, previous)

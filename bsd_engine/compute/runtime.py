@@ -67,7 +67,12 @@ def choose(device: str = "auto", precision: str = "auto") -> Runtime:
             raise ConfigError(f"device is {device!r}, but {count} CUDA devices are visible. Use --device cpu or auto.")
         torch.backends.cudnn.benchmark = True
         return Runtime(device=chosen, autocast_dtype=_autocast(precision, True), threads=1, score_batch=2048)
-    return Runtime(device=chosen, autocast_dtype=_autocast(precision, cpu_has_bfloat16()), threads=available_threads(), score_batch=256)
+    return Runtime(
+        device=chosen,
+        autocast_dtype=_autocast(precision, cpu_has_bfloat16()),
+        threads=available_threads(),
+        score_batch=256,
+    )
 
 
 def _autocast(precision: str, bfloat16_is_faster: bool) -> torch.dtype | None:

@@ -27,7 +27,11 @@ def paper_imagenet30() -> BSDConfig:
     Appendix B.3 trains the undefended model for 90 epochs there.
     """
     return BSDConfig(preset="paper-imagenet30").with_settings(
-        data="folder:imagenet30", image_size=224, model="torchvision:resnet18", undefended_epochs=90, undefended_drops=(1 / 3, 2 / 3),
+        data="folder:imagenet30",
+        image_size=224,
+        model="torchvision:resnet18",
+        undefended_epochs=90,
+        undefended_drops=(1 / 3, 2 / 3),
     )
 
 
@@ -38,11 +42,29 @@ def demo() -> BSDConfig:
     many samples of each class in the pool as its size allows; each is a setting, and each differs from the paper.
     """
     return BSDConfig(preset="demo").with_settings(
-        data="bundled", limit=6000, crop_padding=1, model="small_resnet", width=16,
-        altruistic_epochs=6, t1=5, init_epochs=2, t2=11, t3=15, iterations=60,
-        alpha=0.7, target_estimator="auto", completion="balanced",
-        main_lr=4e-3, labeled_batch=128, unlabeled_batch=32, lambda_u=5.0, mixup_alpha=0.3, ema=0.99, guess_updates_bn=False,
-        undefended_epochs=20, undefended_lr=0.05,
+        data="bundled",
+        limit=6000,
+        crop_padding=1,
+        model="small_resnet",
+        width=16,
+        altruistic_epochs=6,
+        t1=5,
+        init_epochs=2,
+        t2=11,
+        t3=15,
+        iterations=60,
+        alpha=0.7,
+        target_estimator="auto",
+        completion="balanced",
+        main_lr=4e-3,
+        labeled_batch=128,
+        unlabeled_batch=32,
+        lambda_u=5.0,
+        mixup_alpha=0.3,
+        ema=0.99,
+        guess_updates_bn=False,
+        undefended_epochs=20,
+        undefended_lr=0.05,
     )
 
 
@@ -55,18 +77,45 @@ def demo_gtsrb() -> BSDConfig:
     among 673, any fixed share of the target class holds some.
     """
     return demo().with_settings(
-        preset="demo-gtsrb", data="gtsrb", limit=8000, flip=False, crop_padding=2, epoch_tests=2000, width=24,
-        attack_parameters={"pattern": "checkerboard"}, altruistic_epochs=3, altruistic_batch=64, altruistic_lr=2e-3,
-        t1=5, init_epochs=1, t2=10, t3=14, iterations=150, labeled_batch=64, unlabeled_batch=16,
-        alpha=0.8, alpha_start=0.75, completion="balanced_others", undefended_epochs=15,
+        preset="demo-gtsrb",
+        data="gtsrb",
+        limit=8000,
+        flip=False,
+        crop_padding=2,
+        epoch_tests=2000,
+        width=24,
+        attack_parameters={"pattern": "checkerboard"},
+        altruistic_epochs=3,
+        altruistic_batch=64,
+        altruistic_lr=2e-3,
+        t1=5,
+        init_epochs=1,
+        t2=10,
+        t3=14,
+        iterations=150,
+        labeled_batch=64,
+        unlabeled_batch=16,
+        alpha=0.8,
+        alpha_start=0.75,
+        completion="balanced_others",
+        undefended_epochs=15,
     )
 
 
 def smoke() -> BSDConfig:
     """The smallest run that passes through every stage: seconds, for tests."""
     return demo().with_settings(
-        preset="smoke", limit=200, width=8, altruistic_epochs=2, t1=2, init_epochs=1, t2=5, t3=6, iterations=2,
-        labeled_batch=16, unlabeled_batch=16,
+        preset="smoke",
+        limit=200,
+        width=8,
+        altruistic_epochs=2,
+        t1=2,
+        init_epochs=1,
+        t2=5,
+        t3=6,
+        iterations=2,
+        labeled_batch=16,
+        unlabeled_batch=16,
     )
 
 

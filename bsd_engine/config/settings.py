@@ -37,7 +37,9 @@ def _check(condition: bool, name: str, value: Any, expected: str, remedy: str = 
 
 def _is_number(value: Any, low: float, high: float) -> bool:
     """Whether a value is a finite number in a range; a whole one may have any number of digits, true and false are none."""
-    finite = isinstance(value, int) and not isinstance(value, bool) or isinstance(value, float) and math.isfinite(value)
+    finite = (isinstance(value, int) and not isinstance(value, bool)) or (
+        isinstance(value, float) and math.isfinite(value)
+    )
     return finite and low <= value <= high
 
 
@@ -51,8 +53,16 @@ def _check_numbers(config: Any, **ranges: tuple[float, float]) -> None:
         _check(sound, name, value, f"a {'whole ' * whole}number {bound}")
 
 
-def _check_floats(config: Any, name: str, low: float, high: float, expected: str, *, count: int | None = None,
-                  fits: Callable[[Sequence[float]], bool] = lambda values: True) -> None:
+def _check_floats(
+    config: Any,
+    name: str,
+    low: float,
+    high: float,
+    expected: str,
+    *,
+    count: int | None = None,
+    fits: Callable[[Sequence[float]], bool] = lambda values: True,
+) -> None:
     """Check a field of `count` numbers, or of at least two, each in a range, and keep them as floats: from JSON they come as a list."""
     values = getattr(config, name)
     sound = isinstance(values, (tuple, list)) and (len(values) > 1 if count is None else len(values) == count)
@@ -139,12 +149,22 @@ class AttackConfig:
         _check_numbers(self, target_label=(0, math.inf))
         if self.rate is not None:
             _check_numbers(self, rate=(0, 0.9))
-            _check(self.attack == "none" or self.rate > 0, "rate", self.rate, "a number above 0",
-                   "For data without an added attack use --attack none.")
+            _check(
+                self.attack == "none" or self.rate > 0,
+                "rate",
+                self.rate,
+                "a number above 0",
+                "For data without an added attack use --attack none.",
+            )
         for name, value in self.attack_parameters.items():
             plain = isinstance(value, (str, int)) or _is_number(value, -math.inf, math.inf)
             _check(plain, f"attack_parameters: {name}", value, "a finite number or a word")
-        _check(self.attack != "none" or not self.attack_parameters, "attack_parameters", self.attack_parameters, "none without an attack")
+        _check(
+            self.attack != "none" or not self.attack_parameters,
+            "attack_parameters",
+            self.attack_parameters,
+            "none without an attack",
+        )
 
 
 NETWORKS = ("small_resnet", "resnet18", "mobilenet_v2")
@@ -164,15 +184,22 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         name = self.model
-        known = isinstance(name, str) and (name in NETWORKS or name.startswith(TORCHVISION) and name != TORCHVISION)
+        known = isinstance(name, str) and (name in NETWORKS or (name.startswith(TORCHVISION) and name != TORCHVISION))
         _check(known, "model", name, f"one of {', '.join(NETWORKS)} or torchvision:NAME")
         # Below 8 channels, oneDNN 3.12 (torch 2.13) writes past a buffer in the backward pass of a strided channels_last
         # convolution on AVX2, and the process dies. The narrowest layer of mobilenet_v2 has a quarter of its width.
         _check_numbers(self, width=(8, 1024))
         if name == "mobilenet_v2":
-            _check(self.width >= 32 and self.width % 8 == 0, "width", self.width, "a multiple of 8 from 32 for mobilenet_v2")
+            _check(
+                self.width >= 32 and self.width % 8 == 0,
+                "width",
+                self.width,
+                "a multiple of 8 from 32 for mobilenet_v2",
+            )
         if name.startswith(TORCHVISION):
-            _check(self.width == 64, "width", self.width, "64 for a network of torchvision", "Its layers are not scaled.")
+            _check(
+                self.width == 64, "width", self.width, "64 for a network of torchvision", "Its layers are not scaled."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +230,13 @@ class ScheduleConfig:
             iterations=(1, 1_000_000),
         )
         start = self.t1 + self.init_epochs
-        _check(self.t2 >= start, "t2", self.t2, f"at least warmup + init_epochs = {start}", "Raise t2 or shorten the warm-up.")
+        _check(
+            self.t2 >= start,
+            "t2",
+            self.t2,
+            f"at least warmup + init_epochs = {start}",
+            "Raise t2 or shorten the warm-up.",
+        )
         _check(self.t3 >= self.t2, "t3", self.t3, f"at least t2 = {self.t2}")
 
     @property
@@ -298,8 +331,13 @@ class MixMatchConfig:
             ema=(0, 0.99999),
         )
         equal = self.bn_mode == "concatenated" or self.labeled_batch == self.unlabeled_batch
-        _check(equal, "bn_mode", self.bn_mode, "concatenated where labeled_batch and unlabeled_batch differ",
-               "Make the batches equal for ASD's five forwards.")
+        _check(
+            equal,
+            "bn_mode",
+            self.bn_mode,
+            "concatenated where labeled_batch and unlabeled_batch differ",
+            "Make the batches equal for ASD's five forwards.",
+        )
         if self.rampup is not None:
             _check_numbers(self, rampup=(1, math.inf))
 
@@ -315,7 +353,14 @@ class SplitConfig:
     alpha_start: float | None = None
     """Share at which the alpha schedule starts; beta when not given (section 5.1)."""
     target_estimator: Literal[
-        "auto", "second_logit_mode", "probability_floor", "median_probability", "low_loss_mode", "lga_vote", "label_count", "given",
+        "auto",
+        "second_logit_mode",
+        "probability_floor",
+        "median_probability",
+        "low_loss_mode",
+        "lga_vote",
+        "label_count",
+        "given",
     ] = "second_logit_mode"
     """auto: what sets a class apart is put onto other images, and the class that the altruistic model then sees everywhere is the
     target, if any (extension); second_logit_mode: the paper's vote; probability_floor, median_probability: the class that
@@ -371,7 +416,9 @@ class SplitConfig:
         _check_numbers(self, alpha=(0, 1), beta=(0, 1))
         _check(self.alpha > 0, "alpha", self.alpha, "a number above 0")
         _check(self.beta > 0, "beta", self.beta, "a number above 0")
-        _check(self.alpha >= self.beta, "alpha", self.alpha, f"at least beta = {self.beta}", "Raise alpha or lower beta.")
+        _check(
+            self.alpha >= self.beta, "alpha", self.alpha, f"at least beta = {self.beta}", "Raise alpha or lower beta."
+        )
         if self.als_init_ratio is not None:
             _check_numbers(self, als_init_ratio=(1e-9, 1))
         if self.alpha_start is not None:
@@ -379,12 +426,24 @@ class SplitConfig:
         if self.drop_start is not None:
             _check_numbers(self, drop_start=(1, math.inf))
         for name, low, high in (("sce_weights", 0, 1000), ("sce_bounds", 1e-30, 0.5)):
-            _check_floats(self, name, low, high, f"two numbers between {low:g} and {high:g}, not both 0", count=2, fits=lambda pair: sum(pair) > 0)
+            _check_floats(
+                self,
+                name,
+                low,
+                high,
+                f"two numbers between {low:g} and {high:g}, not both 0",
+                count=2,
+                fits=lambda pair: sum(pair) > 0,
+            )
         if self.class_shares is not None:
             _check_floats(self, "class_shares", 1e-9, 1e12, "a number above 0 for each class")
         given = self.target_estimator == "given"
-        _check(given == (self.assume_target is not None), "assume_target", self.assume_target,
-               "a class index exactly when target_estimator is given")
+        _check(
+            given == (self.assume_target is not None),
+            "assume_target",
+            self.assume_target,
+            "a class index exactly when target_estimator is given",
+        )
 
     @property
     def schedule_start(self) -> float:
@@ -410,7 +469,15 @@ class UndefendedConfig:
 
     def __post_init__(self) -> None:
         _check_numbers(self, undefended_epochs=(1, 10000), undefended_lr=(1e-9, 10))
-        _check_floats(self, "undefended_drops", 0, 1, "two ascending numbers between 0 and 1", count=2, fits=lambda drops: drops[0] <= drops[1])
+        _check_floats(
+            self,
+            "undefended_drops",
+            0,
+            1,
+            "two ascending numbers between 0 and 1",
+            count=2,
+            fits=lambda drops: drops[0] <= drops[1],
+        )
 
 
 GROUPS: dict[str, type] = {
@@ -448,18 +515,35 @@ class BSDConfig:
 
     def __post_init__(self) -> None:
         _check_kinds(self)
-        _check(_is_number(self.seed, 0, 2**31 - 1) and isinstance(self.seed, int), "seed", self.seed, "a whole number from 0 to 2147483647")
+        _check(
+            _is_number(self.seed, 0, 2**31 - 1) and isinstance(self.seed, int),
+            "seed",
+            self.seed,
+            "a whole number from 0 to 2147483647",
+        )
         device = self.device
         known = device in ("auto", "cpu", "cuda") or (device.startswith("cuda:") and device[5:].isdigit())
         _check(known, "device", device, "auto, cpu, cuda or cuda:N")
         _check_choices(self)
         self.altruistic_network  # noqa: B018 - checks itself
         lga = self.split.target_estimator != "lga_vote" or self.altruistic.altruistic_loss == "lga"
-        _check(lga, "target_estimator", self.split.target_estimator, "another one where altruistic_loss is ce",
-               "Set altruistic_loss to lga, or take low_loss_mode.")
-        no_drop = self.split.all_to_all == "off" or not self.split.selective_drop or self.schedule.t3 == self.schedule.t2
-        _check(no_drop, "all_to_all", self.split.all_to_all, "off where samples of one target are dropped",
-               "Set t3 = t2 as the paper does, or switch selective_drop off.")
+        _check(
+            lga,
+            "target_estimator",
+            self.split.target_estimator,
+            "another one where altruistic_loss is ce",
+            "Set altruistic_loss to lga, or take low_loss_mode.",
+        )
+        no_drop = (
+            self.split.all_to_all == "off" or not self.split.selective_drop or self.schedule.t3 == self.schedule.t2
+        )
+        _check(
+            no_drop,
+            "all_to_all",
+            self.split.all_to_all,
+            "off where samples of one target are dropped",
+            "Set t3 = t2 as the paper does, or switch selective_drop off.",
+        )
 
     @property
     def altruistic_network(self) -> ModelConfig:
@@ -491,7 +575,9 @@ class BSDConfig:
             parts = {name: group(**values[name]) for name, group in GROUPS.items()}
             return cls(**{k: v for k, v in values.items() if k not in GROUPS}, **parts)
         except (TypeError, KeyError, AttributeError) as error:
-            raise ConfigError(f"the stored configuration does not fit this version: {error}. Start a new run.") from None
+            raise ConfigError(
+                f"the stored configuration does not fit this version: {error}. Start a new run."
+            ) from None
 
 
 def _group_of(setting: str) -> str:

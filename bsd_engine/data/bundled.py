@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bsd_engine.files import bounded
 from bsd_engine.errors import DataError
+from bsd_engine.files import bounded
 
 PATH = Path(__file__).parents[2] / "assets/fashion_mnist.npz.xz"
 
@@ -32,4 +32,6 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         return bounded.unpack_arrays(lzma.decompress(path.read_bytes()))
     except (OSError, ValueError, lzma.LZMAError) as error:
-        raise DataError(f"The bundled images in {path} cannot be read: {error}. Run assets/build_fashion_mnist.py.") from None
+        raise DataError(
+            f"The bundled images in {path} cannot be read: {error}. Run assets/build_fashion_mnist.py."
+        ) from None

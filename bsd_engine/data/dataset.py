@@ -101,7 +101,9 @@ def stratified_idx(labels: Tensor, limit: int, seed: int, *, equal: bool = False
         If there are fewer than `limit` samples.
     """
     if not 1 <= limit <= len(labels):
-        raise DataError(f"The limit is {limit}, but there are {len(labels)} images; give a limit from 1 to {len(labels)}, or none.")
+        raise DataError(
+            f"The limit is {limit}, but there are {len(labels)} images; give a limit from 1 to {len(labels)}, or none."
+        )
     shuffled = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
     order = shuffled[torch.argsort(labels[shuffled], stable=True)]
     _, sizes = torch.unique(labels, return_counts=True)
@@ -145,8 +147,10 @@ def load(spec: str, limit: int | None = None, seed: int = 0, image_size: int | N
     if image_size:
         images, test_images = resize(images, image_size), resize(test_images, image_size) if has_test else None
     if has_test and test_images.shape[1:] != images.shape[1:]:
-        raise DataError(f"The test images are {_by(test_images)}, the training images {_by(images)} (channels, height, width); "
-                        "expected the same.")
+        raise DataError(
+            f"The test images are {_by(test_images)}, the training images {_by(images)} (channels, height, width); "
+            "expected the same."
+        )
     return ImageData(
         train_images=_checked_images(images),
         train_labels=labels[idx],
@@ -160,7 +164,9 @@ def load(spec: str, limit: int | None = None, seed: int = 0, image_size: int | N
 
 def _check_limit(limit: int | None, num_classes: int) -> None:
     if limit is not None and limit < MIN_PER_CLASS * num_classes:
-        raise DataError(f"The limit is {limit}, but {num_classes} classes need at least {MIN_PER_CLASS * num_classes} images; raise it.")
+        raise DataError(
+            f"The limit is {limit}, but {num_classes} classes need at least {MIN_PER_CLASS * num_classes} images; raise it."
+        )
 
 
 def _by(images: np.ndarray) -> str:
@@ -172,7 +178,9 @@ def _checked_images(images: np.ndarray) -> Tensor:
     """(N, C, H, W) view of (N, H, W, C) images that are large enough."""
     _, height, width, _ = images.shape
     if min(height, width) < MIN_PIXELS:
-        raise DataError(f"The images have {height}x{width} pixels, expected at least {MIN_PIXELS}x{MIN_PIXELS}; enlarge them.")
+        raise DataError(
+            f"The images have {height}x{width} pixels, expected at least {MIN_PIXELS}x{MIN_PIXELS}; enlarge them."
+        )
     return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
 
 
@@ -183,5 +191,7 @@ def _check_classes(labels: np.ndarray, class_names: tuple[str, ...]) -> None:
         raise DataError(f"The training images are all of one class, {class_names[0]!r}; expected at least two classes.")
     few = [f"{class_names[i]!r}: {counts[i]}" for i in np.flatnonzero(counts < MIN_PER_CLASS)]
     if few:
-        raise DataError(f"{len(few)} of {len(counts)} classes have fewer than {MIN_PER_CLASS} training images ({', '.join(few[:3])}"
-                        f"{', ...' if len(few) > 3 else ''}); add images or remove these classes.")
+        raise DataError(
+            f"{len(few)} of {len(counts)} classes have fewer than {MIN_PER_CLASS} training images ({', '.join(few[:3])}"
+            f"{', ...' if len(few) > 3 else ''}); add images or remove these classes."
+        )

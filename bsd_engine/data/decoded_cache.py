@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bsd_engine.files.bounded import UNREADABLE
 from bsd_engine.data.decoding import Form, decode_chunks, decode_in_memory, survey
 from bsd_engine.data.folder import name_below
+from bsd_engine.files.bounded import UNREADABLE
 
 FORMAT_VERSION = 2  # 2: dark images of 16 bits are scaled like others
 # A set of 32 MB, 10,000 images of 32x32 pixels, is decoded in a few seconds and does no harm in memory; most demos and
@@ -61,7 +61,9 @@ def decoded(files: Sequence[Path], root: Path, image_size: int | None, folder: P
             _write(path, files, form, broken)
             kept = _open(path, len(files))
         except OSError as error:
-            _log.warning("%s cannot keep the decoded images (%s); they are decoded in memory.", folder, error.strerror or error)
+            _log.warning(
+                "%s cannot keep the decoded images (%s); they are decoded in memory.", folder, error.strerror or error
+            )
     return decode_in_memory(files, form, broken) if kept is None else kept
 
 

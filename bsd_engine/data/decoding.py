@@ -23,8 +23,19 @@ from bsd_engine.errors import DataError
 DEFAULT_SIZE = 32
 LARGEST_KEPT_SIZE = 64
 # What Pillow raises on broken files of one kind or another.
-_UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, struct.error, zlib.error,
-               Image.DecompressionBombError, Image.DecompressionBombWarning)
+_UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    IndexError,
+    KeyError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
 MOST_PIXELS = 80_000_000
 """Of one image file: 240 MB decoded. Larger ones are refused by their header."""
 _LARGE_PIXELS = 8_000_000
@@ -105,7 +116,9 @@ def survey(files: Sequence[Path], image_size: int | None = None) -> tuple[Form, 
 
 def _common_form(headers: Sequence[Header], image_size: int | None) -> Form:
     width, height = headers[0].size
-    keeps = not image_size and max(width, height) <= LARGEST_KEPT_SIZE and all(h.size == (width, height) for h in headers)
+    keeps = (
+        not image_size and max(width, height) <= LARGEST_KEPT_SIZE and all(h.size == (width, height) for h in headers)
+    )
     if not keeps:
         width = height = image_size or DEFAULT_SIZE
     return Form(height, width, 1 if all(h.is_grey for h in headers) else 3, resizes=not keeps)
@@ -163,7 +176,9 @@ def _in_threads(function: Callable, items: Sequence) -> list:
     """Results of a function for all items, in their order."""
     chunks = [items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK)]
     with ThreadPoolExecutor(_threads()) as pool:
-        return [result for chunk in pool.map(lambda chunk: [function(item) for item in chunk], chunks) for result in chunk]
+        return [
+            result for chunk in pool.map(lambda chunk: [function(item) for item in chunk], chunks) for result in chunk
+        ]
 
 
 def _header_or_error(file: Path) -> Header | Exception:
@@ -179,7 +194,9 @@ def _opened(file: Path) -> Image.Image:
     image = Image.open(file)
     if image.width * image.height > MOST_PIXELS:
         image.close()
-        raise ValueError(f"it has {image.width:,} x {image.height:,} pixels, and at most {MOST_PIXELS // 10**6} million are read")
+        raise ValueError(
+            f"it has {image.width:,} x {image.height:,} pixels, and at most {MOST_PIXELS // 10**6} million are read"
+        )
     return image
 
 
@@ -228,4 +245,6 @@ def _unreadable(files: Sequence[Path], errors: Mapping[int, Exception]) -> DataE
     """One sentence that counts the unreadable files and names the first three."""
     first = sorted(errors)[:3]
     names = ", ".join(f"{files[i].parent.name}/{files[i].name}" for i in first) + (", ..." if len(errors) > 3 else "")
-    return DataError(f"{len(errors)} of {len(files)} images cannot be read ({names}; {errors[first[0]]}); remove or replace them.")
+    return DataError(
+        f"{len(errors)} of {len(files)} images cannot be read ({names}; {errors[first[0]]}); remove or replace them."
+    )

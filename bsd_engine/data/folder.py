@@ -36,8 +36,10 @@ def _check_nesting(root: Path) -> None:
     """A set that was unpacked one folder deeper looks like one class; say where it is."""
     folders = _class_folders(root)
     if len(folders) == 1 and _class_folders(folders[0]):
-        raise DataError(f"{root} holds nothing but the folder {folders[0].name!r}, which has folders itself; the data seem to lie one level "
-                        f"deeper. Give {folders[0]} instead.")
+        raise DataError(
+            f"{root} holds nothing but the folder {folders[0].name!r}, which has folders itself; the data seem to lie one level "
+            f"deeper. Give {folders[0]} instead."
+        )
 
 
 def labelled_files(folder: Path, class_names: tuple[str, ...] | None = None) -> LabelledFiles:
@@ -60,13 +62,17 @@ def labelled_files(folder: Path, class_names: tuple[str, ...] | None = None) -> 
     if not found:
         raise DataError(f"{folder} has no class folders; expected {folder}/<class>/<images>.")
     if unknown:
-        raise DataError(f"{folder} has the class {unknown[0]!r}, which the training part lacks; remove or rename that folder.")
+        raise DataError(
+            f"{folder} has the class {unknown[0]!r}, which the training part lacks; remove or rename that folder."
+        )
     leaving: list[Path] = []
     pairs = [(file, names.index(p.name)) for p in found for file in _image_files(p, folder, leaving)]
     if leaving:
         first = ", ".join(name_below(folder, link) for link in leaving[:3]) + (", ..." if len(leaving) > 3 else "")
-        raise DataError(f"{folder} has {len(leaving):,} symbolic {'link' if len(leaving) == 1 else 'links'} that lead out of it ({first}); nothing "
-                        "outside is read. Copy into the folder what you want to train on, or remove the links.")
+        raise DataError(
+            f"{folder} has {len(leaving):,} symbolic {'link' if len(leaving) == 1 else 'links'} that lead out of it ({first}); nothing "
+            "outside is read. Copy into the folder what you want to train on, or remove the links."
+        )
     return LabelledFiles([f for f, _ in pairs], np.array([y for _, y in pairs], np.int64), names)
 
 

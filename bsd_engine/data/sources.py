@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bsd_engine.data import bundled as bundled_images
-from bsd_engine.files.bounded import UNREADABLE
-from bsd_engine.data.decoded_cache import decoded
-from bsd_engine.errors import DataError
-from bsd_engine.data.folder import LabelledFiles, labelled_files, name_below, split_folders
 from bsd_engine.compute.torchvision_compat import import_torchvision
+from bsd_engine.data import bundled as bundled_images
+from bsd_engine.data.decoded_cache import decoded
+from bsd_engine.data.folder import LabelledFiles, labelled_files, name_below, split_folders
+from bsd_engine.errors import DataError
+from bsd_engine.files.bounded import UNREADABLE
 
 BUNDLED = bundled_images.PATH
 _KEYS = ("train_images", "train_labels", "test_images", "test_labels", "class_names", "images", "labels")
@@ -87,12 +87,16 @@ def npz(path: Path) -> Source:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             _check_sizes(file.zip, path)
             arrays = {key: file[key] for key in _KEYS if key in file.files}
-        if odd := [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]:  # numpy hands over what is no .npy file
+        if odd := [
+            key for key, array in arrays.items() if not isinstance(array, np.ndarray)
+        ]:  # numpy hands over what is no .npy file
             raise ValueError(f"{odd[0]} is no array")
     except FileNotFoundError:
         raise DataError(f"There is no file {path}; check the path after npz:.") from None
     except (OSError, ValueError, *UNREADABLE) as error:
-        raise DataError(f"{path} cannot be read as an .npz file of plain arrays: {error}. Save it with numpy.savez.") from None
+        raise DataError(
+            f"{path} cannot be read as an .npz file of plain arrays: {error}. Save it with numpy.savez."
+        ) from None
     return _from_arrays(arrays, str(path))
 
 
@@ -104,12 +108,16 @@ def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
     wanted = [info for info in archive.infolist() if info.filename.removesuffix(".npy") in _KEYS]
     unpacked, packed = sum(i.file_size for i in wanted), sum(i.compress_size for i in wanted)
     if unpacked > _BOMB_BYTES and unpacked > _BOMB_RATIO * max(1, packed):
-        raise DataError(f"{path} would unpack from {packed / 1e6:,.1f} MB to {unpacked / 1e6:,.0f} MB, which images do not; it is not opened. "
-                        "Save plain arrays with numpy.savez.")
+        raise DataError(
+            f"{path} would unpack from {packed / 1e6:,.1f} MB to {unpacked / 1e6:,.0f} MB, which images do not; it is not opened. "
+            "Save plain arrays with numpy.savez."
+        )
     free = _free_memory()
     if unpacked > free:
-        raise DataError(f"{path} holds {unpacked / 1e9:,.1f} GB of arrays, and {free / 1e9:,.1f} GB of memory are free; use a folder of images, "
-                        "or fewer or smaller ones.")
+        raise DataError(
+            f"{path} holds {unpacked / 1e9:,.1f} GB of arrays, and {free / 1e9:,.1f} GB of memory are free; use a folder of images, "
+            "or fewer or smaller ones."
+        )
 
 
 def _free_memory() -> float:
@@ -126,7 +134,9 @@ def _free_memory() -> float:
 def _from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> Source:
     prefix = "train_" if "train_images" in arrays else ""
     if not {f"{prefix}images", f"{prefix}labels"} <= arrays.keys():
-        raise DataError(f"{where} has the arrays {', '.join(arrays) or 'none'}; expected train_images and train_labels.")
+        raise DataError(
+            f"{where} has the arrays {', '.join(arrays) or 'none'}; expected train_images and train_labels."
+        )
     if ("test_images" in arrays) != ("test_labels" in arrays):
         raise DataError(f"{where} has only one of test_images and test_labels; give both or neither.")
     images, labels = _checked_part(arrays, prefix, where)
@@ -134,7 +144,9 @@ def _from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> Source:
     test_images, test_labels = _checked_part(arrays, "test_", where) if "test_images" in arrays else (None, None)
     for part in (labels, test_labels):
         if part is not None and part.max() >= len(names):
-            raise DataError(f"{where} has the label {part.max()}, but there are {len(names)} classes, numbered 0 to {len(names) - 1}.")
+            raise DataError(
+                f"{where} has the label {part.max()}, but there are {len(names)} classes, numbered 0 to {len(names) - 1}."
+            )
     return Source(labels, test_labels, names, lambda idx: (_rows(images, idx), test_images))
 
 
@@ -147,22 +159,28 @@ def _checked_part(arrays: Mapping[str, np.ndarray], prefix: str, where: str) -> 
     images = _channels_last(arrays[f"{prefix}images"], f"{prefix}images of {where}")
     labels = _whole_labels(arrays[f"{prefix}labels"], f"{prefix}labels of {where}")
     if len(images) != len(labels):
-        raise DataError(f"{where} has {len(images)} {prefix}images and {len(labels)} {prefix}labels; expected one label an image.")
+        raise DataError(
+            f"{where} has {len(images)} {prefix}images and {len(labels)} {prefix}labels; expected one label an image."
+        )
     return images, labels
 
 
 def _channels_last(images: np.ndarray, what: str) -> np.ndarray:
     """(N, H, W, C) view of NHW, NHWC or NCHW images."""
     if images.dtype != np.uint8:
-        raise DataError(f"The array {what} is {images.dtype}, expected uint8; scale the pixels to 0 ... 255 and convert them.")
+        raise DataError(
+            f"The array {what} is {images.dtype}, expected uint8; scale the pixels to 0 ... 255 and convert them."
+        )
     if images.ndim == 3:
         return images[..., None]
     if images.ndim == 4 and images.shape[3] in (1, 3):
         return images
     if images.ndim == 4 and images.shape[1] in (1, 3):
         return images.transpose(0, 2, 3, 1)
-    raise DataError(f"The array {what} has the shape {images.shape}, expected (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 "
-                    "channels.")
+    raise DataError(
+        f"The array {what} has the shape {images.shape}, expected (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 "
+        "channels."
+    )
 
 
 def _whole_labels(labels: np.ndarray, what: str) -> np.ndarray:
@@ -181,11 +199,15 @@ def _class_names(names: np.ndarray | None, labels: np.ndarray, where: str) -> tu
     """Names of the classes; their numbers where no names are given."""
     if names is not None:
         if names.ndim != 1 or names.dtype.kind not in "US":
-            raise DataError(f"class_names of {where} is {names.dtype} of shape {names.shape}, expected a list of texts.")
+            raise DataError(
+                f"class_names of {where} is {names.dtype} of shape {names.shape}, expected a list of texts."
+            )
         return tuple(n.decode() if isinstance(n, bytes) else n for n in names.tolist())
     missing = np.setdiff1d(np.arange(min(labels.max(), len(labels))), labels)
     if len(missing):
-        raise DataError(f"{where} has labels up to {labels.max()} but none with {missing[0]}; number the classes from 0 without gaps.")
+        raise DataError(
+            f"{where} has labels up to {labels.max()} but none with {missing[0]}; number the classes from 0 without gaps."
+        )
     return tuple(str(c) for c in range(labels.max() + 1))
 
 
@@ -226,9 +248,11 @@ def downloaded(name: str, image_size: int | None = None) -> Source:
     try:
         return _cifar10(root) if name == "cifar10" else _gtsrb(root, image_size)
     except (OSError, RuntimeError, ImportError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{name} is not in {root} and cannot be downloaded ({error}); connect to the internet, or put its images "
-                        f"into {root / name}/train/<class>/ and {root / name}/test/<class>/, or set BSD_DATA to the folder above "
-                        f"{name}/.") from None
+        raise DataError(
+            f"{name} is not in {root} and cannot be downloaded ({error}); connect to the internet, or put its images "
+            f"into {root / name}/train/<class>/ and {root / name}/test/<class>/, or set BSD_DATA to the folder above "
+            f"{name}/."
+        ) from None
 
 
 def _cifar10(root: Path) -> Source:

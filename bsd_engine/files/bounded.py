@@ -25,8 +25,20 @@ MOST_JSON_BYTES = 16_000_000
 MOST_NPZ_BYTES = 512_000_000  # an epoch of a million samples has 30 MB
 _MOST_ARRAYS = 64
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-UNREADABLE = (zipfile.BadZipFile, zlib.error, tokenize.TokenError, SyntaxError, TypeError, KeyError, EOFError, RuntimeError, OverflowError,
-              IndexError, AttributeError, MemoryError)
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+    SyntaxError,
+    TypeError,
+    KeyError,
+    EOFError,
+    RuntimeError,
+    OverflowError,
+    IndexError,
+    AttributeError,
+    MemoryError,
+)
 """What zipfile and numpy raise for what they cannot read, besides `OSError` and `ValueError`. A header that is no Python literal ends
 in the tokenizer, a deeply nested one in IndexError or MemoryError."""
 
@@ -61,7 +73,9 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
 def parse_object(text: str | bytes, *, finite: bool = True) -> dict[str, Any]:
     """A JSON object; with `finite`, numbers that are not become None, which means unknown."""
     try:
-        content = json.loads(text, parse_constant=lambda _: None, parse_float=_finite_or_none) if finite else json.loads(text)
+        content = (
+            json.loads(text, parse_constant=lambda _: None, parse_float=_finite_or_none) if finite else json.loads(text)
+        )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(content, dict):
@@ -97,7 +111,7 @@ def _array(content: bytes) -> np.ndarray:
     """The array in an .npy file, a copy."""
     stream = io.BytesIO(content)
     shape, order, dtype = _header(stream, len(content))
-    return np.frombuffer(bytearray(content[stream.tell():]), dtype).reshape(shape, order=order)
+    return np.frombuffer(bytearray(content[stream.tell() :]), dtype).reshape(shape, order=order)
 
 
 def _header(stream: BinaryIO, size: int) -> tuple[tuple[int, ...], str, np.dtype]:

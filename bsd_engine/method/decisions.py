@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from bsd_engine import splits
+from bsd_engine.compute.plans import generator_for
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import TrainingError
-from bsd_engine.compute.plans import generator_for
 from bsd_engine.method.scoring import Scores
 from bsd_engine.splits import Array
 
@@ -57,25 +57,44 @@ def decide(config: BSDConfig, t: int, seen: Evidence) -> Decision:
     oss, distances, nearest = _oss(config, seen) if t <= schedule.t1 else (None, None, None)
     if t < schedule.t1:
         labeled, unlabeled = warmup_masks(config, seen.labels, seen.pseudo_target)
-        return Decision(clean_mask=labeled, unlabeled_mask=unlabeled, oss_score=oss, oss_distances=distances, nearest_class=nearest)
+        return Decision(
+            clean_mask=labeled, unlabeled_mask=unlabeled, oss_score=oss, oss_distances=distances, nearest_class=nearest
+        )
     if t == schedule.t1:
         losses = seen.altruistic.loss if split.als_snapshot == "current" else seen.warmup_loss
         mask, ratio = initial_pool(config, seen.labels, seen.pseudo_target, losses, oss), split.als_ratio
     elif t < schedule.t1 + schedule.init_epochs:
         mask, ratio = seen.clean_mask, split.als_ratio
     else:
-        mask = discrepancy_pool(config, t, seen.labels, seen.pseudo_target, (seen.main.loss, seen.altruistic.loss),
-                                (seen.main.prediction, seen.altruistic.prediction))
+        mask = discrepancy_pool(
+            config,
+            t,
+            seen.labels,
+            seen.pseudo_target,
+            (seen.main.loss, seen.altruistic.loss),
+            (seen.main.prediction, seen.altruistic.prediction),
+        )
         ratio = schedule_ratio(config, t)
     if not mask.any():
-        raise TrainingError(f"The clean pool is empty at main epoch {t}; alpha and beta are too small for this data. Raise them.")
-    return Decision(clean_mask=mask, unlabeled_mask=~mask, clean_ratio=ratio, oss_score=oss, oss_distances=distances, nearest_class=nearest)
+        raise TrainingError(
+            f"The clean pool is empty at main epoch {t}; alpha and beta are too small for this data. Raise them."
+        )
+    return Decision(
+        clean_mask=mask,
+        unlabeled_mask=~mask,
+        clean_ratio=ratio,
+        oss_score=oss,
+        oss_distances=distances,
+        nearest_class=nearest,
+    )
 
 
 def suspect_oss(config: BSDConfig, features: Tensor, labels: Tensor, target: int) -> Tensor:
     """(N,) OSS scores with one class as the suspected target."""
     split = config.split
-    return splits.oss_scores(splits.normalized_features(features, split.feature_norm), labels, target, split.oss_distance)
+    return splits.oss_scores(
+        splits.normalized_features(features, split.feature_norm), labels, target, split.oss_distance
+    )
 
 
 def _oss(config: BSDConfig, seen: Evidence) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
@@ -124,11 +143,24 @@ def initial_pool(config: BSDConfig, labels: Array, target: int | None, losses: A
 def schedule_ratio(config: BSDConfig, t: int) -> float:
     """alpha_T of Eq. 11 under a configuration."""
     split, schedule = config.split, config.schedule
-    return splits.clean_ratio(t, alpha=split.alpha, beta=split.schedule_start, t1=schedule.t1, init_epochs=schedule.init_epochs, t2=schedule.t2)
+    return splits.clean_ratio(
+        t,
+        alpha=split.alpha,
+        beta=split.schedule_start,
+        t1=schedule.t1,
+        init_epochs=schedule.init_epochs,
+        t2=schedule.t2,
+    )
 
 
-def discrepancy_pool(config: BSDConfig, t: int, labels: Array, target: int | None, losses: tuple[Array, Array],
-                     predictions: tuple[Array, Array]) -> Array:
+def discrepancy_pool(
+    config: BSDConfig,
+    t: int,
+    labels: Array,
+    target: int | None,
+    losses: tuple[Array, Array],
+    predictions: tuple[Array, Array],
+) -> Array:
     """(N,) bool: class completion at main epoch T, and in the last stage selective dropping.
 
     Parameters
@@ -137,8 +169,15 @@ def discrepancy_pool(config: BSDConfig, t: int, labels: Array, target: int | Non
     """
     split = config.split
     discrepancy = splits.loss_discrepancy(losses[1], losses[0])
-    mask = splits.discrepancy_clean_mask(discrepancy, labels, schedule_ratio(config, t), split.completion, count_by=split.count_by,
-                                         predictions=predictions[0], target_label=target)
+    mask = splits.discrepancy_clean_mask(
+        discrepancy,
+        labels,
+        schedule_ratio(config, t),
+        split.completion,
+        count_by=split.count_by,
+        predictions=predictions[0],
+        target_label=target,
+    )
     if t >= config.drop_start and split.selective_drop and target is not None:
         mask = splits.selective_drop(mask, *predictions, target)
     return mask

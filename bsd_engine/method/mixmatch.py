@@ -54,7 +54,9 @@ def frozen_statistics(model: nn.Module) -> Iterator[None]:
             norm.momentum = momentum
 
 
-def guess_labels(model: nn.Module, first: Tensor, second: Tensor, temperature: float, *, separate: bool, update_bn: bool) -> Tensor:
+def guess_labels(
+    model: nn.Module, first: Tensor, second: Tensor, temperature: float, *, separate: bool, update_bn: bool
+) -> Tensor:
     """(B, C) sharpened mean of the predictions for two augmentations, without gradient.
 
     The model stays in training mode, as in ASD: batch norm uses the statistics of the batch. In ASD these forwards also
@@ -86,8 +88,20 @@ def mixmatch_losses(logits: Tensor, targets: Tensor, labeled: int) -> tuple[Tens
     return supervised, ((logits[labeled:].softmax(1) - targets[labeled:]) ** 2).mean()
 
 
-def mixmatch_loss(model: nn.Module, images: Tensor, labels: Tensor, *, labeled: int, num_classes: int, partner: Tensor, mix: Tensor,
-                  weight: float | Tensor, temperature: float, separate_bn: bool, guess_updates_bn: bool = True) -> Tensor:
+def mixmatch_loss(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    labeled: int,
+    num_classes: int,
+    partner: Tensor,
+    mix: Tensor,
+    weight: float | Tensor,
+    temperature: float,
+    separate_bn: bool,
+    guess_updates_bn: bool = True,
+) -> Tensor:
     """Scalar loss of one iteration.
 
     Parameters

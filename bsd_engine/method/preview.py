@@ -37,13 +37,23 @@ class Settings:
     @classmethod
     def of(cls, config: BSDConfig) -> Settings:
         """Those of a run."""
-        return cls(alpha=config.split.alpha, beta=config.split.beta, t1=config.schedule.t1,
-                   altruistic_epochs=config.schedule.altruistic_epochs, distance=config.split.oss_distance)
+        return cls(
+            alpha=config.split.alpha,
+            beta=config.split.beta,
+            t1=config.schedule.t1,
+            altruistic_epochs=config.schedule.altruistic_epochs,
+            distance=config.split.oss_distance,
+        )
 
     def applied_to(self, config: BSDConfig) -> BSDConfig:
         """A configuration with these; raises `ConfigError` where they do not fit, as alpha below beta."""
-        return config.with_settings(alpha=self.alpha, beta=self.beta, t1=self.t1, altruistic_epochs=self.altruistic_epochs,
-                                    oss_distance=self.distance)
+        return config.with_settings(
+            alpha=self.alpha,
+            beta=self.beta,
+            t1=self.t1,
+            altruistic_epochs=self.altruistic_epochs,
+            oss_distance=self.distance,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +93,10 @@ def first_scores(config: BSDConfig, settings: Settings, losses_of: EpochState, d
     elif settings.distance != config.split.oss_distance:
         oss = None
     if oss is None:
-        raise DataError(f"Epoch {distances_of.epoch} has no {settings.distance} distance recorded, expected one for T = 0 ... T1; "
-                        "choose an epoch of the OSS warm-up, or record the run anew.")
+        raise DataError(
+            f"Epoch {distances_of.epoch} has no {settings.distance} distance recorded, expected one for T = 0 ... T1; "
+            "choose an epoch of the OSS warm-up, or record the run anew."
+        )
     return FirstScores(losses=losses_of.altruistic_loss, oss=oss, target=distances_of.pseudo_target)
 
 
@@ -98,11 +110,19 @@ def first_pool(config: BSDConfig, settings: Settings, labels: np.ndarray, scores
 def later_pool(config: BSDConfig, settings: Settings, labels: np.ndarray, state: EpochState) -> np.ndarray:
     """(N,) bool: the pool of one epoch after the initial ones, on the models as they were. Paper: Eq. 8-11."""
     if state.main_loss is None or state.main_prediction is None:
-        raise DataError(f"Epoch {state.epoch} has no main loss recorded, expected one of the main training; choose a later epoch.")
+        raise DataError(
+            f"Epoch {state.epoch} has no main loss recorded, expected one of the main training; choose a later epoch."
+        )
     from bsd_engine.method.decisions import discrepancy_pool
 
-    return discrepancy_pool(_loosely(config, settings), state.main_epoch, labels, state.pseudo_target,
-                            (state.main_loss, state.altruistic_loss), (state.main_prediction, state.altruistic_prediction))
+    return discrepancy_pool(
+        _loosely(config, settings),
+        state.main_epoch,
+        labels,
+        state.pseudo_target,
+        (state.main_loss, state.altruistic_loss),
+        (state.main_prediction, state.altruistic_prediction),
+    )
 
 
 def _loosely(config: BSDConfig, settings: Settings) -> BSDConfig:
@@ -131,7 +151,7 @@ class Difference:
         return cls(gained=int(gained.sum()), lost=int(lost.sum()), gained_poison=poison[0], lost_poison=poison[1])
 
 
-# -- ranks and the map over alpha and beta --------------------------------------------------------------------------------
+# -- ranks and the map over alpha and beta ---------------------------------------------------------
 
 
 def descending_order(scores: np.ndarray) -> np.ndarray:
@@ -174,8 +194,15 @@ class PoolMap:
     """Clean samples kept."""
 
 
-def pool_map(config: BSDConfig, labels: np.ndarray, scores: FirstScores, is_poison: np.ndarray | None = None, *,
-             alphas: tuple[float, ...], betas: tuple[float, ...]) -> PoolMap:
+def pool_map(
+    config: BSDConfig,
+    labels: np.ndarray,
+    scores: FirstScores,
+    is_poison: np.ndarray | None = None,
+    *,
+    alphas: tuple[float, ...],
+    betas: tuple[float, ...],
+) -> PoolMap:
     """The first pool for all pairs of shares at once.
 
     A sample is in the intersection from a certain alpha and a certain beta on, so that counts over the grid are sums of
@@ -184,15 +211,23 @@ def pool_map(config: BSDConfig, labels: np.ndarray, scores: FirstScores, is_pois
     n, classes = len(labels), int(labels.max(initial=0)) + 1
     truth = np.zeros(n, bool) if is_poison is None else is_poison
     kind = 2 * labels.astype(np.int64) + truth
-    from_alpha = _first_share(descending_ranks(scores.losses), np.full(n, n), alphas if config.split.als_init_ratio is None
-                              else (config.split.als_init_ratio,) * len(alphas))
+    from_alpha = _first_share(
+        descending_ranks(scores.losses),
+        np.full(n, n),
+        alphas if config.split.als_init_ratio is None else (config.split.als_init_ratio,) * len(alphas),
+    )
     from_beta = _from_beta(labels, scores, betas)
     counts = _tallied(config, kind, from_alpha, from_beta, (2 * classes, len(alphas), len(betas)))
     by_class = counts[0::2] + counts[1::2]
     present = np.bincount(labels, minlength=classes) > 0
-    return PoolMap(alphas=alphas, betas=betas, size=by_class.sum(0),
-                   smallest_class=by_class[present].min(0) if present.any() else np.zeros_like(by_class.sum(0)),
-                   poison=None if is_poison is None else counts[1::2].sum(0), clean=None if is_poison is None else counts[0::2].sum(0))
+    return PoolMap(
+        alphas=alphas,
+        betas=betas,
+        size=by_class.sum(0),
+        smallest_class=by_class[present].min(0) if present.any() else np.zeros_like(by_class.sum(0)),
+        poison=None if is_poison is None else counts[1::2].sum(0),
+        clean=None if is_poison is None else counts[0::2].sum(0),
+    )
 
 
 def _first_share(ranks: np.ndarray, sizes: np.ndarray, shares: tuple[float, ...]) -> np.ndarray:
@@ -214,17 +249,24 @@ def _from_beta(labels: np.ndarray, scores: FirstScores, betas: tuple[float, ...]
     return result
 
 
-def _tallied(config: BSDConfig, kind: np.ndarray, a: np.ndarray, b: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+def _tallied(
+    config: BSDConfig, kind: np.ndarray, a: np.ndarray, b: np.ndarray, shape: tuple[int, int, int]
+) -> np.ndarray:
     """(K, A, B) int64: samples of each kind in the pool."""
     kinds, rows, columns = shape
     cells = np.bincount((kind * (rows + 1) + a) * (columns + 1) + b, minlength=kinds * (rows + 1) * (columns + 1))
     both = cells.reshape(kinds, rows + 1, columns + 1).cumsum(1).cumsum(2)
-    by_alpha, by_beta = both[:, :-1, -1:] + np.zeros((1, 1, columns), np.int64), both[:, -1:, :-1] + np.zeros((1, rows, 1), np.int64)
+    by_alpha, by_beta = (
+        both[:, :-1, -1:] + np.zeros((1, 1, columns), np.int64),
+        both[:, -1:, :-1] + np.zeros((1, rows, 1), np.int64),
+    )
     both = both[:, :-1, :-1]
     combine = config.split.init_combine
     if combine == "random":
         return _drawn(config, kind, both.sum(0), kinds)
-    return {"intersection": both, "union": by_alpha + by_beta - both, "als_only": by_alpha, "oss_only": by_beta}[combine]
+    return {"intersection": both, "union": by_alpha + by_beta - both, "als_only": by_alpha, "oss_only": by_beta}[
+        combine
+    ]
 
 
 def _drawn(config: BSDConfig, kind: np.ndarray, sizes: np.ndarray, kinds: int) -> np.ndarray:
@@ -239,7 +281,7 @@ def _drawn(config: BSDConfig, kind: np.ndarray, sizes: np.ndarray, kinds: int) -
     return seen.cumsum(1)[:, sizes]
 
 
-# -- what a preview is worth ----------------------------------------------------------------------------------------------
+# -- what a preview is worth -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,31 +315,57 @@ def worth(config: BSDConfig, settings: Settings, state: EpochState, *, target_th
     return Worth(honesty=honesty, sentence=sentence, branch_epoch=where)
 
 
-def _worth(config: BSDConfig, settings: Settings, own: Settings, state: EpochState, target_then: int | None) -> tuple[Honesty, str]:
+def _worth(
+    config: BSDConfig, settings: Settings, own: Settings, state: EpochState, target_then: int | None
+) -> tuple[Honesty, str]:
     if settings == own:
         return "recorded", "These are the settings of the run: what you see is what it did."
     if settings.t1 > own.t1:
-        return "needs a run", f"The main model warmed up for {own.t1} epochs; what {settings.t1} would have given was not recorded."
+        return (
+            "needs a run",
+            f"The main model warmed up for {own.t1} epochs; what {settings.t1} would have given was not recorded.",
+        )
     if settings.altruistic_epochs > own.altruistic_epochs:
-        return "needs a run", f"The altruistic model warmed up for {own.altruistic_epochs} epochs; a longer warm-up moves all that follows."
+        return (
+            "needs a run",
+            f"The altruistic model warmed up for {own.altruistic_epochs} epochs; a longer warm-up moves all that follows.",
+        )
     if settings.altruistic_epochs != own.altruistic_epochs and target_then != state.pseudo_target:
-        return "needs a run", (f"After {settings.altruistic_epochs} epochs another class was suspected, so the main model would have "
-                               "warmed up without that class.")
+        return "needs a run", (
+            f"After {settings.altruistic_epochs} epochs another class was suspected, so the main model would have "
+            "warmed up without that class."
+        )
     if state.stage in ("class_completion", "selective_drop"):
         return _later(settings, own)
     if settings.altruistic_epochs != own.altruistic_epochs:
         if config.altruistic.altruistic_update != "ce":
-            return "needs a run", "The altruistic model learns otherwise after its warm-up, so another length gives other losses."
-        return "one step", ("Losses and suspected class are those of the shorter warm-up, exactly; the distances are of this run, whose "
-                            "random draws would shift.")
+            return (
+                "needs a run",
+                "The altruistic model learns otherwise after its warm-up, so another length gives other losses.",
+            )
+        return "one step", (
+            "Losses and suspected class are those of the shorter warm-up, exactly; the distances are of this run, whose "
+            "random draws would shift."
+        )
     if state.stage == "altruistic_warmup":
-        return "exact", "Altruistic losses depend on neither share. The cut by distance follows when the main model has warmed up."
-    return "exact", ("Nothing the first split reads depends on alpha or beta" + (", and T1 is an epoch that was recorded (T2 and T3 stay)"
-                     if settings.t1 != own.t1 else "") + ": this is what a run would have done.")
+        return (
+            "exact",
+            "Altruistic losses depend on neither share. The cut by distance follows when the main model has warmed up.",
+        )
+    return "exact", (
+        "Nothing the first split reads depends on alpha or beta"
+        + (", and T1 is an epoch that was recorded (T2 and T3 stay)" if settings.t1 != own.t1 else "")
+        + ": this is what a run would have done."
+    )
 
 
 def _later(settings: Settings, own: Settings) -> tuple[Honesty, str]:
     if (settings.t1, settings.altruistic_epochs, settings.distance) != (own.t1, own.altruistic_epochs, own.distance):
-        return "needs a run", "Another warm-up or distance gives another first pool, so every model after it would be another one."
-    return "one step", ("This epoch's split of the two models as they are here. Earlier epochs would have been split otherwise "
-                        "too, which only a run can show.")
+        return (
+            "needs a run",
+            "Another warm-up or distance gives another first pool, so every model after it would be another one.",
+        )
+    return "one step", (
+        "This epoch's split of the two models as they are here. Earlier epochs would have been split otherwise "
+        "too, which only a run can show."
+    )

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from bsd_engine.compute.augment import Normalizer, crop_flip
-from bsd_engine.errors import TrainingError
 from bsd_engine.compute.runtime import Runtime
+from bsd_engine.errors import TrainingError
 from bsd_engine.splits import symmetric_cross_entropy
 
 
@@ -32,8 +32,16 @@ class Scores:
 
 
 @torch.inference_mode()
-def score(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalizer, runtime: Runtime, *,
-          loss: Callable[[Tensor, Tensor], Tensor] = symmetric_cross_entropy, crops: tuple[Tensor, Tensor] | None = None) -> Scores:
+def score(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    normalize: Normalizer,
+    runtime: Runtime,
+    *,
+    loss: Callable[[Tensor, Tensor], Tensor] = symmetric_cross_entropy,
+    crops: tuple[Tensor, Tensor] | None = None,
+) -> Scores:
     """Logits, features and losses of (N, H, W, C) uint8 images, in evaluation mode.
 
     Parameters
@@ -59,7 +67,9 @@ def score(model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize
             logits.append(model.head(feature).float())
     all_logits = torch.cat(logits)
     if not all_logits.isfinite().all():
-        raise TrainingError("A model's outputs are no longer finite numbers. Earlier epochs are kept; lower the learning rates and start again.")
+        raise TrainingError(
+            "A model's outputs are no longer finite numbers. Earlier epochs are kept; lower the learning rates and start again."
+        )
     return Scores(logits=all_logits, features=torch.cat(features), loss=loss(all_logits, labels))
 
 

@@ -76,14 +76,32 @@ def load_words(prepared: PreparedData, out: Path, form: Format) -> str:
 def command(config: BSDConfig, out: str = "poisoned.npz") -> str:
     """The command line that saves the set of a configuration."""
     attack, source = config.attack, config.data
-    words = ["--preset", config.preset, "--data", source.data, "--limit", source.limit, "--image-size", source.image_size,
-             "--seed", config.seed, "--attack", attack.attack, "--target", attack.target_label, "--rate", attack.rate,
-             "--poison-count-mode", attack.poison_count_mode,
-             "--attack-parameters", *(word for pair in attack.attack_parameters.items() for word in pair)]  # the preset may have others
+    words = [
+        "--preset",
+        config.preset,
+        "--data",
+        source.data,
+        "--limit",
+        source.limit,
+        "--image-size",
+        source.image_size,
+        "--seed",
+        config.seed,
+        "--attack",
+        attack.attack,
+        "--target",
+        attack.target_label,
+        "--rate",
+        attack.rate,
+        "--poison-count-mode",
+        attack.poison_count_mode,
+        "--attack-parameters",
+        *(word for pair in attack.attack_parameters.items() for word in pair),
+    ]  # the preset may have others
     return "python -m bsd_engine poison " + shlex.join(str(word) for word in [*words, "--out", out])
 
 
-# -- arrays ------------------------------------------------------------------------------------------------------------
+# -- arrays ----------------------------------------------------------------------------------------
 
 
 def arrays(prepared: PreparedData) -> dict[str, np.ndarray]:
@@ -93,12 +111,20 @@ def arrays(prepared: PreparedData) -> dict[str, np.ndarray]:
     test_images and test_labels, and triggered_images with triggered_labels, what the attacker wants them to be called.
     """
     found: dict[str, Tensor | None] = {
-        "train_images": prepared.images, "train_labels": prepared.labels, "original_labels": prepared.original_labels,
-        "is_poison": prepared.is_poison, "is_noise": prepared.is_noise, "test_images": prepared.test_images,
-        "test_labels": prepared.test_labels, "triggered_images": prepared.triggered_images,
+        "train_images": prepared.images,
+        "train_labels": prepared.labels,
+        "original_labels": prepared.original_labels,
+        "is_poison": prepared.is_poison,
+        "is_noise": prepared.is_noise,
+        "test_images": prepared.test_images,
+        "test_labels": prepared.test_labels,
+        "triggered_images": prepared.triggered_images,
         "triggered_labels": prepared.triggered_labels,
     }
-    return {"class_names": np.array(prepared.class_names), **{name: x.numpy() for name, x in found.items() if x is not None}}
+    return {
+        "class_names": np.array(prepared.class_names),
+        **{name: x.numpy() for name, x in found.items() if x is not None},
+    }
 
 
 def npz_bytes(prepared: PreparedData) -> bytes:
@@ -133,7 +159,7 @@ def temporary_beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(3)}.tmp")
 
 
-# -- folders -----------------------------------------------------------------------------------------------------------
+# -- folders ---------------------------------------------------------------------------------------
 
 
 def folder_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
@@ -181,8 +207,11 @@ def _folder(prepared: PreparedData, out: Path, progress: Progress) -> Path:
 
 def _write_images(prepared: PreparedData, root: Path, progress: Progress) -> list[str]:
     """Write all parts; returns the training images' files below the folder."""
-    parts = (("train", prepared.images, prepared.labels), ("test", prepared.test_images, prepared.test_labels),
-             ("triggered", prepared.triggered_images, prepared.triggered_labels))
+    parts = (
+        ("train", prepared.images, prepared.labels),
+        ("test", prepared.test_images, prepared.test_labels),
+        ("triggered", prepared.triggered_images, prepared.triggered_labels),
+    )
     names, written = folder_names(prepared.class_names), []
     for part, images, labels in parts:
         if images is None or labels is None:
@@ -203,7 +232,7 @@ def write_png(pixels: np.ndarray, path: Path) -> None:
     Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(path)
 
 
-# -- list of poisoned images --------------------------------------------------------------------------------------------
+# -- list of poisoned images -----------------------------------------------------------------------
 
 
 def _listing(prepared: PreparedData, files: list[str]) -> str:
@@ -214,9 +243,18 @@ def _listing(prepared: PreparedData, files: list[str]) -> str:
     noise = [False] * len(files) if prepared.is_noise is None else prepared.is_noise.tolist()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(COLUMNS)
-    truth = zip(files, prepared.labels.tolist(), prepared.original_labels.tolist(), prepared.is_poison.tolist(), noise, strict=True)
-    lines.writerows([file, i, names[given], names[own], int(poisoned), int(noisy)]
-                    for i, (file, given, own, poisoned, noisy) in enumerate(truth))
+    truth = zip(
+        files,
+        prepared.labels.tolist(),
+        prepared.original_labels.tolist(),
+        prepared.is_poison.tolist(),
+        noise,
+        strict=True,
+    )
+    lines.writerows(
+        [file, i, names[given], names[own], int(poisoned), int(noisy)]
+        for i, (file, given, own, poisoned, noisy) in enumerate(truth)
+    )
     return text.getvalue()
 
 

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from bsd_engine import attacks
 from bsd_engine.compute import runtime
-from bsd_engine.data import dataset
+from bsd_engine.compute.plans import seed_for
 from bsd_engine.config.settings import AttackConfig, BSDConfig
+from bsd_engine.data import dataset
 from bsd_engine.data.dataset import PoisonedSet
 from bsd_engine.errors import ConfigError
-from bsd_engine.compute.plans import seed_for
 
 LANDMARKS = 2000
 NAMED_DUPLICATES = 3  # in the text of a report
@@ -68,7 +68,9 @@ def _channels_last(images: Tensor) -> Tensor:
     return images.permute(0, 2, 3, 1).contiguous()
 
 
-def _triggered_test(attack: attacks.Attack, source: dataset.ImageData, config: AttackConfig) -> tuple[Tensor | None, Tensor | None]:
+def _triggered_test(
+    attack: attacks.Attack, source: dataset.ImageData, config: AttackConfig
+) -> tuple[Tensor | None, Tensor | None]:
     """Triggered test images that count for ASR, and what the attacker wants them to be called; None where there are none."""
     if source.test_labels is None:
         return None, None
@@ -117,15 +119,25 @@ def prepare_with_attack(config: BSDConfig) -> tuple[PreparedData, attacks.Attack
     return prepared, attack
 
 
-def _poison(config: BSDConfig, attack: attacks.Attack | None,
-            source: dataset.ImageData) -> tuple[PoisonedSet, tuple[Tensor | None, Tensor | None]]:
+def _poison(
+    config: BSDConfig, attack: attacks.Attack | None, source: dataset.ImageData
+) -> tuple[PoisonedSet, tuple[Tensor | None, Tensor | None]]:
     """The training set with the attack added, and the triggered test images."""
     if attack is None:
-        unknown = PoisonedSet(images=source.train_images, labels=source.train_labels, is_poison=None, original_labels=None)
+        unknown = PoisonedSet(
+            images=source.train_images, labels=source.train_labels, is_poison=None, original_labels=None
+        )
         return unknown, (None, None)
     chosen = config.attack
-    poisoned = attack.poison(source.train_images, source.train_labels, chosen.rate, chosen.target_label, config.seed,
-                             count_mode=chosen.poison_count_mode, in_place=True)
+    poisoned = attack.poison(
+        source.train_images,
+        source.train_labels,
+        chosen.rate,
+        chosen.target_label,
+        config.seed,
+        count_mode=chosen.poison_count_mode,
+        in_place=True,
+    )
     return poisoned, _triggered_test(attack, source, chosen)
 
 
@@ -136,7 +148,13 @@ def _attack_of(config: BSDConfig, source: dataset.ImageData) -> attacks.Attack |
         return None
     parameters = attacks.parse(chosen.attack, chosen.attack_parameters)
     placed = {"device": config.device} if hasattr(attacks.kind(chosen.attack), "device") else {}
-    return attacks.make(chosen.attack, tuple(source.train_images.shape[1:]), len(source.class_names), config.seed, **{**placed, **parameters})
+    return attacks.make(
+        chosen.attack,
+        tuple(source.train_images.shape[1:]),
+        len(source.class_names),
+        config.seed,
+        **{**placed, **parameters},
+    )
 
 
 def true_target(config: BSDConfig) -> int | None:
@@ -148,12 +166,18 @@ def true_target(config: BSDConfig) -> int | None:
 def _check_labels(config: BSDConfig, num_classes: int) -> None:
     """Target labels must name a class of the data."""
     for name, label in (("target", config.attack.target_label), ("assume_target", config.split.assume_target)):
-        used = label is not None and (name != "target" or (config.attack.attack != "none" and attacks.kind(config.attack.attack).has_target))
+        used = label is not None and (
+            name != "target" or (config.attack.attack != "none" and attacks.kind(config.attack.attack).has_target)
+        )
         if used and not 0 <= label < num_classes:
-            raise ConfigError(f"{name} is {label}, but the data have classes 0 to {num_classes - 1}. Choose one of them.")
+            raise ConfigError(
+                f"{name} is {label}, but the data have classes 0 to {num_classes - 1}. Choose one of them."
+            )
     shares = config.split.class_shares
     if shares is not None and len(shares) != num_classes:
-        raise ConfigError(f"class_shares has {len(shares)} numbers, but the data have {num_classes} classes. Give one for each.")
+        raise ConfigError(
+            f"class_shares has {len(shares)} numbers, but the data have {num_classes} classes. Give one for each."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,8 +198,10 @@ class Duplicates:
 
     def line(self, class_names: tuple[str, ...]) -> str:
         """Each image with its label, the first few of many."""
-        shown = [f"{self.files[n] if self.files else f'image {i}'} ({class_names[label]})"
-                 for n, (i, label) in enumerate(zip(self.idx, self.labels))]
+        shown = [
+            f"{self.files[n] if self.files else f'image {i}'} ({class_names[label]})"
+            for n, (i, label) in enumerate(zip(self.idx, self.labels))
+        ]
         return ", ".join(shown[:4]) + (", ..." if len(shown) > 4 else "")
 
 
@@ -212,7 +238,11 @@ class Report:
             f"exact duplicates: {_count(self.num_duplicate_groups, 'group')} of images with the same pixels, "
             f"{len(self.conflicts):,} of them with different labels",
             *(f"  {group.line(self.class_names)}" for group in self.conflicts[:NAMED_DUPLICATES]),
-            *([f"  and {len(self.conflicts) - NAMED_DUPLICATES:,} more"] if len(self.conflicts) > NAMED_DUPLICATES else []),
+            *(
+                [f"  and {len(self.conflicts) - NAMED_DUPLICATES:,} more"]
+                if len(self.conflicts) > NAMED_DUPLICATES
+                else []
+            ),
         ]
 
     @property
@@ -220,8 +250,10 @@ class Report:
         """One sentence where images with the same pixels have different labels, or None."""
         if not self.conflicts:
             return None
-        return (f"{_count(len(self.conflicts), 'group')} of training images with the same pixels have different labels, such as "
-                f"{self.conflicts[0].line(self.class_names)}; at most one label of a group can be right.")
+        return (
+            f"{_count(len(self.conflicts), 'group')} of training images with the same pixels have different labels, such as "
+            f"{self.conflicts[0].line(self.class_names)}; at most one label of a group can be right."
+        )
 
 
 def _count(number: int, what: str) -> str:
@@ -237,7 +269,9 @@ def report(prepared: PreparedData) -> Report:
         class_counts=tuple(prepared.labels.bincount(minlength=prepared.num_classes).tolist()),
         num_train=len(prepared.labels),
         num_test=0 if prepared.test_labels is None else len(prepared.test_labels),
-        height=height, width=width, channels=channels,
+        height=height,
+        width=width,
+        channels=channels,
         nbytes=prepared.nbytes,
         num_duplicate_groups=len(groups),
         conflicts=tuple(group for group in groups if not group.have_one_label),
@@ -252,5 +286,6 @@ def _duplicates(prepared: PreparedData) -> list[Duplicates]:
     labels, files = prepared.labels.tolist(), prepared.train_files
     return [
         Duplicates(idx=tuple(idx), labels=tuple(labels[i] for i in idx), files=files and tuple(files[i] for i in idx))
-        for idx in same.values() if len(idx) > 1
+        for idx in same.values()
+        if len(idx) > 1
     ]

@@ -43,7 +43,10 @@ class Rounded:
     @property
     def rows(self) -> np.ndarray:
         """(R, N) float32."""
-        low, width = self.bounds[:, :1].astype(np.float64), np.ptp(self.bounds.astype(np.float64), axis=1, keepdims=True)
+        low, width = (
+            self.bounds[:, :1].astype(np.float64),
+            np.ptp(self.bounds.astype(np.float64), axis=1, keepdims=True),
+        )
         found = np.rint(low + self.codes * (width / STEPS)).astype(np.uint32).view(np.float32)
         found[self.exact] = self.values
         return found
@@ -51,8 +54,12 @@ class Rounded:
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """As they are stored: high bytes apart from low ones, which do not compress."""
         planes = np.stack([self.codes >> 8, self.codes & 0xFF]).astype(np.uint8)
-        return {f"{name}.planes": planes, f"{name}.bounds": self.bounds, f"{name}.exact": np.flatnonzero(self.exact).astype(np.uint32),
-                f"{name}.values": self.values}
+        return {
+            f"{name}.planes": planes,
+            f"{name}.bounds": self.bounds,
+            f"{name}.exact": np.flatnonzero(self.exact).astype(np.uint32),
+            f"{name}.values": self.values,
+        }
 
     @classmethod
     def from_arrays(cls, name: str, arrays: Mapping[str, np.ndarray], rows: int, samples: int) -> Rounded:
@@ -67,7 +74,12 @@ class Rounded:
             raise ValueError(f"{name}.bounds are no smallest and largest values")
         exact = np.zeros(rows * samples, bool)
         exact[places] = True
-        return cls(codes=planes[0].astype(np.uint16) << 8 | planes[1], bounds=bounds, exact=exact.reshape(rows, samples), values=values)
+        return cls(
+            codes=planes[0].astype(np.uint16) << 8 | planes[1],
+            bounds=bounds,
+            exact=exact.reshape(rows, samples),
+            values=values,
+        )
 
 
 def pack_labels(rows: np.ndarray) -> np.ndarray:
@@ -99,7 +111,11 @@ def checked(arrays: Mapping[str, np.ndarray], name: str, kind: type, shape: tupl
     array = arrays.get(name)
     if array is None:
         raise ValueError(f"it lacks the array {name!r}")
-    fits = array.dtype == kind and array.ndim == len(shape) and all(want in (None, there) for want, there in zip(shape, array.shape))
+    fits = (
+        array.dtype == kind
+        and array.ndim == len(shape)
+        and all(want in (None, there) for want, there in zip(shape, array.shape))
+    )
     if not fits:
         raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, expected {np.dtype(kind)} {shape}")
     return array

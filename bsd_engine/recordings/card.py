@@ -38,7 +38,9 @@ def facts_of(run: RunReader) -> dict[str, int | float]:
     if rates:
         facts["peak_attack_success_rate"] = max(rates)
     if states and states[-1].clean_mask is not None:
-        facts["fewest_in_pool"] = int(np.bincount(run.labels[states[-1].clean_mask], minlength=len(run.class_names)).min())
+        facts["fewest_in_pool"] = int(
+            np.bincount(run.labels[states[-1].clean_mask], minlength=len(run.class_names)).min()
+        )
     if run.truth is not None:
         facts["poison"] = int(run.truth.is_poison.sum())
     return facts

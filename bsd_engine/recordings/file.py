@@ -19,18 +19,32 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bsd_engine.files import bounded
 from bsd_engine.errors import RunFolderError
+from bsd_engine.files import bounded
 
 FORMAT_VERSION = 1
 HEAD = "recording.json"
 MOST_FILE_BYTES = 100_000_000
 MOST_UNPACKED_BYTES = 500_000_000
 MOST_MEMBERS = 5_000
-_NAMES = re.compile(r"recording\.json|config\.json|samples\.npz|truth\.npz|files\.json|summary\.json|undefended\.pt|arrays\.npz"
-                    r"|epochs/\d{5}\.npz|checkpoints/\d{5}\.pt")
-_BROKEN = (OSError, ValueError, zipfile.BadZipFile, zlib.error, KeyError, EOFError, RuntimeError, NotImplementedError, OverflowError,
-           IndexError, TypeError, MemoryError)
+_NAMES = re.compile(
+    r"recording\.json|config\.json|samples\.npz|truth\.npz|files\.json|summary\.json|undefended\.pt|arrays\.npz"
+    r"|epochs/\d{5}\.npz|checkpoints/\d{5}\.pt"
+)
+_BROKEN = (
+    OSError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+    KeyError,
+    EOFError,
+    RuntimeError,
+    NotImplementedError,
+    OverflowError,
+    IndexError,
+    TypeError,
+    MemoryError,
+)
 
 
 def write_members(members: Mapping[str, bytes]) -> bytes:
@@ -78,7 +92,9 @@ def _head(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     if type(version) is not int or version < 1:
         raise ValueError("it names no format version")
     if version > FORMAT_VERSION:
-        raise RunFolderError(f"The recording {path.name} has format {version}, this program reads up to {FORMAT_VERSION}; update the program.")
+        raise RunFolderError(
+            f"The recording {path.name} has format {version}, this program reads up to {FORMAT_VERSION}; update the program."
+        )
     return head
 
 
@@ -94,7 +110,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     return content
 
 
-class naming:  # noqa: N801 - a context manager
+class naming:
     """Turn what is wrong with a recording's file into one sentence."""
 
     def __init__(self, path: Path) -> None:
@@ -106,5 +122,7 @@ class naming:  # noqa: N801 - a context manager
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if isinstance(error, _BROKEN):
             what = " ".join((str(error) or type(error).__name__).split())[:200].rstrip(".")
-            raise RunFolderError(f"The recording {self.path.name} cannot be read: {what}. The file is cut or damaged; get it again, or remake it "
-                                 "with assets/build_recordings.py.") from None
+            raise RunFolderError(
+                f"The recording {self.path.name} cannot be read: {what}. The file is cut or damaged; get it again, or remake it "
+                "with assets/build_recordings.py."
+            ) from None

@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 
 from bsd_engine.data import bundled
+from bsd_engine.errors import RunFolderError
 from bsd_engine.files import bounded
 from bsd_engine.files.bounded import Stamp
-from bsd_engine.errors import RunFolderError
 from bsd_engine.recordings.arrays import Rounded, checked, unpack_labels, unpack_masks
 from bsd_engine.recordings.card import Card, sentence_of
 from bsd_engine.recordings.file import MOST_FILE_BYTES, naming, read_head, read_members
@@ -38,15 +38,28 @@ from bsd_engine.runs.epoch_file import pack_epoch, unpack_epoch
 from bsd_engine.runs.reader import FORMAT_VERSION as RUN_FORMAT
 from bsd_engine.runs.reader import storage_errors
 
-__all__ = ["NAMES", "PREFIX", "Card", "Recording", "describe", "folder_of", "names", "open_file", "open_recording", "pack"]
+__all__ = [
+    "NAMES",
+    "PREFIX",
+    "Card",
+    "Recording",
+    "describe",
+    "folder_of",
+    "names",
+    "open_file",
+    "open_recording",
+    "pack",
+]
 
 FOLDER = Path(__file__).parents[2] / "assets/recordings"
 SUFFIX = ".bsdrec"
 PREFIX = "recording-"
 """Of the name of an unpacked folder, which is the run's id."""
 NAMES = ("healthy", "collapse-poison", "collapse-classes", "wrong-target", "no-attack", "clean-label")
-NO_BRANCH = ("This is a recording: it holds the models' weights but not the optimisers' state, so no training can go on from it. "
-             "Start a run with its settings on the page Run, or with its command.")
+NO_BRANCH = (
+    "This is a recording: it holds the models' weights but not the optimisers' state, so no training can go on from it. "
+    "Start a run with its settings on the page Run, or with its command."
+)
 """Why a recording is neither resumed nor branched from."""
 _CONTENTS = "recording-files.json"
 _opening = threading.Lock()
@@ -121,7 +134,7 @@ def _digest(path: Path, stamp: Stamp) -> str:
     return hashlib.blake2b(bounded.read_bytes(path, MOST_FILE_BYTES), digest_size=8).hexdigest()
 
 
-# -- into the cache -------------------------------------------------------------------------------------------------------
+# -- into the cache --------------------------------------------------------------------------------
 
 
 def _is_whole(folder: Path) -> bool:
@@ -170,7 +183,7 @@ def _json(content: dict[str, Any]) -> bytes:
     return (json.dumps(content) + "\n").encode()
 
 
-# -- out of the file ------------------------------------------------------------------------------------------------------
+# -- out of the file -------------------------------------------------------------------------------
 
 
 def unpacked(path: Path) -> dict[str, bytes]:
@@ -198,12 +211,16 @@ def unpacked(path: Path) -> dict[str, bytes]:
 
 def _rows_of(head: dict[str, Any]) -> dict[str, list[int]]:
     rows = head["rows"]
-    if not isinstance(rows, dict) or any(type(e) is not int or not -1 <= e < 100_000 for epochs in rows.values() for e in epochs):
+    if not isinstance(rows, dict) or any(
+        type(e) is not int or not -1 <= e < 100_000 for epochs in rows.values() for e in epochs
+    ):
         raise ValueError("it does not say which epochs its arrays are of")
     return rows
 
 
-def _columns(rows: dict[str, list[int]], arrays: dict[str, np.ndarray], samples: int) -> dict[str, dict[int, np.ndarray]]:
+def _columns(
+    rows: dict[str, list[int]], arrays: dict[str, np.ndarray], samples: int
+) -> dict[str, dict[int, np.ndarray]]:
     """The stacked arrays by epoch."""
     columns: dict[str, dict[int, np.ndarray]] = {}
     for name in (*LOSSES, "oss_score", "oss_distances"):
@@ -221,7 +238,9 @@ def _columns(rows: dict[str, list[int]], arrays: dict[str, np.ndarray], samples:
     if epochs := rows.get("clean_mask", []):
         columns["clean_mask"] = dict(zip(epochs, unpack_masks("clean_mask", arrays, len(epochs), samples)))
     if epochs := rows.get("landmark_features", []):
-        columns["landmark_features"] = dict(zip(epochs, checked(arrays, "landmark_features", np.float16, (len(epochs), None, None))))
+        columns["landmark_features"] = dict(
+            zip(epochs, checked(arrays, "landmark_features", np.float16, (len(epochs), None, None)))
+        )
     return columns
 
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from bsd_engine.files import bounded
-from bsd_engine.runs.epoch_file import pack_epoch
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.events import EpochState
+from bsd_engine.files import bounded
 from bsd_engine.recordings.arrays import Rounded, pack_labels, pack_masks
 from bsd_engine.recordings.card import Card, facts_of, sentence_of
 from bsd_engine.recordings.file import FORMAT_VERSION, HEAD, write_members
+from bsd_engine.runs.epoch_file import pack_epoch
 from bsd_engine.runs.reader import RunReader, checkpoint_paths, write_atomic
 
 LOSSES = ("altruistic_loss", "main_loss")
@@ -57,12 +57,20 @@ def pack(run: Path, out: Path, card: Card, *, undefended: Path | None = None) ->
     arrays = {**_losses(rounded, rows, states), **_others(states, rows), **_maps(reader, rows), **_images(reader)}
     numbers = {**reader.summary, **facts_of(reader), **_plain_numbers(undefended)}
     sentence_of(card.template, numbers)
-    head = {"format_version": FORMAT_VERSION, "card": asdict(card), "numbers": numbers, "rows": rows,
-            "images_crc": zlib.crc32(np.ascontiguousarray(reader.images))}
+    head = {
+        "format_version": FORMAT_VERSION,
+        "card": asdict(card),
+        "numbers": numbers,
+        "rows": rows,
+        "images_crc": zlib.crc32(np.ascontiguousarray(reader.images)),
+    }
     members = {
         HEAD: (json.dumps(head, indent=1, allow_nan=False) + "\n").encode(),
-        **{name: (run / name).read_bytes() for name in ("config.json", "summary.json", "samples.npz", "truth.npz", "files.json")
-           if (run / name).exists()},
+        **{
+            name: (run / name).read_bytes()
+            for name in ("config.json", "summary.json", "samples.npz", "truth.npz", "files.json")
+            if (run / name).exists()
+        },
         "arrays.npz": _npz(arrays),
         **{f"epochs/{state.epoch:05d}.npz": pack_epoch(_without_stacked(state)) for state in states},
         **_weights(reader, undefended),
@@ -82,7 +90,7 @@ def _without_stacked(state: EpochState) -> EpochState:
     return replace(state, **dict.fromkeys(STACKED))
 
 
-# -- rounding that keeps the decisions ------------------------------------------------------------------------------------
+# -- rounding that keeps the decisions -------------------------------------------------------------
 
 
 def round_losses(reader: RunReader, states: list[EpochState]) -> dict[str, Rounded]:
@@ -92,7 +100,11 @@ def round_losses(reader: RunReader, states: list[EpochState]) -> dict[str, Round
     changed sides are kept exactly, and it is decided again. Two samples that are kept exactly cannot change sides with each
     other, so that this ends; a row that it does not help (a random pool depends on a count alone) is kept whole.
     """
-    scores = {name: np.stack([getattr(s, name) for s in states if getattr(s, name) is not None]) for name in LOSSES if _has(states, name)}
+    scores = {
+        name: np.stack([getattr(s, name) for s in states if getattr(s, name) is not None])
+        for name in LOSSES
+        if _has(states, name)
+    }
     if _has(states, "oss_distances"):
         scores["oss_distances"] = np.concatenate([s.oss_distances for s in states if s.oss_distances is not None])
     if any(_own_score(s) for s in states):
@@ -175,17 +187,24 @@ def _decisions(reader: RunReader, states: list[EpochState]) -> dict[int, np.ndar
 
     first, losses = preview.distance_epoch(config, own), preview.loss_epoch(config, own)
     if first < len(states):
-        decide(first, lambda: preview.first_pool(config, own, labels, preview.first_scores(config, own, states[losses], states[first])))
+        decide(
+            first,
+            lambda: preview.first_pool(
+                config, own, labels, preview.first_scores(config, own, states[losses], states[first])
+            ),
+        )
     for state in states:
         if state.stage in ("class_completion", "selective_drop"):
             decide(state.epoch, lambda state=state: preview.later_pool(config, own, labels, state))
     return found
 
 
-# -- the arrays -----------------------------------------------------------------------------------------------------------
+# -- the arrays ------------------------------------------------------------------------------------
 
 
-def _losses(rounded: Mapping[str, Rounded], rows: dict[str, list[int]], states: list[EpochState]) -> dict[str, np.ndarray]:
+def _losses(
+    rounded: Mapping[str, Rounded], rows: dict[str, list[int]], states: list[EpochState]
+) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
     for name, part in rounded.items():
         rows[name] = list(_places(states, name))
@@ -204,7 +223,11 @@ def _others(states: list[EpochState], rows: dict[str, list[int]]) -> dict[str, n
         if there:
             rows[name] = [s.epoch for s in there]
             values = [getattr(s, name) for s in there]
-            arrays[name] = packed(np.stack([v[:, :SHOWN_COMPONENTS].astype(np.float16) if name == "landmark_features" else v for v in values]))
+            arrays[name] = packed(
+                np.stack(
+                    [v[:, :SHOWN_COMPONENTS].astype(np.float16) if name == "landmark_features" else v for v in values]
+                )
+            )
     return arrays
 
 
@@ -222,7 +245,11 @@ def _images(reader: RunReader) -> dict[str, np.ndarray]:
         return {"images": images}
     idx, clean = base
     changed = np.flatnonzero((images != clean).any(axis=(1, 2, 3)))
-    return {"source_idx": idx.astype(np.uint32), "changed_idx": changed.astype(np.uint32), "changes": images[changed] - clean[changed]}
+    return {
+        "source_idx": idx.astype(np.uint32),
+        "changed_idx": changed.astype(np.uint32),
+        "changes": images[changed] - clean[changed],
+    }
 
 
 def _bundled_base(reader: RunReader) -> tuple[np.ndarray, np.ndarray] | None:
@@ -236,7 +263,7 @@ def _bundled_base(reader: RunReader) -> tuple[np.ndarray, np.ndarray] | None:
     return source.source_idx.numpy(), source.train_images.numpy()
 
 
-# -- weights --------------------------------------------------------------------------------------------------------------
+# -- weights ---------------------------------------------------------------------------------------
 
 
 def _weights(reader: RunReader, undefended: Path | None) -> dict[str, bytes]:
@@ -244,18 +271,31 @@ def _weights(reader: RunReader, undefended: Path | None) -> dict[str, bytes]:
     from bsd_engine.runs import checkpoints
     from bsd_engine.training.undefended import WEIGHTS_FILE
 
-    ends = [path for path in checkpoint_paths(reader.path) if int(path.stem) in (*reader.config.schedule.stage_ends, reader.epochs[-1])]
+    ends = [
+        path
+        for path in checkpoint_paths(reader.path)
+        if int(path.stem) in (*reader.config.schedule.stage_ends, reader.epochs[-1])
+    ]
     members = {}
     for path in ends[-WEIGHTS_EPOCHS:]:
         content = checkpoints.read(path)
-        kept = {"version": content["version"], "epoch": content["epoch"], "fingerprint": content["fingerprint"], "weights_only": True,
-                "models": {name: _halved(content["models"][name]) for name in ("averaged", "altruistic")}}
+        kept = {
+            "version": content["version"],
+            "epoch": content["epoch"],
+            "fingerprint": content["fingerprint"],
+            "weights_only": True,
+            "models": {name: _halved(content["models"][name]) for name in ("averaged", "altruistic")},
+        }
         members[f"checkpoints/{path.name}"] = _saved(kept)
     if undefended is not None:
         content = checkpoints.read(undefended / WEIGHTS_FILE)
         if content["fingerprint"] != reader.fingerprint:
-            raise RunFolderError(f"{undefended} was trained on other data than {reader.path} (fingerprints differ); train it on the same.")
-        members[WEIGHTS_FILE] = _saved({**content, "models": {name: _halved(weights) for name, weights in content["models"].items()}})
+            raise RunFolderError(
+                f"{undefended} was trained on other data than {reader.path} (fingerprints differ); train it on the same."
+            )
+        members[WEIGHTS_FILE] = _saved(
+            {**content, "models": {name: _halved(weights) for name, weights in content["models"].items()}}
+        )
     return members
 
 

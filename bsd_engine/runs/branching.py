@@ -12,11 +12,37 @@ KEPT_GROUPS = ("data", "attack", "model")
 FREE = ("altruistic_epochs", "t1", "init_epochs", "t2", "t3", "undefended_epochs", "undefended_lr", "undefended_drops")
 """Lengths of stages, for which the stages themselves are compared, and settings of another training."""
 READ_BY = {
-    "altruistic warm-up": ("altruistic_lr", "altruistic_batch", "altruistic_loss", "lga_gamma", "altruistic_model", "vote_pass", "split_augment",
-                           "sce_weights", "sce_bounds"),
-    "OSS warm-up": ("iterations", "main_lr", "labeled_batch", "unlabeled_batch", "lambda_u", "rampup", "temperature", "mixup_alpha", "ema",
-                    "bn_mode", "guess_updates_bn", "altruistic_update", "target_estimator", "class_shares", "no_attack", "assume_target",
-                    "all_to_all", "oss_warmup_unlabeled"),
+    "altruistic warm-up": (
+        "altruistic_lr",
+        "altruistic_batch",
+        "altruistic_loss",
+        "lga_gamma",
+        "altruistic_model",
+        "vote_pass",
+        "split_augment",
+        "sce_weights",
+        "sce_bounds",
+    ),
+    "OSS warm-up": (
+        "iterations",
+        "main_lr",
+        "labeled_batch",
+        "unlabeled_batch",
+        "lambda_u",
+        "rampup",
+        "temperature",
+        "mixup_alpha",
+        "ema",
+        "bn_mode",
+        "guess_updates_bn",
+        "altruistic_update",
+        "target_estimator",
+        "class_shares",
+        "no_attack",
+        "assume_target",
+        "all_to_all",
+        "oss_warmup_unlabeled",
+    ),
     # The distances of the OSS warm-up are recorded and decide nothing before the split at T1.
     "first split": ("alpha", "beta", "als_init_ratio", "als_snapshot", "init_combine", "oss_distance", "feature_norm"),
     "class completion": ("alpha_start", "completion", "count_by", "completion_ends"),
@@ -29,29 +55,42 @@ def check_same_past(old: BSDConfig, new: BSDConfig, epoch: int) -> None:
     """Raise `RunFolderError` where settings differ that the epochs up to a global, 0-based one have read."""
     for group in KEPT_GROUPS:
         if getattr(old, group) != getattr(new, group):
-            raise RunFolderError(f"The settings of {group} differ from those of the run to branch from; a branch keeps them.")
+            raise RunFolderError(
+                f"The settings of {group} differ from those of the run to branch from; a branch keeps them."
+            )
     if old.seed != new.seed:
         raise RunFolderError(f"seed is {new.seed}, but the run to branch from has {old.seed}; a branch keeps it.")
     moved = next((e for e in range(epoch + 1) if old.schedule.stage(e) != new.schedule.stage(e)), None)
     if moved is not None:
-        raise RunFolderError(f"Epoch {moved} would be of the stage {new.schedule.stage(moved)} instead of {old.schedule.stage(moved)}; "
-                             "branch from an earlier epoch, or keep the lengths of the stages before it.")
+        raise RunFolderError(
+            f"Epoch {moved} would be of the stage {new.schedule.stage(moved)} instead of {old.schedule.stage(moved)}; "
+            "branch from an earlier epoch, or keep the lengths of the stages before it."
+        )
     if epoch >= new.schedule.total_epochs:
-        raise RunFolderError(f"t3 is {new.schedule.t3}, which ends before epoch {epoch}; branch from an earlier epoch, or raise it.")
+        raise RunFolderError(
+            f"t3 is {new.schedule.t3}, which ends before epoch {epoch}; branch from an earlier epoch, or raise it."
+        )
     for reader, first in _first_epochs(old, new).items():
         for name in READ_BY[reader] if epoch >= first else ():
             was, would = (_setting(config, name) for config in (old, new))
             if was != would:
-                raise RunFolderError(f"{_SHOWN.get(name, name)} is {would!r}, but the {reader} before the branch has read {was!r}; "
-                                     "keep it, or branch from an earlier epoch.")
+                raise RunFolderError(
+                    f"{_SHOWN.get(name, name)} is {would!r}, but the {reader} before the branch has read {was!r}; "
+                    "keep it, or branch from an earlier epoch."
+                )
 
 
 def _first_epochs(old: BSDConfig, new: BSDConfig) -> dict[str, int]:
     """The first global epoch of each reader of settings."""
     schedule = old.schedule
     completion = schedule.t1 + schedule.init_epochs
-    starts = {"altruistic warm-up": -schedule.altruistic_epochs, "OSS warm-up": 0, "first split": schedule.t1, "class completion": completion,
-              "selective drop": max(completion, min(old.drop_start, new.drop_start))}
+    starts = {
+        "altruistic warm-up": -schedule.altruistic_epochs,
+        "OSS warm-up": 0,
+        "first split": schedule.t1,
+        "class completion": completion,
+        "selective drop": max(completion, min(old.drop_start, new.drop_start)),
+    }
     return {reader: schedule.altruistic_epochs + t for reader, t in starts.items()}
 
 
@@ -70,4 +109,6 @@ def _setting(config: BSDConfig, name: str) -> Any:
         return config.split.als_ratio
     if name == "drop_start":
         return config.drop_start
-    return next(getattr(getattr(config, group), name) for group, kind in GROUPS.items() if name in kind.__dataclass_fields__)
+    return next(
+        getattr(getattr(config, group), name) for group, kind in GROUPS.items() if name in kind.__dataclass_fields__
+    )

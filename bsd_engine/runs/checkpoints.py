@@ -26,12 +26,15 @@ def read(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
-    except Exception as error:  # noqa: BLE001 - torch raises many kinds for a damaged file
+    except Exception as error:
         raise ValueError(f"it is no checkpoint ({type(error).__name__})") from None
     if not isinstance(content, dict) or type(content.get("epoch")) is not int or content["epoch"] < 0:
         raise ValueError("it is no checkpoint of a run")
     for tensor in _tensors(content):
-        if tensor.layout != torch.strided or tensor.untyped_storage().nbytes() < math.prod(tensor.shape) * tensor.element_size():
+        if (
+            tensor.layout != torch.strided
+            or tensor.untyped_storage().nbytes() < math.prod(tensor.shape) * tensor.element_size()
+        ):
             raise ValueError("it holds a tensor whose values are not all there")
     return content
 
@@ -44,7 +47,10 @@ def _refuse_compressed(path: Path) -> None:
             members = archive.infolist()
     except (zipfile.BadZipFile, ValueError, RuntimeError) as error:
         raise ValueError(f"it is no checkpoint ({error})") from None
-    if any(m.compress_type != zipfile.ZIP_STORED for m in members) or sum(m.file_size for m in members) > path.stat().st_size:
+    if (
+        any(m.compress_type != zipfile.ZIP_STORED for m in members)
+        or sum(m.file_size for m in members) > path.stat().st_size
+    ):
         raise ValueError("it is compressed, which checkpoints are not")
 
 

@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
+from bsd_engine.events import EpochState
 from bsd_engine.files import bounded
 from bsd_engine.runs import validation
-from bsd_engine.events import EpochState
 
 ARRAYS = tuple(f.name for f in fields(EpochState) if "ndarray" in str(f.type))
 SCALARS = tuple(f.name for f in fields(EpochState) if f.name not in ARRAYS)
@@ -58,7 +58,9 @@ def unpack_epoch(content: bytes) -> EpochState:
     stored = bounded.unpack_arrays(content)
     if "scalars" not in stored:
         raise ValueError("it holds no epoch")
-    scalars = bounded.parse_object(stored.pop("scalars").tobytes(), finite=False)  # a verdict may stand out infinitely far
+    scalars = bounded.parse_object(
+        stored.pop("scalars").tobytes(), finite=False
+    )  # a verdict may stand out infinitely far
     shapes = scalars.pop("shapes", {})
     row = stored.pop("oss_score.row", None)
     arrays = dict(_unpacked(name, array, shapes, len(content)) for name, array in stored.items())
@@ -67,7 +69,9 @@ def unpack_epoch(content: bytes) -> EpochState:
     if unknown := (scalars.keys() - set(SCALARS)) | (arrays.keys() - set(ARRAYS)):
         raise ValueError(f"it holds {min(unknown)!r}, which an epoch has not")
     validation.check_scalars(scalars)
-    return EpochState(**{"altruistic_loss": None, "altruistic_prediction": None, "clean_ratio": None, **scalars, **arrays})
+    return EpochState(
+        **{"altruistic_loss": None, "altruistic_prediction": None, "clean_ratio": None, **scalars, **arrays}
+    )
 
 
 def _row_of(state: EpochState) -> int | None:
@@ -80,7 +84,13 @@ def _row_of(state: EpochState) -> int | None:
 
 
 def _row(distances: np.ndarray | None, row: np.ndarray) -> np.ndarray:
-    if distances is None or distances.ndim != 2 or row.dtype != np.uint8 or row.shape != (1,) or row[0] >= len(distances):
+    if (
+        distances is None
+        or distances.ndim != 2
+        or row.dtype != np.uint8
+        or row.shape != (1,)
+        or row[0] >= len(distances)
+    ):
         raise ValueError("its OSS score is a row of distances that are not there")
     return distances[row[0]].copy()
 
@@ -103,7 +113,13 @@ def _unpacked(name: str, array: np.ndarray, shapes: Any, most: int) -> tuple[str
     if not kind:
         return name, array
     shape = shapes.get(name) if isinstance(shapes, dict) else None
-    if kind not in _UNPACK or array.dtype != np.uint8 or array.ndim != 1 or not _is_shape(shape) or math.prod(shape) > most:
+    if (
+        kind not in _UNPACK
+        or array.dtype != np.uint8
+        or array.ndim != 1
+        or not _is_shape(shape)
+        or math.prod(shape) > most
+    ):
         raise ValueError(f"it holds {name!r} packed in no known way")
     return name, _UNPACK[kind](array.tobytes(), math.prod(shape)).reshape(shape)
 

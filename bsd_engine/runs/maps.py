@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bsd_engine.errors import RunFolderError
 from bsd_engine.compute.projection import umap_map
+from bsd_engine.errors import RunFolderError
 from bsd_engine.runs.reader import RunReader, write_atomic
 
 POLL_SECONDS = 0.5
@@ -38,7 +38,9 @@ def _add_map(reader: RunReader, epoch: int) -> None:
     state = reader.epoch(epoch)
     if state.landmark_features is None:
         raise RunFolderError(f"{reader.path} has no landmark features in epoch {epoch}; it cannot be mapped.")
-    earlier = [e for e in reader.map_epochs if e < epoch and (reader.epoch(e).main_loss is None) == (state.main_loss is None)]
+    earlier = [
+        e for e in reader.map_epochs if e < epoch and (reader.epoch(e).main_loss is None) == (state.main_loss is None)
+    ]
     previous = reader.map(earlier[-1]) if earlier else None
     xy = umap_map(state.landmark_features.astype(np.float32), previous)
     buffer = io.BytesIO()

@@ -37,12 +37,12 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from bsd_engine.files import bounded
-from bsd_engine.runs import validation
 from bsd_engine.config.settings import BSDConfig
-from bsd_engine.runs.epoch_file import pack_epoch, unpack_epoch
 from bsd_engine.errors import RunFolderError, StorageError
 from bsd_engine.events import EpochState
+from bsd_engine.files import bounded
+from bsd_engine.runs import validation
+from bsd_engine.runs.epoch_file import pack_epoch, unpack_epoch
 
 FORMAT_VERSION = 3
 """2: the OSS warm-up records all three distances and the nearest class. 3: epochs are packed (`epoch_file`). Older folders are read."""
@@ -97,7 +97,9 @@ def make_folder(path: Path) -> None:
     """Make a folder for a run; one with files in it raises `RunFolderError`."""
     with storage_errors(path):
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise RunFolderError(f"{path} is not an empty folder; give a new one, or resume the run in it with --resume {path}.")
+            raise RunFolderError(
+                f"{path} is not an empty folder; give a new one, or resume the run in it with --resume {path}."
+            )
         path.mkdir(parents=True, exist_ok=True)
 
 
@@ -114,8 +116,9 @@ def _npz(**arrays: np.ndarray) -> bytes:
 def _npy(array: np.ndarray) -> Iterator[bytes]:
     """An .npy file in parts, for arrays in any order of memory that may be as large as the memory."""
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False,
-                                                  "shape": array.shape})
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
+    )
     yield header.getvalue()
     rows = max(1, _PART_BYTES * len(array) // max(1, array.nbytes))
     for start in range(0, len(array), rows):
@@ -139,10 +142,21 @@ class RunWriter:
         self._lock = self._take_lock()
 
     @classmethod
-    def create(cls, path: Path, config: BSDConfig, *, fingerprint: str, class_names: tuple[str, ...], images: np.ndarray,
-               labels: np.ndarray, landmark_idx: np.ndarray, is_poison: np.ndarray | None,
-               original_labels: np.ndarray | None, branched_from: dict[str, Any] | None = None,
-               files: tuple[str, ...] | None = None) -> RunWriter:
+    def create(
+        cls,
+        path: Path,
+        config: BSDConfig,
+        *,
+        fingerprint: str,
+        class_names: tuple[str, ...],
+        images: np.ndarray,
+        labels: np.ndarray,
+        landmark_idx: np.ndarray,
+        is_poison: np.ndarray | None,
+        original_labels: np.ndarray | None,
+        branched_from: dict[str, Any] | None = None,
+        files: tuple[str, ...] | None = None,
+    ) -> RunWriter:
         """A new run folder, with everything that stays the same for the whole run.
 
         A branch says where it comes from: {"run": id, "epoch": last epoch taken over}.
@@ -160,16 +174,21 @@ class RunWriter:
                 writer._write("files.json", _json({"files": files}))
             if is_poison is not None:
                 writer._write("truth.npz", _npz(is_poison=is_poison, original_labels=original_labels))
-            writer._write("config.json", _json({
-                "format_version": FORMAT_VERSION,
-                "created": datetime.now().astimezone().isoformat(timespec="seconds"),
-                "config": config.to_dict(),
-                "fingerprint": fingerprint,
-                "class_names": list(class_names),
-                "num_samples": len(labels),
-                "truth_known": is_poison is not None,
-                "branched_from": branched_from,
-            }))
+            writer._write(
+                "config.json",
+                _json(
+                    {
+                        "format_version": FORMAT_VERSION,
+                        "created": datetime.now().astimezone().isoformat(timespec="seconds"),
+                        "config": config.to_dict(),
+                        "fingerprint": fingerprint,
+                        "class_names": list(class_names),
+                        "num_samples": len(labels),
+                        "truth_known": is_poison is not None,
+                        "branched_from": branched_from,
+                    }
+                ),
+            )
         except BaseException:
             writer.close()
             raise
@@ -216,7 +235,9 @@ class RunWriter:
         before = max((number for number in numbers if number < epoch), default=None)
         for number, old in numbers.items():
             if number > epoch or number not in (epoch, before, *keep):
-                with contextlib.suppress(OSError):  # one too many does no harm; a folder that cannot be written has said so
+                with contextlib.suppress(
+                    OSError
+                ):  # one too many does no harm; a folder that cannot be written has said so
                     old.unlink(missing_ok=True)
 
     def progress(self, *, min_interval: float = 0.0, **values: Any) -> None:
@@ -250,7 +271,9 @@ class RunWriter:
 def read_commands(path: Path) -> list[Command]:
     """Commands given so far, oldest first; none where they cannot be read."""
     try:
-        lines = bounded.read_bytes(path / "commands.jsonl", bounded.MOST_JSON_BYTES).decode(errors="replace").splitlines()
+        lines = (
+            bounded.read_bytes(path / "commands.jsonl", bounded.MOST_JSON_BYTES).decode(errors="replace").splitlines()
+        )
     except (OSError, ValueError):
         return []
     return [command for command in map(_command_of, lines) if command]
@@ -295,7 +318,9 @@ class RunReader:
         self.path = Path(path)
         info = self._read_json("config.json", checked=False)  # a newer version may hold other kinds of values
         if info is None:
-            raise RunFolderError(f"{self.path} is not a run folder (no config.json); choose a folder that a run has written.")
+            raise RunFolderError(
+                f"{self.path} is not a run folder (no config.json); choose a folder that a run has written."
+            )
         version = info.get("format_version")
         if isinstance(version, int) and version > FORMAT_VERSION:
             raise RunFolderError(
@@ -403,7 +428,9 @@ class RunReader:
     @property
     def can_resume(self) -> bool:
         """Whether nobody writes the folder, and there is a checkpoint to go on from or at most one epoch to train again."""
-        return self.status in ("interrupted", "stopped", "failed") and (bool(checkpoint_paths(self.path)) or self.begins_again)
+        return self.status in ("interrupted", "stopped", "failed") and (
+            bool(checkpoint_paths(self.path)) or self.begins_again
+        )
 
     @property
     def begins_again(self) -> bool:
@@ -512,7 +539,9 @@ def checkpoint_paths(path: Path) -> list[Path]:
 
 def list_runs(root: Path) -> list[Path]:
     """Run folders below `root`, newest first, whatever they are called now; those that cannot be read come last."""
-    return sorted((p.parent for p in Path(root).glob("*/config.json")), key=lambda p: (_created(p), p.name), reverse=True)
+    return sorted(
+        (p.parent for p in Path(root).glob("*/config.json")), key=lambda p: (_created(p), p.name), reverse=True
+    )
 
 
 def _created(path: Path) -> float:

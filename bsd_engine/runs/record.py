@@ -11,20 +11,22 @@ from typing import Any
 
 import torch
 
-from bsd_engine.runs import checkpoints
-from bsd_engine.runs.branching import check_same_past
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError, RunFolderError, TrainingError
 from bsd_engine.events import EpochFinished, Event, IterationDone, RunFinished
 from bsd_engine.prepare.prepare import PreparedData, prepare
 from bsd_engine.recordings.library import NO_BRANCH
+from bsd_engine.runs import checkpoints
+from bsd_engine.runs.branching import check_same_past
 from bsd_engine.runs.reader import RunReader, RunWriter, checkpoint_paths, read_commands
 from bsd_engine.training.trainer import BSDTrainer
 
 OnEvent = Callable[[Event], None]
 
 
-def record_run(config: BSDConfig, path: Path, *, prepared: PreparedData | None = None, on_event: OnEvent | None = None) -> dict[str, Any]:
+def record_run(
+    config: BSDConfig, path: Path, *, prepared: PreparedData | None = None, on_event: OnEvent | None = None
+) -> dict[str, Any]:
     """Train into a new run folder, obeying the commands given to it; returns the summary.
 
     Raises `BSDError` with one sentence; bad settings and data raise before the folder is made.
@@ -35,8 +37,15 @@ def record_run(config: BSDConfig, path: Path, *, prepared: PreparedData | None =
         return _record(trainer, writer, on_event, seconds_before=0.0)
 
 
-def branch_run(source: Path, epoch: int | None, config: BSDConfig, path: Path, *, prepared: PreparedData | None = None,
-               on_event: OnEvent | None = None) -> dict[str, Any]:
+def branch_run(
+    source: Path,
+    epoch: int | None,
+    config: BSDConfig,
+    path: Path,
+    *,
+    prepared: PreparedData | None = None,
+    on_event: OnEvent | None = None,
+) -> dict[str, Any]:
     """Train into a new run folder from a checkpoint of another run, with other settings for the epochs after it.
 
     Parameters
@@ -56,23 +65,35 @@ def branch_run(source: Path, epoch: int | None, config: BSDConfig, path: Path, *
     check_same_past(reader.config, config, epoch)
     prepared = prepared or prepare(config)
     if prepared.fingerprint != reader.fingerprint:
-        raise RunFolderError(f"{source} was trained on other data (fingerprints differ); branch with the data of the run.")
+        raise RunFolderError(
+            f"{source} was trained on other data (fingerprints differ); branch with the data of the run."
+        )
     trainer = _restored(config, prepared, checkpoint, source)
     seconds = _seconds_before(reader, trainer.first_epoch)
     with _new_folder(config, prepared, path, branched_from={"run": reader.run_id, "epoch": epoch}) as writer:
         for e in range(trainer.first_epoch):
             writer.epoch(reader.epoch(e))
-        _write_checkpoint(writer, epoch, checkpoint, config.schedule.stage_ends)  # so that the branch resumes, too, if it dies in its first epoch
+        _write_checkpoint(
+            writer, epoch, checkpoint, config.schedule.stage_ends
+        )  # so that the branch resumes, too, if it dies in its first epoch
         return _record(trainer, writer, on_event, seconds_before=seconds)
 
 
-def _new_folder(config: BSDConfig, prepared: PreparedData, path: Path, branched_from: dict[str, Any] | None = None) -> RunWriter:
+def _new_folder(
+    config: BSDConfig, prepared: PreparedData, path: Path, branched_from: dict[str, Any] | None = None
+) -> RunWriter:
     truth = prepared.is_poison is not None
     return RunWriter.create(
-        Path(path), config, fingerprint=prepared.fingerprint, class_names=prepared.class_names,
-        images=prepared.images.permute(0, 3, 1, 2).numpy(), labels=prepared.labels.numpy(),
-        landmark_idx=prepared.landmark_idx.numpy(), is_poison=prepared.is_poison.numpy() if truth else None,
-        original_labels=prepared.original_labels.numpy() if truth else None, branched_from=branched_from,
+        Path(path),
+        config,
+        fingerprint=prepared.fingerprint,
+        class_names=prepared.class_names,
+        images=prepared.images.permute(0, 3, 1, 2).numpy(),
+        labels=prepared.labels.numpy(),
+        landmark_idx=prepared.landmark_idx.numpy(),
+        is_poison=prepared.is_poison.numpy() if truth else None,
+        original_labels=prepared.original_labels.numpy() if truth else None,
+        branched_from=branched_from,
         files=prepared.train_files,
     )
 
@@ -85,11 +106,15 @@ def resume_run(path: Path, *, prepared: PreparedData | None = None, on_event: On
     reader = RunReader(path)
     if reader.status == "finished":
         raise RunFolderError(f"{path} is finished; there is nothing to resume. Start a new run instead.")
-    old_commands = len(read_commands(path))  # counted now: a stop that is given while data are prepared is for this writer
+    old_commands = len(
+        read_commands(path)
+    )  # counted now: a stop that is given while data are prepared is for this writer
     checkpoint = None if reader.begins_again else load_checkpoint(path)
     prepared = prepared or prepare(reader.config)
     if prepared.fingerprint != reader.fingerprint:
-        raise RunFolderError(f"{path} was trained on other data (fingerprints differ); resume with the data of the run.")
+        raise RunFolderError(
+            f"{path} was trained on other data (fingerprints differ); resume with the data of the run."
+        )
     trainer = _restored(reader.config, prepared, checkpoint, path)
     seconds = _seconds_before(reader, trainer.first_epoch)
     with RunWriter(Path(path)) as writer:
@@ -108,7 +133,9 @@ def _restored(config: BSDConfig, prepared: PreparedData, checkpoint: dict[str, A
         if checkpoint is None or _is_out_of_memory(error):
             raise
         what = str(error).strip().splitlines()[0]
-        raise RunFolderError(f"The checkpoint of {path} does not fit its settings ({what}); start the run again in a new folder.") from None
+        raise RunFolderError(
+            f"The checkpoint of {path} does not fit its settings ({what}); start the run again in a new folder."
+        ) from None
 
 
 def _seconds_before(reader: RunReader, epochs: int) -> float:
@@ -127,7 +154,9 @@ def load_checkpoint(path: Path, epoch: int | None = None) -> dict[str, Any]:
         chosen = [file for file in files if int(file.stem) == epoch]
         if not chosen:
             there = ", ".join(str(int(file.stem)) for file in files) or "none"
-            raise RunFolderError(f"{path} has no checkpoint after epoch {epoch}; there are those after the epochs {there}.")
+            raise RunFolderError(
+                f"{path} has no checkpoint after epoch {epoch}; there are those after the epochs {there}."
+            )
         files = chosen
     for file in reversed(files):
         try:
@@ -178,8 +207,10 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 def _out_of_memory(error: Exception) -> str:
     what = (str(error).strip().splitlines() or ["no details"])[0]
-    return (f"The memory of the device or of the machine is used up ({what}). Finished epochs are kept: resume when other programs have "
-            "ended, or start again with smaller batches, a smaller width, fewer images or --device cpu.")
+    return (
+        f"The memory of the device or of the machine is used up ({what}). Finished epochs are kept: resume when other programs have "
+        "ended, or start again with smaller batches, a smaller width, fewer images or --device cpu."
+    )
 
 
 def _write(event: Event, writer: RunWriter, keep: tuple[int, ...]) -> None:
@@ -212,7 +243,12 @@ def _obey(writer: RunWriter, event: Event) -> None:
 
 def _where(event: Event) -> dict[str, Any]:
     if isinstance(event, IterationDone):
-        return {"epoch": event.epoch, "stage": event.stage, "iteration": event.iteration, "iterations": event.iterations}
+        return {
+            "epoch": event.epoch,
+            "stage": event.stage,
+            "iteration": event.iteration,
+            "iterations": event.iterations,
+        }
     if isinstance(event, EpochFinished):
         return {"epoch": event.state.epoch, "stage": event.state.stage, "iteration": 1, "iterations": 1}
     return {"epoch": 0, "stage": "altruistic_warmup", "iteration": 0, "iterations": 1}

@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bsd_engine.config.presets import preset
 from bsd_engine.config.settings import GROUPS, BSDConfig
 from bsd_engine.errors import ConfigError
-from bsd_engine.config.presets import preset
 
 OPTION_NAMES = {"target_label": "target", "t1": "warmup"}
 MOVING = ("t1", "t2", "t3")
@@ -31,7 +31,9 @@ def train_command(config: BSDConfig, *, branched_from: Mapping[str, Any] | None 
     try:
         base = preset(config.preset)
     except ConfigError:
-        raise ConfigError(f"The run names the preset {config.preset!r}, which this program does not have; its settings stand in its config.json.") from None
+        raise ConfigError(
+            f"The run names the preset {config.preset!r}, which this program does not have; its settings stand in its config.json."
+        ) from None
     return _line(["--preset", config.preset, *_options(config, base, groups=tuple(GROUPS))])
 
 
@@ -47,7 +49,9 @@ def _options(config: BSDConfig, base: BSDConfig | None, *, groups: tuple[str, ..
                 yield from _option(name, getattr(config, name))
     for group in groups:
         own, other = getattr(config, group), base and getattr(base, group)
-        differing = [f.name for f in dataclasses.fields(own) if other is None or getattr(own, f.name) != getattr(other, f.name)]
+        differing = [
+            f.name for f in dataclasses.fields(own) if other is None or getattr(own, f.name) != getattr(other, f.name)
+        ]
         if group == "schedule" and set(MOVING) & set(differing):
             differing = [name for name in differing if name not in MOVING] + list(MOVING)
         for name in differing:

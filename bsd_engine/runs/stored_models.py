@@ -29,14 +29,14 @@ import torch
 from torch import Tensor, nn
 
 from bsd_engine.compute import models, runtime
-from bsd_engine.files import bounded
-from bsd_engine.runs import checkpoints
 from bsd_engine.compute.augment import Normalizer
-from bsd_engine.files.bounded import Stamp
 from bsd_engine.config.settings import ModelConfig
 from bsd_engine.errors import RunFolderError
-from bsd_engine.runs.record import load_checkpoint
+from bsd_engine.files import bounded
+from bsd_engine.files.bounded import Stamp
+from bsd_engine.runs import checkpoints
 from bsd_engine.runs.reader import RunReader, checkpoint_paths
+from bsd_engine.runs.record import load_checkpoint
 from bsd_engine.training.trainer import CHECKPOINT_VERSION
 from bsd_engine.training.undefended import WEIGHTS_FILE
 
@@ -68,7 +68,12 @@ class StoredModels:
     def _built(cls, run: RunReader, checkpoint: dict[str, Any]) -> StoredModels:
         networks = {"averaged": run.config.model, "altruistic": run.config.altruistic_network}
         built = {name: _network(run, checkpoint, name, settings) for name, settings in networks.items()}
-        return cls(epoch=checkpoint["epoch"], main=built["averaged"], altruistic=built["altruistic"], normalize=_normalizer_of(run))
+        return cls(
+            epoch=checkpoint["epoch"],
+            main=built["averaged"],
+            altruistic=built["altruistic"],
+            normalize=_normalizer_of(run),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +101,9 @@ def load_models(path: Path, epoch: int) -> StoredModels:
     file = path / f"checkpoints/{epoch:05d}.pt"
 
     def make() -> StoredModels:
-        return StoredModels._built(RunReader(path), _read(file, f"The checkpoint after epoch {epoch + 1} of {path.name}"))
+        return StoredModels._built(
+            RunReader(path), _read(file, f"The checkpoint after epoch {epoch + 1} of {path.name}")
+        )
 
     return _kept.get((str(file), *_stamps(path, file)), make, lambda found: _nbytes(found.main, found.altruistic))
 
@@ -123,9 +130,13 @@ def load_undefended(path: Path) -> StoredUndefended | None:
     def make() -> StoredUndefended:
         run, content = RunReader(path), _read(file, f"The undefended network in {file}")
         if content.get("fingerprint", run.fingerprint) != run.fingerprint:
-            raise RunFolderError(f"The undefended network in {file} was trained on other data than {path.name} (fingerprints differ); "
-                                 "move it away, and train one for this run.")
-        return StoredUndefended(network=_network(run, content, "undefended", run.config.model), normalize=_normalizer_of(run))
+            raise RunFolderError(
+                f"The undefended network in {file} was trained on other data than {path.name} (fingerprints differ); "
+                "move it away, and train one for this run."
+            )
+        return StoredUndefended(
+            network=_network(run, content, "undefended", run.config.model), normalize=_normalizer_of(run)
+        )
 
     return _kept.get((str(file), str(path), *_stamps(path, file)), make, lambda found: _nbytes(found.network))
 
@@ -144,7 +155,9 @@ def probabilities(network: nn.Module, images: Tensor, normalize: Normalizer) -> 
     with runtime.intra_op_threads(1 if small else runtime.available_threads()):
         found = network(normalize(images.contiguous(memory_format=torch.channels_last))).softmax(1)
     if not found.isfinite().all():
-        raise RunFolderError("The network's outputs are no finite numbers: its training diverged. Choose another epoch.")
+        raise RunFolderError(
+            "The network's outputs are no finite numbers: its training diverged. Choose another epoch."
+        )
     return found.numpy()
 
 
@@ -158,7 +171,9 @@ def _read(file: Path, what: str) -> dict[str, Any]:
         raise RunFolderError(f"{what} cannot be read: {error}. It is cut or damaged; choose another one.") from None
     version = content.get("version")
     if not isinstance(version, int) or version > CHECKPOINT_VERSION:
-        raise RunFolderError(f"{what} has version {str(version)[:20]}, this program reads up to {CHECKPOINT_VERSION}; update the program.")
+        raise RunFolderError(
+            f"{what} has version {str(version)[:20]}, this program reads up to {CHECKPOINT_VERSION}; update the program."
+        )
     return content
 
 
@@ -169,7 +184,9 @@ def _network(run: RunReader, checkpoint: dict[str, Any], name: str, settings: Mo
         network.load_state_dict(checkpoint["models"][name])
     except (KeyError, RuntimeError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise RunFolderError(f"The checkpoint of {run.path} does not fit its settings ({reason}); the folder is broken.") from None
+        raise RunFolderError(
+            f"The checkpoint of {run.path} does not fit its settings ({reason}); the folder is broken."
+        ) from None
     return network.eval().requires_grad_(False)
 
 

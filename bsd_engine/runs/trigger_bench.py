@@ -14,17 +14,17 @@ from PIL import Image
 from torch import Tensor, nn
 
 from bsd_engine import attacks
-from bsd_engine.data import sources
-from bsd_engine.files import bounded
-from bsd_engine.attacks.patterns import pictures
 from bsd_engine.attacks.base import Attack
 from bsd_engine.attacks.craft.noise import CraftedNoise
 from bsd_engine.attacks.custom import read_picture
+from bsd_engine.attacks.patterns import pictures
 from bsd_engine.attacks.patterns.placing import Change
 from bsd_engine.compute.augment import Normalizer
-from bsd_engine.files.bounded import Stamp
+from bsd_engine.data import sources
 from bsd_engine.data.decoding import resize
 from bsd_engine.errors import BSDError, ConfigError
+from bsd_engine.files import bounded
+from bsd_engine.files.bounded import Stamp
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.stored_models import load_models, load_undefended, probabilities
 
@@ -74,7 +74,11 @@ def _test_images(run: RunReader) -> BenchImages | None:
         images = resize(images, size) if images is not None and size else images
     except BSDError:
         return None
-    if images is None or source.class_names != run.class_names or (images.shape[3], *images.shape[1:3]) != run.images.shape[1:]:
+    if (
+        images is None
+        or source.class_names != run.class_names
+        or (images.shape[3], *images.shape[1:3]) != run.images.shape[1:]
+    ):
         return None
     return BenchImages(images=torch.from_numpy(images).permute(0, 3, 1, 2), labels=source.test_labels, are_test=True)
 
@@ -103,11 +107,18 @@ def fitted_picture(path: Path, shape: tuple[int, int, int]) -> Tensor:
     flat = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     scale = min(flat.width / width, flat.height / height)
     left, top = (flat.width - scale * width) / 2, (flat.height - scale * height) / 2
-    middle = flat.crop((round(left), round(top), max(round(left) + 1, round(left + scale * width)), max(round(top) + 1, round(top + scale * height))))
+    middle = flat.crop(
+        (
+            round(left),
+            round(top),
+            max(round(left) + 1, round(left + scale * width)),
+            max(round(top) + 1, round(top + scale * height)),
+        )
+    )
     return pictures.pixels(middle, channels, height, width)[0].round().byte()
 
 
-# -- triggers ------------------------------------------------------------------------------------------------------------------
+# -- triggers --------------------------------------------------------------------------------------
 
 
 def trigger_names() -> tuple[str, ...]:
@@ -128,8 +139,10 @@ def own_attack(run: RunReader) -> Attack | None:
     if chosen.attack == "none":
         return None
     if issubclass(attacks.kind(chosen.attack), CraftedNoise):
-        raise ConfigError("The trigger of this run was crafted by training a network on its data, and the run folder does not hold it; "
-                          "choose another trigger.")
+        raise ConfigError(
+            "The trigger of this run was crafted by training a network on its data, and the run folder does not hold it; "
+            "choose another trigger."
+        )
     parameters = attacks.parse(chosen.attack, chosen.attack_parameters)
     return _made(run, chosen.attack, **parameters)
 
@@ -179,7 +192,7 @@ def wanted_label(run: RunReader, label: int | None) -> int | None:
     return None if label is None else (label + 1) % classes
 
 
-# -- answers -------------------------------------------------------------------------------------------------------------------
+# -- answers ---------------------------------------------------------------------------------------
 
 
 def answers(path: Path, epoch: int, pair: Tensor) -> Answers:
@@ -191,8 +204,12 @@ def answers(path: Path, epoch: int, pair: Tensor) -> Answers:
         undefended = None if plain is None else _answer(plain.network, pair, plain.normalize)
     except BSDError as error:  # the other two answer none the less
         problem = str(error)
-    return Answers(undefended=undefended, problem=problem, altruistic=_answer(both.altruistic, pair, both.normalize),
-                   main=_answer(both.main, pair, both.normalize))
+    return Answers(
+        undefended=undefended,
+        problem=problem,
+        altruistic=_answer(both.altruistic, pair, both.normalize),
+        main=_answer(both.main, pair, both.normalize),
+    )
 
 
 _last_clean: WeakKeyDictionary[nn.Module, tuple[bytes, np.ndarray]] = WeakKeyDictionary()

@@ -17,20 +17,60 @@ from bsd_engine.events import EpochState
 
 _NUMBER, _WHOLE, _TEXT = (int, float), (int,), (str,)
 _KINDS: dict[str, dict[str, tuple[type, ...]]] = {
-    "config.json": {"format_version": _WHOLE, "config": (dict,), "class_names": (list,), "num_samples": _WHOLE, "fingerprint": _TEXT,
-                    "created": _TEXT, "truth_known": (bool,), "branched_from": (dict,)},
-    "summary.json": {"status": _TEXT, "seconds": _NUMBER, "epochs": _WHOLE, "clean_accuracy": _NUMBER, "attack_success_rate": _NUMBER,
-                     "pseudo_target": _WHOLE, "true_target": _WHOLE, "error": _TEXT, "device": _TEXT},
-    "progress.json": {"state": _TEXT, "epoch": _WHOLE, "stage": _TEXT, "iteration": _WHOLE, "iterations": _WHOLE, "time": _NUMBER,
-                      "commands_obeyed": _WHOLE},
+    "config.json": {
+        "format_version": _WHOLE,
+        "config": (dict,),
+        "class_names": (list,),
+        "num_samples": _WHOLE,
+        "fingerprint": _TEXT,
+        "created": _TEXT,
+        "truth_known": (bool,),
+        "branched_from": (dict,),
+    },
+    "summary.json": {
+        "status": _TEXT,
+        "seconds": _NUMBER,
+        "epochs": _WHOLE,
+        "clean_accuracy": _NUMBER,
+        "attack_success_rate": _NUMBER,
+        "pseudo_target": _WHOLE,
+        "true_target": _WHOLE,
+        "error": _TEXT,
+        "device": _TEXT,
+    },
+    "progress.json": {
+        "state": _TEXT,
+        "epoch": _WHOLE,
+        "stage": _TEXT,
+        "iteration": _WHOLE,
+        "iterations": _WHOLE,
+        "time": _NUMBER,
+        "commands_obeyed": _WHOLE,
+    },
 }
-_SCALARS = {"epoch": _WHOLE, "stage": _TEXT, "main_epoch": _WHOLE, "clean_ratio": _NUMBER, "pseudo_target": _WHOLE, "metrics": (dict,),
-            "estimators": (list,), "verdict": (dict,)}
-_VERDICT = {"kind": _TEXT, "classes": (list,), "z": _NUMBER, "needed": _NUMBER, "why": _TEXT}  # and, in newer runs, clue
+_SCALARS = {
+    "epoch": _WHOLE,
+    "stage": _TEXT,
+    "main_epoch": _WHOLE,
+    "clean_ratio": _NUMBER,
+    "pseudo_target": _WHOLE,
+    "metrics": (dict,),
+    "estimators": (list,),
+    "verdict": (dict,),
+}
+_VERDICT = {
+    "kind": _TEXT,
+    "classes": (list,),
+    "z": _NUMBER,
+    "needed": _NUMBER,
+    "why": _TEXT,
+}  # and, in newer runs, clue
 _ARRAYS = {  # length of the one axis, and kinds of numbers; arrays that are not named here are checked by who reads them
     **dict.fromkeys(("altruistic_loss", "main_loss", "oss_score"), ("N", "f")),
     **dict.fromkeys(("altruistic_prediction", "main_prediction", "nearest_class"), ("N", "i")),
-    "clean_mask": ("N", "b"), "vote_counts": ("C", "iu"), "vote_scores": ("C", "f"),
+    "clean_mask": ("N", "b"),
+    "vote_counts": ("C", "iu"),
+    "vote_scores": ("C", "f"),
 }
 _ENDS = ("finished", "stopped", "failed")
 
@@ -61,8 +101,10 @@ def check_scalars(scalars: dict[str, Any]) -> None:
     """The numbers of an epoch; metrics that are not finite become None, which means unknown."""
     _check_values(scalars, _SCALARS, required=("epoch", "stage", "main_epoch", "metrics"))
     _check_values(scalars["metrics"], dict.fromkeys(scalars["metrics"], _NUMBER))
-    scalars["metrics"] = {name: None if isinstance(value, float) and not math.isfinite(value) else value
-                          for name, value in scalars["metrics"].items()}
+    scalars["metrics"] = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in scalars["metrics"].items()
+    }
     if any(not isinstance(name, str) for name in scalars.get("estimators") or ()):
         raise ValueError(f"it has {_shortened(scalars['estimators'])} for 'estimators', expected a list of texts")
     if scalars.get("verdict") is not None:
@@ -74,7 +116,9 @@ def check_scalars(scalars: dict[str, Any]) -> None:
 def _check_verdict(verdict: Mapping[str, Any]) -> None:
     _check_values(verdict, {**_VERDICT, "clue": _TEXT}, required=tuple(_VERDICT))
     if not verdict["classes"] or any(type(c) is not int or c < 0 for c in verdict["classes"]):
-        raise ValueError(f"it has {_shortened(verdict['classes'])} for the classes of the verdict, expected whole numbers from 0")
+        raise ValueError(
+            f"it has {_shortened(verdict['classes'])} for the classes of the verdict, expected whole numbers from 0"
+        )
 
 
 def check_epoch(state: EpochState, epoch: int, samples: int, classes: int) -> None:
@@ -100,8 +144,16 @@ def _check_evidence(state: EpochState, classes: int) -> None:
         _check_array(shares, "transplant_shares", (classes, classes), "f")
     residuals, whose = state.residuals, state.residual_classes
     if residuals is not None:
-        if residuals.ndim != 4 or residuals.dtype != np.int8 or residuals.shape[3] not in (1, 3) or whose is None or not residuals.size:
-            raise ValueError(f"residuals is {residuals.dtype} of shape {residuals.shape}, expected int8 (R, H, W, K) and its classes")
+        if (
+            residuals.ndim != 4
+            or residuals.dtype != np.int8
+            or residuals.shape[3] not in (1, 3)
+            or whose is None
+            or not residuals.size
+        ):
+            raise ValueError(
+                f"residuals is {residuals.dtype} of shape {residuals.shape}, expected int8 (R, H, W, K) and its classes"
+            )
         _check_indices(whose, "residual_classes", len(residuals), classes)
 
 
@@ -109,7 +161,12 @@ def check_samples(arrays: Mapping[str, np.ndarray], samples: int, classes: int) 
     """Labels and landmarks are within the run's classes and samples."""
     _check_names(arrays, ("labels", "landmark_idx"))
     _check_indices(arrays["labels"], "labels", samples, classes)
-    _check_indices(arrays["landmark_idx"], "landmark_idx", len(arrays["landmark_idx"]) if arrays["landmark_idx"].ndim else 0, samples)
+    _check_indices(
+        arrays["landmark_idx"],
+        "landmark_idx",
+        len(arrays["landmark_idx"]) if arrays["landmark_idx"].ndim else 0,
+        samples,
+    )
 
 
 def check_truth(arrays: Mapping[str, np.ndarray], samples: int, classes: int) -> None:
@@ -133,7 +190,9 @@ def check_map(xy: np.ndarray | None, landmarks: int) -> None:
         raise ValueError(f"it holds no map of {landmarks} landmarks")
 
 
-def _check_values(values: Mapping[str, Any], kinds: Mapping[str, tuple[type, ...]], required: Collection[str] = ()) -> None:
+def _check_values(
+    values: Mapping[str, Any], kinds: Mapping[str, tuple[type, ...]], required: Collection[str] = ()
+) -> None:
     """Each value is missing, None, or of its kind; the required ones are there."""
     for name in required:
         if values.get(name) is None:
@@ -141,7 +200,9 @@ def _check_values(values: Mapping[str, Any], kinds: Mapping[str, tuple[type, ...
     for name in kinds.keys() & values.keys():
         value, kind = values[name], kinds[name]
         if value is not None and (not isinstance(value, kind) or (isinstance(value, bool) and bool not in kind)):
-            raise ValueError(f"it has {_shortened(value)} for {_shortened(name)}, expected {' or '.join(k.__name__ for k in kind)}")
+            raise ValueError(
+                f"it has {_shortened(value)} for {_shortened(name)}, expected {' or '.join(k.__name__ for k in kind)}"
+            )
         if isinstance(value, int) and abs(value) >= 2**63:
             raise ValueError(f"it has {_shortened(value)} for {_shortened(name)}, expected a number of 64 bits")
 

@@ -41,7 +41,10 @@ class Moments:
         flat, each = images.flatten(1), images.new_full((1, len(images)), 1 / len(images))
         mean = each @ flat
         variance = (each @ (flat - mean).square()).reshape(images.shape[1:]).mean(0, keepdim=True)
-        return cls(mean=mean.reshape(images.shape[1:]), variance=F.avg_pool2d(variance[None] + 4, 3, 1, 1, count_include_pad=False)[0])
+        return cls(
+            mean=mean.reshape(images.shape[1:]),
+            variance=F.avg_pool2d(variance[None] + 4, 3, 1, 1, count_include_pad=False)[0],
+        )
 
 
 def _gain(residual: Tensor, spread: Tensor) -> float:

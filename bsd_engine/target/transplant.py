@@ -76,7 +76,9 @@ def probes_for(num_samples: int, num_classes: int, epochs: int) -> int:
     return min(MOST_PROBES, max(FEWEST_PROBES, int(FORWARD_BUDGET * 3 * epochs * num_samples / (3 * num_classes))))
 
 
-def transplant(predict: Predict, images: Tensor, labels: Tensor, logits: Tensor, probes: int, generator: torch.Generator) -> Transplant:
+def transplant(
+    predict: Predict, images: Tensor, labels: Tensor, logits: Tensor, probes: int, generator: torch.Generator
+) -> Transplant:
     """Try each class's residuals on images of all other classes.
 
     Parameters
@@ -113,8 +115,12 @@ def transplant(predict: Predict, images: Tensor, labels: Tensor, logits: Tensor,
     warp_idx = _probe_idx(labels, logits, WARP_PROBES, generator)
     called = predict(_warped(_pixels(images, warp_idx), generator)).argmax(1)
     few = torch.bincount(labels, minlength=num_classes) < 2
-    (warped,), (by_warp,) = _followed(torch.where(few[called], -1, called).expand(1, num_classes, -1), labels[warp_idx], num_classes)
-    return _summed(found, labels[probe_idx], separation=kinds.separation.to(labels.device), warped=warped, by_warp=by_warp)
+    (warped,), (by_warp,) = _followed(
+        torch.where(few[called], -1, called).expand(1, num_classes, -1), labels[warp_idx], num_classes
+    )
+    return _summed(
+        found, labels[probe_idx], separation=kinds.separation.to(labels.device), warped=warped, by_warp=by_warp
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +138,16 @@ class _OfClass:
 class _Trial:
     """Images that residuals are put onto, and what these are made from."""
 
-    def __init__(self, predict: Predict, images: Tensor, references: _References, odd: Tensor, probe_idx: Tensor, source: Tensor,
-                 num_classes: int) -> None:
+    def __init__(
+        self,
+        predict: Predict,
+        images: Tensor,
+        references: _References,
+        odd: Tensor,
+        probe_idx: Tensor,
+        source: Tensor,
+        num_classes: int,
+    ) -> None:
         self.predict, self.images, self.references, self.odd = predict, images, references, odd
         self.pixels, self.source, self.num_classes = _pixels(images, probe_idx), source, num_classes
         self.spread = self.pixels.std()
@@ -142,18 +156,31 @@ class _Trial:
         """All residuals of a class, whose samples are given lowest loss first."""
         if len(ranked) < 2:
             nothing = torch.zeros((), device=ranked.device)
-            return _OfClass(called=torch.full((2, len(self.source)), -1, device=ranked.device), apart=nothing, withdrawn=nothing,
-                            residual=torch.zeros_like(self.pixels[0]))
+            return _OfClass(
+                called=torch.full((2, len(self.source)), -1, device=ranked.device),
+                apart=nothing,
+                withdrawn=nothing,
+                residual=torch.zeros_like(self.pixels[0]),
+            )
         lowest, foreign = ranked[: _carriers(len(ranked))], _foreign(ranked, self.references.likeness[ranked])
         stranger = _pixels(self.images, foreign)
         residual = stranger.mean(0) - self.references.of(foreign).mean(0)
         strong = full(Moments.of(_pixels(self.images, lowest)), Moments.of(self.references.of(lowest)), self.spread)
         odd, ways = ranked[self.odd[ranked]], self._ways(ranked)
-        shown = [gentle(residual, self.spread).onto(self.pixels), strong.onto(self.pixels), (stranger - residual).clamp(0, 255),
-                 *(full(*way, self.spread).onto(self.pixels[i::2]) for i, way in enumerate(ways))]
+        shown = [
+            gentle(residual, self.spread).onto(self.pixels),
+            strong.onto(self.pixels),
+            (stranger - residual).clamp(0, 255),
+            *(full(*way, self.spread).onto(self.pixels[i::2]) for i, way in enumerate(ways)),
+        ]
         called = self.predict(torch.cat(shown)).argmax(1).split([len(images) for images in shown])
         share, between, by_source = self._more_followed(c, ways, called[3:])
-        found = _OfClass(called=torch.stack(called[:2]), residual=residual, apart=share, withdrawn=_dispersal(called[2], c, self.num_classes))
+        found = _OfClass(
+            called=torch.stack(called[:2]),
+            residual=residual,
+            apart=share,
+            withdrawn=_dispersal(called[2], c, self.num_classes),
+        )
         of_its_class = self.references.likeness[odd].mean() > 0.5  # so that no sample of a trigger looks foreign
         if of_its_class and share > (called[0] == c).float().mean():
             return replace(found, residual=between, by_source=by_source)
@@ -167,14 +194,18 @@ class _Trial:
         first, second = Moments.of(_pixels(self.images, ranked[odd])), Moments.of(_pixels(self.images, ranked[~odd]))
         return [(first, second), (second, first)]
 
-    def _more_followed(self, c: int, ways: list[tuple[Moments, Moments]], called: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    def _more_followed(
+        self, c: int, ways: list[tuple[Moments, Moments]], called: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Of both ways that which more images follow: their share, (K, H, W) the difference, (C,) shares by source."""
         found = [(torch.zeros((), device=self.source.device), torch.zeros_like(self.pixels[0]), torch.zeros(0))]
         for i, ((chosen, reference), labels) in enumerate(zip(ways, called)):
             source = self.source[i::2]
             follows, of_source = (labels == c) & (source != c), F.one_hot(source, self.num_classes).float()
             share = follows.sum() / (source != c).sum().clamp_min(1)
-            found.append((share, chosen.mean - reference.mean, follows.float() @ of_source / of_source.sum(0).clamp_min(1)))
+            found.append(
+                (share, chosen.mean - reference.mean, follows.float() @ of_source / of_source.sum(0).clamp_min(1))
+            )
         return max(found, key=lambda way: way[0])
 
 
@@ -235,7 +266,10 @@ class _References:
             harder[ranked[len(ranked) // 2 :]] = True
         idx = harder.nonzero().squeeze(1)
         self.idx = idx[torch.randperm(len(idx), generator=generator).to(idx.device)[:REFERENCES]]
-        everything, small = torch.arange(len(labels), device=labels.device), thumbnails(images, THUMBNAIL, labels.device)
+        everything, small = (
+            torch.arange(len(labels), device=labels.device),
+            thumbnails(images, THUMBNAIL, labels.device),
+        )
         self.nearest = torch.cat([self._nearest(part, small) for part in everything.split(256)])
         self.likeness = (labels[self.nearest] == labels[:, None]).float().mean(1)
 
@@ -265,8 +299,12 @@ def _summed(found: list[_OfClass], source: Tensor, **known: Tensor) -> Transplan
         if one.by_source is not None:
             by_source[c] = one.by_source
     return Transplant(
-        **known, foreign=foreign, full=full, apart=torch.stack([one.apart for one in found]),
-        withdrawn=torch.stack([one.withdrawn for one in found]), by_source=by_source,
+        **known,
+        foreign=foreign,
+        full=full,
+        apart=torch.stack([one.apart for one in found]),
+        withdrawn=torch.stack([one.withdrawn for one in found]),
+        by_source=by_source,
         destinations=_destinations(called[1], F.one_hot(source, len(found)).float()),
         residuals=torch.stack([one.residual.round().clamp(-127, 127).to(torch.int8).permute(1, 2, 0) for one in found]),
     )
@@ -284,6 +322,8 @@ def _destinations(called: Tensor, of_source: Tensor) -> Tensor:
     num_classes, count = of_source.shape[1], of_source.sum(0)
     if count.min() < 3:
         return torch.zeros(len(called), dtype=torch.int64, device=called.device)
-    goes = torch.stack([of_source.T @ F.one_hot(row.clamp_min(0), num_classes).float() / count[:, None] for row in called])
+    goes = torch.stack(
+        [of_source.T @ F.one_hot(row.clamp_min(0), num_classes).float() / count[:, None] for row in called]
+    )
     goes.diagonal(dim1=1, dim2=2).zero_()
     return (goes.amax(1) >= GOES).sum(1)

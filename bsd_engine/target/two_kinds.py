@@ -63,7 +63,9 @@ def two_kinds(images: Tensor, labels: Tensor, losses: Tensor, num_classes: int, 
         if len(idx) < LEAST_SAMPLES:
             continue
         own = centred[idx]
-        within = ((everything - _scatter(own)) / max(1, len(labels) - len(idx))).float() + PIXEL_NOISE * torch.eye(own.shape[1])
+        within = ((everything - _scatter(own)) / max(1, len(labels) - len(idx))).float() + PIXEL_NOISE * torch.eye(
+            own.shape[1]
+        )
         white = torch.linalg.solve_triangular(torch.linalg.cholesky(within), own.T, upper=False).T
         leading = white @ _leading(white, start)[:, : len(idx) // SAMPLES_A_DIRECTION]
         separation[c], high = _farthest(leading, losses[idx])

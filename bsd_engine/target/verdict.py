@@ -88,14 +88,23 @@ def clues(found: Transplant, epochs: int = EARLY) -> dict[str, Tensor]:
     does both, a natural template the first, and samples that are merely odd the second). apart: the share that follows what
     tells its two kinds of samples apart, times their separation. separation: that alone.
     """
-    z = {name: _capped(standing_out(share, LEAST_SPREAD), share >= FEWEST_FLIPS) for name, share in found.shares.items()}
-    returned = standing_out(_largest(found.shares) * found.withdrawn, LEAST_DISPERSAL_SPREAD) * STANDS_OUT / RETURNED_STANDS_OUT
+    z = {
+        name: _capped(standing_out(share, LEAST_SPREAD), share >= FEWEST_FLIPS) for name, share in found.shares.items()
+    }
+    returned = (
+        standing_out(_largest(found.shares) * found.withdrawn, LEAST_DISPERSAL_SPREAD)
+        * STANDS_OUT
+        / RETURNED_STANDS_OUT
+    )
     apart = standing_out(found.apart * found.separation, LEAST_APART_SPREAD) * STANDS_OUT
     apart /= EARLY_APART_STANDS_OUT if epochs < EARLY else APART_STANDS_OUT
     separation = standing_out(found.separation, LEAST_SEPARATION_SPREAD) * STANDS_OUT / SEPARATION_STANDS_OUT
     return {
-        **z, "warped": standing_out(found.warped, LEAST_WARPED_SPREAD), "returned": _capped(returned, found.withdrawn >= FEWEST_CLASSES),
-        "apart": _capped(apart, found.apart >= FEWEST_FLIPS), "separation": separation.clamp_max(MOST_SEPARATION),
+        **z,
+        "warped": standing_out(found.warped, LEAST_WARPED_SPREAD),
+        "returned": _capped(returned, found.withdrawn >= FEWEST_CLASSES),
+        "apart": _capped(apart, found.apart >= FEWEST_FLIPS),
+        "separation": separation.clamp_max(MOST_SEPARATION),
     }
 
 
@@ -124,7 +133,11 @@ def _capped(z: Tensor, counts: Tensor) -> Tensor:
 
 def caution(epochs: int) -> str:
     """A sentence about a verdict after so many epochs of warm-up, or nothing."""
-    return f"After a warm-up of fewer than {EARLY} epochs, for which the threshold was set, this says less." if epochs < EARLY else ""
+    return (
+        f"After a warm-up of fewer than {EARLY} epochs, for which the threshold was set, this says less."
+        if epochs < EARLY
+        else ""
+    )
 
 
 def decide_target(found: Transplant, epochs: int = EARLY) -> Verdict:
@@ -139,9 +152,24 @@ def decide_target(found: Transplant, epochs: int = EARLY) -> Verdict:
     z, received = float(scores[first]), int(found.destinations.max())
     clue = max(z_of, key=lambda name: float(z_of[name][first]))
     if len(scores) > 2 and received > len(scores) / 2:
-        return Verdict(kind="several", classes=tuple(range(len(scores))), z=z,
-                       why=f"one residual sends images of one class or another to {received} of {len(scores)} classes")
+        return Verdict(
+            kind="several",
+            classes=tuple(range(len(scores))),
+            z=z,
+            why=f"one residual sends images of one class or another to {received} of {len(scores)} classes",
+        )
     if z < STANDS_OUT:
-        return Verdict(kind="no_attack", classes=(first,), z=z, clue=clue,
-                       why=f"no class stands out: the likeliest has z = {z:.1f} and {STANDS_OUT:g} would be needed")
-    return Verdict(kind="target", classes=(first,), z=z, clue=clue, why=f"z = {z:.1f} against the other classes; {STANDS_OUT:g} is needed")
+        return Verdict(
+            kind="no_attack",
+            classes=(first,),
+            z=z,
+            clue=clue,
+            why=f"no class stands out: the likeliest has z = {z:.1f} and {STANDS_OUT:g} would be needed",
+        )
+    return Verdict(
+        kind="target",
+        classes=(first,),
+        z=z,
+        clue=clue,
+        why=f"z = {z:.1f} against the other classes; {STANDS_OUT:g} is needed",
+    )

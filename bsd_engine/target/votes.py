@@ -62,7 +62,9 @@ def log_probability_floor(logits: Tensor, labels: Tensor, quantile: float = 0.1)
     """(C,) float32, nats: a low quantile of each class's log-probability among the samples not labelled with it."""
     log_p = logits.float().log_softmax(1)
     others = ((c, labels != c) for c in range(logits.shape[1]))
-    return torch.stack([log_p[mask, c].quantile(quantile) if mask.any() else log_p.new_tensor(-torch.inf) for c, mask in others])
+    return torch.stack(
+        [log_p[mask, c].quantile(quantile) if mask.any() else log_p.new_tensor(-torch.inf) for c, mask in others]
+    )
 
 
 def probability_floor_scores(floors: Tensor) -> Tensor:
@@ -97,8 +99,9 @@ READ_FROM_LOGITS = ("second_logit_mode", "low_loss_mode", "label_count", "median
 """Estimators that every warm-up epoch has an answer of."""
 
 
-def estimate(estimator: str, clues: Mapping[str, Tensor], assumed: int | None = None,
-             class_shares: Sequence[float] | None = None) -> Tensor:
+def estimate(
+    estimator: str, clues: Mapping[str, Tensor], assumed: int | None = None, class_shares: Sequence[float] | None = None
+) -> Tensor:
     """(C,) float32: how suspect each class is as the target, by the estimator of that name (see `SplitConfig`).
 
     Parameters

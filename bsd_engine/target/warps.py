@@ -20,7 +20,9 @@ def smooth_shifts(control: Tensor, size: tuple[int, int], strength: float) -> Te
     -------
     (B, H, W, 2) float32, pixels: up-sampled bicubically from control / mean |control|.
     """
-    field = F.interpolate(control / control.abs().mean((1, 2, 3), keepdim=True), size=size, mode="bicubic", align_corners=True)
+    field = F.interpolate(
+        control / control.abs().mean((1, 2, 3), keepdim=True), size=size, mode="bicubic", align_corners=True
+    )
     return strength * field.permute(0, 2, 3, 1) * pixels_per_step(size).to(control.device)
 
 

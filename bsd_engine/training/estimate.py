@@ -16,8 +16,8 @@ import torch
 from bsd_engine.compute import runtime
 from bsd_engine.config.settings import STAGES, BSDConfig, ScheduleConfig, Stage
 from bsd_engine.method.decisions import Decision
-from bsd_engine.prepare.prepare import PreparedData, prepare
 from bsd_engine.method.scoring import score
+from bsd_engine.prepare.prepare import PreparedData, prepare
 from bsd_engine.training.trainer import BSDTrainer
 
 PART_SECONDS = 0.4  # each of the parts is repeated for about so long
@@ -70,9 +70,13 @@ class Estimate:
 
     def line(self) -> str:
         """The estimate as text."""
-        unit, size = next((u, s) for u, s in (("hours", 3600), ("minutes", 60), ("seconds", 1)) if self.seconds >= 1.5 * s or s == 1)
-        return (f"time: about {self.seconds / size:.{int(size == 3600)}f} {unit} on {self.device}; memory: at least "
-                f"{self.peak_bytes / 1e6:,.0f} MB")
+        unit, size = next(
+            (u, s) for u, s in (("hours", 3600), ("minutes", 60), ("seconds", 1)) if self.seconds >= 1.5 * s or s == 1
+        )
+        return (
+            f"time: about {self.seconds / size:.{int(size == 3600)}f} {unit} on {self.device}; memory: at least "
+            f"{self.peak_bytes / 1e6:,.0f} MB"
+        )
 
 
 def epoch_seconds(schedule: ScheduleConfig, parts: PartSeconds, counts: Counts) -> dict[Stage, float]:
@@ -106,10 +110,19 @@ def estimate(config: BSDConfig, prepared: PreparedData | None = None) -> Estimat
     parts = measure_parts(config, prepared)
     place = runtime.choose(config.device, config.precision).description
     # What an ordinary epoch tests; the last one tests all, which one pass more hardly shows.
-    tests = sum(min(len(x), config.data.epoch_tests or len(x)) for x in (prepared.test_images, prepared.triggered_images) if x is not None)
+    tests = sum(
+        min(len(x), config.data.epoch_tests or len(x))
+        for x in (prepared.test_images, prepared.triggered_images)
+        if x is not None
+    )
     counts = counts_of(config, samples=len(prepared.labels), tests=tests, classes=prepared.num_classes)
-    return Estimate(seconds=run_seconds(config.schedule, parts, counts), epoch_seconds=epoch_seconds(config.schedule, parts, counts), parts=parts,
-                    device=place, peak_bytes=_peak_bytes())
+    return Estimate(
+        seconds=run_seconds(config.schedule, parts, counts),
+        epoch_seconds=epoch_seconds(config.schedule, parts, counts),
+        parts=parts,
+        device=place,
+        peak_bytes=_peak_bytes(),
+    )
 
 
 def counts_of(config: BSDConfig, *, samples: int, tests: int, classes: int) -> Counts:
@@ -117,7 +130,9 @@ def counts_of(config: BSDConfig, *, samples: int, tests: int, classes: int) -> C
     batch = config.altruistic.altruistic_batch
     batches = samples // batch + (samples % batch > 1)
     return Counts(
-        samples=samples, tests=tests, altruistic_batches=batches,
+        samples=samples,
+        tests=tests,
+        altruistic_batches=batches,
         altruistic_steps=batches if config.altruistic.altruistic_update == "ce" else config.schedule.iterations,
         warmup_models=classes if config.split.all_to_all == "retrain_each" else 1,
     )
@@ -137,8 +152,12 @@ def measure_parts(config: BSDConfig, prepared: PreparedData) -> PartSeconds:
     beside = timed_beside(works.main, works.altruistic_update, threads)
     scores = timed_beside(works.score_main, works.score_altruistic, threads)
     return PartSeconds(
-        main=scale * alone[0], altruistic=scale * alone[1], score=alone[2] / works.scored,
-        main_beside=scale * beside[0], altruistic_beside=scale * beside[1], score_beside=max(scores) / works.scored,
+        main=scale * alone[0],
+        altruistic=scale * alone[1],
+        score=alone[2] / works.scored,
+        main_beside=scale * beside[0],
+        altruistic_beside=scale * beside[1],
+        score_beside=max(scores) / works.scored,
     )
 
 
@@ -196,7 +215,9 @@ class Workload:
             torch.cuda.synchronize(self.trainer.runtime.device)
 
 
-def timed(work: Callable[[], None], threads: int, seconds: float = PART_SECONDS, barrier: Barrier | None = None) -> tuple[float, int]:
+def timed(
+    work: Callable[[], None], threads: int, seconds: float = PART_SECONDS, barrier: Barrier | None = None
+) -> tuple[float, int]:
     """Mean seconds of a piece of work, and how often it was done, after one that is not counted."""
     with runtime.intra_op_threads(threads):
         try:
@@ -226,8 +247,10 @@ def timed_beside(first: Callable[[], None], second: Callable[[], None], threads:
 def _smaller_batches(config: BSDConfig, divisor: int) -> BSDConfig:
     mix, g = config.mixmatch, config.altruistic
     return config.with_settings(
-        labeled_batch=max(2, mix.labeled_batch // divisor), unlabeled_batch=max(2, mix.unlabeled_batch // divisor),
-        altruistic_batch=max(2, g.altruistic_batch // divisor), iterations=min(config.schedule.iterations, 16),
+        labeled_batch=max(2, mix.labeled_batch // divisor),
+        unlabeled_batch=max(2, mix.unlabeled_batch // divisor),
+        altruistic_batch=max(2, g.altruistic_batch // divisor),
+        iterations=min(config.schedule.iterations, 16),
     )
 
 
@@ -239,6 +262,9 @@ def _batch_divisor(config: BSDConfig, prepared: PreparedData) -> int:
     mix, divisor = config.mixmatch, 1
     # Forward and backward are about three forwards, and the guesses one.
     full = image * (3 * mix.labeled_batch + 8 * mix.unlabeled_batch)
-    while full / divisor > PART_SECONDS and min(mix.labeled_batch, mix.unlabeled_batch, config.altruistic.altruistic_batch) // (2 * divisor) >= 8:
+    while (
+        full / divisor > PART_SECONDS
+        and min(mix.labeled_batch, mix.unlabeled_batch, config.altruistic.altruistic_batch) // (2 * divisor) >= 8
+    ):
         divisor *= 2
     return divisor

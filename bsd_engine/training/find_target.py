@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
-from bsd_engine.target import votes
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochFinished, EpochState, Event
 from bsd_engine.prepare.prepare import PreparedData, prepare
-from bsd_engine.training.trainer import BSDTrainer
+from bsd_engine.target import votes
 from bsd_engine.target.verdict import caution, standing_out
+from bsd_engine.training.trainer import BSDTrainer
 
 KINDS = {"no_attack": "no attack found", "several": "several targets"}
 
@@ -53,7 +53,9 @@ class Findings:
         """A line for each estimator: its answer, how far that stands out, and the second."""
         rows = [("estimator", "target", "z", "second"), *(self._row(answer) for answer in self.answers)]
         widths = [max(len(row[i]) for row in rows) for i in range(4)]
-        lines = [f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip() for row in rows]
+        lines = [
+            f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip() for row in rows
+        ]
         return "\n".join([*lines, "", f"auto: {self.answers[0].why}", *filter(None, [caution(self.epochs)])])
 
     def _row(self, answer: Answer) -> tuple[str, str, str, str]:
@@ -66,13 +68,27 @@ class Findings:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, where an infinite z is None."""
-        answers = [{"estimator": a.estimator, "target": a.label, "z": round(a.z, 3) if abs(a.z) != float("inf") else None,
-                    "runner_up": a.runner_up} for a in self.answers]
-        return {"auto": self.verdict, "estimators": answers, "class_names": list(self.class_names), "epochs": self.epochs,
-                "metrics": self.metrics}
+        answers = [
+            {
+                "estimator": a.estimator,
+                "target": a.label,
+                "z": round(a.z, 3) if abs(a.z) != float("inf") else None,
+                "runner_up": a.runner_up,
+            }
+            for a in self.answers
+        ]
+        return {
+            "auto": self.verdict,
+            "estimators": answers,
+            "class_names": list(self.class_names),
+            "epochs": self.epochs,
+            "metrics": self.metrics,
+        }
 
 
-def find_target(config: BSDConfig, prepared: PreparedData | None = None, on_event: Callable[[Event], None] | None = None) -> Findings:
+def find_target(
+    config: BSDConfig, prepared: PreparedData | None = None, on_event: Callable[[Event], None] | None = None
+) -> Findings:
     """Train the altruistic model through its warm-up, and nothing else; returns what every estimator says."""
     prepared = prepared or prepare(config)
     last = config.schedule.altruistic_epochs - 1
@@ -89,22 +105,37 @@ def findings(state: EpochState, class_names: tuple[str, ...]) -> Findings:
     """The answers in the record of the last altruistic epoch."""
     rows = zip(state.estimators or (), torch.from_numpy(state.estimator_scores.copy()))
     answers = tuple(_answer(name, scores) for name, scores in rows if name in votes.READ_FROM_LOGITS)
-    return Findings(answers=(_auto(state), *answers), verdict=dict(state.verdict), class_names=class_names, epochs=state.epoch + 1,
-                    metrics=dict(state.metrics))
+    return Findings(
+        answers=(_auto(state), *answers),
+        verdict=dict(state.verdict),
+        class_names=class_names,
+        epochs=state.epoch + 1,
+        metrics=dict(state.metrics),
+    )
 
 
 def _auto(state: EpochState) -> Answer:
     verdict = state.verdict
     order = _order(torch.from_numpy(state.estimator_scores[state.estimators.index("residual_transplant")].copy()))
     found = verdict["kind"] == "target"
-    return Answer(estimator="auto", label=verdict["classes"][0] if found else None, z=verdict["z"],
-                  runner_up=order[1] if found else None, why=verdict["why"])
+    return Answer(
+        estimator="auto",
+        label=verdict["classes"][0] if found else None,
+        z=verdict["z"],
+        runner_up=order[1] if found else None,
+        why=verdict["why"],
+    )
 
 
 def _answer(name: str, scores: torch.Tensor) -> Answer:
     """An estimator's answer from the scores of the classes, (C,)."""
     order = _order(scores)
-    return Answer(estimator=name, label=order[0], z=float(standing_out(scores)[order[0]]), runner_up=order[1] if len(order) > 1 else None)
+    return Answer(
+        estimator=name,
+        label=order[0],
+        z=float(standing_out(scores)[order[0]]),
+        runner_up=order[1] if len(order) > 1 else None,
+    )
 
 
 def _order(scores: torch.Tensor) -> list[int]:

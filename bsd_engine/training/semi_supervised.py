@@ -8,15 +8,27 @@ import torch
 from torch import Tensor, nn
 
 from bsd_engine.compute.augment import Normalizer, crop_flip
-from bsd_engine.config.settings import MixMatchConfig
-from bsd_engine.method.mixmatch import mixmatch_loss, unlabeled_weight
 from bsd_engine.compute.plans import MixMatchPlan
 from bsd_engine.compute.runtime import Runtime
+from bsd_engine.config.settings import MixMatchConfig
+from bsd_engine.method.mixmatch import mixmatch_loss, unlabeled_weight
 
 
-def mixmatch_epoch(model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor, plan: MixMatchPlan, *,
-                   settings: MixMatchConfig, main_epoch: int, rampup: int, num_classes: int, normalize: Normalizer, runtime: Runtime,
-                   averaged: nn.Module | None = None) -> Iterator[tuple[int, int]]:
+def mixmatch_epoch(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    images: Tensor,
+    labels: Tensor,
+    plan: MixMatchPlan,
+    *,
+    settings: MixMatchConfig,
+    main_epoch: int,
+    rampup: int,
+    num_classes: int,
+    normalize: Normalizer,
+    runtime: Runtime,
+    averaged: nn.Module | None = None,
+) -> Iterator[tuple[int, int]]:
     """Train one epoch T by a plan; yields (iterations done, iterations in all) after each.
 
     Parameters
@@ -41,10 +53,17 @@ def mixmatch_epoch(model: nn.Module, optimizer: torch.optim.Optimizer, images: T
         batch = crop_flip(images, drawn.idx[i], drawn.shift[i], drawn.flip[i]).to(runtime.device)
         with runtime.autocast():
             loss = mixmatch_loss(
-                model, normalize(batch), labels[plan.idx[i, : plan.labeled]], labeled=plan.labeled, num_classes=num_classes,
-                partner=plan.partner[i], mix=plan.mix[i], temperature=settings.temperature,
+                model,
+                normalize(batch),
+                labels[plan.idx[i, : plan.labeled]],
+                labeled=plan.labeled,
+                num_classes=num_classes,
+                partner=plan.partner[i],
+                mix=plan.mix[i],
+                temperature=settings.temperature,
                 weight=unlabeled_weight(main_epoch, i, iterations, lambda_u=settings.lambda_u, rampup=rampup),
-                separate_bn=settings.bn_mode == "separate", guess_updates_bn=settings.guess_updates_bn,
+                separate_bn=settings.bn_mode == "separate",
+                guess_updates_bn=settings.guess_updates_bn,
             )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

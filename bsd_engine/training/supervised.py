@@ -13,9 +13,21 @@ from bsd_engine.compute.plans import draw_crops
 from bsd_engine.compute.runtime import Runtime
 
 
-def cross_entropy_epoch(model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor, *, normalize: Normalizer,
-                        runtime: Runtime, batch: int, crop_padding: int, flip: bool, generator: torch.Generator,
-                        lga_gamma: float | None = None, observe: Callable[[Tensor, Tensor], None] | None = None) -> Iterator[tuple[int, int]]:
+def cross_entropy_epoch(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    normalize: Normalizer,
+    runtime: Runtime,
+    batch: int,
+    crop_padding: int,
+    flip: bool,
+    generator: torch.Generator,
+    lga_gamma: float | None = None,
+    observe: Callable[[Tensor, Tensor], None] | None = None,
+) -> Iterator[tuple[int, int]]:
     """Train one epoch over (N, H, W, C) uint8 images in random order, augmented by crop and flip.
 
     Parameters

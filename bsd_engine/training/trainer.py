@@ -21,21 +21,21 @@ from torch import Tensor, nn
 
 from bsd_engine import metrics
 from bsd_engine.compute import models, runtime
-from bsd_engine.target import votes as target
 from bsd_engine.compute.augment import Normalizer
+from bsd_engine.compute.plans import MixMatchPlan, Role, draw_crops, generator_for, mixmatch_plan, seed_for
+from bsd_engine.compute.projection import principal_components
 from bsd_engine.config.settings import BSDConfig
-from bsd_engine.method.decisions import Decision, Evidence, decide, suspect_oss, warmup_masks
 from bsd_engine.errors import RunFolderError, TrainingError
 from bsd_engine.events import EpochFinished, EpochState, Event, IterationDone, RunFinished, RunStarted
-from bsd_engine.compute.plans import MixMatchPlan, Role, draw_crops, generator_for, mixmatch_plan, seed_for
-from bsd_engine.prepare.prepare import PreparedData, prepare, true_target
-from bsd_engine.compute.projection import principal_components
+from bsd_engine.method.decisions import Decision, Evidence, decide, suspect_oss, warmup_masks
 from bsd_engine.method.scoring import Scores, hit_rate, score
-from bsd_engine.training.semi_supervised import mixmatch_epoch
+from bsd_engine.prepare.prepare import PreparedData, prepare, true_target
 from bsd_engine.splits import symmetric_cross_entropy
-from bsd_engine.training.supervised import cross_entropy_epoch
+from bsd_engine.target import votes as target
 from bsd_engine.target.transplant import probes_for, transplant
 from bsd_engine.target.verdict import decide_target, shares_behind, transplant_scores
+from bsd_engine.training.semi_supervised import mixmatch_epoch
+from bsd_engine.training.supervised import cross_entropy_epoch
 
 CHECKPOINT_VERSION = 2
 PROVISIONAL = "probability_floor"
@@ -55,7 +55,9 @@ class BSDTrainer:
         only later epochs read may differ
     """
 
-    def __init__(self, config: BSDConfig, prepared: PreparedData | None = None, *, checkpoint: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, config: BSDConfig, prepared: PreparedData | None = None, *, checkpoint: dict[str, Any] | None = None
+    ) -> None:
         self.config = config
         self.prepared = prepared or prepare(config)
         self.runtime = runtime.choose(config.device, config.precision)
@@ -84,7 +86,7 @@ class BSDTrainer:
         if checkpoint is not None:
             self._restore(checkpoint)
 
-    # -- set-up ----------------------------------------------------------------------------------------------------
+    # -- set-up ------------------------------------------------------------------------------------
 
     def _on_device(self, name: str) -> tuple[Tensor, Tensor] | None:
         images, labels = (getattr(self.prepared, f"{name}_{what}") for what in ("images", "labels"))
@@ -93,7 +95,12 @@ class BSDTrainer:
     def _new_model(self, role: Role, lr: float, member: int = 0) -> tuple[nn.Module, torch.optim.Optimizer]:
         """A model with weights from its own seed, and its optimiser."""
         settings = self.config.altruistic_network if role == "altruistic" else self.config.model
-        model = models.seeded(settings, self.prepared.images.shape, self.prepared.num_classes, seed_for(self.config.seed, role, -1, member))
+        model = models.seeded(
+            settings,
+            self.prepared.images.shape,
+            self.prepared.num_classes,
+            seed_for(self.config.seed, role, -1, member),
+        )
         model = model.to(self.runtime.device, memory_format=torch.channels_last)
         return model, _adam(model, lr)
 
@@ -110,9 +117,13 @@ class BSDTrainer:
 
     def _restore(self, checkpoint: dict[str, Any]) -> None:
         if checkpoint.get("version") != CHECKPOINT_VERSION:
-            raise RunFolderError(f"The checkpoint has version {checkpoint.get('version')}, expected {CHECKPOINT_VERSION}; start a new run.")
+            raise RunFolderError(
+                f"The checkpoint has version {checkpoint.get('version')}, expected {CHECKPOINT_VERSION}; start a new run."
+            )
         if checkpoint["fingerprint"] != self.prepared.fingerprint:
-            raise RunFolderError("The checkpoint was made from other data (fingerprints differ); resume with the data of the run.")
+            raise RunFolderError(
+                "The checkpoint was made from other data (fingerprints differ); resume with the data of the run."
+            )
         for name in _STATEFUL:
             getattr(self, name).load_state_dict(checkpoint["models"][name])
         for c, states in enumerate(checkpoint["specialists"]):
@@ -122,12 +133,14 @@ class BSDTrainer:
         for name in _PLAIN:
             value = checkpoint[name] if name not in _NEWER else checkpoint.get(name)
             setattr(self, name, value.to(self.runtime.device) if isinstance(value, Tensor) else copy.copy(value))
-        for group in self.main_optimizer.param_groups:  # the stored one is of the settings then; a branch may begin with others
+        for (
+            group
+        ) in self.main_optimizer.param_groups:  # the stored one is of the settings then; a branch may begin with others
             group["lr"] = self.config.mixmatch.main_lr
         self.first_epoch = self._epochs_done = checkpoint["epoch"] + 1
         self._choose_target()
 
-    # -- the run ---------------------------------------------------------------------------------------------------
+    # -- the run -----------------------------------------------------------------------------------
 
     def run(self) -> Iterator[Event]:
         """Train, yielding `RunStarted`, per epoch `IterationDone`s and one `EpochFinished`, and `RunFinished`."""
@@ -148,7 +161,9 @@ class BSDTrainer:
         return kind(generation=self._generation - 1, **values)
 
     def _iteration(self, epoch: int, done: int, total: int) -> Event:
-        return self._event(IterationDone, epoch=epoch, stage=self.config.schedule.stage(epoch), iteration=done, iterations=total)
+        return self._event(
+            IterationDone, epoch=epoch, stage=self.config.schedule.stage(epoch), iteration=done, iterations=total
+        )
 
     def _with_events(self, epoch: int, training: Iterator[tuple[int, int]]) -> Iterator[Event]:
         """Pass training on, an event after each iteration; returns its mean loss."""
@@ -166,7 +181,9 @@ class BSDTrainer:
         online = torch.zeros(len(self.labels), self.prepared.num_classes, device=self.runtime.device)
         with runtime.intra_op_threads(self.runtime.threads):
             gamma = self.config.altruistic.lga_gamma if self.config.altruistic.altruistic_loss == "lga" else None
-            training = self._cross_entropy(epoch, lga_gamma=gamma, observe=lambda idx, logits: _keep(online, idx, logits))
+            training = self._cross_entropy(
+                epoch, lga_gamma=gamma, observe=lambda idx, logits: _keep(online, idx, logits)
+            )
             loss = self._finite((yield from self._with_events(epoch, training)), "altruistic", epoch)
             scores = self._score(self.altruistic, epoch)
             last = epoch == self.config.schedule.altruistic_epochs - 1
@@ -175,9 +192,14 @@ class BSDTrainer:
         if last:
             self._warmup_loss = scores.loss.clone()
         votes = self._vote(scores.logits if self.config.split.vote_pass == "eval" else online)
-        values = {"altruistic_train_loss": loss,
-                  "altruistic_clean_accuracy": tests[0], "altruistic_attack_success_rate": tests[1]}
-        return self._state(epoch, scores, **votes, **found, landmark_features=self._landmark_features(scores), metrics=values)
+        values = {
+            "altruistic_train_loss": loss,
+            "altruistic_clean_accuracy": tests[0],
+            "altruistic_attack_success_rate": tests[1],
+        }
+        return self._state(
+            epoch, scores, **votes, **found, landmark_features=self._landmark_features(scores), metrics=values
+        )
 
     def _vote(self, logits: Tensor) -> dict[str, Any]:
         """Update what every estimator says after a warm-up epoch of g; returns what the epoch's record has of it."""
@@ -204,8 +226,10 @@ class BSDTrainer:
         try:
             return target.estimate(estimator, clues, split.assume_target, split.class_shares)
         except KeyError as error:
-            raise RunFolderError(f"{estimator} cannot judge this run: its checkpoint has no record of {error.args[0]}. "
-                                 "Take another target_estimator, or start a new run.") from None
+            raise RunFolderError(
+                f"{estimator} cannot judge this run: its checkpoint has no record of {error.args[0]}. "
+                "Take another target_estimator, or start a new run."
+            ) from None
 
     def _choose_target(self) -> None:
         """The suspected target from what is known so far, by the settings as they are now: a branch may have others."""
@@ -216,20 +240,29 @@ class BSDTrainer:
             left_out = verdict["kind"] == "target" or split.no_attack == "likeliest"
             self.pseudo_target = verdict["classes"][0] if left_out else None
         else:
-            self.pseudo_target = int(self._estimate(PROVISIONAL if split.target_estimator == "auto" else split.target_estimator).argmax())
+            self.pseudo_target = int(
+                self._estimate(PROVISIONAL if split.target_estimator == "auto" else split.target_estimator).argmax()
+            )
 
     def _test_transplant(self, logits: Tensor) -> dict[str, np.ndarray]:
         """What each class's residual does to images of the others, for the verdict and the record."""
         device, epochs = self.runtime.device, self.config.schedule.altruistic_epochs
         probes = probes_for(len(self.labels), self.prepared.num_classes, epochs)
-        found = transplant(self._predict_altruistic, self.images, self.labels, logits, probes,
-                           generator_for(self.config.seed, "transplant", epochs - 1))
+        found = transplant(
+            self._predict_altruistic,
+            self.images,
+            self.labels,
+            logits,
+            probes,
+            generator_for(self.config.seed, "transplant", epochs - 1),
+        )
         self._transplant_scores = transplant_scores(found, epochs).cpu()
         verdict = decide_target(found, epochs)
         self._verdict = verdict.to_dict()
         shown = self._transplant_scores.argsort(descending=True, stable=True)[:SHOWN_RESIDUALS]
         return {
-            "transplant_shares": _numpy(shares_behind(found, verdict)), "residuals": _numpy(found.residuals[shown.to(device)]),
+            "transplant_shares": _numpy(shares_behind(found, verdict)),
+            "residuals": _numpy(found.residuals[shown.to(device)]),
             "residual_classes": shown.numpy().astype(np.int16),
         }
 
@@ -254,7 +287,9 @@ class BSDTrainer:
         """One epoch T of f on the pools decided at its start, with g training beside it."""
         t = self.config.schedule.main_epoch(epoch)
         g_trains = t < self.config.schedule.t2
-        with runtime.intra_op_threads(self.runtime.threads - self.runtime.threads // 2 if g_trains else self.runtime.threads):
+        with runtime.intra_op_threads(
+            self.runtime.threads - self.runtime.threads // 2 if g_trains else self.runtime.threads
+        ):
             f_scores, g_scores = self._score_both(epoch, g_trains)
             decision = self._decide(t, epoch, f_scores, g_scores)
             self.clean_mask = decision.clean_mask
@@ -278,21 +313,35 @@ class BSDTrainer:
             **self._pool_metrics(decision.clean_mask),
         }
         return self._state(
-            epoch, g_scores, main_loss=_numpy(f_scores.loss), main_prediction=_numpy(f_scores.prediction, np.int16),
-            clean_mask=_numpy(decision.clean_mask), clean_ratio=decision.clean_ratio, oss_score=_numpy(decision.oss_score),
-            oss_distances=_numpy(decision.oss_distances), nearest_class=_numpy(decision.nearest_class, np.int16),
-            landmark_features=self._landmark_features(f_scores), metrics=values,
+            epoch,
+            g_scores,
+            main_loss=_numpy(f_scores.loss),
+            main_prediction=_numpy(f_scores.prediction, np.int16),
+            clean_mask=_numpy(decision.clean_mask),
+            clean_ratio=decision.clean_ratio,
+            oss_score=_numpy(decision.oss_score),
+            oss_distances=_numpy(decision.oss_distances),
+            nearest_class=_numpy(decision.nearest_class, np.int16),
+            landmark_features=self._landmark_features(f_scores),
+            metrics=values,
         )
 
     def _decide(self, t: int, epoch: int, f: Scores, g: Scores) -> Decision:
         if t == self.config.schedule.t1 and self.specialists:
             self._specialist_oss = self._score_specialists(epoch)
             self.specialists = []
-        seen = Evidence(labels=self.labels, pseudo_target=self.pseudo_target, main=f, altruistic=g, warmup_loss=self._warmup_loss,
-                        clean_mask=self.clean_mask, specialist_oss=self._specialist_oss)
+        seen = Evidence(
+            labels=self.labels,
+            pseudo_target=self.pseudo_target,
+            main=f,
+            altruistic=g,
+            warmup_loss=self._warmup_loss,
+            clean_mask=self.clean_mask,
+            specialist_oss=self._specialist_oss,
+        )
         return decide(self._deciding, t, seen)
 
-    # -- training --------------------------------------------------------------------------------------------------
+    # -- training ----------------------------------------------------------------------------------
 
     def _train_main(self, epoch: int, decision: Decision) -> Iterator[tuple[int, int]]:
         """MixMatch iterations of f; in the OSS warm-up of all-to-all by retraining, those of a model for each class."""
@@ -300,29 +349,63 @@ class BSDTrainer:
         if self.config.split.all_to_all == "retrain_each" and t < self.config.schedule.t1:
             return self._train_specialists(epoch)
         plan = self._plan("main", epoch, decision.clean_mask, decision.unlabeled_mask)
-        return self._mixmatch(self.main, self.main_optimizer, plan, t, averaged=self.averaged if self.config.mixmatch.ema else None)
+        return self._mixmatch(
+            self.main, self.main_optimizer, plan, t, averaged=self.averaged if self.config.mixmatch.ema else None
+        )
 
     def _plan(self, role: Role, epoch: int, labeled: Tensor, unlabeled: Tensor, member: int = 0) -> MixMatchPlan:
         mix, data = self.config.mixmatch, self.config.data
         pools = [mask.nonzero().squeeze(1).cpu() for mask in (labeled, unlabeled)]
-        return mixmatch_plan(*pools, labeled_batch=mix.labeled_batch, unlabeled_batch=mix.unlabeled_batch,
-                             iterations=self.config.schedule.iterations, mixup_alpha=mix.mixup_alpha, crop_padding=data.crop_padding,
-                             flip=data.flip, seed=seed_for(self.config.seed, role, epoch, member))
+        return mixmatch_plan(
+            *pools,
+            labeled_batch=mix.labeled_batch,
+            unlabeled_batch=mix.unlabeled_batch,
+            iterations=self.config.schedule.iterations,
+            mixup_alpha=mix.mixup_alpha,
+            crop_padding=data.crop_padding,
+            flip=data.flip,
+            seed=seed_for(self.config.seed, role, epoch, member),
+        )
 
-    def _mixmatch(self, model: nn.Module, optimizer: torch.optim.Optimizer, plan: MixMatchPlan, t: int,
-                  averaged: nn.Module | None = None) -> Iterator[tuple[int, int]]:
+    def _mixmatch(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        plan: MixMatchPlan,
+        t: int,
+        averaged: nn.Module | None = None,
+    ) -> Iterator[tuple[int, int]]:
         mix = self.config.mixmatch
-        return mixmatch_epoch(model, optimizer, self.images, self.labels, plan, settings=mix, main_epoch=t, averaged=averaged,
-                              rampup=mix.rampup or self.config.schedule.t3, num_classes=self.prepared.num_classes,
-                              normalize=self.normalize, runtime=self.runtime)
+        return mixmatch_epoch(
+            model,
+            optimizer,
+            self.images,
+            self.labels,
+            plan,
+            settings=mix,
+            main_epoch=t,
+            averaged=averaged,
+            rampup=mix.rampup or self.config.schedule.t3,
+            num_classes=self.prepared.num_classes,
+            normalize=self.normalize,
+            runtime=self.runtime,
+        )
 
     def _cross_entropy(self, epoch: int, **variant: Any) -> Iterator[tuple[int, int]]:
         """An epoch of g on everything."""
         data = self.config.data
         return cross_entropy_epoch(
-            self.altruistic, self.altruistic_optimizer, self.images, self.labels, normalize=self.normalize, runtime=self.runtime,
-            batch=self.config.altruistic.altruistic_batch, crop_padding=data.crop_padding, flip=data.flip,
-            generator=generator_for(self.config.seed, "altruistic", epoch), **variant,
+            self.altruistic,
+            self.altruistic_optimizer,
+            self.images,
+            self.labels,
+            normalize=self.normalize,
+            runtime=self.runtime,
+            batch=self.config.altruistic.altruistic_batch,
+            crop_padding=data.crop_padding,
+            flip=data.flip,
+            generator=generator_for(self.config.seed, "altruistic", epoch),
+            **variant,
         )
 
     def _altruistic_beside(self, epoch: int, decision: Decision, cancel: threading.Event) -> Tensor:
@@ -372,14 +455,21 @@ class BSDTrainer:
                 yield c * total + done, classes * total
         return torch.stack(losses).mean()
 
-    # -- scoring and measuring -------------------------------------------------------------------------------------
+    # -- scoring and measuring ---------------------------------------------------------------------
 
     def _score(self, model: nn.Module, epoch: int) -> Scores:
         split, data = self.config.split, self.config.data
-        loss = partial(symmetric_cross_entropy, ce_weight=split.sce_weights[0], rce_weight=split.sce_weights[1],
-                       min_probability=split.sce_bounds[0], min_one_hot=split.sce_bounds[1])
+        loss = partial(
+            symmetric_cross_entropy,
+            ce_weight=split.sce_weights[0],
+            rce_weight=split.sce_weights[1],
+            min_probability=split.sce_bounds[0],
+            min_one_hot=split.sce_bounds[1],
+        )
         generator = generator_for(self.config.seed, "scoring", epoch)
-        crops = draw_crops((len(self.labels),), data.crop_padding, data.flip, generator) if split.split_augment else None
+        crops = (
+            draw_crops((len(self.labels),), data.crop_padding, data.flip, generator) if split.split_augment else None
+        )
         return score(model, self.images, self.labels, self.normalize, self.runtime, loss=loss, crops=crops)
 
     def _score_both(self, epoch: int, g_trains: bool) -> tuple[Scores, Scores]:
@@ -407,8 +497,10 @@ class BSDTrainer:
     def _test_rates(self, model: nn.Module, epoch: int) -> tuple[float | None, float | None]:
         """Clean accuracy and attack success rate, percent; None without test images or without an attack."""
         some = self.config.data.epoch_tests if epoch < self.config.schedule.total_epochs - 1 else None
-        return tuple(None if test is None else hit_rate(model, *_spread(*test, some), self.normalize, self.runtime)
-                     for test in self._tests.values())
+        return tuple(
+            None if test is None else hit_rate(model, *_spread(*test, some), self.normalize, self.runtime)
+            for test in self._tests.values()
+        )
 
     def _pool_metrics(self, clean_mask: Tensor) -> dict[str, int | None]:
         truth = self.prepared.is_poison
@@ -426,8 +518,12 @@ class BSDTrainer:
     def _state(self, epoch: int, g: Scores, **values: Any) -> EpochState:
         schedule = self.config.schedule
         return EpochState(
-            epoch=epoch, stage=schedule.stage(epoch), main_epoch=schedule.main_epoch(epoch), pseudo_target=self.pseudo_target,
-            altruistic_loss=_numpy(g.loss), altruistic_prediction=_numpy(g.prediction, np.int16),
+            epoch=epoch,
+            stage=schedule.stage(epoch),
+            main_epoch=schedule.main_epoch(epoch),
+            pseudo_target=self.pseudo_target,
+            altruistic_loss=_numpy(g.loss),
+            altruistic_prediction=_numpy(g.prediction, np.int16),
             **{"clean_ratio": None, **values},
         )
 
@@ -464,7 +560,16 @@ class BSDTrainer:
 _STATEFUL = ("main", "averaged", "altruistic", "main_optimizer", "altruistic_optimizer")
 _NEWER = ("_transplant_scores", "_verdict")
 """State that checkpoints of earlier programs lack."""
-_PLAIN = ("pseudo_target", "clean_mask", "_clues", "_warmup_loss", "_specialist_oss", "_poison_cumulative", "_metrics", *_NEWER)
+_PLAIN = (
+    "pseudo_target",
+    "clean_mask",
+    "_clues",
+    "_warmup_loss",
+    "_specialist_oss",
+    "_poison_cumulative",
+    "_metrics",
+    *_NEWER,
+)
 
 
 def _adam(model: nn.Module, lr: float) -> torch.optim.Optimizer:

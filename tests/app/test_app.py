@@ -14,21 +14,21 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.server import eta, recorded, registry
 from app.run.controls import config_of, form_of
 from app.run.panels import PANELS, View
-from app.server.registry import RunRegistry
 from app.run.status import look, sentence
+from app.server import eta, recorded, registry
+from app.server.registry import RunRegistry
 from app.style.theme import DARK, LIGHT
 from bsd_engine.compute import progress
-from bsd_engine.prepare import prepare as preflight
-from bsd_engine.runs import record
+from bsd_engine.config.presets import PRESETS, preset
 from bsd_engine.config.settings import ScheduleConfig
 from bsd_engine.errors import ConfigError, RunFolderError, TrainingError
+from bsd_engine.prepare import prepare as preflight
 from bsd_engine.prepare.prepare import PreparedData
-from bsd_engine.config.presets import PRESETS, preset
-from bsd_engine.runs.record import record_run
+from bsd_engine.runs import record
 from bsd_engine.runs.reader import RunReader, RunWriter, send_command
+from bsd_engine.runs.record import record_run
 from tests.support.fake_run import CONFIG, FakeRun, LiveFakeRun, fake_run
 from tests.support.pages import WHOLE_APP, everything, html, ran
 from tests.support.short_runs import short
@@ -60,7 +60,10 @@ def test_a_finished_run_is_found_by_its_address_or_as_the_newest(open_page: Call
     page = open_page()
     assert page.query_params["run"] == "20260102-000000-bbbbbb"
     page = open_page(run=first.name)
-    assert "Finished in 1 min 34 s. Clean accuracy 83.9 %; attack success 1.6 %; suspected target dress, which is right." in html(page)
+    assert (
+        "Finished in 1 min 34 s. Clean accuracy 83.9 %; attack success 1.6 %; suspected target dress, which is right."
+        in html(page)
+    )
     assert [page.button(key=key).disabled for key in ("pause", "resume", "stop")] == [True, True, True]
     assert "by probability floor (ours)" in html(page)
 
@@ -84,9 +87,14 @@ def test_a_tick_with_a_list_that_is_gone_brings_no_old_run_back(open_page: Calla
     assert page.query_params["run"] == first
 
 
-def test_an_interrupted_run_offers_to_resume_and_says_what_is_lost(open_page: Callable[..., AppTest], root: Path) -> None:
+def test_an_interrupted_run_offers_to_resume_and_says_what_is_lost(
+    open_page: Callable[..., AppTest], root: Path
+) -> None:
     page = open_page(run=fake_run(root, epochs=12, status=None).name)
-    assert "Interrupted after epoch 12 of 38. Resume goes on from there; at most the epoch in progress is trained again." in html(page)
+    assert (
+        "Interrupted after epoch 12 of 38. Resume goes on from there; at most the epoch in progress is trained again."
+        in html(page)
+    )
     assert not page.button(key="resume").disabled
 
 
@@ -110,7 +118,15 @@ def test_with_the_truth_off_nothing_of_it_reaches_the_browser(open_page: Callabl
     page = open_page(run=path.name, truth="false")
     sent, shown = everything(page), html(page)
     success = recorded.rows(path)[-1].metrics["attack_success_rate"]
-    telling = ("BadNets 5 %", "poison alone", "poison kept", "2.6357", f"{success:.1f} %", "<small>right", "Poison in the clean pool, epoch")
+    telling = (
+        "BadNets 5 %",
+        "poison alone",
+        "poison kept",
+        "2.6357",
+        f"{success:.1f} %",
+        "<small>right",
+        "Poison in the clean pool, epoch",
+    )
     assert "Altruistic loss" in sent and "attack hidden" in shown
     assert [word for word in telling if word in sent] == []
     page.toggle(key="truth").set_value(True)
@@ -163,12 +179,17 @@ def test_the_form_gives_back_the_preset(name: str) -> None:
 def test_the_form_keeps_a_rate_for_each_kind_of_attack() -> None:
     form = {"preset": "demo", **form_of(preset("demo"))}
     assert (form["rate"], form["clean_rate"]) == (5, 25)
-    made = {attack: config_of({**form, "attack": attack, "rate": 10.0, "clean_rate": 40.0}).attack for attack in ("blended", "sig", "none")}
+    made = {
+        attack: config_of({**form, "attack": attack, "rate": 10.0, "clean_rate": 40.0}).attack
+        for attack in ("blended", "sig", "none")
+    }
     assert (made["blended"].rate, made["sig"].rate) == (0.1, 0.4)
     assert config_of({**form, "attack": "sig"}).attack.rate is None
     named = config_of({**form, "attack": "custom", "picture": " /a/b.png "}).attack
-    assert named.attack_parameters == {"image": "/a/b.png"} and form_of(preset("demo").with_settings(
-        attack="custom", attack_parameters={"image": "x"}))["picture"] == "x"
+    assert (
+        named.attack_parameters == {"image": "/a/b.png"}
+        and form_of(preset("demo").with_settings(attack="custom", attack_parameters={"image": "x"}))["picture"] == "x"
+    )
 
 
 def test_a_clean_label_attack_asks_for_a_share_of_the_target_class(open_page: Callable[..., AppTest]) -> None:
@@ -189,7 +210,14 @@ def test_a_longer_warm_up_moves_the_later_stages_along() -> None:
 
 def test_settings_from_a_tampered_form_are_refused() -> None:
     form = {"preset": "demo", **form_of(preset("demo"))}
-    for name, value in (("alpha", 7), ("beta", float("nan")), ("t1", 0), ("seed", -1), ("rate", 200.0), ("device", "tpu")):
+    for name, value in (
+        ("alpha", 7),
+        ("beta", float("nan")),
+        ("t1", 0),
+        ("seed", -1),
+        ("rate", 200.0),
+        ("device", "tpu"),
+    ):
         with pytest.raises(ConfigError, match=r"is .*, expected"):
             config_of({**form, name: value})
 
@@ -220,7 +248,10 @@ def test_every_panel_draws_every_epoch_in_both_themes(tmp_path: Path) -> None:
 
 
 def test_a_run_without_a_single_target_is_shown_whole(
-    open_page: Callable[..., AppTest], root: Path, small_images: PreparedData, one_thread: None,
+    open_page: Callable[..., AppTest],
+    root: Path,
+    small_images: PreparedData,
+    one_thread: None,
 ) -> None:
     record_run(short(all_to_all="shared", selective_drop=False), root / "all-to-all", prepared=small_images)
     run = RunReader(root / "all-to-all")
@@ -275,11 +306,21 @@ def test_runs_wait_for_their_turn_and_can_be_taken_out(tmp_path: Path, monkeypat
     monkeypatch.setattr(preflight, "prepare", lambda config: None)
     runs = RunRegistry(tmp_path)
     first, second, third, fourth = (runs.start(preset("smoke")) for _ in range(4))
-    assert (runs.active, runs.waiting) == (first, [second, third, fourth]) and runs.place(third) == 2 and runs.place(first) is None
+    assert (
+        (runs.active, runs.waiting) == (first, [second, third, fourth])
+        and runs.place(third) == 2
+        and runs.place(first) is None
+    )
     now = look(runs, third)
-    assert now.status == "queued" and now.live and sentence(now, runs, truth_shown=True).startswith("Waits until 2 other runs are over")
+    assert (
+        now.status == "queued"
+        and now.live
+        and sentence(now, runs, truth_shown=True).startswith("Waits until 2 other runs are over")
+    )
     runs.command(second, "stop")
-    assert runs.waiting == [third, fourth] and "taken out of the queue" in sentence(look(runs, second), runs, truth_shown=True)
+    assert runs.waiting == [third, fourth] and "taken out of the queue" in sentence(
+        look(runs, second), runs, truth_shown=True
+    )
     while len(runs.waiting) < registry.MOST_WAITING:
         runs.start(preset("smoke"))
     with pytest.raises(RunFolderError, match="8 more are waiting"):
@@ -355,7 +396,9 @@ def test_a_run_that_crafts_its_trigger_says_how_far_it_is(tmp_path: Path, monkey
     assert runs.crafting is None
 
 
-def test_a_resumed_run_that_crafts_its_trigger_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_run_that_crafts_its_trigger_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     go_on = fail_when_told(monkeypatch, crafting=10)
     FakeRun(samples=60).create(tmp_path / "killed").close()
     runs = RunRegistry(tmp_path)

@@ -19,19 +19,19 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from app.attacks import form
-from app.figures import pixels
-from app.server import registry, uploads
-from app.figures.attacks import MOST_BARS, class_bars, spectrum_figure
 from app.attacks.form import label_of
 from app.attacks.poisoned_view import poisoned_view, trigger_of
+from app.figures import pixels
+from app.figures.attacks import MOST_BARS, class_bars, spectrum_figure
+from app.server import registry, uploads
 from app.style.theme import DARK, LIGHT
 from bsd_engine import attacks
 from bsd_engine.attacks.custom import MAX_BYTES
 from bsd_engine.attacks.described import parameters_of
+from bsd_engine.config.presets import preset, smoke
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import ConfigError
 from bsd_engine.prepare.prepare import prepare
-from bsd_engine.config.presets import preset, smoke
 from bsd_engine.prepare.spectrum import spectrum
 from tests.support.pages import WHOLE_APP, html, ran
 
@@ -44,7 +44,7 @@ def png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-# -- pictures and figures --------------------------------------------------------------------------------------------------
+# -- pictures and figures --------------------------------------------------------------------------
 
 
 def test_a_wave_has_its_frequency_and_nothing_else() -> None:
@@ -64,14 +64,23 @@ def test_a_wave_has_its_frequency_and_nothing_else() -> None:
 def test_differences_are_shown_around_mid_grey() -> None:
     difference = np.array([[0, 1, -1, 12, 13, -255]], np.int16)[..., None]
     assert pixels.difference_picture(difference)[0, :, 0].tolist() == [128, 138, 118, 248, 255, 0]
-    assert pixels.fitting_gain(np.array([5, -10])) == 12.7 and pixels.fitting_gain(np.array([255])) == 1 == pixels.fitting_gain(np.zeros(2))
+    assert pixels.fitting_gain(np.array([5, -10])) == 12.7 and pixels.fitting_gain(
+        np.array([255])
+    ) == 1 == pixels.fitting_gain(np.zeros(2))
 
 
 def test_images_are_enlarged_without_new_colours() -> None:
     image = np.random.default_rng(0).integers(0, 256, (28, 20, 3), np.uint8)
     large = pixels.enlarged(image, 224)
-    assert large.shape == (224, 160, 3) and np.array_equal(large[::8, ::8], image) and np.array_equal(large[7::8, 7::8], image)
-    assert pixels.enlarged(large, 100).shape == large.shape and max(pixels.thumbnail(large).shape) <= pixels.LARGEST_THUMBNAIL
+    assert (
+        large.shape == (224, 160, 3)
+        and np.array_equal(large[::8, ::8], image)
+        and np.array_equal(large[7::8, 7::8], image)
+    )
+    assert (
+        pixels.enlarged(large, 100).shape == large.shape
+        and max(pixels.thumbnail(large).shape) <= pixels.LARGEST_THUMBNAIL
+    )
     assert pixels.data_uri(image[..., :1]).startswith("data:image/png;base64,")
 
 
@@ -93,7 +102,7 @@ def test_the_spectrum_has_units_and_says_when_there_is_none() -> None:
     assert "no frequency" in spectrum_figure(spectrum(np.zeros((8, 8, 1))), DARK).layout.title.text
 
 
-# -- the poisoned set beside what it was --------------------------------------------------------------------------------------
+# -- the poisoned set beside what it was -----------------------------------------------------------
 
 
 def config(name: str, **settings: Any) -> BSDConfig:
@@ -111,7 +120,9 @@ def test_every_attack_is_seen_as_a_run_would_have_it(name: str) -> None:
     assert view.trigger.ground.startswith("the mean") == (name == "wanet")
     kinds = [view.numbers(kind, None) for kind in ("poisoned", "noise", "unchanged")]
     assert sorted(np.concatenate(kinds).tolist()) == view.numbers("all", None).tolist() == list(range(view.size))
-    assert [view.kind(int(i[0])) for i in kinds if len(i)] == [k for k, i in zip(("poisoned", "noise", "unchanged"), kinds) if len(i)]
+    assert [view.kind(int(i[0])) for i in kinds if len(i)] == [
+        k for k, i in zip(("poisoned", "noise", "unchanged"), kinds) if len(i)
+    ]
     assert view.counts(view.poison_mask).sum() == len(kinds[0])
     label = int(view.prepared.original_labels[kinds[0][0]])
     assert len(view.numbers("poisoned", label)) == view.counts(view.poison_mask)[label]
@@ -156,12 +167,22 @@ def test_every_parameter_is_explained_and_has_a_default_of_its_kind(name: str) -
 
 
 def test_a_parameter_is_called_by_its_unit() -> None:
-    labels = {p.name: label_of(p) for p in (*parameters_of(attacks.kind("badnets")), *parameters_of(attacks.kind("sig")))}
-    assert labels["size"] == "Size, pixels" and labels["col"] == "Column, pixels" and labels["delta"] == "Delta, grey levels"
-    assert labels["pattern"] == "Pattern" and labels["frequency"] == "Frequency, periods" and labels["weight"] == "Weight, 0 to 1"
+    labels = {
+        p.name: label_of(p) for p in (*parameters_of(attacks.kind("badnets")), *parameters_of(attacks.kind("sig")))
+    }
+    assert (
+        labels["size"] == "Size, pixels"
+        and labels["col"] == "Column, pixels"
+        and labels["delta"] == "Delta, grey levels"
+    )
+    assert (
+        labels["pattern"] == "Pattern"
+        and labels["frequency"] == "Frequency, periods"
+        and labels["weight"] == "Weight, 0 to 1"
+    )
 
 
-# -- uploads --------------------------------------------------------------------------------------------------------------------
+# -- uploads ---------------------------------------------------------------------------------------
 
 
 def test_an_upload_gets_a_name_and_rights_of_ours(tmp_path: Path) -> None:
@@ -170,7 +191,11 @@ def test_an_upload_gets_a_name_and_rights_of_ours(tmp_path: Path) -> None:
     assert path.parent == uploads.folder() and path == uploads.stored(content) and path.read_bytes() == content
     assert path.stat().st_mode & 0o777 == 0o600 and path.parent.stat().st_mode & 0o777 == 0o700
     copy = uploads.kept(path, tmp_path / "runs/.triggers")
-    assert copy.parent == tmp_path / "runs/.triggers" and copy.read_bytes() == content and uploads.kept(copy, tmp_path) == copy
+    assert (
+        copy.parent == tmp_path / "runs/.triggers"
+        and copy.read_bytes() == content
+        and uploads.kept(copy, tmp_path) == copy
+    )
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * (MAX_BYTES + 1)], ids=["empty", "too large"])
@@ -186,7 +211,7 @@ def test_old_uploads_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(list(uploads.folder().iterdir())) == 3
 
 
-# -- the page -------------------------------------------------------------------------------------------------------------------
+# -- the page --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -204,8 +229,14 @@ def to_page(app: AppTest, url_path: str = "attacks") -> AppTest:
 
 
 def test_it_says_what_was_poisoned_and_shows_it(attack_page: AppTest) -> None:
-    assert "BadNets on Fashion-MNIST: 9 of 200 training images (4.5 %) get the trigger and the label dress." in html(attack_page)
-    assert html(attack_page).count("<img") == 4 + 9 and "Image " in html(attack_page) and "is poisoned" in html(attack_page)
+    assert "BadNets on Fashion-MNIST: 9 of 200 training images (4.5 %) get the trigger and the label dress." in html(
+        attack_page
+    )
+    assert (
+        html(attack_page).count("<img") == 4 + 9
+        and "Image " in html(attack_page)
+        and "is poisoned" in html(attack_page)
+    )
     assert attack_page.button(key="train_with").label == "Train with this attack"
 
 
@@ -253,13 +284,16 @@ def test_every_attack_has_fields_for_its_parameters(attack_page: AppTest, name: 
     attack_page.selectbox(key="seen_attack").set_value(name)
     ran(attack_page)
     assert not attack_page.error and html(attack_page).count("<figure>") >= 4
-    fields = {widget.key for kind in ("selectbox", "number_input", "text_input", "toggle") for widget in attack_page.get(kind)}
+    fields = {
+        widget.key for kind in ("selectbox", "number_input", "text_input", "toggle") for widget in attack_page.get(kind)
+    }
     wanted = {f"seen_{name}_{p.name}" for p in parameters_of(attacks.kind(name))} - {"seen_custom_image"}
     assert wanted <= fields
 
 
 BAD = {
-    "rate of nothing": ("seen_rate_badnets", 0.0, "rate is 0 %"), "all of them": ("seen_rate_badnets", 100.0, "rate is 100 %"),
+    "rate of nothing": ("seen_rate_badnets", 0.0, "rate is 0 %"),
+    "all of them": ("seen_rate_badnets", 100.0, "rate is 100 %"),
     "less than none": ("seen_rate_badnets", -3.0, "rate is -3 %"),
     "too few to poison one": ("seen_rate_badnets", 0.1, "poisons none of the 200"),
     "no place": ("seen_badnets_row", 26, "does not fit into images"),
@@ -269,7 +303,9 @@ BAD = {
 
 
 @pytest.mark.parametrize(("key", "value", "expected"), BAD.values(), ids=BAD)
-def test_what_does_not_go_is_one_sentence_and_can_be_put_right(attack_page: AppTest, key: str, value: Any, expected: str) -> None:
+def test_what_does_not_go_is_one_sentence_and_can_be_put_right(
+    attack_page: AppTest, key: str, value: Any, expected: str
+) -> None:
     before = attack_page.number_input(key=key).value
     attack_page.number_input(key=key).set_value(value)
     ran(attack_page)
@@ -300,7 +336,8 @@ def test_a_target_of_no_class_is_one_sentence(attack_page: AppTest, monkeypatch:
 
 
 PICTURES = {
-    "alpha": (png(Image.new("RGBA", (9, 5), (255, 0, 0, 90))), None), "large": (png(Image.new("L", (400, 300), 200)), None),
+    "alpha": (png(Image.new("RGBA", (9, 5), (255, 0, 0, 90))), None),
+    "large": (png(Image.new("L", (400, 300), 200)), None),
     "no picture": (b"\x89PNG not a picture", "The picture cannot be read as a picture; give a PNG or JPEG file."),
     "100 MB": (b"\x89PNG" + bytes(100_000_000), "The picture has 100 MB, expected at most 10"),
     "too wide": (png(Image.new("L", (900, 10), 200)), "does not fit into images of 28x28"),
@@ -309,7 +346,9 @@ PICTURES = {
 
 
 @pytest.mark.parametrize(("content", "expected"), PICTURES.values(), ids=PICTURES)
-def test_a_picture_of_ones_own_is_taken_or_refused_in_one_sentence(attack_page: AppTest, content: bytes, expected: str | None) -> None:
+def test_a_picture_of_ones_own_is_taken_or_refused_in_one_sentence(
+    attack_page: AppTest, content: bytes, expected: str | None
+) -> None:
     attack_page.selectbox(key="seen_attack").set_value("custom")
     ran(attack_page)
     star = html(attack_page)
@@ -335,11 +374,16 @@ def test_a_preset_brings_its_own_parameters_and_rate(open_page: Callable[..., Ap
     page.number_input(key="new_limit_1").set_value(200)
     page.slider(key="new_rate_1").set_value(10.0)
     page = to_page(ran(page))
-    assert page.selectbox(key="seen_badnets_pattern").value == "checkerboard" and page.number_input(key="seen_rate_badnets").value == 10
+    assert (
+        page.selectbox(key="seen_badnets_pattern").value == "checkerboard"
+        and page.number_input(key="seen_rate_badnets").value == 10
+    )
     assert "18 of 200 training images (9.0 %)" in html(page)
 
 
-def test_train_with_this_attack_fills_in_the_form_of_the_run(attack_page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_train_with_this_attack_fills_in_the_form_of_the_run(
+    attack_page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     started: list[BSDConfig] = []
 
     def start(runs: Any, config: BSDConfig) -> str:
@@ -359,7 +403,11 @@ def test_train_with_this_attack_fills_in_the_form_of_the_run(attack_page: AppTes
     attack_page.button(key="start").click()
     ran(attack_page)
     (made,) = started
-    assert made.attack.attack == "wanet" and made.attack.rate == pytest.approx(0.4) and made.attack.attack_parameters == {"strength": 2.5}
+    assert (
+        made.attack.attack == "wanet"
+        and made.attack.rate == pytest.approx(0.4)
+        and made.attack.attack_parameters == {"strength": 2.5}
+    )
     assert made.seed == 7 and made.data.limit == 200 and made.preset == "smoke"
     assert made.schedule == smoke().schedule and made.split == smoke().split
     attack_page.selectbox(key="new_preset").set_value("demo")

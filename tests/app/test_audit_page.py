@@ -16,8 +16,8 @@ from app.audit.audited import Filter, audited, rows
 from app.figures.audit import class_cuts, passport_figure
 from app.state.linked import decode_ids, encode_ids
 from app.style.theme import DARK, LIGHT
-from bsd_engine.recordings import library
 from bsd_engine.audit.history import RunHistory
+from bsd_engine.recordings import library
 from bsd_engine.runs.reader import RunReader
 from tests.support.fake_run import FakeRun, fake_run
 from tests.support.pages import everything
@@ -28,10 +28,14 @@ from app.pages import audit
 run = st.Page(lambda: st.text("run"), title="Run", url_path="run")
 st.navigation([st.Page(lambda: audit.render(run), title="Audit", url_path="audit", default=True), run]).run()
 """
-TRUTH = re.compile(r"poisoned, was|poisoned samples|is_poison|original_label|true_target|attack.success|Truth:|◆", re.IGNORECASE)
+TRUTH = re.compile(
+    r"poisoned, was|poisoned samples|is_poison|original_label|true_target|attack.success|Truth:|◆", re.IGNORECASE
+)
 
 
-def test_without_a_run_or_recording_the_page_says_how_to_begin(open_page: Callable[..., AppTest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_run_or_recording_the_page_says_how_to_begin(
+    open_page: Callable[..., AppTest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(library, "FOLDER", tmp_path)
     assert "There is no run to audit yet" in open_page().info[0].value
 
@@ -53,7 +57,9 @@ def test_every_moment_of_a_run_opens(root: Path, open_page: Callable[..., AppTes
         assert not page.exception, (tool, page.exception)
 
 
-def test_a_sample_and_an_epoch_of_the_address_are_shown_and_nonsense_is_said(root: Path, open_page: Callable[..., AppTest]) -> None:
+def test_a_sample_and_an_epoch_of_the_address_are_shown_and_nonsense_is_said(
+    root: Path, open_page: Callable[..., AppTest]
+) -> None:
     fake_run(root, run_id="a", samples=300)
     said = everything(open_page(run="a", pin="17", epoch="20"))
     assert "Sample 17" in said and "at epoch 20" in said
@@ -71,7 +77,9 @@ def test_without_a_truth_nothing_that_is_sent_speaks_of_one(root: Path, open_pag
     assert any("has no truth to open" in info.value or "shown already" in info.value for info in page.info)
 
 
-def test_sealed_nothing_of_the_truth_is_sent_until_the_envelope_is_opened(root: Path, open_page: Callable[..., AppTest]) -> None:
+def test_sealed_nothing_of_the_truth_is_sent_until_the_envelope_is_opened(
+    root: Path, open_page: Callable[..., AppTest]
+) -> None:
     path = fake_run(root, run_id="a", samples=300)
     poison = int(np.flatnonzero(RunReader(path).truth.is_poison)[0])
     assert TRUTH.search(everything(open_page(run="a", pin=str(poison))))
@@ -115,19 +123,26 @@ def test_the_table_has_the_rows_that_were_asked_for(root: Path) -> None:
     found, history = audit.found, audit.history
     everything = rows(audit, Filter(), {})
     assert sorted(everything) == list(range(300)) and (np.diff(found.rank[everything]) == 1).all()
-    some = rows(audit, Filter(label=3, flags=("ALS", "discrepancy"), pool="kept out", sort="smallest altruistic loss"), {})
-    assert set(some) == set(np.flatnonzero((history.labels == 3) & found.als_flag & found.discrepancy_flag & ~found.in_pool))
+    some = rows(
+        audit, Filter(label=3, flags=("ALS", "discrepancy"), pool="kept out", sort="smallest altruistic loss"), {}
+    )
+    assert set(some) == set(
+        np.flatnonzero((history.labels == 3) & found.als_flag & found.discrepancy_flag & ~found.in_pool)
+    )
     assert (np.diff(history.altruistic_loss[-1][some]) >= 0).all()
     assert rows(audit, Filter(only=(5, 9)), {}).tolist() in ([5, 9], [9, 5])
     audit.verdicts.give([5, 6], "keep")
     said = audit.standing()
-    assert set(rows(audit, Filter(verdict="keep"), said)) == {5, 6} and len(rows(audit, Filter(verdict="none"), said)) == 298
+    assert (
+        set(rows(audit, Filter(verdict="keep"), said)) == {5, 6}
+        and len(rows(audit, Filter(verdict="none"), said)) == 298
+    )
     table = audit_data.as_table(audit, everything, said)
     assert table.num_rows == 300 and table.column("sample").to_pylist() == everything.tolist()
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
-def test_the_figure_of_a_sample_shows_its_losses_cut_and_pools(history: RunHistory, palette) -> None:  # noqa: ANN001
+def test_the_figure_of_a_sample_shows_its_losses_cut_and_pools(history: RunHistory, palette) -> None:
     figure = passport_figure(history, 11, 7, palette)
     altruistic, main, cut, strip = figure.data
     np.testing.assert_allclose(altruistic.y, np.clip(history.altruistic_loss[:, 11], 1e-4, 20))

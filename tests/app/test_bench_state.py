@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from app.components import packet
-from app.trigger_bench import packets, state as bench_state
+from app.trigger_bench import packets
+from app.trigger_bench import state as bench_state
 from app.trigger_bench.packets import Bench, Look, Uploads
 from app.trigger_bench.state import BenchState, Limits
 from bsd_engine.runs.record import record_run
@@ -33,8 +34,16 @@ bench.render(st.Page(lambda: None, title="Run", url_path="run"))
 """
 LIMITS = Limits(epochs=(3, 7), images=50, triggers=("own", "badnets", "picture", "drawn"), height=28, width=20)
 START = BenchState(epoch=7, size=7)
-STATES = st.builds(BenchState, epoch=st.sampled_from(LIMITS.epochs), image=st.none() | st.integers(0, 49), trigger=st.sampled_from(LIMITS.triggers),
-                   down=st.integers(-28, 28), across=st.integers(-20, 20), opacity=st.integers(0, 100), size=st.integers(1, 28))
+STATES = st.builds(
+    BenchState,
+    epoch=st.sampled_from(LIMITS.epochs),
+    image=st.none() | st.integers(0, 49),
+    trigger=st.sampled_from(LIMITS.triggers),
+    down=st.integers(-28, 28),
+    across=st.integers(-20, 20),
+    opacity=st.integers(0, 100),
+    size=st.integers(1, 28),
+)
 
 
 @given(STATES)
@@ -54,12 +63,21 @@ def test_the_start_needs_no_address() -> None:
     assert bench_state.parse_address({}, LIMITS, None, has_upload=False) == (START, [])
 
 
-@pytest.mark.parametrize(("part", "value", "said"), [
-    ("image", "50", "'50' for the image, expected a number from 0 to 49; 0 is taken"), ("image", "x", "'x' for the image"),
-    ("image", "upload", "uploaded, which an address cannot hold"), ("trigger", "nuke", "names the trigger 'nuke', but there are own, badnets"),
-    ("at", "99_0", "row of the trigger"), ("at", "1", "column of the trigger"), ("at", "0_-21", "column of the trigger"),
-    ("opacity", "101", "opacity, expected a number from 0 to 100; 100 is taken"), ("opacity", "²", "opacity"), ("size", "0", "size of the picture"),
-])
+@pytest.mark.parametrize(
+    ("part", "value", "said"),
+    [
+        ("image", "50", "'50' for the image, expected a number from 0 to 49; 0 is taken"),
+        ("image", "x", "'x' for the image"),
+        ("image", "upload", "uploaded, which an address cannot hold"),
+        ("trigger", "nuke", "names the trigger 'nuke', but there are own, badnets"),
+        ("at", "99_0", "row of the trigger"),
+        ("at", "1", "column of the trigger"),
+        ("at", "0_-21", "column of the trigger"),
+        ("opacity", "101", "opacity, expected a number from 0 to 100; 100 is taken"),
+        ("opacity", "²", "opacity"),
+        ("size", "0", "size of the picture"),
+    ],
+)
 def test_what_an_address_gets_wrong_is_said_and_left_out(part: str, value: str, said: str) -> None:
     state, problems = bench_state.parse_address({part: value}, LIMITS, None, has_upload=False)
     assert len(problems) == 1 and said in problems[0]
@@ -77,10 +95,25 @@ def test_the_nearest_stored_epoch_is_shown(shown: int | None, epoch: int) -> Non
     assert bench_state.parse_address({}, LIMITS, shown, has_upload=False)[0].epoch == epoch
 
 
-@pytest.mark.parametrize("change", [
-    {"epoch": 4}, {"epoch": "3"}, {"epoch": []}, {"image": 50}, {"image": -1}, {"image": True}, {"image": None}, {"trigger": "x"}, {"trigger": ["own"]},
-    {"down": 29}, {"across": 0.5}, {"opacity": None}, {"opacity": float("nan")}, {"size": 0},
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epoch": 4},
+        {"epoch": "3"},
+        {"epoch": []},
+        {"image": 50},
+        {"image": -1},
+        {"image": True},
+        {"image": None},
+        {"trigger": "x"},
+        {"trigger": ["own"]},
+        {"down": 29},
+        {"across": 0.5},
+        {"opacity": None},
+        {"opacity": float("nan")},
+        {"size": 0},
+    ],
+)
 def test_a_message_that_does_not_fit_is_no_state(change: dict[str, Any]) -> None:
     assert bench_state.parse_state({**packets._plain(START), **change}, LIMITS, has_upload=False) is None
 
@@ -109,14 +142,22 @@ def test_a_drawing_survives_the_address_and_the_message() -> None:
     assert set(bench_state.address_of(shown, LIMITS, noise)) == {"trigger"}, "too long for an address"
 
 
-@pytest.mark.parametrize("text", ["x", "!!", "A" * 4000, base64.urlsafe_b64encode(zlib.compress(b"short")).decode(),
-                                  base64.urlsafe_b64encode(zlib.compress(b"\0" * 10**6)).decode()])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x",
+        "!!",
+        "A" * 4000,
+        base64.urlsafe_b64encode(zlib.compress(b"short")).decode(),
+        base64.urlsafe_b64encode(zlib.compress(b"\0" * 10**6)).decode(),
+    ],
+)
 def test_what_is_no_drawing_of_that_size_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         bench_state.decode_drawing(text, 28, 20)
 
 
-# -- packets and the page --------------------------------------------------------------------------------------------------------
+# -- packets and the page --------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +177,14 @@ def run(made: Path, root: Path) -> Path:
 def packed(path: Path, uploads: Uploads | None = None, **changes: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     bench = Bench.of(path)
     assert bench is not None
-    look = Look(bench=bench, state=replace(bench.limits.start, **changes), uploads=uploads or Uploads(), seq=1, settled=True, static=True)
+    look = Look(
+        bench=bench,
+        state=replace(bench.limits.start, **changes),
+        uploads=uploads or Uploads(),
+        seq=1,
+        settled=True,
+        static=True,
+    )
     return packet.unpack(packets.build(look))
 
 
@@ -154,7 +202,11 @@ def test_an_empty_drawing_is_a_note_and_no_error(made: Path) -> None:
     for drawing in (None, np.zeros((28, 28, 4), np.uint8)):
         header, arrays = packed(made, Uploads(drawing=drawing), trigger="drawn")
         clean, triggered = arrays["pixels"].reshape(2, -1)
-        assert header["note"].startswith("Nothing is drawn yet") and header["problem"] == "" and np.array_equal(clean, triggered)
+        assert (
+            header["note"].startswith("Nothing is drawn yet")
+            and header["problem"] == ""
+            and np.array_equal(clean, triggered)
+        )
 
 
 def test_a_cut_checkpoint_is_said_and_the_others_answer(run: Path) -> None:
@@ -168,10 +220,15 @@ def test_a_cut_checkpoint_is_said_and_the_others_answer(run: Path) -> None:
     assert header["refusal"] == "" and "main" in arrays
 
 
-@pytest.mark.parametrize(("epochs", "shown", "expected"), [
-    ((1, 5), 5, (1, 5)), (tuple(range(12)), 3, tuple(range(12))),
-    (tuple(range(100)), 50, (0, 10, 20, 30, 40, 50, 59, 69, 79, 89, 99)), (tuple(range(100)), 51, (0, 10, 20, 30, 40, 50, 51, 59, 69, 79, 89, 99)),
-])
+@pytest.mark.parametrize(
+    ("epochs", "shown", "expected"),
+    [
+        ((1, 5), 5, (1, 5)),
+        (tuple(range(12)), 3, tuple(range(12))),
+        (tuple(range(100)), 50, (0, 10, 20, 30, 40, 50, 59, 69, 79, 89, 99)),
+        (tuple(range(100)), 51, (0, 10, 20, 30, 40, 50, 51, 59, 69, 79, 89, 99)),
+    ],
+)
 def test_at_most_a_dozen_epochs_are_answered(epochs: tuple[int, ...], shown: int, expected: tuple[int, ...]) -> None:
     assert packets.shown_epochs(epochs, shown) == expected
 
@@ -180,7 +237,14 @@ def test_the_page_shows_a_run(run: Path, open_page: Callable[..., AppTest]) -> N
     page = open_page(run="run", trigger="blended", opacity="40", at="1_-2", image="7")
     assert not page.error and not page.get("toast")
     address = {name: value if isinstance(value, str) else value[0] for name, value in dict(page.query_params).items()}
-    assert address == {"run": "run", "trigger": "blended", "opacity": "40", "at": "1_-2", "image": "7", "epoch": address["epoch"]}
+    assert address == {
+        "run": "run",
+        "trigger": "blended",
+        "opacity": "40",
+        "at": "1_-2",
+        "image": "7",
+        "epoch": address["epoch"],
+    }
 
 
 def test_a_bad_address_is_said_and_the_page_works(run: Path, open_page: Callable[..., AppTest]) -> None:

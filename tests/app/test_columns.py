@@ -10,15 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.components import packet
-from app.tune.columns import KNOTS, bits, distance_columns, epoch_columns, log_levels, map_columns, ranked
 from app.tune.asks import bitmap, parse_ask, parse_run, parse_settings
+from app.tune.columns import KNOTS, bits, distance_columns, epoch_columns, log_levels, map_columns, ranked
 from bsd_engine.events import EpochState
 
 SETTINGS = {"alpha": 0.5, "beta": 0.25, "t1": 3, "altruistic_epochs": 2, "distance": "min"}
 
 
 def test_a_packet_comes_back_as_it_was() -> None:
-    arrays = {f"{k}/x": np.arange(n, dtype=kind) for k, (n, kind) in enumerate([(0, "u1"), (3, "u2"), (7, "u4"), (5, "f4"), (1, "u1")])}
+    arrays = {
+        f"{k}/x": np.arange(n, dtype=kind)
+        for k, (n, kind) in enumerate([(0, "u1"), (3, "u2"), (7, "u4"), (5, "f4"), (1, "u1")])
+    }
     for word in ("", "a" * 99, "ü" * 500):  # a longer header moves everything
         header, back = packet.unpack(packet.pack({"word": word}, arrays))
         assert header == {"word": word} and list(back) == list(arrays)
@@ -42,10 +45,28 @@ def test_ranks_are_exact_and_values_near(n: int) -> None:
 
 def state(n: int = 50_000, *, first: bool = False) -> EpochState:
     rng = np.random.default_rng(0)
-    scores = {"oss_score": rng.random(n, np.float32), "oss_distances": rng.random((3, n), np.float32), "nearest_class": np.ones(n, np.int16)} if first else {}
-    return EpochState(epoch=9, stage="oss_warmup" if first else "selective_drop", main_epoch=3, clean_ratio=None, altruistic_loss=rng.random(n, np.float32),
-                      altruistic_prediction=np.zeros(n, np.int16), main_loss=rng.random(n, np.float32), main_prediction=np.zeros(n, np.int16),
-                      clean_mask=rng.random(n) < 0.5, landmark_features=np.zeros((4, 2), np.float16), **scores)
+    scores = (
+        {
+            "oss_score": rng.random(n, np.float32),
+            "oss_distances": rng.random((3, n), np.float32),
+            "nearest_class": np.ones(n, np.int16),
+        }
+        if first
+        else {}
+    )
+    return EpochState(
+        epoch=9,
+        stage="oss_warmup" if first else "selective_drop",
+        main_epoch=3,
+        clean_ratio=None,
+        altruistic_loss=rng.random(n, np.float32),
+        altruistic_prediction=np.zeros(n, np.int16),
+        main_loss=rng.random(n, np.float32),
+        main_prediction=np.zeros(n, np.int16),
+        clean_mask=rng.random(n) < 0.5,
+        landmark_features=np.zeros((4, 2), np.float16),
+        **scores,
+    )
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -64,7 +85,11 @@ def test_levels_are_steps_of_the_logarithm_and_bits_are_little_endian() -> None:
 
 @given(st.sets(st.integers(0, 99)))
 def test_a_selection_comes_back_from_its_bitmap(ids: set[int]) -> None:
-    ask = {"seq": 1, "want": {}, "state": {"epoch": 2, "pin": 5, "selected": bitmap(tuple(sorted(ids)), 100), "settings": SETTINGS, "shown": 2}}
+    ask = {
+        "seq": 1,
+        "want": {},
+        "state": {"epoch": 2, "pin": 5, "selected": bitmap(tuple(sorted(ids)), 100), "settings": SETTINGS, "shown": 2},
+    }
     found = parse_ask(ask, run="r", samples=100, epochs=4)
     assert found.looked.selected == tuple(sorted(ids)) and (found.looked.pinned, found.looked.epoch) == (5, 2)
     assert found.settings == parse_settings(SETTINGS)
@@ -76,15 +101,35 @@ def test_what_is_no_message_is_none(value: object) -> None:
 
 
 def test_anything_in_a_message_is_bounded() -> None:
-    bad = {"seq": 1, "want": {"geometry": 1, "columns": [0, 0, -1, 99, "a", 1.5, True, 1], "thumbs": list(range(99999)), "grid": "x" * 999, "maps": "no"},
-           "state": {"epoch": 99, "pin": -1, "selected": "A" * 9999, "settings": {**SETTINGS, "alpha": 2}, "shown": None}}
+    bad = {
+        "seq": 1,
+        "want": {
+            "geometry": 1,
+            "columns": [0, 0, -1, 99, "a", 1.5, True, 1],
+            "thumbs": list(range(99999)),
+            "grid": "x" * 999,
+            "maps": "no",
+        },
+        "state": {"epoch": 99, "pin": -1, "selected": "A" * 9999, "settings": {**SETTINGS, "alpha": 2}, "shown": None},
+    }
     found = parse_ask(json.loads(json.dumps(bad)), run="r", samples=10, epochs=2)
     assert (found.want.geometry, found.want.columns, found.want.maps, len(found.want.grid)) == (False, (0, 1), (), 80)
     assert found.want.thumbs == tuple(range(10))
     assert (found.looked.epoch, found.looked.pinned, found.looked.selected, found.settings) == (None, None, (), None)
 
 
-@pytest.mark.parametrize("change", [{"alpha": "x"}, {"alpha": float("inf")}, {"beta": -0.1}, {"t1": 1.5}, {"t1": 10**9}, {"distance": "median"}, {"distance": None}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"alpha": "x"},
+        {"alpha": float("inf")},
+        {"beta": -0.1},
+        {"t1": 1.5},
+        {"t1": 10**9},
+        {"distance": "median"},
+        {"distance": None},
+    ],
+)
 def test_bad_settings_are_none(change: dict) -> None:
     assert parse_settings({**SETTINGS, **change}) is None
     assert parse_run({"seq": 1, "settings": {**SETTINGS, **change}}) is None

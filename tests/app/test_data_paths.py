@@ -15,8 +15,8 @@ from app.run import controls
 from app.server import data_paths
 from app.server.registry import RunRegistry
 from bsd_engine.audit.export.cleaned import save_cleaned
-from bsd_engine.errors import ConfigError
 from bsd_engine.config.presets import smoke
+from bsd_engine.errors import ConfigError
 from bsd_engine.runs.reader import RunReader
 from tests.support.fake_run import CONFIG, fake_run
 from tests.support.pages import WHOLE_APP, ran
@@ -42,19 +42,44 @@ def confined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "allowed"
 
 
-@pytest.mark.parametrize("spec", [
-    "folder:{root}/../elsewhere", "folder:/", "npz:{root}-more/x.npz", "folder:{root}/link", "folder:{root}/linked part", "npz:{root}/set/../../x.npz",
-    "folder:~", "folder:.", "npz:\0", "folder:~nobody-of-that-name",
-])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "folder:{root}/../elsewhere",
+        "folder:/",
+        "npz:{root}-more/x.npz",
+        "folder:{root}/link",
+        "folder:{root}/linked part",
+        "npz:{root}/set/../../x.npz",
+        "folder:~",
+        "folder:.",
+        "npz:\0",
+        "folder:~nobody-of-that-name",
+    ],
+)
 def test_paths_that_lead_elsewhere_are_refused_in_one_sentence(confined: Path, spec: str) -> None:
     (confined / "link").symlink_to(confined.parent / "elsewhere")
     (confined / "linked part").mkdir()
     (confined / "linked part/train").symlink_to(confined.parent / "elsewhere/train")
-    with pytest.raises(ConfigError, match=r"^[^\n]* is not below the folders that this dashboard may read \([^\n]*\); [^\n]*\.$"):
+    with pytest.raises(
+        ConfigError, match=r"^[^\n]* is not below the folders that this dashboard may read \([^\n]*\); [^\n]*\.$"
+    ):
         data_paths.check_source(spec.format(root=confined))
 
 
-@pytest.mark.parametrize("spec", ["bundled", "cifar10", "gtsrb", "folder:{root}", "folder:{root}/set", "npz:{root}/set/../x.npz", "folder:{root}/inner", "folder:"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "bundled",
+        "cifar10",
+        "gtsrb",
+        "folder:{root}",
+        "folder:{root}/set",
+        "npz:{root}/set/../x.npz",
+        "folder:{root}/inner",
+        "folder:",
+    ],
+)
 def test_paths_below_the_roots_pass(confined: Path, spec: str) -> None:
     (confined / "inner").symlink_to(confined / "set")
     data_paths.check_source(spec.format(root=confined))
@@ -69,7 +94,7 @@ def test_without_roots_every_path_may_be_read(monkeypatch: pytest.MonkeyPatch, v
 
 
 def test_a_trigger_picture_is_confined_but_for_uploaded_ones(confined: Path, tmp_path: Path) -> None:
-    def config(picture: Path):  # noqa: ANN202
+    def config(picture: Path):
         return smoke().with_settings(attack="custom", attack_parameters={"image": str(picture)})
 
     triggers = tmp_path / "runs/.triggers"
@@ -84,7 +109,11 @@ def test_no_run_is_started_resumed_or_branched_on_other_data(confined: Path, tmp
     runs = RunRegistry(tmp_path / "runs")
     config = CONFIG.with_settings(data=f"folder:{tmp_path / 'elsewhere'}", attack="none")
     path = fake_run(tmp_path / "runs", epochs=3, status=None, samples=60, config=config, truth=False)
-    for begin in (lambda: runs.start(config), lambda: runs.resume(path.name), lambda: runs.branch(path.name, 2, config)):
+    for begin in (
+        lambda: runs.start(config),
+        lambda: runs.resume(path.name),
+        lambda: runs.branch(path.name, 2, config),
+    ):
         with pytest.raises(ConfigError, match="elsewhere is not below the folders that this dashboard may read"):
             begin()
     assert runs.active is None and [p.name for p in (tmp_path / "runs").iterdir()] == [path.name]

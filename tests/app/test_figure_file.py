@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from app import figure_file
-from app.run import panels, remake
-from app.server import recorded
-from app.paper.figures import CHARTS
-from app.run.panels import PANELS, View
 from app.components.saving import record
+from app.paper.figures import CHARTS
+from app.run import panels, remake
+from app.run.panels import PANELS, View
+from app.server import recorded
 from app.style.theme import DARK, LIGHT
 from bsd_engine.config.presets import smoke
 
@@ -30,10 +30,19 @@ def _rerun(command: str, out: Path) -> dict:
 
 @pytest.mark.parametrize("name", list(PANELS))
 def test_the_command_of_a_panel_gives_its_data_again(recorded_run: Path, tmp_path: Path, name: str) -> None:
-    view = View(path=recorded_run, version=recorded.reader(recorded_run).version, epoch=5, palette=DARK, truth_shown=False, map_kind="PCA")
+    view = View(
+        path=recorded_run,
+        version=recorded.reader(recorded_run).version,
+        epoch=5,
+        palette=DARK,
+        truth_shown=False,
+        map_kind="PCA",
+    )
     again = _rerun(remake.command_of(name, view), tmp_path / "figure.json")
     shown = record(panels.PANELS[name](view), "")
-    assert again["data"] == shown["data"] and again["layout"] == shown["layout"] and again["summary"] == shown["summary"]
+    assert (
+        again["data"] == shown["data"] and again["layout"] == shown["layout"] and again["summary"] == shown["summary"]
+    )
 
 
 def test_before_an_epoch_there_is_no_command() -> None:
@@ -42,7 +51,10 @@ def test_before_an_epoch_there_is_no_command() -> None:
 
 def test_the_commands_of_other_figures_work_too(recorded_run: Path, tmp_path: Path) -> None:
     paper = remake.command("figure7c", [recorded_run], palette=LIGHT)
-    assert _rerun(paper, tmp_path / "a.json")["data"] == record(CHARTS["figure7c"].draw([recorded_run], LIGHT, True), "")["data"]
+    assert (
+        _rerun(paper, tmp_path / "a.json")["data"]
+        == record(CHARTS["figure7c"].draw([recorded_run], LIGHT, True), "")["data"]
+    )
     passport = remake.command(remake.PASSPORT, [recorded_run], palette=LIGHT, epoch=4, sample=17)
     assert "sample 17" in _rerun(passport, tmp_path / "b.json")["summary"]
     attack = remake.command("attack_classes", palette=LIGHT, config=smoke().with_settings(attack="badnets", rate=0.1))
@@ -53,9 +65,18 @@ def test_the_commands_of_other_figures_work_too(recorded_run: Path, tmp_path: Pa
 def test_saved_data_are_plain_numbers_with_gaps_as_null() -> None:
     import plotly.graph_objects as go
 
-    figure = go.Figure([{"type": "heatmap", "z": np.array([[1.0, np.nan], [3.0, 4.0]], np.float32)}, {"type": "scatter", "y": np.arange(3, dtype=np.int16)}])
+    figure = go.Figure(
+        [
+            {"type": "heatmap", "z": np.array([[1.0, np.nan], [3.0, 4.0]], np.float32)},
+            {"type": "scatter", "y": np.arange(3, dtype=np.int16)},
+        ]
+    )
     found = record(figure, "make it")
-    assert found["data"][0]["z"] == [[1.0, None], [3.0, 4.0]] and found["data"][1]["y"] == [0, 1, 2] and found["command"] == "make it"
+    assert (
+        found["data"][0]["z"] == [[1.0, None], [3.0, 4.0]]
+        and found["data"][1]["y"] == [0, 1, 2]
+        and found["command"] == "make it"
+    )
 
 
 def test_an_html_file_needs_nothing_from_outside(recorded_run: Path, tmp_path: Path) -> None:
@@ -65,17 +86,22 @@ def test_an_html_file_needs_nothing_from_outside(recorded_run: Path, tmp_path: P
     assert "Plotly.newPlot" in page and 'src="http' not in page
 
 
-@pytest.mark.parametrize(("arguments", "sentence"), [
-    (["nothing", "--out", "a.json"], "there is no figure 'nothing'"),
-    (["accuracy", "--out", "a.json"], "accuracy needs --run with one run folder, found 0"),
-    (["accuracy", "--run", "missing", "--out", "a.json"], "There is no run called 'missing'"),
-    (["accuracy", "--run", "RUN", "--epoch", "99", "--out", "a.json"], "epoch is 99, expected 1 to"),
-    (["passport_losses", "--run", "RUN", "--out", "a.json"], "sample is None, expected 0 to 999"),
-    (["figure7a", "--out", "a.json"], "figure7a needs --run"),
-    (["accuracy", "--run", "RUN", "--out", "a.svg"], "expected a name that ends in .json or .html"),
-    (["attack_spectrum", "--out", "a.json", "--", "--attack", "none"], "needs an attack"),
-])
-def test_bad_input_is_one_sentence(recorded_run: Path, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nothing", "--out", "a.json"], "there is no figure 'nothing'"),
+        (["accuracy", "--out", "a.json"], "accuracy needs --run with one run folder, found 0"),
+        (["accuracy", "--run", "missing", "--out", "a.json"], "There is no run called 'missing'"),
+        (["accuracy", "--run", "RUN", "--epoch", "99", "--out", "a.json"], "epoch is 99, expected 1 to"),
+        (["passport_losses", "--run", "RUN", "--out", "a.json"], "sample is None, expected 0 to 999"),
+        (["figure7a", "--out", "a.json"], "figure7a needs --run"),
+        (["accuracy", "--run", "RUN", "--out", "a.svg"], "expected a name that ends in .json or .html"),
+        (["attack_spectrum", "--out", "a.json", "--", "--attack", "none"], "needs an attack"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    recorded_run: Path, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture
+) -> None:
     words = [str(recorded_run) if word == "RUN" else word for word in arguments]
     assert figure_file.main(words) == 2
     said = capsys.readouterr().err

@@ -13,9 +13,9 @@ import pytest
 from app import figures
 from app.figures import Facts
 from app.style.theme import DARK, LIGHT, STAGE_NAMES, Palette, palette_for, plain, share
+from bsd_engine.config.presets import demo
 from bsd_engine.config.settings import STAGES, BSDConfig, Stage
 from bsd_engine.events import EpochState
-from bsd_engine.config.presets import demo
 from bsd_engine.runs.reader import Truth
 from bsd_engine.splits import als_clean_mask, clean_ratio, exact_count
 
@@ -64,7 +64,9 @@ def state(stage: Stage = "class_completion", epoch: int | None = None, **values)
         fields |= {"oss_score": np.linspace(1, 4, N).astype(np.float32)}
     if stage in ("initial_pools", "class_completion", "selective_drop"):
         fields |= {
-            "clean_ratio": 0.6 if stage == "initial_pools" else clean_ratio(t, alpha=0.6, beta=0.2, t1=8, init_epochs=4, t2=24)
+            "clean_ratio": 0.6
+            if stage == "initial_pools"
+            else clean_ratio(t, alpha=0.6, beta=0.2, t1=8, init_epochs=4, t2=24)
         }
     return EpochState(**{**fields, **values})
 
@@ -84,7 +86,11 @@ def numbers(known: bool = True, epochs: range = range(38)) -> figures.Metrics:
 
 
 def all_figures(
-    s: EpochState, truth: Truth | None, palette: Palette = LIGHT, facts: Facts = FACTS, metrics: figures.Metrics | None = None
+    s: EpochState,
+    truth: Truth | None,
+    palette: Palette = LIGHT,
+    facts: Facts = FACTS,
+    metrics: figures.Metrics | None = None,
 ):
     """Every figure of one state."""
     metrics = numbers() if metrics is None else metrics
@@ -114,7 +120,9 @@ def texts(figure) -> str:
 
 
 def test_the_literal_epochs_are_in_their_stages():
-    assert {stage: CONFIG.schedule.stage(epoch) for stage, epoch in EPOCHS.items()} == {stage: stage for stage in STAGES}
+    assert {stage: CONFIG.schedule.stage(epoch) for stage, epoch in EPOCHS.items()} == {
+        stage: stage for stage in STAGES
+    }
     assert set(STAGE_NAMES) == set(STAGES)
 
 
@@ -129,14 +137,19 @@ def test_every_figure_at_every_stage(stage, truth, palette):
         assert f"epoch {EPOCHS[stage] + 1} of 38" in texts(figure), name
         assert layout.template.layout.font.color == palette.text, "streamlit's default template cannot be resolved here"
         if layout.uirevision != "waiting":
-            axes = [v for k, v in layout.to_plotly_json().items() if k.startswith(("xaxis", "yaxis")) and k not in ("yaxis2",)]
+            axes = [
+                v
+                for k, v in layout.to_plotly_json().items()
+                if k.startswith(("xaxis", "yaxis")) and k not in ("yaxis2",)
+            ]
             assert all(axis["title"]["text"] for axis in axes) and len(axes) == 2, name
         json.loads(figure.to_json())
 
 
 def test_what_is_not_there_yet_says_so_in_place():
     waiting = {
-        stage: {n for n, f in all_figures(state(stage), TRUTH).items() if f.layout.uirevision == "waiting"} for stage in STAGES
+        stage: {n for n, f in all_figures(state(stage), TRUTH).items() if f.layout.uirevision == "waiting"}
+        for stage in STAGES
     }
     assert waiting == {
         "altruistic_warmup": {"oss", "discrepancy"},
@@ -255,7 +268,11 @@ def test_mistakes_are_ringed():
 
     figure = figures.discrepancy_scatter(state(), FACTS, TRUTH, LIGHT, clean_mask=pool)
     assert len(next(t for t in figure.data if t.name == "mistakes").x) == POISON.sum()
-    assert not [t for t in figures.discrepancy_scatter(state(), FACTS, None, LIGHT, clean_mask=pool).data if t.name == "mistakes"]
+    assert not [
+        t
+        for t in figures.discrepancy_scatter(state(), FACTS, None, LIGHT, clean_mask=pool).data
+        if t.name == "mistakes"
+    ]
 
 
 def test_poison_under_another_label_than_the_suspected_is_in_front():
@@ -294,11 +311,15 @@ def test_names_are_shown_as_text():
     facts = replace(FACTS, class_names=(evil,) * C)
     for stage in STAGES:
         for name, figure in all_figures(state(stage), TRUTH, facts=facts).items():
-            shown = texts(figure).replace(figure.layout.meta["summary"], "") + " ".join(figure.layout.yaxis.ticktext or ())
+            shown = texts(figure).replace(figure.layout.meta["summary"], "") + " ".join(
+                figure.layout.yaxis.ticktext or ()
+            )
             assert "<b onclick" not in shown, name
             for trace in figure.data:
                 assert "onclick" not in (trace.hovertemplate or ""), name
-                assert trace.type != "scattergl" or trace.text is None or not any("<b on" in t for t in trace.text), name
+                assert trace.type != "scattergl" or trace.text is None or not any("<b on" in t for t in trace.text), (
+                    name
+                )
     assert plain(evil).startswith("&lt;b onclick='x'&gt;%{y} &amp;") and "\n" not in plain(evil)
     assert "<i>" not in figures.stage_strip(CONFIG.schedule, 3, LIGHT)
 
@@ -344,7 +365,9 @@ def test_map_labels_keep_apart_and_give_way_to_many_classes():
     notes = figures.feature_map(crowded, state(), FACTS, None, LIGHT, kind="PCA").layout.annotations
     heights = np.sort([note.y for note in notes])
     assert len(notes) == 2 and np.diff(heights).min() >= 0.06, "landmarks are of two classes"
-    many = replace(FACTS, labels=np.arange(N) % 30, class_names=tuple(f"sign {i}" for i in range(30)), landmark_idx=np.arange(N))
+    many = replace(
+        FACTS, labels=np.arange(N) % 30, class_names=tuple(f"sign {i}" for i in range(30)), landmark_idx=np.arange(N)
+    )
     xy = np.random.default_rng(0).normal(size=(N, 2)).astype(np.float32)
     notes = figures.feature_map(xy, state(), many, None, LIGHT, kind="PCA").layout.annotations
     assert [note.text for note in notes] == ["<b>sign 2</b> (suspected)"]
@@ -376,7 +399,9 @@ def test_accuracy_says_which_way_is_good():
     assert figures.accuracy_curves({}, FACTS, LIGHT, truth_shown=True).layout.uirevision == "waiting"
 
 
-@pytest.mark.parametrize(("accuracy", "success", "lifts"), [(90.0, 1.0, [3, 3]), (50.0, 51.0, [3, 20]), (96.0, 100.0, [3, 20])])
+@pytest.mark.parametrize(
+    ("accuracy", "success", "lifts"), [(90.0, 1.0, [3, 3]), (50.0, 51.0, [3, 20]), (96.0, 100.0, [3, 20])]
+)
 def test_line_end_labels_keep_apart(accuracy, success, lifts):
     ends = {30: {"clean_accuracy": accuracy, "attack_success_rate": success}}
     figure = figures.accuracy_curves(ends, FACTS, LIGHT, truth_shown=True)
@@ -422,7 +447,9 @@ def test_a_stage_without_epochs_is_left_out():
 
 def luminance(colour: str) -> float:
     channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
-    return float(np.where(channels <= 0.03928, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722])
+    return float(
+        np.where(channels <= 0.03928, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+    )
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
@@ -438,5 +465,7 @@ def test_contrast(palette):
 
 def test_figures_do_not_need_streamlit():
     modules = Path(figures.__file__).parent.glob("*.py")
-    imports = [line for module in modules for line in module.read_text().splitlines() if line.startswith(("import ", "from "))]
+    imports = [
+        line for module in modules for line in module.read_text().splitlines() if line.startswith(("import ", "from "))
+    ]
     assert imports and not [line for line in imports if "streamlit" in line]

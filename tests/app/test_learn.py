@@ -13,13 +13,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.components import packet
-from app.learn import algorithm, cards, lesson as learn_state, packets, tour
+from app.learn import algorithm, cards, packets, tour
+from app.learn import lesson as learn_state
+from app.learn.lesson import CAPTIONS, HIDEABLE, Lesson
+from app.learn.tour_numbers import numbers, sides
 from app.server import recorded
 from app.state import linked
-from app.style import glossary
-from app.learn.lesson import CAPTIONS, HIDEABLE, Lesson
 from app.state.linked import Linked
-from app.learn.tour_numbers import numbers, sides
+from app.style import glossary
 from bsd_engine import splits
 from bsd_engine.runs.reader import RunReader
 from tests.support.fake_run import CONFIG, fake_run
@@ -45,10 +46,19 @@ def blind(tmp_path_factory: pytest.TempPathFactory) -> RunReader:
 
 
 def texts(step: tour.Step) -> Iterator[str]:
-    yield from (step.title, step.student, step.researcher, step.question.text, *step.question.choices, step.question.answer, step.attempt.text, step.attempt.label)
+    yield from (
+        step.title,
+        step.student,
+        step.researcher,
+        step.question.text,
+        *step.question.choices,
+        step.question.answer,
+        step.attempt.text,
+        step.attempt.label,
+    )
 
 
-# -- terms -----------------------------------------------------------------------------------------------------------------------
+# -- terms -----------------------------------------------------------------------------------------
 
 
 def test_every_term_has_plain_words_that_do_not_need_the_symbol() -> None:
@@ -62,8 +72,13 @@ def test_a_text_with_terms_reads_as_words_and_as_html() -> None:
     text = "the cut at [[alpha]] of [[D_c|the pool]] & <more>"
     assert glossary.plain(text) == "the cut at α of the pool & <more>"
     shown = glossary.markup(text)
-    assert shown.startswith('the cut at <abbr title="alpha (α): The share') and ">the pool</abbr> &amp; &lt;more&gt;" in shown
-    assert glossary.unknown("[[alpha]] [[nonsense]]") == {"nonsense"} and glossary.plain("[[nonsense|words]]") == "words"
+    assert (
+        shown.startswith('the cut at <abbr title="alpha (α): The share')
+        and ">the pool</abbr> &amp; &lt;more&gt;" in shown
+    )
+    assert (
+        glossary.unknown("[[alpha]] [[nonsense]]") == {"nonsense"} and glossary.plain("[[nonsense|words]]") == "words"
+    )
     assert glossary.title("alpha").endswith("(Eq. 7, 11)") and "trigger: The small" in glossary.title("trigger")
 
 
@@ -71,7 +86,7 @@ def test_a_name_from_outside_cannot_become_a_term() -> None:
     assert glossary.safe("x]] [[alpha|y\n z") == "x alphay z" and len(glossary.safe("a" * 500)) == 60
 
 
-# -- Algorithm 1 -----------------------------------------------------------------------------------------------------------------
+# -- Algorithm 1 -----------------------------------------------------------------------------------
 
 
 def test_the_lines_that_an_epoch_executes_are_those_of_its_stage() -> None:
@@ -86,40 +101,56 @@ def test_the_lines_that_an_epoch_executes_are_those_of_its_stage() -> None:
     assert at(schedule.t2) == (15, 29, 31, 34, 36, 38), "the altruistic model rests"
 
 
-@pytest.mark.parametrize(("settings", "words"), [
-    ({"init_combine": "union"}, "or OSS keeps it"), ({"init_combine": "random"}, "drawn at random"), ({"completion": "off"}, "without class completion"),
-    ({"selective_drop": False}, "drops nothing"), ({"assume_target": 5, "target_estimator": "given"}, "given: class 5"),
-])
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"init_combine": "union"}, "or OSS keeps it"),
+        ({"init_combine": "random"}, "drawn at random"),
+        ({"completion": "off"}, "without class completion"),
+        ({"selective_drop": False}, "drops nothing"),
+        ({"assume_target": 5, "target_estimator": "given"}, "given: class 5"),
+    ],
+)
 def test_the_lines_say_what_the_runs_own_settings_do(settings: dict, words: str) -> None:
     shown = [glossary.plain(f"{line.text} {line.note}") for line in algorithm.lines(CONFIG.with_settings(**settings))]
     assert any(words in text for text in shown), shown
-    assert not any(glossary.unknown(line.text + line.note) for line in algorithm.lines(CONFIG.with_settings(**settings)))
+    assert not any(
+        glossary.unknown(line.text + line.note) for line in algorithm.lines(CONFIG.with_settings(**settings))
+    )
 
 
 def test_every_line_is_executed_somewhere_and_every_executed_line_is_there() -> None:
     numbers_ = {line.number for line in algorithm.lines(CONFIG)}
-    assert numbers_ == {n for epoch in range(CONFIG.schedule.total_epochs) for n in algorithm.executed(CONFIG.schedule, epoch)}
+    assert numbers_ == {
+        n for epoch in range(CONFIG.schedule.total_epochs) for n in algorithm.executed(CONFIG.schedule, epoch)
+    }
 
 
 def test_the_variables_are_those_of_the_record(run: RunReader) -> None:
     rows = recorded.rows(run.path)
     first, grown = dict(algorithm.variables(run, rows[T1_EPOCH])), dict(algorithm.variables(run, rows[-1]))
     pool = int(run.epoch(T1_EPOCH).clean_mask.sum())
-    assert first["D_c"] == f"{pool:,}" and first["D_p"] == f"{run.num_samples - pool:,}" and first["T"] == str(CONFIG.schedule.t1)
+    assert (
+        first["D_c"] == f"{pool:,}"
+        and first["D_p"] == f"{run.num_samples - pool:,}"
+        and first["T"] == str(CONFIG.schedule.t1)
+    )
     assert first["y_t"] == "dress" and first["D_t"] == f"{(run.labels == 3).sum():,}"
     assert grown["alpha_T"] == f"{CONFIG.split.alpha:.3f}"
     assert set(dict(algorithm.variables(run, rows[0]))) == {"T", "D", "y_t", "D_t"}
     assert all(term in glossary.TERMS for row in rows for term, _ in algorithm.variables(run, row))
 
 
-# -- the tour --------------------------------------------------------------------------------------------------------------------
+# -- the tour --------------------------------------------------------------------------------------
 
 
 def test_eight_steps_of_two_or_three_sentences_with_one_question_and_one_thing_to_try(run: RunReader) -> None:
     found = tour.steps(run)
     assert [step.title for step in found] == list(tour.TITLES) and len(found) == 8
     for step in found:
-        assert 1 <= len(re.findall(r"[.:?](?= |$)", step.student)) <= 5 and 0 < len(step.student.split()) < 70, step.title
+        assert 1 <= len(re.findall(r"[.:?](?= |$)", step.student)) <= 5 and 0 < len(step.student.split()) < 70, (
+            step.title
+        )
         assert step.question.text.endswith("?") and 3 <= len(step.question.choices) <= 4 and step.attempt.text
         assert step.question.right is None or 0 <= step.question.right < len(step.question.choices)
         assert step.focus in tour.PANELS and set(step.also) <= set(tour.PANELS) - {step.focus} and len(step.also) <= 2
@@ -128,8 +159,14 @@ def test_eight_steps_of_two_or_three_sentences_with_one_question_and_one_thing_t
 
 def test_the_numbers_are_counted_on_the_record(run: RunReader) -> None:
     n, truth, state = numbers(run), run.truth.is_poison, run.epoch(T1_EPOCH)
-    als, oss = splits.als_clean_mask(state.altruistic_loss, CONFIG.split.alpha), splits.oss_clean_mask(state.oss_score, run.labels, 3, CONFIG.split.beta)
-    assert (n.als.size, n.als.poison) == (als.sum(), (als & truth).sum()) and (n.oss.size, n.oss.poison) == (oss.sum(), (oss & truth).sum())
+    als, oss = (
+        splits.als_clean_mask(state.altruistic_loss, CONFIG.split.alpha),
+        splits.oss_clean_mask(state.oss_score, run.labels, 3, CONFIG.split.beta),
+    )
+    assert (n.als.size, n.als.poison) == (als.sum(), (als & truth).sum()) and (n.oss.size, n.oss.poison) == (
+        oss.sum(),
+        (oss & truth).sum(),
+    )
     assert (n.first.size, n.first.poison) == (state.clean_mask.sum(), (state.clean_mask & truth).sum())
     assert n.poison == truth.sum() and n.attacked == n.suspected == 3
     assert truth[n.poisoned].all() and len(set(run.truth.original_labels[n.poisoned])) >= 8
@@ -154,7 +191,9 @@ def test_a_reversed_record_turns_the_answers_round() -> None:
     same = sides(np.ones(500), poison)
     assert [tour._compared(s, "", "", "")[0] for s in (low, same, high, None)] == [0, 1, 2, None]
     assert low.smaller == 1 and high.smaller == 0 and same.smaller == 0.5
-    assert sides(np.ones(5), np.zeros(5, bool)) is None and sides(np.array([1, np.inf]), np.array([True, False])) is None
+    assert (
+        sides(np.ones(5), np.zeros(5, bool)) is None and sides(np.array([1, np.inf]), np.array([True, False])) is None
+    )
 
 
 def test_a_share_of_pairs_is_the_slow_reference() -> None:
@@ -191,30 +230,57 @@ def test_a_run_of_the_engine_measures_the_plainly_trained_model(recorded_run: Pa
     assert f"{n.plain[1]:.1f} %" in tour.steps(reader)[0].question.answer
 
 
-# -- the address -----------------------------------------------------------------------------------------------------------------
+# -- the address -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lesson", [
-    Lesson(), Lesson(step=7), Lesson(step=3, captions="researcher", slides=True), Lesson(hidden=tuple(HIDEABLE)), Lesson(hidden=("time", "cuts")),
-])
+@pytest.mark.parametrize(
+    "lesson",
+    [
+        Lesson(),
+        Lesson(step=7),
+        Lesson(step=3, captions="researcher", slides=True),
+        Lesson(hidden=tuple(HIDEABLE)),
+        Lesson(hidden=("time", "cuts")),
+    ],
+)
 def test_an_address_brings_the_lesson_back(lesson: Lesson) -> None:
     assert learn_state.parse(learn_state.address_of(lesson)) == (lesson, [])
     told = {"step": lesson.step, "captions": lesson.captions, "slides": lesson.slides, "hidden": list(lesson.hidden)}
     assert learn_state.parse_lesson(told) == lesson
 
 
-@pytest.mark.parametrize(("address", "words"), [
-    ({"step": "9"}, "step 9"), ({"step": "0"}, "1 to 8"), ({"step": "-1"}, "step -1"), ({"step": "²"}, "step ²"), ({"step": "1e3"}, "step 1e3"), ({"step": "9" * 400}, "step 9"),
-    ({"captions": "expert"}, "expert"), ({"slides": "yes"}, "slides=yes"), ({"hide": "cards,<b>"}, "<b>"),
-])
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ({"step": "9"}, "step 9"),
+        ({"step": "0"}, "1 to 8"),
+        ({"step": "-1"}, "step -1"),
+        ({"step": "²"}, "step ²"),
+        ({"step": "1e3"}, "step 1e3"),
+        ({"step": "9" * 400}, "step 9"),
+        ({"captions": "expert"}, "expert"),
+        ({"slides": "yes"}, "slides=yes"),
+        ({"hide": "cards,<b>"}, "<b>"),
+    ],
+)
 def test_a_bad_address_gives_a_sentence_and_a_lesson(address: dict[str, str], words: str) -> None:
     lesson, (sentence,) = learn_state.parse(address)
     assert words in sentence and sentence.endswith(".") and len(sentence) < 200
     assert lesson.step == 0 and lesson.captions in CAPTIONS and set(lesson.hidden) <= set(HIDEABLE)
 
 
-@pytest.mark.parametrize("told", [None, 1, {}, {"step": 9, "captions": "student", "hidden": []}, {"step": True, "captions": "student", "hidden": []},
-                                  {"step": 1, "captions": "x", "hidden": []}, {"step": 1, "captions": "student", "hidden": "cards"}])
+@pytest.mark.parametrize(
+    "told",
+    [
+        None,
+        1,
+        {},
+        {"step": 9, "captions": "student", "hidden": []},
+        {"step": True, "captions": "student", "hidden": []},
+        {"step": 1, "captions": "x", "hidden": []},
+        {"step": 1, "captions": "student", "hidden": "cards"},
+    ],
+)
 def test_what_no_browser_of_ours_says_is_no_lesson(told: object) -> None:
     assert learn_state.parse_lesson(told) is None
 
@@ -226,7 +292,7 @@ def test_a_step_is_the_beginning_only_where_nobody_said_what_to_look_at(run: Run
     assert packets.beginning(Linked(run="x", epoch=3), step) == Linked(run="x", epoch=3)
 
 
-# -- the page --------------------------------------------------------------------------------------------------------------------
+# -- the page --------------------------------------------------------------------------------------
 
 
 def sent(page: AppTest) -> tuple[dict, dict[str, np.ndarray]]:
@@ -241,11 +307,15 @@ def own_runs_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cards.recordings, "names", lambda: ())
 
 
-def test_without_a_recording_and_a_run_it_says_what_to_do(open_page: Callable[..., AppTest], own_runs_only: None) -> None:
+def test_without_a_recording_and_a_run_it_says_what_to_do(
+    open_page: Callable[..., AppTest], own_runs_only: None
+) -> None:
     assert "no run on this machine yet" in open_page().info[0].value
 
 
-def test_the_first_packet_is_a_whole_picture(open_page: Callable[..., AppTest], root: Path, own_runs_only: None) -> None:
+def test_the_first_packet_is_a_whole_picture(
+    open_page: Callable[..., AppTest], root: Path, own_runs_only: None
+) -> None:
     """Geometry, the step's epoch and its images come at once, without an answer of the engine, which takes seconds to load."""
     path = fake_run(root)
     page = open_page()
@@ -261,18 +331,49 @@ def test_the_first_packet_is_a_whole_picture(open_page: Callable[..., AppTest], 
 def test_the_address_says_what_is_shown(open_page: Callable[..., AppTest], root: Path, own_runs_only: None) -> None:
     path = fake_run(root)
     fake_run(root)
-    page = open_page(run=path.name, step="6", epoch="20", captions="researcher", hide="cards,time", slides="1", whatif="0.9_0.5_8_8_min", sel=linked.encode_ids([2, 4]))
+    page = open_page(
+        run=path.name,
+        step="6",
+        epoch="20",
+        captions="researcher",
+        hide="cards,time",
+        slides="1",
+        whatif="0.9_0.5_8_8_min",
+        sel=linked.encode_ids([2, 4]),
+    )
     header, _ = sent(page)
-    assert header["run"] == path.name and header["state"]["epoch"] == 19 and header["settings"]["alpha"] == 0.9 and header["state"]["selected"]
-    assert header["learn"]["lesson"] == {"step": 5, "captions": "researcher", "slides": True, "hidden": ["cards", "time"]}
+    assert (
+        header["run"] == path.name
+        and header["state"]["epoch"] == 19
+        and header["settings"]["alpha"] == 0.9
+        and header["state"]["selected"]
+    )
+    assert header["learn"]["lesson"] == {
+        "step": 5,
+        "captions": "researcher",
+        "slides": True,
+        "hidden": ["cards", "time"],
+    }
     assert page.query_params["step"] == "6" and page.query_params["hide"] == "cards,time"
 
 
-@pytest.mark.parametrize(("query", "words"), [
-    ({"run": "../../etc"}, "no run called"), ({"run": "recording-nonsense"}, "nonsense"), ({"step": "12"}, "step 12"), ({"epoch": "999"}, "epoch 999"), ({"epoch": "minus"}, "epoch minus"),
-    ({"pin": "99999"}, "sample 99999"), ({"whatif": "2_x"}, "cuts in the address"), ({"sel": "gAAAA"}, "selection"), ({"captions": "<b>"}, "captions"),
-])
-def test_a_bad_address_is_said_in_a_sentence_on_a_page_that_works(open_page: Callable[..., AppTest], root: Path, own_runs_only: None, query: dict, words: str) -> None:
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"run": "../../etc"}, "no run called"),
+        ({"run": "recording-nonsense"}, "nonsense"),
+        ({"step": "12"}, "step 12"),
+        ({"epoch": "999"}, "epoch 999"),
+        ({"epoch": "minus"}, "epoch minus"),
+        ({"pin": "99999"}, "sample 99999"),
+        ({"whatif": "2_x"}, "cuts in the address"),
+        ({"sel": "gAAAA"}, "selection"),
+        ({"captions": "<b>"}, "captions"),
+    ],
+)
+def test_a_bad_address_is_said_in_a_sentence_on_a_page_that_works(
+    open_page: Callable[..., AppTest], root: Path, own_runs_only: None, query: dict, words: str
+) -> None:
     path = fake_run(root)
     page = open_page(**({"run": path.name} | query))
     assert any(words in toast.value.replace("\\", "") for toast in page.toast), [toast.value for toast in page.toast]
@@ -280,7 +381,9 @@ def test_a_bad_address_is_said_in_a_sentence_on_a_page_that_works(open_page: Cal
     assert header["run"] == path.name and header["sent"]
 
 
-def test_a_folder_written_half_gives_way_to_another_run(open_page: Callable[..., AppTest], root: Path, own_runs_only: None) -> None:
+def test_a_folder_written_half_gives_way_to_another_run(
+    open_page: Callable[..., AppTest], root: Path, own_runs_only: None
+) -> None:
     broken, path = root / "20260101-000000-broken", fake_run(root)
     broken.mkdir()
     (broken / "config.json").write_text("{")

@@ -14,23 +14,45 @@ import pytest
 from PIL import Image
 
 from app.components import packet
-from app.server import recorded
-from app.tune import packets
-from app.state.linked import Linked
-from app.replay.page import LARGEST_BYTES, UNNAMED, main, replay_page, source
 from app.replay.packets import LARGEST_SHEET, sheets
+from app.replay.page import LARGEST_BYTES, UNNAMED, main, replay_page, source
+from app.server import recorded
+from app.state.linked import Linked
+from app.tune import packets
 from app.tune.asks import Want
 from app.tune.packets import Look
-from bsd_engine.recordings import library
 from bsd_engine.errors import RunFolderError
-from bsd_engine.runs.reader import RunReader
 from bsd_engine.method.preview import Settings
+from bsd_engine.recordings import library
+from bsd_engine.runs.reader import RunReader
 from tests.support.fake_run import CONFIG, FakeRun, fake_run
 from tests.support.hostile import NAMES, hostile_run
 from tests.support.replay_pages import run_of_truth, run_with_distances, taken_apart
 
-TAGS = {"html", "head", "meta", "link", "title", "style", "body", "header", "h1", "p", "main", "div", "noscript", "footer", "details", "summary", "dl",
-        "dt", "dd", "pre", "code", "script"}
+TAGS = {
+    "html",
+    "head",
+    "meta",
+    "link",
+    "title",
+    "style",
+    "body",
+    "header",
+    "h1",
+    "p",
+    "main",
+    "div",
+    "noscript",
+    "footer",
+    "details",
+    "summary",
+    "dl",
+    "dt",
+    "dd",
+    "pre",
+    "code",
+    "script",
+}
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +62,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunReader:
 
 def test_the_page_holds_every_column_that_the_server_would_send(run: RunReader) -> None:
     page = taken_apart(replay_page(run))
-    look = Look(run=run, truth_shown=True, live=False, busy="", looked=Linked(epoch=3), settings=Settings.of(run.config))
+    look = Look(
+        run=run, truth_shown=True, live=False, busy="", looked=Linked(epoch=3), settings=Settings.of(run.config)
+    )
     epochs = tuple(range(len(recorded.rows(run.path))))
     for epoch in epochs:
-        _, arrays = packet.unpack(packets.build(look, Want(geometry=epoch == 0, columns=(epoch,), distances=(epoch,)), None))
+        _, arrays = packet.unpack(
+            packets.build(look, Want(geometry=epoch == 0, columns=(epoch,), distances=(epoch,)), None)
+        )
         assert any(name.startswith(f"{epoch}/") for name in arrays)
         for name, values in arrays.items():
             assert np.array_equal(page.arrays[name], values), name
@@ -54,7 +80,11 @@ def test_the_page_holds_every_column_that_the_server_would_send(run: RunReader) 
 
 def test_what_is_looked_at_goes_along(run: RunReader) -> None:
     settings = Settings(alpha=0.4, beta=0.3, t1=5, altruistic_epochs=7, distance="max")
-    page = taken_apart(replay_page(run, looked=Linked(run=run.run_id, epoch=20, pinned=5, selected=(1, 5)), settings=settings, title="A title"))
+    page = taken_apart(
+        replay_page(
+            run, looked=Linked(run=run.run_id, epoch=20, pinned=5, selected=(1, 5)), settings=settings, title="A title"
+        )
+    )
     assert page.header["state"]["epoch"] == 20 and page.header["state"]["pin"] == 5 and page.header["state"]["selected"]
     assert page.header["settings"]["alpha"] == 0.4 and page.header["settings"]["distance"] == "max"
     assert "<h1>A title</h1>" in page.text
@@ -64,7 +94,9 @@ def test_without_truth_the_page_is_the_same_whatever_the_truth_is(tmp_path: Path
     """Byte by byte, so nothing in it can depend on who is poisoned, by which attack, or with what success."""
     rng, made = np.random.default_rng(0), datetime(2026, 1, 1, tzinfo=UTC)
     pages = []
-    for k, (rate, told) in enumerate([(0.05, CONFIG), (0.3, CONFIG.with_settings(attack="blended", rate=0.11, target_label=7))]):
+    for k, (rate, told) in enumerate(
+        [(0.05, CONFIG), (0.3, CONFIG.with_settings(attack="blended", rate=0.11, target_label=7))]
+    ):
         run = RunReader(run_of_truth(tmp_path, f"run-{k}", rng.random(1200) < rate, told))
         pages.append((replay_page(run, with_truth=False, made=made), replay_page(run, made=made)))
     (blind, seeing), (other_blind, other_seeing) = pages
@@ -84,20 +116,31 @@ def test_a_run_without_truth_has_none_to_leave_out(tmp_path: Path) -> None:
 def test_numbers_stand_with_their_epoch_and_the_command_with_its_options(run: RunReader) -> None:
     text = taken_apart(replay_page(run)).text
     assert re.search(r"after epoch 38: clean accuracy \d\d\.\d %, attack success", text)
-    assert "BadNets" in text and "seed 0" in text and "python -m bsd_engine train --preset demo" in text and "--t1" not in text and "--warmup 8" in text
+    assert (
+        "BadNets" in text
+        and "seed 0" in text
+        and "python -m bsd_engine train --preset demo" in text
+        and "--t1" not in text
+        and "--warmup 8" in text
+    )
 
 
 def test_hostile_names_stay_text(tmp_path: Path) -> None:
-    page = taken_apart(replay_page(RunReader(hostile_run(tmp_path, "20260101-000000-abcdef")), title=NAMES[1] + NAMES[2]))
+    page = taken_apart(
+        replay_page(RunReader(hostile_run(tmp_path, "20260101-000000-abcdef")), title=NAMES[1] + NAMES[2])
+    )
     assert set(page.tags) <= TAGS and page.tags.count("script") == 3
-    assert "onerror=window.broken=1&gt;" in page.text and "<img" not in page.text.split("<script type=\"module\">")[0]
+    assert "onerror=window.broken=1&gt;" in page.text and "<img" not in page.text.split('<script type="module">')[0]
 
 
 def test_the_policy_names_the_hashes_of_the_one_script_and_the_one_style(run: RunReader) -> None:
     text = taken_apart(replay_page(run)).text
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)[1]
     assert policy.startswith("default-src 'none';") and "unsafe" not in policy and "http" not in policy
-    for kind, pattern in (("script", r'<script type="module">(.*?)</script>'), ("style", r"<style data-tn>(.*?)</style>")):
+    for kind, pattern in (
+        ("script", r'<script type="module">(.*?)</script>'),
+        ("style", r"<style data-tn>(.*?)</style>"),
+    ):
         found = re.findall(pattern, text, re.DOTALL)
         assert len(found) == 1
         assert f"{kind}-src 'sha256-{base64.b64encode(hashlib.sha256(found[0].encode()).digest()).decode()}'" in policy

@@ -58,8 +58,15 @@ def ask(port: int, method: str, path: str, headers: dict[str, str] | None = None
 def upgrade(port: int, host: str, origin: str | None) -> int:
     """Status of the request that opens the page's WebSocket."""
     key = base64.b64encode(os.urandom(16)).decode()
-    lines = ["GET /_stcore/stream HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Key: {key}",
-             "Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: streamlit"]
+    lines = [
+        "GET /_stcore/stream HTTP/1.1",
+        f"Host: {host}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {key}",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Protocol: streamlit",
+    ]
     lines += [f"Origin: {origin}"] if origin is not None else []
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
         connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
@@ -76,15 +83,29 @@ def test_it_listens_to_this_machine_alone(server: Dashboard) -> None:
     if not table.exists():
         pytest.skip("no /proc/net/tcp on this system")
     rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
-    listening = [row[1].split(":")[0] for row in rows if row[3] == "0A" and int(row[1].split(":")[1], 16) == server.port]
+    listening = [
+        row[1].split(":")[0] for row in rows if row[3] == "0A" and int(row[1].split(":")[1], 16) == server.port
+    ]
     assert listening == ["0100007F"]
 
 
-@pytest.mark.parametrize(("host", "origin"), [
-    ("evil.test", "http://evil.test"), ("evil.test:{port}", "http://evil.test:{port}"), ("evil.test", None), ("", "http://127.0.0.1:{port}"),
-    ("127.0.0.1:{port}", "http://evil.test"), ("127.0.0.1:{port}", "https://127.0.0.1.evil.test"), ("127.0.0.1:{port}", "null"),
-    ("localhost.evil.test", None), ("user@127.0.0.1", None), ("[::1]:{port}", None), ("127.0.0.1:{port}", "http://127.0.0.1@evil.test"),
-], ids=str)
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("evil.test", "http://evil.test"),
+        ("evil.test:{port}", "http://evil.test:{port}"),
+        ("evil.test", None),
+        ("", "http://127.0.0.1:{port}"),
+        ("127.0.0.1:{port}", "http://evil.test"),
+        ("127.0.0.1:{port}", "https://127.0.0.1.evil.test"),
+        ("127.0.0.1:{port}", "null"),
+        ("localhost.evil.test", None),
+        ("user@127.0.0.1", None),
+        ("[::1]:{port}", None),
+        ("127.0.0.1:{port}", "http://127.0.0.1@evil.test"),
+    ],
+    ids=str,
+)
 def test_a_foreign_page_cannot_open_the_websocket(server: Dashboard, host: str, origin: str | None) -> None:
     host, origin = (text and text.format(port=server.port) for text in (host, origin))
     assert upgrade(server.port, host, origin) in (400, 403)
@@ -120,8 +141,10 @@ def test_an_upload_needs_the_token_and_a_session(server: Dashboard) -> None:
 
 def rest_of_upload(port: int, session: str, token: str, megabytes: int) -> tuple[int, int]:
     """Status of an upload that does not say how large it is, and how many megabytes the server took before it said so."""
-    head = (f"PUT /_stcore/upload_file/{session}/file HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: _streamlit_xsrf={token}\r\n"
-            f"X-Xsrftoken: {token}\r\nContent-Type: multipart/form-data; boundary=line\r\nTransfer-Encoding: chunked\r\n\r\n")
+    head = (
+        f"PUT /_stcore/upload_file/{session}/file HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: _streamlit_xsrf={token}\r\n"
+        f"X-Xsrftoken: {token}\r\nContent-Type: multipart/form-data; boundary=line\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
     start = b'--line\r\nContent-Disposition: form-data; name="file"; filename="x.png"\r\n\r\n'
     parts = [start, *[bytes(10**6)] * megabytes, b"\r\n--line--\r\n", b""]
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
@@ -152,8 +175,20 @@ def test_an_upload_is_measured_by_the_bytes_that_come(server: Dashboard) -> None
         page.rerun()
 
 
-@pytest.mark.parametrize("query", ["run=../../etc", "run=%00", "run=" + "a" * 5000, "run=<script>alert(1)</script>", f"run={SECRET}&truth=maybe",
-                                   "truth=%ff&run=%2e%2e", "epoch=1e99&sel=AAAA", "&&&==&", f"run={SECRET}&run=x"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "run=../../etc",
+        "run=%00",
+        "run=" + "a" * 5000,
+        "run=<script>alert(1)</script>",
+        f"run={SECRET}&truth=maybe",
+        "truth=%ff&run=%2e%2e",
+        "epoch=1e99&sel=AAAA",
+        "&&&==&",
+        f"run={SECRET}&run=x",
+    ],
+)
 def test_no_address_ends_in_an_exception(server: Dashboard, query: str) -> None:
     with PageSocket(server.port, query) as page:
         page.rerun()
@@ -163,11 +198,22 @@ def test_no_address_ends_in_an_exception(server: Dashboard, query: str) -> None:
 # --- files ---
 
 
-@pytest.mark.parametrize("path", [
-    "/app/static/../streamlit_app.py", "/app/static/..%2fstreamlit_app.py", "/app/static/%2e%2e/app/server/registry.py", "/app/static//etc/passwd",
-    "/app/static/..%5cstreamlit_app.py", f"/app/static/../runs/{SECRET}/config.json", f"/app/static/{SECRET}/config.json",
-    f"/runs/{SECRET}/config.json", "/media/../../etc/passwd", "/component/../../etc/passwd", "/_stcore/bidi-components/../../etc/passwd",
-])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/app/static/../streamlit_app.py",
+        "/app/static/..%2fstreamlit_app.py",
+        "/app/static/%2e%2e/app/server/registry.py",
+        "/app/static//etc/passwd",
+        "/app/static/..%5cstreamlit_app.py",
+        f"/app/static/../runs/{SECRET}/config.json",
+        f"/app/static/{SECRET}/config.json",
+        f"/runs/{SECRET}/config.json",
+        "/media/../../etc/passwd",
+        "/component/../../etc/passwd",
+        "/_stcore/bidi-components/../../etc/passwd",
+    ],
+)
 def test_no_path_leads_out_of_the_static_folder(server: Dashboard, path: str) -> None:
     answer = ask(server.port, "GET", path)
     served = answer.body if answer.status == 200 else b""
@@ -181,7 +227,13 @@ def test_the_static_folder_holds_scripts_alone(server: Dashboard) -> None:
 
 def test_the_settings_that_this_rests_on_are_in_the_configuration() -> None:
     text = (ROOT / ".streamlit/config.toml").read_text()
-    for line in ('address = "127.0.0.1"', "enableCORS = true", "enableXsrfProtection = true", "maxUploadSize = 50", "gatherUsageStats = false"):
+    for line in (
+        'address = "127.0.0.1"',
+        "enableCORS = true",
+        "enableXsrfProtection = true",
+        "maxUploadSize = 50",
+        "gatherUsageStats = false",
+    ):
         assert re.search(f"^{re.escape(line)}", text, re.MULTILINE), line
     found = re.search(r"^allowedHosts = (\[.*?\])", text, re.MULTILINE)
     assert found is not None and json.loads(found[1]) == ["localhost", "127.0.0.1"]

@@ -10,14 +10,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from app.run import target_panel
 from app.figures.facts import Facts
-from app.server.registry import RunRegistry
 from app.figures.target import agreement, answers, transplant_map, vote_strip
+from app.run import target_panel
+from app.server.registry import RunRegistry
 from app.style.theme import DARK, LIGHT
 from bsd_engine.events import EpochState
-from bsd_engine.runs.record import record_run
 from bsd_engine.runs.reader import RunReader
+from bsd_engine.runs.record import record_run
 from tests.support.short_runs import short
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -38,13 +38,20 @@ def facts(path: Path) -> Facts:
 
 
 def said(epoch: int, names: dict[str, int], suspect: int | None) -> SimpleNamespace:
-    return SimpleNamespace(epoch=epoch, pseudo_target=suspect, estimators=list(names), vote_counts=None,
-                           estimator_scores=np.stack([np.eye(10, dtype=np.float32)[c] for c in names.values()]))
+    return SimpleNamespace(
+        epoch=epoch,
+        pseudo_target=suspect,
+        estimators=list(names),
+        vote_counts=None,
+        estimator_scores=np.stack([np.eye(10, dtype=np.float32)[c] for c in names.values()]),
+    )
 
 
 def test_a_cell_is_dark_where_an_estimator_names_the_suspect(facts: Facts) -> None:
-    history = [said(0, {"second_logit_mode": 6, "label_count": 3}, 6),
-               said(1, {"second_logit_mode": 6, "label_count": 3, "residual_transplant": 3}, 3)]
+    history = [
+        said(0, {"second_logit_mode": 6, "label_count": 3}, 6),
+        said(1, {"second_logit_mode": 6, "label_count": 3, "residual_transplant": 3}, 3),
+    ]
     strip = vote_strip(history, facts, LIGHT).data[0]
     # rows: in use, residual transplant, paper's vote, most frequent label
     np.testing.assert_array_equal(strip.z, [[0, 1], [np.nan, 1], [0, 0], [1, 1]])
@@ -58,7 +65,9 @@ def test_equal_scores_are_read_as_the_lower_class() -> None:
 
 
 def test_an_older_record_has_the_papers_vote(facts: Facts) -> None:
-    old = SimpleNamespace(epoch=0, pseudo_target=2, estimators=None, estimator_scores=None, vote_counts=np.array([0, 1, 9, 0]))
+    old = SimpleNamespace(
+        epoch=0, pseudo_target=2, estimators=None, estimator_scores=None, vote_counts=np.array([0, 1, 9, 0])
+    )
     assert answers(old) == {"second_logit_mode": 2}
     assert len(vote_strip([old], facts, DARK).data[0].z) == 2
 
@@ -100,14 +109,21 @@ def test_the_verdict_is_said_in_words() -> None:
     assert "before residuals" in target_panel.verdict_text(SimpleNamespace(verdict=None), NAMES)
     early = verdict("target")
     early.epoch = 4
-    assert "says less" in target_panel.verdict_text(early, NAMES) and "says less" not in target_panel.verdict_text(verdict("target"), NAMES)
+    assert "says less" in target_panel.verdict_text(early, NAMES) and "says less" not in target_panel.verdict_text(
+        verdict("target"), NAMES
+    )
 
 
 def test_a_residual_is_drawn_around_mid_grey() -> None:
     residual = np.zeros((8, 8, 1), np.int8)
     residual[2, 3] = 40
     drawn = target_panel.residual_picture(residual)
-    assert drawn.dtype == np.uint8 and drawn[0, 0] == 128 and drawn.max() == 255 and len(drawn) == target_panel.PICTURE_SIDE
+    assert (
+        drawn.dtype == np.uint8
+        and drawn[0, 0] == 128
+        and drawn.max() == 255
+        and len(drawn) == target_panel.PICTURE_SIDE
+    )
 
 
 def now(path: Path) -> SimpleNamespace:

@@ -12,17 +12,17 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.components import packet
+from app.components.linked_views.view import SCRIPT_NAME, script, whole_script
+from app.components.served_script import install
 from app.server import recorded
-from app.tune import packets, preview
 from app.state.linked import Linked, encode_ids
+from app.tune import packets, preview
 from app.tune.asks import Want
 from app.tune.packets import Look
-from app.components.served_script import install
-from app.components.linked_views.view import SCRIPT_NAME, script, whole_script
 from bsd_engine.method import preview as whatif
+from bsd_engine.method.preview import Settings
 from bsd_engine.recordings import library
 from bsd_engine.runs.reader import RunReader
-from bsd_engine.method.preview import Settings
 from tests.support.fake_run import CONFIG, fake_run
 
 SCRIPT = """
@@ -41,36 +41,62 @@ def sent(page: AppTest) -> tuple[dict, dict[str, np.ndarray]]:
 
 def look(path: Path, **changes) -> Look:
     run = RunReader(path)
-    return Look(**{"run": run, "truth_shown": True, "live": False, "busy": "", "looked": Linked(run=run.run_id), "settings": Settings.of(run.config), **changes})
+    return Look(
+        **{
+            "run": run,
+            "truth_shown": True,
+            "live": False,
+            "busy": "",
+            "looked": Linked(run=run.run_id),
+            "settings": Settings.of(run.config),
+            **changes,
+        }
+    )
 
 
-def test_without_a_run_or_recording_it_says_what_to_do(open_page: Callable[..., AppTest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_run_or_recording_it_says_what_to_do(
+    open_page: Callable[..., AppTest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(library, "FOLDER", tmp_path)
     assert "There is no run to tune yet" in open_page().info[0].value
 
 
-def test_a_first_visit_gets_geometry_and_the_epoch_of_the_address(open_page: Callable[..., AppTest], root: Path) -> None:
+def test_a_first_visit_gets_geometry_and_the_epoch_of_the_address(
+    open_page: Callable[..., AppTest], root: Path
+) -> None:
     path = fake_run(root)
     header, arrays = sent(open_page(run=path.name, epoch=str(T1_EPOCH + 1), pin="7", sel=encode_ids([1, 5])))
     run = RunReader(path)
     np.testing.assert_array_equal(arrays["labels"], run.labels)
-    np.testing.assert_array_equal(np.unpackbits(arrays["poison"], bitorder="little")[: run.num_samples], run.truth.is_poison)
+    np.testing.assert_array_equal(
+        np.unpackbits(arrays["poison"], bitorder="little")[: run.num_samples], run.truth.is_poison
+    )
     assert [e for e, _ in header["sent"]] == [T1_EPOCH] and f"{T1_EPOCH}/s_rank" in arrays
     assert header["state"]["epoch"] == T1_EPOCH and header["state"]["pin"] == 7 and header["state"]["selected"]
-    assert header["answer"]["honesty"] == "recorded" and header["answer"]["size"] == run.epoch(T1_EPOCH).clean_mask.sum()
+    assert (
+        header["answer"]["honesty"] == "recorded" and header["answer"]["size"] == run.epoch(T1_EPOCH).clean_mask.sum()
+    )
 
 
-def test_settings_of_the_address_are_previewed_and_bad_ones_left_alone(open_page: Callable[..., AppTest], root: Path) -> None:
+def test_settings_of_the_address_are_previewed_and_bad_ones_left_alone(
+    open_page: Callable[..., AppTest], root: Path
+) -> None:
     path = fake_run(root)
     header, _ = sent(open_page(run=path.name, epoch=str(T1_EPOCH + 1), whatif="0.9_0.5_8_8_min"))
-    assert header["settings"]["alpha"] == 0.9 and header["answer"]["honesty"] == "exact" and header["answer"]["difference"]["gained"] > 0
+    assert (
+        header["settings"]["alpha"] == 0.9
+        and header["answer"]["honesty"] == "exact"
+        and header["answer"]["difference"]["gained"] > 0
+    )
     for bad in ("x", "0.9_0.5", "2_0.5_8_8_min", "nan_0.5_8_8_min", "0.9_0.5_8_8_median", "0.9_0.5_8.5_8_min"):
         header, _ = sent(open_page(run=path.name, whatif=bad))
         assert header["settings"].items() <= packets.own_settings(CONFIG).items()
 
 
 @pytest.mark.parametrize("query", [{"epoch": "0"}, {"pin": "99999"}, {"sel": "nonsense"}, {"epoch": "x", "pin": "-1"}])
-def test_a_bad_address_is_said_in_a_sentence(open_page: Callable[..., AppTest], root: Path, query: dict[str, str]) -> None:
+def test_a_bad_address_is_said_in_a_sentence(
+    open_page: Callable[..., AppTest], root: Path, query: dict[str, str]
+) -> None:
     page = open_page(run=fake_run(root).name, **query)
     assert len(page.toast) == len(query)
     assert all(name not in page.query_params for name in query)
@@ -148,7 +174,9 @@ def test_thumbs_are_small_pictures_of_the_samples(root: Path) -> None:
     np.testing.assert_array_equal(pixels[1, :, :, 0], RunReader(path).images[0, 0])
 
 
-@pytest.mark.parametrize("epoch", range(0, CONFIG.schedule.altruistic_epochs + CONFIG.schedule.t2, 3))  # then the made-up run drops nothing
+@pytest.mark.parametrize(
+    "epoch", range(0, CONFIG.schedule.altruistic_epochs + CONFIG.schedule.t2, 3)
+)  # then the made-up run drops nothing
 def test_a_preview_with_the_runs_settings_is_the_run(root: Path, epoch: int) -> None:
     run = recorded.reader(fake_run(root, run_id="r"))
     found = preview.preview(run, Settings.of(run.config), epoch, run.truth.is_poison)
@@ -158,7 +186,10 @@ def test_a_preview_with_the_runs_settings_is_the_run(root: Path, epoch: int) -> 
         np.testing.assert_array_equal(found.pool, found.before)
         assert (found.difference.gained, found.difference.lost) == (0, 0)
         rows = preview.class_rows(run, found, run.truth.is_poison)
-        assert sum(r["pool of the preview"] for r in rows) == found.pool.sum() and sum(r["samples"] for r in rows) == run.num_samples
+        assert (
+            sum(r["pool of the preview"] for r in rows) == found.pool.sum()
+            and sum(r["samples"] for r in rows) == run.num_samples
+        )
 
 
 def test_before_the_first_split_a_preview_has_nothing_to_differ_from(root: Path) -> None:
@@ -179,8 +210,14 @@ def test_the_map_over_alpha_and_beta_is_of_the_shown_split(root: Path) -> None:
     keys = [preview.pool_map(run, own, epoch, truth_shown=True)[0] for epoch in (3, T1_EPOCH - 2, T1_EPOCH, 30)]
     assert keys[0] == "" and keys[1] != keys[2] == keys[3]
     grid = preview.pool_map(run, own, T1_EPOCH, truth_shown=True)[1]
-    pool = whatif.first_pool(run.config, replace(own, alpha=0.6, beta=0.2), run.labels,
-                             whatif.first_scores(run.config, own, *(run.epoch(f(run.config, own)) for f in (whatif.loss_epoch, whatif.distance_epoch))))
+    pool = whatif.first_pool(
+        run.config,
+        replace(own, alpha=0.6, beta=0.2),
+        run.labels,
+        whatif.first_scores(
+            run.config, own, *(run.epoch(f(run.config, own)) for f in (whatif.loss_epoch, whatif.distance_epoch))
+        ),
+    )
     assert grid.size[12, 4] == pool.sum()
 
 

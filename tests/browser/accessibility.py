@@ -13,8 +13,17 @@ def findings(page: Any) -> list[str]:
 
     page.evaluate(AXE_SCRIPT)
     found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")["violations"]
-    return [f"{page.url}: {rule['id']} at {node['target']}: {_why(node)}" for rule in found if rule["impact"] in LEAST for node in rule["nodes"]]
+    return [
+        f"{page.url}: {rule['id']} at {node['target']}: {_why(node)}"
+        for rule in found
+        if rule["impact"] in LEAST
+        for node in rule["nodes"]
+    ]
 
 
 def _why(node: dict[str, Any]) -> str:
-    return "; ".join(check["message"] for kind in ("any", "all", "none") for check in node[kind]) + " " + node["html"][:160]
+    return (
+        "; ".join(check["message"] for kind in ("any", "all", "none") for check in node[kind])
+        + " "
+        + node["html"][:160]
+    )

@@ -124,7 +124,11 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
     servers: list[Server] = []
 
     def start(
-        script_path: Path | str, *, cwd: Path | str = ROOT, env: Mapping[str, str] | None = None, args: Sequence[str] = ()
+        script_path: Path | str,
+        *,
+        cwd: Path | str = ROOT,
+        env: Mapping[str, str] | None = None,
+        args: Sequence[str] = (),
     ) -> Server:
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         server = Server(
@@ -206,7 +210,13 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
     opened: list[tuple[Any, Complaints, bool]] = []
 
     def open_page(
-        url: str, *, width: int = 1280, height: int = 800, dark: bool = False, expect_errors: bool = False, **options: Any
+        url: str,
+        *,
+        width: int = 1280,
+        height: int = 800,
+        dark: bool = False,
+        expect_errors: bool = False,
+        **options: Any,
     ) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", **options
@@ -252,7 +262,10 @@ def choose(page: Page, field: str, option: str) -> None:
 def choose_smoke(page: Page) -> None:
     """Choose the preset that takes seconds, and wait until the form has its settings."""
     choose(page, "Preset", "smoke")
-    until(lambda: page.get_by_role("slider", name="T1").input_value() == str(smoke().schedule.t1), "the preset's warm-up in the form")
+    until(
+        lambda: page.get_by_role("slider", name="T1").input_value() == str(smoke().schedule.t1),
+        "the preset's warm-up in the form",
+    )
 
 
 def drag_cut(page: Page, name: str, dx: float, dy: float) -> None:

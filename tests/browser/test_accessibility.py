@@ -15,7 +15,7 @@ from tests.support.fake_run import fake_run
 
 pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
 
-from tests.browser.accessibility import findings  # noqa: E402 - needs what is looked for above
+from tests.browser.accessibility import findings
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = "20260101-000000-whole"
@@ -39,8 +39,11 @@ def pages_of(page: Any) -> list[str]:
 def settled(page: Any) -> None:
     """Wait until the page's script has run, its views are drawn, and nothing more comes."""
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=90_000)
-    page.wait_for_function("""() => !document.querySelector('[data-testid=stSkeleton]')
-        && [...document.querySelectorAll('.tn')].every(tn => tn.dataset.shown || !tn.app || !tn.app.model.info.length)""", timeout=90_000)
+    page.wait_for_function(
+        """() => !document.querySelector('[data-testid=stSkeleton]')
+        && [...document.querySelectorAll('.tn')].every(tn => tn.dataset.shown || !tn.app || !tn.app.model.info.length)""",
+        timeout=90_000,
+    )
     page.wait_for_timeout(1500)
 
 
@@ -57,8 +60,12 @@ def looked_at(page: Any, url: str, schemes: tuple[str, ...]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(("shown", "schemes"), [("", ("light",)), (RUN, ("light", "dark"))], ids=["no run yet, so a recording", "a run"])
-def test_no_page_has_a_serious_finding(server: Any, visit: Callable, runs: Path, shown: str, schemes: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("shown", "schemes"), [("", ("light",)), (RUN, ("light", "dark"))], ids=["no run yet, so a recording", "a run"]
+)
+def test_no_page_has_a_serious_finding(
+    server: Any, visit: Callable, runs: Path, shown: str, schemes: tuple[str, ...]
+) -> None:
     if shown == RUN:
         fake_run(runs, run_id=RUN, epochs=38, maps=True)
     page = visit(server.url, width=1440, height=900, expect_errors=True)

@@ -26,7 +26,9 @@ def epochs(runs: Path) -> int:
     return len(list(runs.glob("*/epochs/*.npz")))
 
 
-def test_an_attack_is_looked_at_saved_and_trained_with(server: Any, runs: Path, visit: Callable, tmp_path: Path) -> None:
+def test_an_attack_is_looked_at_saved_and_trained_with(
+    server: Any, runs: Path, visit: Callable, tmp_path: Path
+) -> None:
     page = visit(f"{server.url}/run", width=1440, height=900)
     choose_smoke(page)
     page.get_by_role("link", name="Attacks").click()
@@ -44,7 +46,11 @@ def test_an_attack_is_looked_at_saved_and_trained_with(server: Any, runs: Path, 
         page.get_by_role("button", name="Download .npz").click()
     download.value.save_as(tmp_path / "set.npz")
     with np.load(tmp_path / "set.npz") as saved:
-        assert saved["is_poison"].sum() == 9 and saved["is_noise"].sum() == 40 and saved["train_images"].shape == (200, 28, 28, 1)
+        assert (
+            saved["is_poison"].sum() == 9
+            and saved["is_noise"].sum() == 40
+            and saved["train_images"].shape == (200, 28, 28, 1)
+        )
 
     upload_a_picture(page)
     nothing_is_wider_than_its_place(page)
@@ -71,7 +77,9 @@ def nothing_is_wider_than_its_place(page: Any) -> None:
     clipped = """() => [...document.querySelectorAll('.now, .truth, figcaption, [data-testid=stMain] button p')]
       .filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth).map(e => e.className + ': ' + e.textContent)"""
     assert page.evaluate(clipped) == []
-    assert page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth <= document.querySelector('[data-testid=stMain]').clientWidth")
+    assert page.evaluate(
+        "() => document.querySelector('[data-testid=stMain]').scrollWidth <= document.querySelector('[data-testid=stMain]').clientWidth"
+    )
 
 
 def train_with_it(page: Any, runs: Path) -> None:
@@ -81,7 +89,10 @@ def train_with_it(page: Any, runs: Path) -> None:
     picture = page.get_by_role("textbox", name="Picture", exact=True)
     until(lambda: re.search(r"\.triggers/[0-9a-f]{32}\.png", picture.input_value()), "the picture in the form")
     page.get_by_text("More settings").click()
-    for name, value in {"Selective drop": "900", "Iterations in an epoch": "40"}.items():  # the smoke preset would end at once
+    for name, value in {
+        "Selective drop": "900",
+        "Iterations in an epoch": "40",
+    }.items():  # the smoke preset would end at once
         page.get_by_role("spinbutton", name=name).fill(value)
         page.keyboard.press("Enter")
     page.get_by_role("button", name="Start", exact=True).click()
@@ -91,7 +102,9 @@ def train_with_it(page: Any, runs: Path) -> None:
     before = epochs(runs)
     until(lambda: epochs(runs) > before + 1, "epochs while the other page is open")
     page.get_by_role("link", name="Run").click()
-    page.locator("[data-testid=stMain]").get_by_role("button", name="Stop").click()  # the header has another while a script runs
+    page.locator("[data-testid=stMain]").get_by_role(
+        "button", name="Stop"
+    ).click()  # the header has another while a script runs
     until(lambda: re.search("Stopped after epoch", page.locator(SENTENCE).inner_text()), "the end of the run")
     attack = RunReader(next(runs.glob("*/config.json")).parent).config.attack
     assert attack.attack == "custom" and Path(attack.attack_parameters["image"]).parent == runs / ".triggers"

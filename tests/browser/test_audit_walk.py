@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from bsd_engine.config.presets import smoke
 from bsd_engine.data import dataset
 from bsd_engine.prepare import export
 from bsd_engine.prepare.prepare import prepare
-from bsd_engine.config.presets import smoke
 from bsd_engine.runs.reader import RunReader
 from tests.browser.conftest import choose, choose_smoke, until, wait_until_ran
 
@@ -48,7 +48,9 @@ def train_on(page: Any, folder: Path, runs: Path, seconds: float = 120) -> RunRe
     return RunReader(path)
 
 
-def test_a_folder_of_unknown_origin_is_audited_and_cleaned(server: Any, runs: Path, unknown: Path, visit: Callable, tmp_path: Path) -> None:
+def test_a_folder_of_unknown_origin_is_audited_and_cleaned(
+    server: Any, runs: Path, unknown: Path, visit: Callable, tmp_path: Path
+) -> None:
     page = visit(f"{server.url}/run", width=1440, height=1400)
     choose_smoke(page)
     run = train_on(page, unknown, runs)
@@ -85,7 +87,11 @@ def a_verdict_is_given_and_taken_back(page: Any, run: RunReader) -> None:
 
 
 def cleaned_and_reported(page: Any, run: RunReader, tmp_path: Path) -> None:
-    for name, file in (("Cleaned set", "cleaned.zip"), ("Report, HTML", "report.html"), ("Suspects, CSV", "suspects.csv")):
+    for name, file in (
+        ("Cleaned set", "cleaned.zip"),
+        ("Report, HTML", "report.html"),
+        ("Suspects, CSV", "suspects.csv"),
+    ):
         with page.expect_download() as download:
             page.get_by_role("button", name=name).click()
         download.value.save_as(tmp_path / file)
@@ -98,7 +104,9 @@ def cleaned_and_reported(page: Any, run: RunReader, tmp_path: Path) -> None:
     other.complaints = page.complaints
     page.complaints.watch(other)
     other.set_content((tmp_path / "report.html").read_text())
-    assert other.get_by_role("heading", name="most suspect samples").count() == 1 and other.locator("script").count() == 0
+    assert (
+        other.get_by_role("heading", name="most suspect samples").count() == 1 and other.locator("script").count() == 0
+    )
     assert (tmp_path / "suspects.csv").read_text().startswith("rank,sample,file,label")
     other.close()
 
@@ -117,4 +125,6 @@ def test_nothing_is_wider_than_its_place(server: Any, visit: Callable, width: in
     clipped = """() => [...document.querySelectorAll('.alarm summary, .passport-facts p, figcaption, [data-testid=stMain] button p')]
       .filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth).map(e => e.className + ': ' + e.textContent)"""
     assert page.evaluate(clipped) == []
-    assert page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth <= document.querySelector('[data-testid=stMain]').clientWidth")
+    assert page.evaluate(
+        "() => document.querySelector('[data-testid=stMain]').scrollWidth <= document.querySelector('[data-testid=stMain]').clientWidth"
+    )

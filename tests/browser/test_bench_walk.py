@@ -26,7 +26,11 @@ def bench(server: Any, visit: Callable) -> Callable[..., Any]:
     """`bench(query)`: the page with its first answers. Streamlit itself asks for addresses below /bench that are not there."""
 
     def open_page(query: str = "", **options: Any) -> Any:
-        page = visit(f"{server.url}/bench?run=recording-healthy{query}", expect_errors=True, **{"width": 1280, "height": 900, **options})
+        page = visit(
+            f"{server.url}/bench?run=recording-healthy{query}",
+            expect_errors=True,
+            **{"width": 1280, "height": 900, **options},
+        )
         settle(page)
         return page
 
@@ -35,12 +39,17 @@ def bench(server: Any, visit: Callable) -> Callable[..., Any]:
 
 def settle(page: Any) -> None:
     """Wait until the last change is answered, for all checkpoints too."""
-    page.wait_for_function(f"() => {{ const r = document.querySelector('.bn'); return r?.dataset.settled === 'yes' && {APP}.asked && !{APP}.waiting }}", timeout=60000)
+    page.wait_for_function(
+        f"() => {{ const r = document.querySelector('.bn'); return r?.dataset.settled === 'yes' && {APP}.asked && !{APP}.waiting }}",
+        timeout=60000,
+    )
 
 
 def top(page: Any, model: str, row: int) -> str:
     """Name of the class that a model answers, for the clean image (0) or the triggered one (1)."""
-    return page.evaluate(f"() => {APP}.fixed.names[document.querySelectorAll('.bn-row')[{row}].querySelector('[data-model={model}]').dataset.top]")
+    return page.evaluate(
+        f"() => {APP}.fixed.names[document.querySelectorAll('.bn-row')[{row}].querySelector('[data-model={model}]').dataset.top]"
+    )
 
 
 def share(page: Any, model: str, row: int) -> float:
@@ -57,7 +66,12 @@ def first_fooled(page: Any) -> None:
     _, target = names()
     for _ in range(20):
         own = page.locator(".bn-which b").inner_text()
-        if own != target and top(page, "main", 0) == top(page, "altruistic", 0) == own and top(page, "main", 1) == own and top(page, "altruistic", 1) == target:
+        if (
+            own != target
+            and top(page, "main", 0) == top(page, "altruistic", 0) == own
+            and top(page, "main", 1) == own
+            and top(page, "altruistic", 1) == target
+        ):
             return
         page.get_by_role("button", name="Next image").click()
         settle(page)
@@ -98,7 +112,9 @@ def test_dragging_and_arrow_keys_move_the_trigger(bench: Callable) -> None:
     stage.press("Shift+ArrowRight")
     settle(page)
     assert "at=9_7" in page.url and page.locator(".bn-where").inner_text() == "9 px down, 7 px right"
-    white = page.evaluate("() => { const c = document.querySelector('.bn-stage canvas').getContext('2d'); return [c.getImageData(11, 13, 1, 1).data[0], c.getImageData(12, 13, 1, 1).data[0]] }")
+    white = page.evaluate(
+        "() => { const c = document.querySelector('.bn-stage canvas').getContext('2d'); return [c.getImageData(11, 13, 1, 1).data[0], c.getImageData(12, 13, 1, 1).data[0]] }"
+    )
     assert white == [255, 0], "the checkerboard lies where it was moved to"
     page.reload()
     settle(page)
@@ -196,4 +212,6 @@ def test_uploads_are_taken_and_unreadable_ones_said(bench: Callable, tmp_path: P
 def test_nothing_sticks_out(bench: Callable, width: int) -> None:
     page = bench(width=width, height=900)
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
-    assert page.evaluate("() => [...document.querySelectorAll('.bn-cell, .bn-card')].every(n => n.scrollWidth <= n.clientWidth + 1)")
+    assert page.evaluate(
+        "() => [...document.querySelectorAll('.bn-cell, .bn-card')].every(n => n.scrollWidth <= n.clientWidth + 1)"
+    )

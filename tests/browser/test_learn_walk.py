@@ -47,7 +47,10 @@ def learn(site: Any, visit: Callable) -> Callable[..., Any]:
 
 def settle(page: Any) -> None:
     """Wait until the views are drawn, and nothing is to be drawn."""
-    page.wait_for_function(f"() => document.querySelector('.tn')?.dataset.shown && {APP}.todo === null && {APP}.learn.steps.length", timeout=60000)
+    page.wait_for_function(
+        f"() => document.querySelector('.tn')?.dataset.shown && {APP}.todo === null && {APP}.learn.steps.length",
+        timeout=60000,
+    )
 
 
 def look(page: Any) -> dict[str, Any]:
@@ -132,15 +135,22 @@ def test_slides_are_large_and_hide_the_controls(learn: Callable, tmp_path: Path)
     settle(page)
     for hidden in (".tn-cards", ".tn-algorithm", ".tn-speed", ".tn-play", ".tn-tour > footer"):
         assert not page.locator(hidden).is_visible(), hidden
-    height = page.evaluate("() => { const t = document.querySelector('.tn-says'), zoom = t.getBoundingClientRect().width / t.offsetWidth; return zoom * parseFloat(getComputedStyle(t).fontSize) }")
+    height = page.evaluate(
+        "() => { const t = document.querySelector('.tn-says'), zoom = t.getBoundingClientRect().width / t.offsetWidth; return zoom * parseFloat(getComputedStyle(t).fontSize) }"
+    )
     assert height >= 32, "pixels of a letter on a projector of 1920"
     page.screenshot(path=tmp_path / "slides.png")
-    at = page.evaluate(f"""() => {{ const p = {APP}.quadrant.plot, b = p.host.getBoundingClientRect(), s = b.width / p.host.offsetWidth
+    at = (
+        page.evaluate(f"""() => {{ const p = {APP}.quadrant.plot, b = p.host.getBoundingClientRect(), s = b.width / p.host.offsetWidth
       return Array.from(p.points.front[0], i => [i, b.left + s * p.px(p.points.xs[i]), b.top + s * p.py(p.points.ys[i])])
-        .find(([, x, y]) => document.elementFromPoint(x, y)?.tagName === 'CANVAS') }}""")  # a cut's handle may lie upon a sample
+        .find(([, x, y]) => document.elementFromPoint(x, y)?.tagName === 'CANVAS') }}""")
+    )  # a cut's handle may lie upon a sample
     page.mouse.move(at[1], at[2])
     page.wait_for_function(f"() => {APP}.view.hover !== null")
-    found = page.evaluate(f"i => {{ const {{xs, ys}} = {APP}.quadrant.plot.points, h = {APP}.view.hover; return Math.hypot(xs[i] - xs[h], ys[i] - ys[h]) }}", at[0])
+    found = page.evaluate(
+        f"i => {{ const {{xs, ys}} = {APP}.quadrant.plot.points, h = {APP}.view.hover; return Math.hypot(xs[i] - xs[h], ys[i] - ys[h]) }}",
+        at[0],
+    )
     assert found < 0.02, "the pointer finds the sample below it, enlarged or not"
     page.keyboard.press("n")
     page.wait_for_function(f"() => {APP}.learn.lesson.step === 5")
@@ -153,24 +163,32 @@ def test_the_address_brings_everything_back(learn: Callable) -> None:
     page.get_by_role("button", name="researcher").click()
     page.get_by_text("hide…").click()
     page.get_by_role("checkbox", name="recordings").check()
-    page.evaluate(f"() => {{ const a = {APP}; a.change({{alpha: .8}}); a.scrub({T1_EPOCH - 2}); a.select([3, 5, 8], {{}}); a.pick(5, {{}}) }}")
+    page.evaluate(
+        f"() => {{ const a = {APP}; a.change({{alpha: .8}}); a.scrub({T1_EPOCH - 2}); a.select([3, 5, 8], {{}}); a.pick(5, {{}}) }}"
+    )
     for part in ("captions=researcher", "hide=cards", f"epoch={T1_EPOCH - 1}", "whatif=0.8_", "pin=5", "sel="):
         page.wait_for_url(f"**{part}*")
     before = look(page)
     page.reload()
     after = look(page)
     assert after == before and after["count"] == 3 and after["pin"] == 5 and after["alpha"] == 0.8
-    assert not page.locator(".tn-cards").is_visible() and page.locator(".tn-says").inner_text().startswith("ALS keeps the share α")
+    assert not page.locator(".tn-cards").is_visible() and page.locator(".tn-says").inner_text().startswith(
+        "ALS keeps the share α"
+    )
     page.get_by_role("link", name="Tune").click()
     page.wait_for_function("() => document.querySelector('.tn[data-mode=tune]')?.dataset.shown")
-    assert page.evaluate(f"() => [{APP}.view.epoch, {APP}.view.pin, {APP}.view.count]") == [T1_EPOCH - 2, 5, 3], "all pages look at the same"
+    assert page.evaluate(f"() => [{APP}.view.epoch, {APP}.view.pin, {APP}.view.count]") == [T1_EPOCH - 2, 5, 3], (
+        "all pages look at the same"
+    )
 
 
 def test_another_card_is_another_recording_at_the_same_step(learn: Callable) -> None:
     page, other = learn(f"?run={RUN}&step=4"), "recording-wrong-target"
     page.locator(f".tn-cards [data-run='{other}']").click()
     page.wait_for_url(f"**run={other}*")
-    page.wait_for_function(f"run => document.querySelector('.tn')?.app?.model.header?.run === run && {APP}.learn.steps.length", arg=other)
+    page.wait_for_function(
+        f"run => document.querySelector('.tn')?.app?.model.header?.run === run && {APP}.learn.steps.length", arg=other
+    )
     seen = look(page)
     assert seen["step"] == 3 and page.locator(f".tn-cards [data-run='{other}']").get_attribute("aria-current") == "true"
     no_exception(page)
@@ -191,7 +209,9 @@ def test_the_algorithm_follows_epoch_by_epoch_stage_by_stage_and_line_by_line(le
     page.wait_for_function(f"() => {APP}.view.epoch === {CONFIG.schedule.altruistic_epochs}")
     page.wait_for_function("() => document.querySelector('.tn-algorithm').dataset.lit === '15,16,18,36,38,39,40'")
     page.get_by_role("button", name="Next epoch").click()
-    until(lambda: page.locator(".tn-variables").inner_text().split()[:2] == ["T", "1"], "the next epoch's variables")  # drawn a frame later
+    until(
+        lambda: page.locator(".tn-variables").inner_text().split()[:2] == ["T", "1"], "the next epoch's variables"
+    )  # drawn a frame later
     for line in ("15", "16", "18"):
         page.get_by_role("button", name="next line").click()
         page.wait_for_function("line => document.querySelector('.tn-algorithm').dataset.line === line", arg=line)
@@ -221,7 +241,9 @@ def test_a_term_explains_itself_at_a_press_and_by_keyboard(learn: Callable) -> N
 
 
 @pytest.mark.parametrize(("width", "height", "dark"), [(1280, 800, False), (1440, 900, True), (1920, 1080, False)])
-def test_nothing_of_any_step_is_cut_off_or_lies_upon_another(learn: Callable, width: int, height: int, dark: bool) -> None:
+def test_nothing_of_any_step_is_cut_off_or_lies_upon_another(
+    learn: Callable, width: int, height: int, dark: bool
+) -> None:
     page = learn(width=width, height=height, dark=dark)
     wide = """() => [...document.querySelectorAll('.tn-tour :is(h2, p, button), .tn-algorithm code, .tn-caption, .tn-cards b')]
       .filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1).map(e => e.className + ': ' + e.textContent)"""
@@ -236,7 +258,9 @@ def test_nothing_of_any_step_is_cut_off_or_lies_upon_another(learn: Callable, wi
         assert page.evaluate(tall) <= 1, f"the tour's text of step {k + 1} has to be scrolled"
         page.keyboard.press("n")
         page.wait_for_timeout(150)
-    assert page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth <= document.querySelector('[data-testid=stMain]').clientWidth")
+    assert page.evaluate(
+        "() => document.querySelector('[data-testid=stMain]').scrollWidth <= document.querySelector('[data-testid=stMain]').clientWidth"
+    )
 
 
 def test_a_bad_address_is_said_and_the_page_works(learn: Callable) -> None:

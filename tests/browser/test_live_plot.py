@@ -137,7 +137,9 @@ def test_hover_outlives_updates_and_every_click_registers(page):
         page.mouse.down()
         page.wait_for_timeout(90)
         page.mouse.up()
-        page.wait_for_function("text => document.querySelector('#picked').innerText === text", arg=f"{name} 0 {5 * y + x}", timeout=60000)
+        page.wait_for_function(
+            "text => document.querySelector('#picked').innerText === text", arg=f"{name} 0 {5 * y + x}", timeout=60000
+        )
 
 
 def hover(page: Any, name: str, x: int, y: int) -> None:

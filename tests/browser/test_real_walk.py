@@ -18,12 +18,19 @@ import numpy as np
 import pytest
 import torch
 
-from bsd_engine.prepare.prepare import prepare
 from bsd_engine.config.presets import demo_gtsrb
+from bsd_engine.prepare.prepare import prepare
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.training.undefended import train_undefended
 from tests.browser.conftest import ROOT, choose, until, wait_until_ran
-from tests.browser.test_audit_walk import TABLE, a_row_is_pinned, a_verdict_is_given_and_taken_back, cleaned_and_reported, nothing_is_said_of_a_truth, train_on
+from tests.browser.test_audit_walk import (
+    TABLE,
+    a_row_is_pinned,
+    a_verdict_is_given_and_taken_back,
+    cleaned_and_reported,
+    nothing_is_said_of_a_truth,
+    train_on,
+)
 
 PICTURES, DATA = os.environ.get("BSD_REAL_WALK", ""), os.environ.get("BSD_DATA", "")
 pytestmark = [
@@ -91,17 +98,24 @@ def retrained(folder: Path, out: Path) -> dict[str, Any]:
     clean = prepare(plain)
     goal = clean.class_names.index(attacked.class_names[int(attacked.triggered_labels[0])])
     labels = torch.full_like(attacked.triggered_labels, goal)
-    return train_undefended(plain, out, prepared=replace(clean, triggered_images=attacked.triggered_images, triggered_labels=labels))
+    return train_undefended(
+        plain, out, prepared=replace(clean, triggered_images=attacked.triggered_images, triggered_labels=labels)
+    )
 
 
-def test_traffic_signs_are_attacked_audited_cleaned_and_learned_again(server: Any, runs: Path, visit: Callable, tmp_path: Path) -> None:
+def test_traffic_signs_are_attacked_audited_cleaned_and_learned_again(
+    server: Any, runs: Path, visit: Callable, tmp_path: Path
+) -> None:
     page = visit(f"{server.url}/run", width=1440, height=1000)
     folder = saved(page, tmp_path)
     page.get_by_role("link", name="Run").click()
     run = train_on(page, folder, runs, seconds=1500)
     audited(page, run, tmp_path)
     before, after = (retrained(tmp_path / name, tmp_path / f"plain-{name}") for name in ("found", "cleaned"))
-    said = {name: {key: round(s[key], 2) for key in ("clean_accuracy", "attack_success_rate")} for name, s in (("before", before), ("after", after))}
+    said = {
+        name: {key: round(s[key], 2) for key in ("clean_accuracy", "attack_success_rate")}
+        for name, s in (("before", before), ("after", after))
+    }
     print(said, "kept", int(RunReader(run.path).epoch(len(run.epochs) - 1).clean_mask.sum()), "of", run.num_samples)
     assert after["attack_success_rate"] <= 5 < 50 < before["attack_success_rate"]
     assert np.isfinite(after["clean_accuracy"])

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from app.components import packet
+from app.components.linked_views.view import FOLDER, script
+from app.replay.page import replay_page
 from app.server import recorded
 from app.tune import preview
-from app.replay.page import replay_page
-from app.components.linked_views.view import FOLDER, script
-from bsd_engine.runs.reader import RunReader
 from bsd_engine.method.preview import Settings
+from bsd_engine.runs.reader import RunReader
 from tests.browser.conftest import drag_cut
 from tests.support.fake_run import CONFIG, fake_run
 from tests.support.hostile import hostile_run
@@ -42,10 +42,14 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     def open_page(content: bytes, *, dark: bool = False, width: int = 1440, height: int = 900) -> Any:
         file = tmp_path / f"replay-{len(contexts)}.html"
         file.write_bytes(content)
-        context = browser.new_context(offline=True, viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")
+        context = browser.new_context(
+            offline=True, viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+        )
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+        page.on(
+            "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
+        )
         page.on("pageerror", lambda error: complaints.append(str(error)))
         context.on("request", lambda request: None if request.url == file.as_uri() else asked.append(request.url))
         page.on("websocket", lambda socket: asked.append(socket.url))
@@ -62,8 +66,11 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
 
 def at_rest(page: Any) -> None:
     """Wait until nothing is to be drawn and the word on the preview is that on the settings on the screen."""
-    page.wait_for_function(f"""() => {{ const a = {APP}, answer = a.model.header.answer; return a.todo === null && answer
-        && a.key(answer.settings, answer.epoch) === a.key(a.model.effective(a.view), a.view.epoch) }}""", timeout=60000)
+    page.wait_for_function(
+        f"""() => {{ const a = {APP}, answer = a.model.header.answer; return a.todo === null && answer
+        && a.key(answer.settings, answer.epoch) === a.key(a.model.effective(a.view), a.view.epoch) }}""",
+        timeout=60000,
+    )
 
 
 def size(page: Any) -> int:
@@ -128,7 +135,12 @@ def test_what_needs_an_engine_is_not_offered(run: RunReader, opened: Callable) -
 def test_without_truth_nothing_speaks_of_poison(run: RunReader, opened: Callable) -> None:
     page = opened(replay_page(run, with_truth=False))
     assert page.evaluate(f"() => {APP}.model.poison === null && {APP}.model.header.grid.poison === null")
-    assert "poison" not in page.locator(".tn-table").inner_text() + page.locator(".tn-diff").inner_text() + page.locator(".rp-head").inner_text()
+    assert (
+        "poison"
+        not in page.locator(".tn-table").inner_text()
+        + page.locator(".tn-diff").inner_text()
+        + page.locator(".rp-head").inner_text()
+    )
 
 
 def test_hostile_names_stay_text(tmp_path: Path, opened: Callable) -> None:
@@ -137,7 +149,7 @@ def test_hostile_names_stay_text(tmp_path: Path, opened: Callable) -> None:
     assert page.locator("img, svg[onload], a").count() == 0
 
 
-# -- what is counted in the page instead of by the server --------------------------------------------------------------------
+# -- what is counted in the page instead of by the server ------------------------------------------
 
 HARNESS = """
 async function replayed(encoded, asks) {
@@ -159,21 +171,45 @@ def twin(browser: Any) -> Any:
 
 def asks() -> list[tuple[int, Settings]]:
     """Epochs of every stage, with each setting changed alone and some together."""
-    changes: list[dict] = [{}, {"alpha": 0.33}, {"beta": 0.5}, {"t1": 5}, {"t1": 12}, {"altruistic_epochs": 6}, {"altruistic_epochs": 12}, {"distance": "mean"},
-                           {"alpha": 0.2, "t1": 3}, {"distance": "max", "altruistic_epochs": 3}]
+    changes: list[dict] = [
+        {},
+        {"alpha": 0.33},
+        {"beta": 0.5},
+        {"t1": 5},
+        {"t1": 12},
+        {"altruistic_epochs": 6},
+        {"altruistic_epochs": 12},
+        {"distance": "mean"},
+        {"alpha": 0.2, "t1": 3},
+        {"distance": "max", "altruistic_epochs": 3},
+    ]
     return [(epoch, replace(OWN, **change)) for epoch in (0, 7, 8, 12, 16, 18, 24, 37) for change in changes]
 
 
-@pytest.mark.parametrize("settings", [
-    {"init_combine": "intersection"}, {"init_combine": "union"}, {"init_combine": "als_only"}, {"init_combine": "oss_only"}, {"init_combine": "random"},
-    {"als_init_ratio": 0.37}, {"altruistic_update": "mixmatch_full"},
-], ids=lambda s: "-".join(map(str, s.values())))
-def test_the_map_over_the_shares_and_the_word_on_a_preview_are_the_engines(tmp_path: Path, twin: Any, settings: dict) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"init_combine": "intersection"},
+        {"init_combine": "union"},
+        {"init_combine": "als_only"},
+        {"init_combine": "oss_only"},
+        {"init_combine": "random"},
+        {"als_init_ratio": 0.37},
+        {"altruistic_update": "mixmatch_full"},
+    ],
+    ids=lambda s: "-".join(map(str, s.values())),
+)
+def test_the_map_over_the_shares_and_the_word_on_a_preview_are_the_engines(
+    tmp_path: Path, twin: Any, settings: dict
+) -> None:
     run = RunReader(run_with_distances(tmp_path, **settings))
     parts = taken_apart(replay_page(run))
     assert parts.header["own"]["combine"] == run.config.split.init_combine
     encoded = base64.b64encode(zlib.compress(packet.pack(parts.header, parts.arrays))).decode()
-    answers = twin.evaluate("([encoded, asks]) => replayed(encoded, asks)", [encoded, [{"epoch": e, "settings": asdict(s)} for e, s in asks()]])
+    answers = twin.evaluate(
+        "([encoded, asks]) => replayed(encoded, asks)",
+        [encoded, [{"epoch": e, "settings": asdict(s)} for e, s in asks()]],
+    )
     grids = 0
     for (epoch, wanted), found in zip(asks(), answers, strict=True):
         row = recorded.rows(run.path)[epoch]
@@ -183,6 +219,11 @@ def test_the_map_over_the_shares_and_the_word_on_a_preview_are_the_engines(tmp_p
         assert (found["grid"] is None) == (grid is None)
         if grid is not None:
             grids += 1
-            for name, values in (("size", grid.size), ("poison", grid.poison), ("clean", grid.clean), ("smallest", grid.smallest_class)):
+            for name, values in (
+                ("size", grid.size),
+                ("poison", grid.poison),
+                ("clean", grid.clean),
+                ("smallest", grid.smallest_class),
+            ):
                 assert np.array_equal(found["grid"][name], values.ravel()), (epoch, wanted, name)
     assert grids > 30

@@ -17,10 +17,15 @@ from tests.browser.conftest import choose_smoke, until
 
 STREAMS = ("altruistic_loss", "oss_distance", "feature_map", "loss_discrepancy", "poison_in_pool")
 PLOT = ".st-key-{} .live-plot-chart"
-DRAWN = "name => { const c = document.querySelector(name); return !!c?.data?.length && c.layout.uirevision !== 'waiting' }"
+DRAWN = (
+    "name => { const c = document.querySelector(name); return !!c?.data?.length && c.layout.uirevision !== 'waiting' }"
+)
 RANGE = "name => document.querySelector(name)._fullLayout.xaxis.range.map(v => +v.toFixed(4))"
 LONG_WARM_UP = 60
-LONG_RUN = {"Selective drop": "900", "Iterations in an epoch": "40"}  # the smoke preset would end while it is being looked at
+LONG_RUN = {
+    "Selective drop": "900",
+    "Iterations in an epoch": "40",
+}  # the smoke preset would end while it is being looked at
 
 
 def now(page: Any) -> str:
@@ -49,7 +54,9 @@ def slide(page: Any, label: str, *keys: str) -> None:
         page.wait_for_timeout(300)
 
 
-def test_a_run_is_started_watched_paused_found_again_and_stopped(server: Any, runs: Path, visit: Callable, tmp_path: Path) -> None:
+def test_a_run_is_started_watched_paused_found_again_and_stopped(
+    server: Any, runs: Path, visit: Callable, tmp_path: Path
+) -> None:
     page = visit(f"{server.url}/run", width=1440, height=900)
     page.get_by_text("Watch a network learn").wait_for()
     choose_smoke(page)
@@ -65,12 +72,16 @@ def test_a_run_is_started_watched_paused_found_again_and_stopped(server: Any, ru
     started = time.monotonic()
     page.get_by_role("button", name="Start", exact=True).click()
     page.wait_for_url("**run=*")
-    first_chart = until(lambda: page.evaluate(DRAWN, PLOT.format("altruistic_loss")) and time.monotonic() - started, "the first chart")
+    first_chart = until(
+        lambda: page.evaluate(DRAWN, PLOT.format("altruistic_loss")) and time.monotonic() - started, "the first chart"
+    )
     print(f"from Start to the first chart: {first_chart:.1f} s")
 
     config = json.loads((max(runs.iterdir()) / "config.json").read_text())["config"]
     preset = smoke().split
-    assert config["split"]["alpha"] == pytest.approx(preset.alpha + 0.01) and config["split"]["beta"] == pytest.approx(preset.beta + 0.02)
+    assert config["split"]["alpha"] == pytest.approx(preset.alpha + 0.01) and config["split"]["beta"] == pytest.approx(
+        preset.beta + 0.02
+    )
     assert config["schedule"]["t1"] == LONG_WARM_UP
     for name in STREAMS:
         until(lambda name=name: page.evaluate(DRAWN, PLOT.format(name)), f"the stream {name}")
@@ -84,12 +95,18 @@ def test_a_run_is_started_watched_paused_found_again_and_stopped(server: Any, ru
     first = page.evaluate("location.search")
     page.get_by_role("button", name="Start", exact=True).click()
     wait_for_words(page, "Waits until the run that trains now is over")
-    page.wait_for_function("first => location.search !== first", arg=first)  # what is clicked before is said of the run in the address
-    page.locator("[data-testid=stMain]").get_by_role("button", name="Stop").click()  # the header has another while a script runs
+    page.wait_for_function(
+        "first => location.search !== first", arg=first
+    )  # what is clicked before is said of the run in the address
+    page.locator("[data-testid=stMain]").get_by_role(
+        "button", name="Stop"
+    ).click()  # the header has another while a script runs
     wait_for_words(page, "taken out of the queue")
     page.goto(f"{server.url}/run")
     wait_for_words(page, "epoch")
-    page.locator("[data-testid=stMain]").get_by_role("button", name="Stop").click()  # the header has another while a script runs
+    page.locator("[data-testid=stMain]").get_by_role(
+        "button", name="Stop"
+    ).click()  # the header has another while a script runs
     wait_for_words(page, "Stopped after epoch")
     assert RunReader(max(runs.iterdir())).status == "stopped"
     no_exception(page)
@@ -105,10 +122,16 @@ def zoom_is_kept(page: Any, runs: Path) -> None:
     page.mouse.move(box["x"] + 220, box["y"] + 70, steps=5)
     page.mouse.up()
     page.wait_for_timeout(300)
-    zoomed, title = page.evaluate(RANGE, chart), page.evaluate("name => document.querySelector(name).layout.title.text", chart)
+    zoomed, title = (
+        page.evaluate(RANGE, chart),
+        page.evaluate("name => document.querySelector(name).layout.title.text", chart),
+    )
     before = recorded(runs)
     until(lambda: recorded(runs) > before + 1, "two more epochs")
-    until(lambda: page.evaluate("name => document.querySelector(name).layout.title.text", chart) != title, "an update of the chart")
+    until(
+        lambda: page.evaluate("name => document.querySelector(name).layout.title.text", chart) != title,
+        "an update of the chart",
+    )
     assert page.evaluate(RANGE, chart) == zoomed
     assert page.evaluate("name => document.querySelector(name).mark", chart) == 1
 
@@ -138,8 +161,13 @@ def choose_an_epoch(page: Any) -> None:
     until(lambda: page.evaluate(DRAWN, PLOT.format("accuracy")), "charts after the refresh")
     track.focus()
     page.keyboard.press("Home")
-    until(lambda: "epoch 1 of" in page.evaluate("name => document.querySelector(name).layout.title.text", PLOT.format("altruistic_loss")),
-          "the first epoch")
+    until(
+        lambda: (
+            "epoch 1 of"
+            in page.evaluate("name => document.querySelector(name).layout.title.text", PLOT.format("altruistic_loss"))
+        ),
+        "the first epoch",
+    )
     assert track.input_value() == "1" and "newer" in follow.inner_text()
     page.wait_for_timeout(2500)
     assert track.input_value() == "1"
@@ -167,14 +195,18 @@ def test_a_killed_server_loses_the_epoch_in_progress_at_most(server: Any, runs: 
 
 
 @pytest.mark.parametrize(("width", "height", "dark"), [(1280, 800, False), (1440, 900, True)])
-def test_nothing_is_wider_than_its_place(server: Any, visit: Callable, tmp_path: Path, width: int, height: int, dark: bool) -> None:
+def test_nothing_is_wider_than_its_place(
+    server: Any, visit: Callable, tmp_path: Path, width: int, height: int, dark: bool
+) -> None:
     page = visit(f"{server.url}/run", width=width, height=height, dark=dark)
     until(lambda: page.evaluate(DRAWN, PLOT.format("accuracy")), "the charts")
     page.screenshot(path=tmp_path / f"page-{width}.png")
     clipped = """() => [...document.querySelectorAll('.chips, .chips span, .now, .tiles .label, .tiles .value, .tiles .note, button p')]
       .filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth).map(e => e.className + ': ' + e.textContent)"""
     assert page.evaluate(clipped) == []
-    assert page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth <= document.querySelector('[data-testid=stMain]').clientWidth")
+    assert page.evaluate(
+        "() => document.querySelector('[data-testid=stMain]').scrollWidth <= document.querySelector('[data-testid=stMain]').clientWidth"
+    )
 
 
 def test_the_charts_follow_the_theme(server: Any, visit: Callable) -> None:

@@ -44,7 +44,11 @@ def test_a_figure_is_saved_with_its_data_and_the_command_that_makes_it_again(
     svg = _saved(page, chart, "Save as SVG", tmp_path)
     tree = ElementTree.fromstring(svg.read_text())
     inside = json.loads(tree.find(f"{SVG}metadata").text)
-    assert svg.name == "figure7c.svg" and tree.find(f"{SVG}title").text == inside["summary"] and tree.find(f"{SVG}desc").text == inside["command"]
+    assert (
+        svg.name == "figure7c.svg"
+        and tree.find(f"{SVG}title").text == inside["summary"]
+        and tree.find(f"{SVG}desc").text == inside["command"]
+    )
     assert len(tree.findall(f".//{SVG}path")) > 5
 
     data = json.loads(_saved(page, chart, "Save the data", tmp_path).read_text())

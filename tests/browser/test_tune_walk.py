@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from bsd_engine.method import preview
-from bsd_engine.runs.reader import RunReader
 from bsd_engine.method.preview import Settings
+from bsd_engine.runs.reader import RunReader
 from tests.browser.conftest import drag_cut
 from tests.support.fake_run import CONFIG, LiveFakeRun, fake_run
 
@@ -40,7 +40,9 @@ def tune(server: Any, visit: Callable) -> Callable[..., Any]:
     """`tune(run, query)`: the page with its views drawn. Streamlit itself asks for two addresses below /tune that are not there."""
 
     def open_page(run: str, query: str = "", *, drawn: bool = True, **options: Any) -> Any:
-        page = visit(f"{server.url}/tune?run={run}{query}", expect_errors=True, **{"width": 1440, "height": 900, **options})
+        page = visit(
+            f"{server.url}/tune?run={run}{query}", expect_errors=True, **{"width": 1440, "height": 900, **options}
+        )
         if drawn:
             page.wait_for_function("() => document.querySelector('.tn')?.dataset.shown", timeout=60000)
             wait_for_rest(page)
@@ -51,24 +53,36 @@ def tune(server: Any, visit: Callable) -> Callable[..., Any]:
 
 def wait_for_rest(page: Any) -> None:
     """Wait until nothing is to be drawn and the engine has answered to the settings on the screen."""
-    page.wait_for_function(f"() => {{ const a = {APP}; return a.todo === null && (!a.model.header.answer || a.key(a.model.header.answer.settings, a.model.header.answer.epoch) === a.key(a.model.effective(a.view), a.view.epoch)) }}", timeout=60000)
+    page.wait_for_function(
+        f"() => {{ const a = {APP}; return a.todo === null && (!a.model.header.answer || a.key(a.model.header.answer.settings, a.model.header.answer.epoch) === a.key(a.model.effective(a.view), a.view.epoch)) }}",
+        timeout=60000,
+    )
 
 
 def look(page: Any) -> dict[str, Any]:
     """What is looked at."""
-    return json.loads(page.evaluate(f"""() => {{ const v = {APP}.view; return JSON.stringify({{epoch: v.epoch, following: v.following, pin: v.pin,
-        selected: Array.from(v.selected.keys()).filter(i => v.selected[i]), settings: v.settings, zoom: {APP}.quadrant.plot.zoom}}) }}"""))
+    return json.loads(
+        page.evaluate(f"""() => {{ const v = {APP}.view; return JSON.stringify({{epoch: v.epoch, following: v.following, pin: v.pin,
+        selected: Array.from(v.selected.keys()).filter(i => v.selected[i]), settings: v.settings, zoom: {APP}.quadrant.plot.zoom}}) }}""")
+    )
 
 
 def counts(page: Any) -> dict[str, int]:
-    return {name: int(value) for name, value in page.evaluate("() => { const {size, gained, lost} = document.querySelector('.tn').dataset; return {size, gained, lost} }").items()}
+    return {
+        name: int(value)
+        for name, value in page.evaluate(
+            "() => { const {size, gained, lost} = document.querySelector('.tn').dataset; return {size, gained, lost} }"
+        ).items()
+    }
 
 
 def lasso(page: Any, left: float, top: float, right: float, bottom: float, *keys: str) -> None:
     """Draw around a part of the quadrant, in shares of it."""
     box = page.locator(".tn-hero .tn-overlay").bounding_box()
-    at = [(box["x"] + 60 + u * (box["width"] - 150), box["y"] + 56 + v * (box["height"] - 100)) for u, v in
-          [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]]
+    at = [
+        (box["x"] + 60 + u * (box["width"] - 150), box["y"] + 56 + v * (box["height"] - 100))
+        for u, v in [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
+    ]
     for key in keys:
         page.keyboard.down(key)
     page.mouse.move(*at[0])
@@ -82,7 +96,11 @@ def lasso(page: Any, left: float, top: float, right: float, bottom: float, *keys
 
 def engine_pool(runs: Path, run: str, settings: Settings) -> np.ndarray:
     reader = RunReader(runs / run)
-    scores = preview.first_scores(reader.config, settings, *(reader.epoch(f(reader.config, settings)) for f in (preview.loss_epoch, preview.distance_epoch)))
+    scores = preview.first_scores(
+        reader.config,
+        settings,
+        *(reader.epoch(f(reader.config, settings)) for f in (preview.loss_epoch, preview.distance_epoch)),
+    )
     return preview.first_pool(reader.config, settings, reader.labels, scores)
 
 
@@ -97,12 +115,24 @@ def test_dragging_the_cuts_previews_what_the_engine_would_do(tune: Callable, run
     wait_for_rest(page)
     moved = look(page)["settings"]
     assert moved["alpha"] > own.alpha and moved["beta"] > own.beta
-    pool, before = engine_pool(runs, run, replace(own, alpha=moved["alpha"], beta=moved["beta"])), engine_pool(runs, run, own)
-    assert counts(page) == {"size": int(pool.sum()), "gained": int((pool & ~before).sum()), "lost": int((before & ~pool).sum())}
-    page.wait_for_function("size => document.querySelector('#tune-counts')?.dataset.size === size", arg=str(pool.sum()))  # the server's table
+    pool, before = (
+        engine_pool(runs, run, replace(own, alpha=moved["alpha"], beta=moved["beta"])),
+        engine_pool(runs, run, own),
+    )
+    assert counts(page) == {
+        "size": int(pool.sum()),
+        "gained": int((pool & ~before).sum()),
+        "lost": int((before & ~pool).sum()),
+    }
+    page.wait_for_function(
+        "size => document.querySelector('#tune-counts')?.dataset.size === size", arg=str(pool.sum())
+    )  # the server's table
     poison = RunReader(runs / run).truth.is_poison
     said = page.locator(".tn-diff").inner_text()
-    assert re.search(rf"\+{(pool & ~before).sum():,} in, −{(before & ~pool).sum():,} out, {((pool ^ before) & poison).sum()} of them poison", said)
+    assert re.search(
+        rf"\+{(pool & ~before).sum():,} in, −{(before & ~pool).sum():,} out, {((pool ^ before) & poison).sum()} of them poison",
+        said,
+    )
     assert page.locator(".tn-badge").inner_text() == "exact"
     page.get_by_role("button", name="Back to the run's").click()
     wait_for_rest(page)
@@ -202,7 +232,9 @@ def test_lasso_pin_and_cursor_survive_a_refresh_and_a_change_of_page(tune: Calla
 
 def test_hover_lights_a_sample_up_everywhere(tune: Callable) -> None:
     page = tune("20260101-000000-whole", f"&epoch={T1_EPOCH + 1}")
-    id_, x, y = page.evaluate(f"() => {{ const p = {APP}.quadrant.plot, i = p.points.front[0][3], b = p.host.getBoundingClientRect(); return [i, b.left + p.px(p.points.xs[i]), b.top + p.py(p.points.ys[i])] }}")
+    id_, x, y = page.evaluate(
+        f"() => {{ const p = {APP}.quadrant.plot, i = p.points.front[0][3], b = p.host.getBoundingClientRect(); return [i, b.left + p.px(p.points.xs[i]), b.top + p.py(p.points.ys[i])] }}"
+    )
     page.mouse.move(x + 1, y)
     page.wait_for_function(f"() => {APP}.view.hover !== null")
     hovered = page.evaluate(f"() => {APP}.view.hover")
@@ -215,10 +247,14 @@ def test_hover_lights_a_sample_up_everywhere(tune: Callable) -> None:
     assert isinstance(id_, int)
 
 
-def test_live_updates_leave_zoom_selection_cursor_and_pin_alone_and_follow_goes_on(server: Any, runs: Path, visit: Callable) -> None:
+def test_live_updates_leave_zoom_selection_cursor_and_pin_alone_and_follow_goes_on(
+    server: Any, runs: Path, visit: Callable
+) -> None:
     with LiveFakeRun(runs, run_id="20260102-000000-live", epochs=38, seconds=0.6) as live:
         page = visit(f"{server.url}/tune?run={live.path.name}", expect_errors=True, width=1440, height=900)
-        page.wait_for_function(f"() => document.querySelector('.tn')?.dataset.shown && {APP}.model.info.length > 3", timeout=60000)
+        page.wait_for_function(
+            f"() => document.querySelector('.tn')?.dataset.shown && {APP}.model.info.length > 3", timeout=60000
+        )
         assert look(page)["following"]
         page.locator(".tn-epoch").focus()
         page.keyboard.press("Home")
@@ -232,17 +268,23 @@ def test_live_updates_leave_zoom_selection_cursor_and_pin_alone_and_follow_goes_
         assert look(page) == before
         assert "newer" in page.locator(".tn-now").inner_text()
         page.locator(".tn-follow").click()
-        page.wait_for_function(f"() => {APP}.view.epoch === {APP}.model.info.length - 1 && +document.querySelector('.tn').dataset.shown === {APP}.view.epoch", timeout=60000)
+        page.wait_for_function(
+            f"() => {APP}.view.epoch === {APP}.model.info.length - 1 && +document.querySelector('.tn').dataset.shown === {APP}.view.epoch",
+            timeout=60000,
+        )
         assert {**look(page), "epoch": 0, "following": False} == before
 
 
-@pytest.mark.parametrize(("run", "query", "words"), [
-    ("20260101-000002-early", "", "distances come with epoch 9"),
-    ("20260101-000002-early", "", "Needs the main model, which begins in epoch 9"),
-    ("20260101-000003-one", f"&epoch={T1_EPOCH + 1}", "epoch 17"),
-    ("20260101-000004-few", f"&epoch={T1_EPOCH + 1}", "points: dress"),
-    ("20260101-000001-blind", f"&epoch={T1_EPOCH + 1}", "truth not shown"),
-])
+@pytest.mark.parametrize(
+    ("run", "query", "words"),
+    [
+        ("20260101-000002-early", "", "distances come with epoch 9"),
+        ("20260101-000002-early", "", "Needs the main model, which begins in epoch 9"),
+        ("20260101-000003-one", f"&epoch={T1_EPOCH + 1}", "epoch 17"),
+        ("20260101-000004-few", f"&epoch={T1_EPOCH + 1}", "points: dress"),
+        ("20260101-000001-blind", f"&epoch={T1_EPOCH + 1}", "truth not shown"),
+    ],
+)
 def test_bad_input_has_a_state_of_its_own(tune: Callable, run: str, query: str, words: str) -> None:
     page = tune(run, query)
     assert words in page.locator(".tn").inner_text()
@@ -253,8 +295,14 @@ def test_bad_input_has_a_state_of_its_own(tune: Callable, run: str, query: str, 
 def test_without_truth_nothing_speaks_of_poison(tune: Callable) -> None:
     page = tune("20260101-000000-whole", f"&epoch={T1_EPOCH + 1}&truth=false")
     assert page.evaluate(f"() => {APP}.model.poison") is None
-    assert page.evaluate(f"() => {APP}.model.info.every(r => r.poison === null && r.asr === null) && {APP}.model.header.grid.poison === null")
-    visible = page.locator(".tn-controls").inner_text() + page.locator(".tn-diff").inner_text() + page.locator(".tn-table").inner_text()
+    assert page.evaluate(
+        f"() => {APP}.model.info.every(r => r.poison === null && r.asr === null) && {APP}.model.header.grid.poison === null"
+    )
+    visible = (
+        page.locator(".tn-controls").inner_text()
+        + page.locator(".tn-diff").inner_text()
+        + page.locator(".tn-table").inner_text()
+    )
     assert not re.search(r"\d+ (of them )?poison", visible)
 
 
@@ -267,7 +315,10 @@ def test_run_this_starts_a_branch_from_the_right_epoch(server: Any, runs: Path, 
     record_run(smoke().with_settings(device="cpu"), source)
     config = RunReader(source).config
     epoch = config.schedule.altruistic_epochs + config.schedule.t1
-    page = visit(f"{server.url}/tune?run={source.name}&epoch={epoch + 1}&whatif=0.9_0.4_{config.schedule.t1}_{config.schedule.altruistic_epochs}_min", expect_errors=True)
+    page = visit(
+        f"{server.url}/tune?run={source.name}&epoch={epoch + 1}&whatif=0.9_0.4_{config.schedule.t1}_{config.schedule.altruistic_epochs}_min",
+        expect_errors=True,
+    )
     page.wait_for_function("() => document.querySelector('.tn')?.dataset.shown", timeout=60000)
     wait_for_rest(page)
     size = counts(page)["size"]
@@ -290,7 +341,7 @@ def test_run_this_starts_a_branch_from_the_right_epoch(server: Any, runs: Path, 
 def test_a_visit_makes_no_foreign_request_and_names_its_script_once(tune: Callable) -> None:
     page = tune("20260101-000000-whole")
     page.wait_for_timeout(300)
-    names = page.evaluate("() => performance.getEntriesByType('resource').map(r => r.name).filter(n => n.includes('tune.js'))")
+    names = page.evaluate(
+        "() => performance.getEntriesByType('resource').map(r => r.name).filter(n => n.includes('tune.js'))"
+    )
     assert len(names) == 1
-
-

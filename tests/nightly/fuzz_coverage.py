@@ -16,11 +16,11 @@ import atheris
 import numpy as np
 
 with atheris.instrument_imports(include=["bsd_engine", "numpy.lib", "zipfile"]):
+    from bsd_engine.config.settings import BSDConfig
     from bsd_engine.data import sources
+    from bsd_engine.errors import BSDError
     from bsd_engine.files import bounded
     from bsd_engine.runs import validation
-    from bsd_engine.config.settings import BSDConfig
-    from bsd_engine.errors import BSDError
     from bsd_engine.runs.epoch_file import pack_epoch, unpack_epoch
 from tests.support.fake_run import FakeRun
 
@@ -62,7 +62,10 @@ def seeds(folder: Path) -> None:
 def main(seconds: int, folder: Path) -> None:
     """Search for that long."""
     seeds(folder)
-    atheris.Setup([sys.argv[0], f"-max_total_time={seconds}", "-timeout=2", "-rss_limit_mb=2048", "-max_len=20000", str(folder)], read)
+    atheris.Setup(
+        [sys.argv[0], f"-max_total_time={seconds}", "-timeout=2", "-rss_limit_mb=2048", "-max_len=20000", str(folder)],
+        read,
+    )
     atheris.Fuzz()
 
 

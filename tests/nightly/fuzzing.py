@@ -28,14 +28,14 @@ import torch
 from PIL import Image
 
 from bsd_engine import splits
-from bsd_engine.data import sources
-from bsd_engine.runs import checkpoints
 from bsd_engine.attacks import custom
-from bsd_engine.files.bounded import parse_object
+from bsd_engine.config.presets import smoke
 from bsd_engine.config.settings import BSDConfig
+from bsd_engine.data import sources
 from bsd_engine.data.decoding import decode
 from bsd_engine.errors import BSDError
-from bsd_engine.config.presets import smoke
+from bsd_engine.files.bounded import parse_object
+from bsd_engine.runs import checkpoints
 from bsd_engine.runs.reader import RunReader, read_commands
 
 MOST_SECONDS = 2.0
@@ -44,12 +44,36 @@ Attempt = Callable[[random.Random], None]
 """Makes an input, and has it read."""
 
 ODD_VALUES: tuple[Any, ...] = (
-    None, True, False, 0, -1, 3, 1.5, -0.0, 1e308, 10**400, 2**63, float("nan"), float("inf"), "", "x", "\0", "../..", "<script>", "=1+1",
-    [], [[]], [1, "a"], {}, {"a": {}}, "é" * 40, "\ud800",
+    None,
+    True,
+    False,
+    0,
+    -1,
+    3,
+    1.5,
+    -0.0,
+    1e308,
+    10**400,
+    2**63,
+    float("nan"),
+    float("inf"),
+    "",
+    "x",
+    "\0",
+    "../..",
+    "<script>",
+    "=1+1",
+    [],
+    [[]],
+    [1, "a"],
+    {},
+    {"a": {}},
+    "é" * 40,
+    "\ud800",
 )
 
 
-# -- making inputs ---------------------------------------------------------------------------------------------------------
+# -- making inputs ---------------------------------------------------------------------------------
 
 
 def damaged(content: bytes, draw: random.Random) -> bytes:
@@ -129,10 +153,16 @@ def odd_npz(content: bytes, draw: random.Random) -> bytes:
         if name == "scalars.npy":
             array = np.frombuffer(odd_json(json.loads(array.tobytes()), draw), np.uint8)
         else:
-            array = odd_array(array, draw) if array.dtype.kind in "biuf" else np.array(draw.choice(("x", ["", "é"], [["a"]], 3, [1.5])))
+            array = (
+                odd_array(array, draw)
+                if array.dtype.kind in "biuf"
+                else np.array(draw.choice(("x", ["", "é"], [["a"]], 3, [1.5])))
+            )
         members[name] = _npy(array)
     result = io.BytesIO()
-    with zipfile.ZipFile(result, "w", draw.choice((zipfile.ZIP_STORED, zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))) as archive:
+    with zipfile.ZipFile(
+        result, "w", draw.choice((zipfile.ZIP_STORED, zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
+    ) as archive:
         for member, data in members.items():
             archive.writestr(member, data)
     return result.getvalue()
@@ -147,14 +177,35 @@ def _npy(array: np.ndarray) -> bytes:
 def _forged_header(content: bytes, draw: random.Random) -> bytes:
     """An .npy file whose header says something else than its content."""
     descr = draw.choice(("<f4", "|O", "<f8", "|u1", "<U1000000000", "|V0", "(3,)f4", "nonsense", "[('a','<f4')]"))
-    shape = draw.choice(("(10**15,)", "(1000000000000000,)", "(-1,)", "(0,)", "()", "(2, 2)", "(4611686018427387904, 4)", "(1.5,)", "None", "(True,)"))
-    header = draw.choice((
-        f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}}}", "{" * 900, "(" * 3000, "", "[1]", "'\\", "{'descr': ",
-    )).encode()
+    shape = draw.choice(
+        (
+            "(10**15,)",
+            "(1000000000000000,)",
+            "(-1,)",
+            "(0,)",
+            "()",
+            "(2, 2)",
+            "(4611686018427387904, 4)",
+            "(1.5,)",
+            "None",
+            "(True,)",
+        )
+    )
+    header = draw.choice(
+        (
+            f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}}}",
+            "{" * 900,
+            "(" * 3000,
+            "",
+            "[1]",
+            "'\\",
+            "{'descr': ",
+        )
+    ).encode()
     return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + content[128:]
 
 
-# -- targets ---------------------------------------------------------------------------------------------------------------
+# -- targets ---------------------------------------------------------------------------------------
 
 
 def settings_target(folder: Path) -> Attempt:
@@ -175,8 +226,16 @@ def read_all(path: Path) -> None:
     """Everything that a viewer asks a run folder for; what cannot be read must not keep the rest from being read."""
     run = RunReader(path)
     wanted: list[Callable[[], Any]] = [
-        lambda: run.labels, lambda: run.landmark_idx, lambda: run.truth, lambda: run.images.sum(), lambda: run.summary, lambda: run.progress,
-        lambda: run.status, lambda: run.can_resume, lambda: run.version, lambda: [run.map(e) for e in run.map_epochs],
+        lambda: run.labels,
+        lambda: run.landmark_idx,
+        lambda: run.truth,
+        lambda: run.images.sum(),
+        lambda: run.summary,
+        lambda: run.progress,
+        lambda: run.status,
+        lambda: run.can_resume,
+        lambda: run.version,
+        lambda: [run.map(e) for e in run.map_epochs],
         *(lambda e=e: run.epoch(e) for e in run.epochs),
     ]
     errors = []
@@ -194,7 +253,9 @@ def make_run(folder: Path) -> Path:
     from tests.support.fake_run import fake_run
 
     path = fake_run(folder, epochs=10, samples=60, maps=True, run_id="run")
-    (path / "progress.json").write_text(json.dumps({"state": "running", "epoch": 3, "iteration": 2, "iterations": 9, "time": 1.0, "commands_obeyed": 1}))
+    (path / "progress.json").write_text(
+        json.dumps({"state": "running", "epoch": 3, "iteration": 2, "iterations": 9, "time": 1.0, "commands_obeyed": 1})
+    )
     (path / "commands.jsonl").write_text('\n{"command": "pause", "time": 1.0}\n')
     return path
 
@@ -241,8 +302,8 @@ def run_folder_target(folder: Path) -> Attempt:
 def page_target(folder: Path) -> Attempt:
     """The same, as the page draws it: the state in words and every figure."""
     from app.run.panels import PANELS, View
-    from app.server.registry import RunRegistry
     from app.run.status import look, sentence
+    from app.server.registry import RunRegistry
     from app.style.theme import LIGHT
 
     registry = RunRegistry(folder)
@@ -252,7 +313,9 @@ def page_target(folder: Path) -> Attempt:
         sentence(now, registry, truth_shown=True)
         assert now.epoch_in_progress and now.run is not None
         if now.rows:
-            PANELS[draw.choice(sorted(PANELS))](View(path=path, version=now.run.version, epoch=len(now.rows) - 1, palette=LIGHT, truth_shown=True))
+            PANELS[draw.choice(sorted(PANELS))](
+                View(path=path, version=now.run.version, epoch=len(now.rows) - 1, palette=LIGHT, truth_shown=True)
+            )
 
     return _run_folder(folder, read)
 
@@ -261,8 +324,14 @@ def npz_target(folder: Path) -> Attempt:
     """An .npz file of images."""
     rng = np.random.default_rng(0)
     stream = io.BytesIO()
-    np.savez(stream, train_images=rng.integers(0, 256, (12, 8, 8, 3), np.uint8), train_labels=np.arange(12) % 3,
-             test_images=rng.integers(0, 256, (6, 8, 8, 3), np.uint8), test_labels=np.arange(6) % 3, class_names=np.array(["a", "b", "c"]))
+    np.savez(
+        stream,
+        train_images=rng.integers(0, 256, (12, 8, 8, 3), np.uint8),
+        train_labels=np.arange(12) % 3,
+        test_images=rng.integers(0, 256, (6, 8, 8, 3), np.uint8),
+        test_labels=np.arange(6) % 3,
+        class_names=np.array(["a", "b", "c"]),
+    )
     file = folder / "set.npz"
 
     def attempt(draw: random.Random) -> None:
@@ -298,7 +367,15 @@ def image_target(folder: Path) -> Attempt:
 def checkpoint_target(folder: Path) -> Attempt:
     """A checkpoint."""
     stream, file = io.BytesIO(), folder / "00001.pt"
-    torch.save({"version": 2, "epoch": 1, "models": {"main": {"w": torch.arange(6.0)}}, "clean_mask": torch.ones(4, dtype=torch.bool)}, stream)
+    torch.save(
+        {
+            "version": 2,
+            "epoch": 1,
+            "models": {"main": {"w": torch.arange(6.0)}},
+            "clean_mask": torch.ones(4, dtype=torch.bool),
+        },
+        stream,
+    )
 
     def attempt(draw: random.Random) -> None:
         file.write_bytes(damaged(stream.getvalue(), draw))
@@ -331,7 +408,25 @@ def address_target(folder: Path) -> Attempt:
     fake_run(root, epochs=1, samples=60, run_id="run")
     (root / "link").symlink_to(outside / "secret")
     registry = RunRegistry(root)
-    pieces = ("run", "link", "secret", "elsewhere", "..", ".", "/", "\\", "\0", "%2e%2e", "~", "", " ", "\n", "\ud800", "a" * 300, str(outside))
+    pieces = (
+        "run",
+        "link",
+        "secret",
+        "elsewhere",
+        "..",
+        ".",
+        "/",
+        "\\",
+        "\0",
+        "%2e%2e",
+        "~",
+        "",
+        " ",
+        "\n",
+        "\ud800",
+        "a" * 300,
+        str(outside),
+    )
 
     def attempt(draw: random.Random) -> None:
         name = "".join(draw.choice(pieces) for _ in range(draw.randrange(1, 6)))
@@ -350,21 +445,30 @@ def splits_target(folder: Path) -> Attempt:
         labels = np.array([draw.randrange(4) for _ in range(n)])
         masks = [splits.als_clean_mask(scores, share), splits.oss_clean_mask(scores, labels, 1, share)]
         with np.errstate(invalid="ignore"):
-            masks += [splits.discrepancy_clean_mask(scores, labels, share, how) for how in ("fewest", "balanced", "off")]
+            masks += [
+                splits.discrepancy_clean_mask(scores, labels, share, how) for how in ("fewest", "balanced", "off")
+            ]
         assert all(mask.shape == (n,) and mask.dtype == bool for mask in masks) and masks[0].sum() <= n * share + 1e-6
 
     return attempt
 
 
 TARGETS: dict[str, Callable[[Path], Attempt]] = {
-    "settings": settings_target, "run folder": run_folder_target, "page": page_target, "npz": npz_target, "image": image_target,
-    "checkpoint": checkpoint_target, "commands": commands_target, "address": address_target, "splits": splits_target,
+    "settings": settings_target,
+    "run folder": run_folder_target,
+    "page": page_target,
+    "npz": npz_target,
+    "image": image_target,
+    "checkpoint": checkpoint_target,
+    "commands": commands_target,
+    "address": address_target,
+    "splits": splits_target,
 }
 SHARES = {"page": 0.2}
 """Figures take a hundred times as long as the other targets, so fewer are drawn."""
 
 
-# -- the nightly run -------------------------------------------------------------------------------------------------------
+# -- the nightly run -------------------------------------------------------------------------------
 
 
 def _bytes_used() -> int:
@@ -379,7 +483,7 @@ def _once(attempt: Attempt, seed: str) -> tuple[str, float]:
         outcome = "read"
     except BSDError:
         outcome = "refused"
-    except Exception as error:  # noqa: BLE001 - this is what is looked for
+    except Exception as error:
         outcome = f"{type(error).__name__}: {str(error)[:200]}"
     seconds = time.perf_counter() - begin
     if seconds > MOST_SECONDS:
@@ -404,7 +508,10 @@ def _measure(name: str, count: int, seed: int) -> int:
                 print(f"  {name} {seed}-{i}: {outcome}", flush=True)
     finally:
         shutil.rmtree(folder)
-    print(f"{name:<12}{count:>7} inputs: {ends['refused']:>6} refused, {ends['read']:>6} read, {bad} failed; slowest {slowest:.2f} s", flush=True)
+    print(
+        f"{name:<12}{count:>7} inputs: {ends['refused']:>6} refused, {ends['read']:>6} read, {bad} failed; slowest {slowest:.2f} s",
+        flush=True,
+    )
     return bad
 
 
@@ -413,7 +520,9 @@ def main(count: int, seed: int) -> int:
     weights = {name: SHARES.get(name, 1.0) for name in TARGETS}
     shares = {name: -(-int(count * weight) // int(sum(weights.values()))) for name, weight in weights.items()}
     bad = sum(_measure(name, shares[name], seed) for name in TARGETS)
-    print(f"{sum(shares.values()) - bad} of {sum(shares.values())} inputs ended well; {_bytes_used() / 1e6:.0f} MB at most")
+    print(
+        f"{sum(shares.values()) - bad} of {sum(shares.values())} inputs ended well; {_bytes_used() / 1e6:.0f} MB at most"
+    )
     return bad
 
 
@@ -424,7 +533,7 @@ def again(name: str, seed: str) -> None:
             TARGETS[name](Path(folder))(random.Random(seed))
         except BSDError as error:
             print(f"refused: {error}")
-        except Exception:  # noqa: BLE001 - shown
+        except Exception:
             traceback.print_exc()
 
 
@@ -433,4 +542,4 @@ if __name__ == "__main__":
         again(sys.argv[1], sys.argv[2])
     else:
         given = [int(argument) for argument in sys.argv[1:]]
-        sys.exit(bool(main(*given, *(10_000, 0)[len(given):])))
+        sys.exit(bool(main(*given, *(10_000, 0)[len(given) :])))

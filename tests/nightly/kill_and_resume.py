@@ -1,6 +1,6 @@
 """Kill a training process at random moments, resume it, and compare every epoch with a run that was never interrupted.
 
-    python -m tests.nightly.kill_and_resume [KILLS] [SEED]      default 20 0; a quarter of a minute each on two cores
+python -m tests.nightly.kill_and_resume [KILLS] [SEED]      default 20 0; a quarter of a minute each on two cores
 """
 
 from __future__ import annotations
@@ -18,13 +18,32 @@ from bsd_engine.runs.reader import RunReader
 from tests.support.short_runs import differences
 
 ROOT = Path(__file__).parents[2]
-OPTIONS = ("--preset", "smoke", "--device", "cpu", "--limit", "400", "--iterations", "6", "--altruistic-epochs", "3", "--t2", "7", "--t3", "9")
+OPTIONS = (
+    "--preset",
+    "smoke",
+    "--device",
+    "cpu",
+    "--limit",
+    "400",
+    "--iterations",
+    "6",
+    "--altruistic-epochs",
+    "3",
+    "--t2",
+    "7",
+    "--t3",
+    "9",
+)
 
 
 def train(*arguments: str) -> subprocess.Popen[bytes]:
     """A training process."""
-    return subprocess.Popen([sys.executable, "-m", "bsd_engine", "train", *arguments], cwd=ROOT,
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        [sys.executable, "-m", "bsd_engine", "train", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def whole(folder: Path) -> float:
@@ -56,7 +75,9 @@ def compare(a: Path, b: Path) -> list[str]:
     return differences([ours.epoch(e) for e in ours.epochs], [theirs.epoch(e) for e in theirs.epochs])
 
 
-def kill_at_random(seconds: float, kill: Callable[[int, float], tuple[str, list[str]]], kills: int = 20, seed: int = 0) -> int:
+def kill_at_random(
+    seconds: float, kill: Callable[[int, float], tuple[str, list[str]]], kills: int = 20, seed: int = 0
+) -> int:
     """Print one line a kill; returns how many runs ended differently.
 
     Parameters
@@ -69,7 +90,10 @@ def kill_at_random(seconds: float, kill: Callable[[int, float], tuple[str, list[
         after = moments.uniform(0, seconds)
         hit, found = kill(i, after)
         wrong += bool(found)
-        print(f"{i + 1:>3}: killed after {after:.2f} of {seconds:.2f} s ({hit}): {'; '.join(found[:3]) or 'identical'}", flush=True)
+        print(
+            f"{i + 1:>3}: killed after {after:.2f} of {seconds:.2f} s ({hit}): {'; '.join(found[:3]) or 'identical'}",
+            flush=True,
+        )
     print(f"{kills - wrong} of {kills} identical")
     return wrong
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from bsd_engine.errors import BSDError
 from bsd_engine.runs.reader import RunReader, is_locked
-from tests.support.dashboard import Dashboard
 from tests.nightly.kill_and_resume import compare, kill_at_random
+from tests.support.dashboard import Dashboard
 from tests.support.page_socket import PageSocket
 
 PATIENCE = 180.0

@@ -14,10 +14,20 @@ SETTINGS = {"limit": 1000, "altruistic_epochs": 2, "t1": 2, "init_epochs": 2, "t
 
 def quartered(prepared: PreparedData, tests: int = 50) -> PreparedData:
     """The same set with half of the height and width, and few test images."""
-    few = {name: getattr(prepared, name) for name in ("test_images", "triggered_images") if getattr(prepared, name) is not None}
-    labels = {name.replace("images", "labels"): getattr(prepared, name.replace("images", "labels"))[:tests] for name in few}
-    return replace(prepared, images=prepared.images[:, ::2, ::2].contiguous(), **labels,
-                   **{name: images[:tests, ::2, ::2].contiguous() for name, images in few.items()})
+    few = {
+        name: getattr(prepared, name)
+        for name in ("test_images", "triggered_images")
+        if getattr(prepared, name) is not None
+    }
+    labels = {
+        name.replace("images", "labels"): getattr(prepared, name.replace("images", "labels"))[:tests] for name in few
+    }
+    return replace(
+        prepared,
+        images=prepared.images[:, ::2, ::2].contiguous(),
+        **labels,
+        **{name: images[:tests, ::2, ::2].contiguous() for name, images in few.items()},
+    )
 
 
 def recorded(folder: Path, **settings: object) -> Path:

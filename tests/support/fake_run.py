@@ -1,7 +1,7 @@
 """A synthetic run folder with plausible arrays, for tests of the page: no model, no training, milliseconds an epoch.
 
-    path = fake_run(root, epochs=38)                      # whole and finished
-    with LiveFakeRun(root, epochs=38, seconds=0.5): ...   # grows from a thread, obeys pause, resume and stop
+path = fake_run(root, epochs=38)                      # whole and finished
+with LiveFakeRun(root, epochs=38, seconds=0.5): ...   # grows from a thread, obeys pause, resume and stop
 """
 
 from __future__ import annotations
@@ -13,14 +13,22 @@ from typing import Self
 
 import numpy as np
 
+from bsd_engine.config.presets import demo
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochState
-from bsd_engine.config.presets import demo
 from bsd_engine.runs.reader import RunWriter, new_run_id
 from bsd_engine.splits import als_clean_mask, clean_ratio, discrepancy_clean_mask, initial_clean_mask, oss_clean_mask
 
 CONFIG = demo().with_settings(
-    altruistic_epochs=8, t1=8, init_epochs=4, t2=24, t3=30, alpha=0.6, beta=0.2, target_label=3, rate=0.05,
+    altruistic_epochs=8,
+    t1=8,
+    init_epochs=4,
+    t2=24,
+    t3=30,
+    alpha=0.6,
+    beta=0.2,
+    target_label=3,
+    rate=0.05,
     target_estimator="probability_floor",
 )
 CLASS_NAMES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
@@ -29,7 +37,9 @@ CLASS_NAMES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shi
 class FakeRun:
     """The arrays of a made-up run: two losses, distances, features and pools that look like a defence that works."""
 
-    def __init__(self, config: BSDConfig | None = None, *, samples: int = 1200, truth: bool = True, seed: int = 0) -> None:
+    def __init__(
+        self, config: BSDConfig | None = None, *, samples: int = 1200, truth: bool = True, seed: int = 0
+    ) -> None:
         self.config = config or CONFIG
         self.truth = truth
         self.rng = rng = np.random.default_rng(seed)
@@ -54,8 +64,14 @@ class FakeRun:
     def create(self, path: Path) -> RunWriter:
         """The folder of this run, without an epoch."""
         return RunWriter.create(
-            path, self.config, fingerprint="0" * 16, class_names=CLASS_NAMES, images=self.images, labels=self.labels,
-            landmark_idx=self.landmark_idx, is_poison=self.is_poison if self.truth else None,
+            path,
+            self.config,
+            fingerprint="0" * 16,
+            class_names=CLASS_NAMES,
+            images=self.images,
+            labels=self.labels,
+            landmark_idx=self.landmark_idx,
+            is_poison=self.is_poison if self.truth else None,
             original_labels=self.original_labels if self.truth else None,
         )
 
@@ -66,15 +82,22 @@ class FakeRun:
         loss_g = (9 * self.difficulty / (1 + 0.12 * epoch * (1 + self.difficulty))).clip(1e-3, 9.9)
         loss_g[self.is_poison & ~self.is_missed] *= 0.4 / (1 + epoch)
         state = {
-            "epoch": epoch, "stage": stage, "main_epoch": t, "pseudo_target": target,
-            "altruistic_loss": loss_g.astype(np.float32), "altruistic_prediction": self.labels.astype(np.int16),
+            "epoch": epoch,
+            "stage": stage,
+            "main_epoch": t,
+            "pseudo_target": target,
+            "altruistic_loss": loss_g.astype(np.float32),
+            "altruistic_prediction": self.labels.astype(np.int16),
             "landmark_features": self._features(epoch),
         }
         if t < 0:
             counts = self.rng.integers(20, 120, 10)
             counts[target] += 200
             return EpochState(
-                **state, clean_ratio=None, vote_counts=counts, vote_scores=(counts / counts.sum()).astype(np.float32),
+                **state,
+                clean_ratio=None,
+                vote_counts=counts,
+                vote_scores=(counts / counts.sum()).astype(np.float32),
                 metrics=self._metrics(epoch, None),
             )
         loss_f = (8 * self.difficulty / (1 + 0.1 * t)).clip(1e-3, 9.9)
@@ -85,14 +108,22 @@ class FakeRun:
             mask = self.labels != target
         elif stage == "initial_pools":
             ratio = s.alpha
-            mask = initial_clean_mask(als_clean_mask(loss_g, s.alpha), oss_clean_mask(self.score, self.labels, target, s.beta))
+            mask = initial_clean_mask(
+                als_clean_mask(loss_g, s.alpha), oss_clean_mask(self.score, self.labels, target, s.beta)
+            )
         else:
-            ratio = clean_ratio(t, alpha=s.alpha, beta=s.beta, t1=schedule.t1, init_epochs=schedule.init_epochs, t2=schedule.t2)
+            ratio = clean_ratio(
+                t, alpha=s.alpha, beta=s.beta, t1=schedule.t1, init_epochs=schedule.init_epochs, t2=schedule.t2
+            )
             mask = discrepancy_clean_mask((loss_g - loss_f).astype(np.float32), self.labels, ratio, s.completion)
         return EpochState(
-            **state, clean_ratio=ratio, clean_mask=mask, main_loss=loss_f.astype(np.float32),
+            **state,
+            clean_ratio=ratio,
+            clean_mask=mask,
+            main_loss=loss_f.astype(np.float32),
             main_prediction=self.original_labels.astype(np.int16),
-            oss_score=self.score.astype(np.float32) if t <= schedule.t1 else None, metrics=self._metrics(epoch, mask),
+            oss_score=self.score.astype(np.float32) if t <= schedule.t1 else None,
+            metrics=self._metrics(epoch, mask),
         )
 
     def _features(self, epoch: int) -> np.ndarray:
@@ -119,16 +150,33 @@ class FakeRun:
         """What `summary.json` would hold."""
         config, known = self.config, self.truth
         return {
-            "status": status, "preset": config.preset, "data": config.data.data, "attack": config.attack.attack,
-            "device": "cpu", "seconds": 94.0, "epochs": epochs, "clean_accuracy": 83.9,
-            "attack_success_rate": 1.6 if known else None, "pseudo_target": config.attack.target_label,
-            "true_target": config.attack.target_label if known else None, "clean_pool_size": 700,
+            "status": status,
+            "preset": config.preset,
+            "data": config.data.data,
+            "attack": config.attack.attack,
+            "device": "cpu",
+            "seconds": 94.0,
+            "epochs": epochs,
+            "clean_accuracy": 83.9,
+            "attack_success_rate": 1.6 if known else None,
+            "pseudo_target": config.attack.target_label,
+            "true_target": config.attack.target_label if known else None,
+            "clean_pool_size": 700,
             "poison_in_clean_pool": 3 if known else None,
         }
 
 
-def fake_run(root: Path, *, epochs: int = 38, status: str | None = "finished", run_id: str | None = None,
-             config: BSDConfig | None = None, truth: bool = True, samples: int = 1200, maps: bool = False) -> Path:
+def fake_run(
+    root: Path,
+    *,
+    epochs: int = 38,
+    status: str | None = "finished",
+    run_id: str | None = None,
+    config: BSDConfig | None = None,
+    truth: bool = True,
+    samples: int = 1200,
+    maps: bool = False,
+) -> Path:
     """A run folder with that many epochs; without a status the run looks interrupted, and it can be resumed."""
     path, run = Path(root) / (run_id or new_run_id()), FakeRun(config, truth=truth, samples=samples)
     with run.create(path) as writer:
@@ -145,8 +193,17 @@ def fake_run(root: Path, *, epochs: int = 38, status: str | None = "finished", r
 class LiveFakeRun:
     """A run folder that grows while the context lasts, an epoch every `seconds`."""
 
-    def __init__(self, root: Path, *, epochs: int = 38, seconds: float = 0.5, run_id: str | None = None, truth: bool = True,
-                 config: BSDConfig | None = None, samples: int = 1200) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        epochs: int = 38,
+        seconds: float = 0.5,
+        run_id: str | None = None,
+        truth: bool = True,
+        config: BSDConfig | None = None,
+        samples: int = 1200,
+    ) -> None:
         self.path = Path(root) / (run_id or new_run_id())
         self._run, self._epochs, self._seconds = FakeRun(config, truth=truth, samples=samples), epochs, seconds
         self._over = threading.Event()

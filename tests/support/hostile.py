@@ -8,9 +8,16 @@ from pathlib import Path
 from tests.support.fake_run import fake_run
 
 NAMES = (
-    "<img src=x onerror=window.broken=1>", "<script>window.broken=1</script>", "</div><svg onload=window.broken=1>", "=HYPERLINK(\"http://evil.test\")",
-    "[here](http://evil.test) **bold** :red[red] $x^2$", "<a href='http://evil.test'>click</a>", "&lt;b&gt; &amp;", "%{customdata} {{7*7}} ${x}",
-    "a" * 400, "\u202etxt.exe\u0000\n\t", 
+    "<img src=x onerror=window.broken=1>",
+    "<script>window.broken=1</script>",
+    "</div><svg onload=window.broken=1>",
+    '=HYPERLINK("http://evil.test")',
+    "[here](http://evil.test) **bold** :red[red] $x^2$",
+    "<a href='http://evil.test'>click</a>",
+    "&lt;b&gt; &amp;",
+    "%{customdata} {{7*7}} ${x}",
+    "a" * 400,
+    "\u202etxt.exe\u0000\n\t",
 )
 
 
@@ -24,5 +31,7 @@ def hostile_run(root: Path, run_id: str) -> Path:
     config["config"]["attack"]["attack"] = NAMES[0]
     (path / "config.json").write_text(json.dumps(config))
     summary = json.loads((path / "summary.json").read_text())
-    (path / "summary.json").write_text(json.dumps({**summary, "status": "failed", "error": NAMES[0], "device": NAMES[5]}))
+    (path / "summary.json").write_text(
+        json.dumps({**summary, "status": "failed", "error": NAMES[0], "device": NAMES[5]})
+    )
     return path

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bsd_engine.runs.record import record_run
 from bsd_engine.runs.reader import FORMAT_VERSION, checkpoint_paths
+from bsd_engine.runs.record import record_run
 from tests.support.short_runs import short
 
 FOLDER = Path(__file__).parent / "run_folders"
@@ -26,14 +26,22 @@ def main() -> None:
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as place:
         data, run = Path(place) / "noise.npz", Path(place) / "run"
-        np.savez(data, train_images=rng.integers(0, 256, (40, 8, 8), np.uint8), train_labels=np.arange(40) % 4,
-                 test_images=rng.integers(0, 256, (8, 8, 8), np.uint8), test_labels=np.arange(8) % 4, class_names=np.array(["ant", "bee", "<b>", "=1+1"]))
+        np.savez(
+            data,
+            train_images=rng.integers(0, 256, (40, 8, 8), np.uint8),
+            train_labels=np.arange(40) % 4,
+            test_images=rng.integers(0, 256, (8, 8, 8), np.uint8),
+            test_labels=np.arange(8) % 4,
+            class_names=np.array(["ant", "bee", "<b>", "=1+1"]),
+        )
         record_run(short(data=f"npz:{data}", limit=None, model="small_resnet", width=8), run)
         np.savez(run / "maps/00002.npz", xy=rng.normal(size=(40, 2)).astype(np.float32))
         for checkpoint in checkpoint_paths(run):  # a third of a megabyte each; one of another version says so itself
             checkpoint.unlink()
         FOLDER.mkdir(exist_ok=True)
-        with zipfile.ZipFile(FOLDER / f"format-{FORMAT_VERSION}.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        with zipfile.ZipFile(
+            FOLDER / f"format-{FORMAT_VERSION}.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=9
+        ) as archive:
             for file in sorted(p for p in run.rglob("*") if p.is_file() and p.name != "lock"):
                 archive.write(file, file.relative_to(run))
 

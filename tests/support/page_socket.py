@@ -1,8 +1,8 @@
 """A page without a browser: the WebSocket that Streamlit's page speaks, in plain sockets, for tests that need many or brutal ones.
 
-    page = PageSocket(port, "run=20260101-000000-abcdef")
-    page.rerun()                       # the script has run once; page.texts, page.buttons, page.choices hold what it drew
-    page.rerun(press="Start")
+page = PageSocket(port, "run=20260101-000000-abcdef")
+page.rerun()                       # the script has run once; page.texts, page.buttons, page.choices hold what it drew
+page.rerun(press="Start")
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ class PageSocket:
         """The run in the page's address."""
         return parse_qs(self.query).get("run", [None])[0]
 
-    def rerun(self, *, press: str | None = None, choose: tuple[str, str] | None = None, fragment: str | None = None) -> float:
+    def rerun(
+        self, *, press: str | None = None, choose: tuple[str, str] | None = None, fragment: str | None = None
+    ) -> float:
         """Run the script, or one fragment on its timer, and wait for its end; returns the seconds that it took.
 
         `press` is the label of a button, `choose` the label of a list and the beginning of the option.
@@ -70,7 +72,9 @@ class PageSocket:
             request.fragment_id, request.is_auto_rerun = fragment, True
         if choose is not None:
             widget, options = self.choices[choose[0]]
-            self.values[widget] = WidgetState(id=widget, string_value=next(o for o in options if o.startswith(choose[1])))
+            self.values[widget] = WidgetState(
+                id=widget, string_value=next(o for o in options if o.startswith(choose[1]))
+            )
         request.cached_message_hashes.extend(self._kept)
         request.widget_states.widgets.extend(self.values.values())
         if press is not None:
@@ -114,13 +118,21 @@ class PageSocket:
         elif kind == "exception":
             raise AssertionError(f"the page shows an exception: {part.type}: {part.message}")
 
-    # -- the protocol (RFC 6455) -----------------------------------------------------------------------------------------
+    # -- the protocol (RFC 6455) -------------------------------------------------------------------
 
     def _upgrade(self, port: int) -> None:
         key = base64.b64encode(os.urandom(16)).decode()
         own = f"127.0.0.1:{port}"
-        lines = ["GET /_stcore/stream HTTP/1.1", f"Host: {own}", f"Origin: http://{own}", "Upgrade: websocket", "Connection: Upgrade",
-                 f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: streamlit"]
+        lines = [
+            "GET /_stcore/stream HTTP/1.1",
+            f"Host: {own}",
+            f"Origin: http://{own}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Key: {key}",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Protocol: streamlit",
+        ]
         self._socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         while b"\r\n\r\n" not in self._buffer:
             self._fill()
@@ -161,5 +173,13 @@ class PageSocket:
 
     def _send(self, kind: int, content: bytes) -> None:
         length = len(content)
-        size = struct.pack("!B", 128 | length) if length < 126 else struct.pack("!BH", 254, length) if length < 65536 else struct.pack("!BQ", 255, length)
-        self._socket.sendall(bytes([128 | kind]) + size + bytes(4) + content)  # a mask of zeros leaves the content as it is
+        size = (
+            struct.pack("!B", 128 | length)
+            if length < 126
+            else struct.pack("!BH", 254, length)
+            if length < 65536
+            else struct.pack("!BQ", 255, length)
+        )
+        self._socket.sendall(
+            bytes([128 | kind]) + size + bytes(4) + content
+        )  # a mask of zeros leaves the content as it is

@@ -32,6 +32,7 @@ def ran(page: AppTest) -> AppTest:
 
 def everything(page: AppTest) -> str:
     """All that the page sends to the browser, as one text: elements of every kind with their data, and the address."""
+
     def walk(block: Any) -> Iterator[str]:
         for child in block.children.values():
             if hasattr(child, "children"):

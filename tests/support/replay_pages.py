@@ -45,12 +45,17 @@ class _Tags(HTMLParser):
 def taken_apart(page: bytes) -> Parts:
     """The parts of a page, the data unpacked as a browser would."""
     text = page.decode()
-    run, images = (re.search(rf'<script type="text/plain" id="{name}"[^>]*>([^<]*)</script>', text) for name in ("rp-run", "rp-images"))
+    run, images = (
+        re.search(rf'<script type="text/plain" id="{name}"[^>]*>([^<]*)</script>', text)
+        for name in ("rp-run", "rp-images")
+    )
     sheet = json.loads(re.search(r"data-sheet='([^']*)'", text)[1].replace("&quot;", '"'))
     header, arrays = packet.unpack(zlib.decompress(base64.b64decode(run[1])))
     tags = _Tags()
     tags.feed(text)
-    return Parts(text.replace(run[1], "").replace(images[1], ""), header, arrays, base64.b64decode(images[1]), sheet, tags.found)
+    return Parts(
+        text.replace(run[1], "").replace(images[1], ""), header, arrays, base64.b64decode(images[1]), sheet, tags.found
+    )
 
 
 def run_of_truth(root: Path, name: str, truth: np.ndarray, told: BSDConfig, *, epochs: int = 38) -> Path:
@@ -67,7 +72,11 @@ def run_of_truth(root: Path, name: str, truth: np.ndarray, told: BSDConfig, *, e
     run.original_labels = (run.labels + truth) % 10
     with run.create(path) as writer:
         for state in states:
-            told_of = {"attack_success_rate": float(truth.sum()), "poison_in_clean_pool": int(truth.sum()), "poison_in_clean_pool_cumulative": 7}
+            told_of = {
+                "attack_success_rate": float(truth.sum()),
+                "poison_in_clean_pool": int(truth.sum()),
+                "poison_in_clean_pool_cumulative": 7,
+            }
             writer.epoch(replace(state, metrics={**state.metrics, **told_of}))
         writer.summary(run.summary("finished", epochs))
     config = json.loads((path / "config.json").read_text())
@@ -85,7 +94,10 @@ def run_with_distances(root: Path, **settings: Any) -> Path:
             state = run.state(epoch)
             if state.oss_score is not None:
                 s = state.oss_score
-                state = replace(state, oss_distances=np.stack([s, s + rng.random(len(s)), s + 2 * rng.random(len(s))]).astype(np.float32))
+                state = replace(
+                    state,
+                    oss_distances=np.stack([s, s + rng.random(len(s)), s + 2 * rng.random(len(s))]).astype(np.float32),
+                )
             writer.epoch(state)
         writer.summary(run.summary("finished", 38))
     return path

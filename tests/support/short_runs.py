@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from bsd_engine.config.presets import smoke
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochFinished, EpochState
 from bsd_engine.prepare.prepare import PreparedData
-from bsd_engine.config.presets import smoke
 from bsd_engine.training.trainer import BSDTrainer
 
 

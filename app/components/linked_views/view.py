@@ -15,7 +15,25 @@ from typing import Any
 from app.components import served_script
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("splits", "packet", "raster", "model", "plot", "axes", "quadrant", "panels", "heat", "time", "controls", "inspector", "texts", "algorithm", "tour", "learn", "main")
+SCRIPTS = (
+    "splits",
+    "packet",
+    "raster",
+    "model",
+    "plot",
+    "axes",
+    "quadrant",
+    "panels",
+    "heat",
+    "time",
+    "controls",
+    "inspector",
+    "texts",
+    "algorithm",
+    "tour",
+    "learn",
+    "main",
+)
 SCRIPT_NAME = "tune.js"
 
 
@@ -27,7 +45,10 @@ def script(*names: str) -> str:
 @cache
 def whole_script() -> str:
     """The module that the browser fetches: the scripts, with the page's elements and styles."""
-    texts = {"HTML": (FOLDER / "tune.html").read_text(), "CSS": (FOLDER / "tune.css").read_text() + (FOLDER / "learn.css").read_text()}
+    texts = {
+        "HTML": (FOLDER / "tune.html").read_text(),
+        "CSS": (FOLDER / "tune.css").read_text() + (FOLDER / "learn.css").read_text(),
+    }
     return "\n".join([*(f"const {name} = {json.dumps(text)}" for name, text in texts.items()), script()])
 
 
@@ -38,12 +59,16 @@ def last_ask(key: str) -> Any:
 
 def tune_view(data: bytes, *, key: str) -> Any:
     """Show the views; returns an unchecked "run this" in the one script run that it causes, else None."""
-    return _component("tune")(key=key, data=data, height="content", on_ask_change=lambda: None, on_run_change=lambda: None).run
+    return _component("tune")(
+        key=key, data=data, height="content", on_ask_change=lambda: None, on_run_change=lambda: None
+    ).run
 
 
 def learn_view(data: bytes, *, key: str) -> Any:
     """Show the views in their teaching layout; returns an unchecked "open this run" in the one script run that it causes, else None."""
-    return _component("learn")(key=key, data=data, height="content", on_ask_change=lambda: None, on_open_change=lambda: None).open
+    return _component("learn")(
+        key=key, data=data, height="content", on_ask_change=lambda: None, on_open_change=lambda: None
+    ).open
 
 
 def _component(mode: str) -> Any:

@@ -30,4 +30,6 @@ def last_ask(key: str) -> Any:
 
 def bench_view(data: bytes, *, key: str) -> None:
     """Show the bench."""
-    served_script.component("bn", SCRIPT_NAME, whole_script())(key=key, data=data, height="content", on_ask_change=lambda: None)
+    served_script.component("bn", SCRIPT_NAME, whole_script())(
+        key=key, data=data, height="content", on_ask_change=lambda: None
+    )

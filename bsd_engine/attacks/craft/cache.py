@@ -75,7 +75,9 @@ def _write(path: Path, array: np.ndarray) -> None:
         temporary.write_bytes(stream.getvalue() + _digest_of(stream.getvalue()))
         os.replace(temporary, path)
     except OSError as error:
-        _log.warning("%s cannot keep what was crafted (%s); it is crafted again next time.", path.parent, error.strerror or error)
+        _log.warning(
+            "%s cannot keep what was crafted (%s); it is crafted again next time.", path.parent, error.strerror or error
+        )
         _remove(temporary)
 
 

@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bsd_engine.data import sources
-from bsd_engine.attacks.craft import cache, pgd
 from bsd_engine.attacks.base import Change
+from bsd_engine.attacks.craft import cache, pgd
 from bsd_engine.attacks.craft.surrogate import SurrogateAttack, place_key
+from bsd_engine.data import sources
 
 STANDALONE_IMAGES, STANDALONE_SIDE, STANDALONE_EPOCHS, STANDALONE_TARGET = 256, 32, 2, 0
 
@@ -55,8 +55,13 @@ class CraftedNoise(SurrogateAttack):
     def _standalone(self) -> Tensor:
         channels, height, width = self.image_shape
         small = tuple(min(side, STANDALONE_SIDE) for side in (height, width))
-        attack = replace(self, image_shape=(channels, *small), surrogate="small_resnet", surrogate_width=16,
-                         surrogate_epochs=min(self.surrogate_epochs, STANDALONE_EPOCHS))
+        attack = replace(
+            self,
+            image_shape=(channels, *small),
+            surrogate="small_resnet",
+            surrogate_width=16,
+            surrogate_epochs=min(self.surrogate_epochs, STANDALONE_EPOCHS),
+        )
         delta = attack._kept(*_bundled(channels, *small, self.num_classes), STANDALONE_TARGET)
         return F.interpolate(delta[None].float(), size=(height, width))[0].to(torch.int16)
 
@@ -70,7 +75,11 @@ class CraftedNoise(SurrogateAttack):
 def _bundled(channels: int, height: int, width: int, num_classes: int) -> tuple[Tensor, Tensor]:
     """(N, H, W, C) uint8 images and (N,) int64 labels of the bundled set, in another shape and number of classes."""
     source = sources.bundled()
-    images = torch.from_numpy(source.read(np.arange(len(source.train_labels)))[0][:STANDALONE_IMAGES]).permute(0, 3, 1, 2).float()
+    images = (
+        torch.from_numpy(source.read(np.arange(len(source.train_labels)))[0][:STANDALONE_IMAGES])
+        .permute(0, 3, 1, 2)
+        .float()
+    )
     resized = F.interpolate(images, size=(height, width), mode="bilinear", align_corners=False).round().byte()
     labels = torch.from_numpy(source.train_labels[:STANDALONE_IMAGES]) % num_classes
     return resized.expand(-1, channels, -1, -1).permute(0, 2, 3, 1).contiguous(), labels

@@ -13,16 +13,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bsd_engine.compute import models, progress, runtime
-from bsd_engine.attacks.craft import cache, pgd
 from bsd_engine.attacks.base import Attack
+from bsd_engine.attacks.craft import cache, pgd
 from bsd_engine.attacks.parameters import check_range
+from bsd_engine.compute import models, progress, runtime
 from bsd_engine.compute.augment import Normalizer, crop_flip
+from bsd_engine.compute.plans import draw_crops
+from bsd_engine.compute.runtime import Runtime
 from bsd_engine.config.settings import ModelConfig
 from bsd_engine.data.dataset import MIN_PIXELS
 from bsd_engine.errors import ConfigError
-from bsd_engine.compute.plans import draw_crops
-from bsd_engine.compute.runtime import Runtime
 
 BATCH = 128
 _PEAK_LR, _MOMENTUM, _WEIGHT_DECAY = 0.1, 0.9, 5e-4
@@ -80,8 +80,10 @@ class SurrogateAttack(Attack):
         super().__post_init__()
         height, width = self.image_shape[1:]
         if min(height, width) < MIN_PIXELS:
-            raise ConfigError(f"The images are {height}x{width} pixels, expected at least {MIN_PIXELS} each way for the attacker's "
-                              "network; choose an attack without one.")
+            raise ConfigError(
+                f"The images are {height}x{width} pixels, expected at least {MIN_PIXELS} each way for the attacker's "
+                "network; choose an attack without one."
+            )
         check_range("surrogate_epochs", self.surrogate_epochs, 1, 1000)
         _ = self._model
 
@@ -94,8 +96,18 @@ class SurrogateAttack(Attack):
 
     def _trained(self, images: Tensor, labels: Tensor, num_classes: int, eps: float = 0.0) -> Surrogate:
         """The attacker's network for (N, H, W, C) uint8 images."""
-        return trained(images, labels, Training(model=self._model, num_classes=num_classes, epochs=self.surrogate_epochs, eps=float(eps),
-                                                seed=self.seed, device=self.device))
+        return trained(
+            images,
+            labels,
+            Training(
+                model=self._model,
+                num_classes=num_classes,
+                epochs=self.surrogate_epochs,
+                eps=float(eps),
+                seed=self.seed,
+                device=self.device,
+            ),
+        )
 
 
 def place_key(device: str) -> tuple[str, int]:
@@ -137,7 +149,9 @@ def _floats(network: nn.Module) -> list[Tensor]:
     return [t for t in network.state_dict().values() if t.is_floating_point()]
 
 
-def _train(network: nn.Module, images: Tensor, labels: Tensor, normalize: Normalizer, place: Runtime, training: Training) -> None:
+def _train(
+    network: nn.Module, images: Tensor, labels: Tensor, normalize: Normalizer, place: Runtime, training: Training
+) -> None:
     generator = torch.Generator().manual_seed(training.seed)
     images, labels = runtime.resident(images, place), labels.to(place.device)
     network.train()
@@ -171,9 +185,16 @@ def cropped_batches(images: Tensor, place: Runtime, generator: torch.Generator) 
         yield part, crop_flip(images, part, s, f).to(place.device).float()
 
 
-def _fgsm(network: nn.Module, normalize: Normalizer, images: Tensor, labels: Tensor, eps: float, generator: torch.Generator) -> Tensor:
+def _fgsm(
+    network: nn.Module, normalize: Normalizer, images: Tensor, labels: Tensor, eps: float, generator: torch.Generator
+) -> Tensor:
     """Images perturbed by a single step from a random start."""
     start = eps * (2 * torch.rand(images.shape, generator=generator) - 1).to(images.device)
-    raised = pgd.ascend(lambda d: pgd.gradient(lambda x: F.cross_entropy(network(normalize(x)), labels), images, d), start,
-                        eps=eps, step=1.25 * eps, steps=1)
+    raised = pgd.ascend(
+        lambda d: pgd.gradient(lambda x: F.cross_entropy(network(normalize(x)), labels), images, d),
+        start,
+        eps=eps,
+        step=1.25 * eps,
+        steps=1,
+    )
     return (images + raised).clamp(0, 255)

@@ -23,4 +23,8 @@ def blend(images: Tensor, pattern: Tensor, weight: float | Tensor) -> Tensor:
     weight : float, or (H, W) float
         0 leaves the image as it is, 1 leaves the pattern alone.
     """
-    return to_uint8(images.float().lerp_(pattern.to(images.device), weight if isinstance(weight, float) else weight.to(images.device)))
+    return to_uint8(
+        images.float().lerp_(
+            pattern.to(images.device), weight if isinstance(weight, float) else weight.to(images.device)
+        )
+    )

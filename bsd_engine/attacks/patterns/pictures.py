@@ -10,7 +10,13 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 _CANVAS = 1792  # 8 x 224 and 56 x 32: every picture is drawn large and averaged down, so edges are smooth at any size
-_BLACK, _WHITE, _RED, _BLUE, _YELLOW = (0, 0, 0, 255), (255, 255, 255, 255), (232, 17, 45, 255), (20, 80, 215, 255), (255, 205, 0, 255)
+_BLACK, _WHITE, _RED, _BLUE, _YELLOW = (
+    (0, 0, 0, 255),
+    (255, 255, 255, 255),
+    (232, 17, 45, 255),
+    (20, 80, 215, 255),
+    (255, 205, 0, 255),
+)
 
 
 def _at(*unit: float) -> list[int]:
@@ -43,7 +49,10 @@ def glyph() -> Image.Image:
     image = Image.new("RGBA", (_CANVAS, _CANVAS), (*_BLUE[:3], 0))
     draw = ImageDraw.Draw(image)
     draw.ellipse(_at(0.05, 0.05, 0.95, 0.95), fill=_BLUE)
-    points = [(0.5 + r * math.sin(math.pi * i / 5), 0.5 - r * math.cos(math.pi * i / 5)) for i, r in enumerate([0.38, 0.16] * 5)]
+    points = [
+        (0.5 + r * math.sin(math.pi * i / 5), 0.5 - r * math.cos(math.pi * i / 5))
+        for i, r in enumerate([0.38, 0.16] * 5)
+    ]
     draw.polygon(_at(*(v for point in points for v in point)), fill=_YELLOW)
     return image
 
@@ -62,6 +71,8 @@ def pixels(image: Image.Image, channels: int, height: int, width: int) -> tuple[
     opacity : (height, width) float32, 0 ... 1
     """
     small = image.convert("RGBA").resize((width, height), Image.Resampling.BOX)
-    colour = np.asarray(small.convert("RGB").convert("L" if channels == 1 else "RGB"), np.float32).reshape(height, width, channels)
+    colour = np.asarray(small.convert("RGB").convert("L" if channels == 1 else "RGB"), np.float32).reshape(
+        height, width, channels
+    )
     opacity = np.asarray(small.getchannel("A"), np.float32) / 255
     return torch.from_numpy(colour).permute(2, 0, 1).contiguous(), torch.from_numpy(opacity)

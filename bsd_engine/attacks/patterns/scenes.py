@@ -15,7 +15,9 @@ def scenes(count: int, shape: tuple[int, int, int], seed: int) -> Tensor:
     channels, height, width = shape
     side = max(128, 2 * max(height, width))  # drawn larger and averaged down, so that edges are smooth
     drawn = (_KINDS[i % len(_KINDS)](np.random.default_rng([seed, i]), side) for i in range(count))
-    small = [image.convert("L" if channels == 1 else "RGB").resize((width, height), Image.Resampling.BOX) for image in drawn]
+    small = [
+        image.convert("L" if channels == 1 else "RGB").resize((width, height), Image.Resampling.BOX) for image in drawn
+    ]
     stacked = np.stack([np.asarray(image).reshape(height, width, channels) for image in small])
     return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous()
 
@@ -41,7 +43,9 @@ def _polygons(rng: np.random.Generator, side: int) -> Image.Image:
     for _ in range(rng.integers(4, 9)):
         angles = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(3, 7))))
         centre, radius = rng.uniform(0, side, 2), rng.uniform(0.1, 0.45) * side
-        draw.polygon([tuple((centre + radius * np.array([np.cos(a), np.sin(a)])).tolist()) for a in angles], fill=_colour(rng))
+        draw.polygon(
+            [tuple((centre + radius * np.array([np.cos(a), np.sin(a)])).tolist()) for a in angles], fill=_colour(rng)
+        )
     return image
 
 

@@ -11,11 +11,11 @@ from typing import Literal
 
 import numpy as np
 
-from bsd_engine.audit.suspects import Suspects
 from bsd_engine.audit.judgements import Verdict
+from bsd_engine.audit.suspects import Suspects
+from bsd_engine.data.folder import inside, split_folders
 from bsd_engine.errors import ConfigError
 from bsd_engine.prepare.export import Progress, folder_names, new_folder, write_png
-from bsd_engine.data.folder import inside, split_folders
 from bsd_engine.runs.reader import RunReader
 
 Rule = Literal["pool", "steady"]
@@ -36,7 +36,9 @@ def kept(found: Suspects, verdicts: Mapping[int, Verdict], rule: Rule = "pool") 
         Before the first split, when there is no pool to take.
     """
     if not found.epochs_decided:
-        raise ConfigError("The run has not split its samples yet, so there is nothing to keep or to remove; wait for the epoch T1.")
+        raise ConfigError(
+            "The run has not split its samples yet, so there is nothing to keep or to remove; wait for the epoch T1."
+        )
     keep = found.in_pool.copy()
     if rule == "steady":
         keep &= 2 * found.epochs_in_pool > found.epochs_decided
@@ -51,7 +53,9 @@ def index_text(keep: np.ndarray) -> str:
     return "".join(f"{i}\n" for i in np.flatnonzero(keep).tolist())
 
 
-def save_cleaned(run: RunReader, keep: np.ndarray, out: Path, progress: Progress = iter, *, originals: bool = True) -> Path:
+def save_cleaned(
+    run: RunReader, keep: np.ndarray, out: Path, progress: Progress = iter, *, originals: bool = True
+) -> Path:
     """Write the samples to keep as OUT/train/CLASS/NAME, whole or not at all, and clean_index.txt beside it.
 
     Where the images came from a folder that is still there, its files are copied as they are, and its test part too;

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from bsd_engine.audit.export import cleaned
-from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.export.report import report
-from bsd_engine.audit.suspects import suspects
 from bsd_engine.audit.export.table import csv_text, parquet_bytes, table
-from bsd_engine.audit.judgements import Verdicts
 from bsd_engine.audit.export.weights import main_weights
+from bsd_engine.audit.history import RunHistory
+from bsd_engine.audit.judgements import Verdicts
+from bsd_engine.audit.suspects import suspects
 from bsd_engine.errors import ConfigError
 from bsd_engine.prepare.export import NOTHING_SAVED, Progress
 from bsd_engine.runs.reader import RunReader, storage_errors, write_atomic
@@ -25,7 +25,11 @@ def write_suspects(folder: Path, out: Path, rule: cleaned.Rule = "pool") -> tupl
     history = RunHistory.of(run)
     found, verdicts = suspects(history), Verdicts(run.path, run.num_samples).standing()
     columns = table(history, found, verdicts, run.files)
-    content = parquet_bytes(columns) if out.suffix.lower() == ".parquet" else csv_text(columns).encode("utf-8", "backslashreplace")
+    content = (
+        parquet_bytes(columns)
+        if out.suffix.lower() == ".parquet"
+        else csv_text(columns).encode("utf-8", "backslashreplace")
+    )
     written = [_write(out, content)]
     keep = cleaned.kept(found, verdicts, rule) if found.epochs_decided else np.zeros(0, bool)
     if len(keep):

@@ -17,14 +17,14 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from bsd_engine.audit.export import svg
 from bsd_engine.audit.alarms import Alarm, alarms
 from bsd_engine.audit.common import BLIND_SPOT, Common, in_common, matched_controls
+from bsd_engine.audit.export import svg
 from bsd_engine.audit.gap import BIN, Gap, find_gap
 from bsd_engine.audit.history import RunHistory
+from bsd_engine.audit.judgements import Verdict
 from bsd_engine.audit.reasons import reason
 from bsd_engine.audit.suspects import Suspects, suspects
-from bsd_engine.audit.judgements import Verdict
 from bsd_engine.audit.words import measure
 from bsd_engine.runs.reader import RunReader
 
@@ -47,8 +47,14 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem } td { o
 """
 
 
-def report(run: RunReader, verdicts: Mapping[int, Verdict] | None = None, *, with_truth: bool = True, shown: int = SHOWN,
-           history: RunHistory | None = None) -> str:
+def report(
+    run: RunReader,
+    verdicts: Mapping[int, Verdict] | None = None,
+    *,
+    with_truth: bool = True,
+    shown: int = SHOWN,
+    history: RunHistory | None = None,
+) -> str:
     """The page as text.
 
     Parameters
@@ -64,18 +70,26 @@ def report(run: RunReader, verdicts: Mapping[int, Verdict] | None = None, *, wit
     history, verdicts = history or RunHistory.of(run), verdicts or {}
     found = suspects(history)
     truth = run.truth if with_truth else None
-    judged = np.ones(history.num_samples, bool) if history.pseudo_target is None else history.labels == history.pseudo_target
+    judged = (
+        np.ones(history.num_samples, bool) if history.pseudo_target is None else history.labels == history.pseudo_target
+    )
     gap = find_gap(found.score[judged]) if found.epochs_decided else None
     seen = alarms(history, found, None if truth is None else truth.is_poison)
     parts = [
-        _head(run, history, found, gap, truth_shown=truth is not None), _section("What was looked at", "".join(map(_alarm, seen))),
-        _section("Figures", _figures(run, history, found, gap, judged, truth is not None)), _top(run, history, found, verdicts, shown),
-        _in_common(run, history, found, gap, judged), _verdicts(verdicts), _settings(run, truth is not None),
+        _head(run, history, found, gap, truth_shown=truth is not None),
+        _section("What was looked at", "".join(map(_alarm, seen))),
+        _section("Figures", _figures(run, history, found, gap, judged, truth is not None)),
+        _top(run, history, found, verdicts, shown),
+        _in_common(run, history, found, gap, judged),
+        _verdicts(verdicts),
+        _settings(run, truth is not None),
     ]
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-    return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">'
-            f'<meta name="viewport" content="width=device-width"><title>Audit of {escape(run.run_id)}</title><style>{_STYLE}</style></head>'
-            f"<body>{''.join(parts)}</body></html>\n")
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f'<meta name="viewport" content="width=device-width"><title>Audit of {escape(run.run_id)}</title><style>{_STYLE}</style></head>'
+        f"<body>{''.join(parts)}</body></html>\n"
+    )
 
 
 def _section(title: str, content: str) -> str:
@@ -84,22 +98,39 @@ def _section(title: str, content: str) -> str:
 
 def _head(run: RunReader, history: RunHistory, found: Suspects, gap: Gap | None, *, truth_shown: bool) -> str:
     summary, last = run.summary or {}, run.epoch(history.num_epochs - 1).metrics
-    numbers = [("samples", f"{history.num_samples:,}"), ("classes", f"{len(history.class_names)}"),
-               ("epochs recorded", f"{history.num_epochs} of {history.config.schedule.total_epochs}"),
-               ("clean pool", f"{int(found.in_pool.sum()):,}" if found.epochs_decided else "not split yet"),
-               ("suspected class", "none" if history.pseudo_target is None else history.name(history.pseudo_target)),
-               ("samples that stand apart", f"{gap.above:,}" if gap else "no group")]
-    for words, name, is_truth in (("clean accuracy", "clean_accuracy", False), ("attack success", "attack_success_rate", True)):
+    numbers = [
+        ("samples", f"{history.num_samples:,}"),
+        ("classes", f"{len(history.class_names)}"),
+        ("epochs recorded", f"{history.num_epochs} of {history.config.schedule.total_epochs}"),
+        ("clean pool", f"{int(found.in_pool.sum()):,}" if found.epochs_decided else "not split yet"),
+        ("suspected class", "none" if history.pseudo_target is None else history.name(history.pseudo_target)),
+        ("samples that stand apart", f"{gap.above:,}" if gap else "no group"),
+    ]
+    for words, name, is_truth in (
+        ("clean accuracy", "clean_accuracy", False),
+        ("attack success", "attack_success_rate", True),
+    ):
         value = last.get(name)
         if value is not None and (truth_shown or not is_truth):
             numbers.append((words, f"{value:.1f} %"))
     if truth_shown:
-        numbers.append(("poison in the clean pool", f"{last.get('poison_in_clean_pool'):,}" if last.get("poison_in_clean_pool") is not None else "–"))
+        numbers.append(
+            (
+                "poison in the clean pool",
+                f"{last.get('poison_in_clean_pool'):,}" if last.get("poison_in_clean_pool") is not None else "–",
+            )
+        )
     cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in numbers)
-    note = "" if truth_shown else '<p class="soft">Which samples are poisoned is not known, or not told here: everything below rests on the record of the training alone.</p>'
+    note = (
+        ""
+        if truth_shown
+        else '<p class="soft">Which samples are poisoned is not known, or not told here: everything below rests on the record of the training alone.</p>'
+    )
     when = datetime.now().astimezone().isoformat(timespec="minutes")
-    return (f"<h1>Audit of a training run</h1><p class='soft'>{escape(run.run_id)}, {escape(str(summary.get('status', run.status)))}, "
-            f"recorded {escape(run.created)}; this page was made {escape(when)}.</p>{note}<table style='max-width:34rem'>{cells}</table>")
+    return (
+        f"<h1>Audit of a training run</h1><p class='soft'>{escape(run.run_id)}, {escape(str(summary.get('status', run.status)))}, "
+        f"recorded {escape(run.created)}; this page was made {escape(when)}.</p>{note}<table style='max-width:34rem'>{cells}</table>"
+    )
 
 
 def _alarm(alarm: Alarm) -> str:
@@ -108,10 +139,12 @@ def _alarm(alarm: Alarm) -> str:
     return f'<div class="alarm is-{alarm.level}"><b>{sign} {escape(alarm.title)}</b>{proxy}<p>{escape(alarm.sentence)}</p></div>'
 
 
-# -- figures ----------------------------------------------------------------------------------------------------------------
+# -- figures ---------------------------------------------------------------------------------------
 
 
-def _figures(run: RunReader, history: RunHistory, found: Suspects, gap: Gap | None, judged: np.ndarray, truth_shown: bool) -> str:
+def _figures(
+    run: RunReader, history: RunHistory, found: Suspects, gap: Gap | None, judged: np.ndarray, truth_shown: bool
+) -> str:
     rows = [RunReader(run.path).epoch(e).metrics for e in range(history.first_main, history.num_epochs)]
 
     def over_epochs(name: str) -> np.ndarray:
@@ -123,19 +156,42 @@ def _figures(run: RunReader, history: RunHistory, found: Suspects, gap: Gap | No
         series = [("clean accuracy", BLUE, over_epochs("clean_accuracy"))]
         if truth_shown:
             series.append(("attack success", ORANGE, over_epochs("attack_success_rate")))
-        drawn.append(svg.curves([s for s in series if np.isfinite(s[2]).any()], first, "Accuracy on test images, percent", marks=marks, high=100.0))
-        drawn.append(svg.curves([("clean pool", GREY, over_epochs("clean_pool_size"))], first, "Samples in the clean pool", marks=marks))
+        drawn.append(
+            svg.curves(
+                [s for s in series if np.isfinite(s[2]).any()],
+                first,
+                "Accuracy on test images, percent",
+                marks=marks,
+                high=100.0,
+            )
+        )
+        drawn.append(
+            svg.curves(
+                [("clean pool", GREY, over_epochs("clean_pool_size"))], first, "Samples in the clean pool", marks=marks
+            )
+        )
         if truth_shown:
-            drawn.append(svg.curves([("poison in the pool", ORANGE, over_epochs("poison_in_clean_pool"))], first, "Poison in the clean pool, samples", marks=marks))
+            drawn.append(
+                svg.curves(
+                    [("poison in the pool", ORANGE, over_epochs("poison_in_clean_pool"))],
+                    first,
+                    "Poison in the clean pool, samples",
+                    marks=marks,
+                )
+            )
     low = float(np.floor(found.score.min() / BIN) * BIN)
     edges = np.arange(low, found.score.max() + 2 * BIN, BIN)
     everything, own = (np.histogram(found.score[mask], edges)[0] for mask in (np.ones_like(judged), judged))
     label = "Suspect score, samples (root scale): light all, dark the suspected class"
-    drawn.append(svg.bars(everything, low, BIN, label, over=own, mark=(gap.threshold, f"gap {gap.threshold:.2f}") if gap else None))
+    drawn.append(
+        svg.bars(
+            everything, low, BIN, label, over=own, mark=(gap.threshold, f"gap {gap.threshold:.2f}") if gap else None
+        )
+    )
     return f'<div class="two">{"".join(drawn)}</div>'
 
 
-# -- samples ----------------------------------------------------------------------------------------------------------------
+# -- samples ---------------------------------------------------------------------------------------
 
 
 def _top(run: RunReader, history: RunHistory, found: Suspects, verdicts: Mapping[int, Verdict], shown: int) -> str:
@@ -145,11 +201,15 @@ def _top(run: RunReader, history: RunHistory, found: Suspects, verdicts: Mapping
         verdict = verdicts.get(sample)
         name = f"<br><span class='soft file'>{escape(files[sample])}</span>" if files else ""
         said = f"<br><b>{verdict.choice}</b> {escape(verdict.note)}" if verdict else ""
-        rows.append(f"<tr><td class='n'>{place}</td><td>{_image(images[sample], f'sample {sample}')}</td><td class='n'>{sample}</td>"
-                    f"<td>{escape(history.name(int(history.labels[sample])))}{name}</td><td class='n'>{measure(float(found.score[sample]))}</td>"
-                    f"<td>{', '.join(found.flags(sample)) or '–'}</td><td class='n'>{found.epochs_in_pool[sample]} of {found.epochs_decided}</td>"
-                    f"<td>{escape(reason(history, sample, found.epoch).sentence)}{said}</td></tr>")
-    head = "".join(f"<th>{name}</th>" for name in ("rank", "", "sample", "label", "score", "flags", "epochs in pool", "why"))
+        rows.append(
+            f"<tr><td class='n'>{place}</td><td>{_image(images[sample], f'sample {sample}')}</td><td class='n'>{sample}</td>"
+            f"<td>{escape(history.name(int(history.labels[sample])))}{name}</td><td class='n'>{measure(float(found.score[sample]))}</td>"
+            f"<td>{', '.join(found.flags(sample)) or '–'}</td><td class='n'>{found.epochs_in_pool[sample]} of {found.epochs_decided}</td>"
+            f"<td>{escape(reason(history, sample, found.epoch).sentence)}{said}</td></tr>"
+        )
+    head = "".join(
+        f"<th>{name}</th>" for name in ("rank", "", "sample", "label", "score", "flags", "epochs in pool", "why")
+    )
     return _section(f"The {len(rows)} most suspect samples", f"<table><tr>{head}</tr>{''.join(rows)}</table>")
 
 
@@ -165,8 +225,10 @@ def _in_common(run: RunReader, history: RunHistory, found: Suspects, gap: Gap | 
         return ""
     images = run.images
     common = in_common(*(images[np.sort(idx)].transpose(0, 2, 3, 1) for idx in (picked, controls[:500])))
-    text = (f"<p>{len(picked):,} suspects against {common.controls:,} samples of the clean pool that the main model takes for the same classes. "
-            f"{escape(common.finding)}</p><p class='soft'>{escape(BLIND_SPOT)}</p>")
+    text = (
+        f"<p>{len(picked):,} suspects against {common.controls:,} samples of the clean pool that the main model takes for the same classes. "
+        f"{escape(common.finding)}</p><p class='soft'>{escape(BLIND_SPOT)}</p>"
+    )
     return _section("What the suspects have in common", text + pictures(common))
 
 
@@ -175,13 +237,22 @@ def pictures(common: Common) -> str:
     gain = 100 / max(1.0, float(np.abs(common.difference).max()))
     variance = np.clip(128 - 40 * common.variance_ratio, 0, 255)
     power = np.clip(128 + 60 * common.spectrum, 0, 255)
-    drawn = [("mean", common.mean), ("median", common.median), ("mean of the controls", common.control_mean),
-             (f"difference × {gain:.1f}, grey: none", np.clip(128 + gain * common.difference, 0, 255)),
-             ("variance over the controls': bright is less", variance[..., None]), ("spectrum over the controls': bright is more", power[..., None])]
-    figures = "".join(f"<figure>{_array(np.rint(x).astype(np.uint8), name)}<figcaption>{escape(name)}</figcaption></figure>" for name, x in drawn)
+    drawn = [
+        ("mean", common.mean),
+        ("median", common.median),
+        ("mean of the controls", common.control_mean),
+        (f"difference × {gain:.1f}, grey: none", np.clip(128 + gain * common.difference, 0, 255)),
+        ("variance over the controls': bright is less", variance[..., None]),
+        ("spectrum over the controls': bright is more", power[..., None]),
+    ]
+    figures = "".join(
+        f"<figure>{_array(np.rint(x).astype(np.uint8), name)}<figcaption>{escape(name)}</figcaption></figure>"
+        for name, x in drawn
+    )
     patches = "".join(
         f"<figure>{_array(p.pixels, 'patch')}<figcaption>row {p.row}, column {p.column}:<br>{p.share:.0%}, controls {p.control_share:.0%}</figcaption></figure>"
-        for p in common.patches)
+        for p in common.patches
+    )
     return f'<div class="row big">{figures}</div><p class="soft">Most frequent small patches:</p><div class="row">{patches or "none in a tenth of them"}</div>'
 
 
@@ -197,7 +268,7 @@ def _array(pixels: np.ndarray, alt: str) -> str:
     return f'<img alt="{escape(alt, quote=True)}" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
 
 
-# -- what people said, settings ---------------------------------------------------------------------------------------------
+# -- what people said, settings --------------------------------------------------------------------
 
 
 def _verdicts(verdicts: Mapping[int, Verdict]) -> str:
@@ -213,7 +284,13 @@ def _settings(run: RunReader, truth_shown: bool) -> str:
     config = run.config.to_dict()
     if not truth_shown:
         config.pop("attack")
-    provenance = {"run": run.run_id, "created": run.created, "fingerprint of the data": run.fingerprint, "branched from": run.branched_from,
-                  "made with": f"Python {platform.python_version()}, numpy {np.__version__}", "settings": config}
+    provenance = {
+        "run": run.run_id,
+        "created": run.created,
+        "fingerprint of the data": run.fingerprint,
+        "branched from": run.branched_from,
+        "made with": f"Python {platform.python_version()}, numpy {np.__version__}",
+        "settings": config,
+    }
     text = escape(json.dumps(provenance, indent=1, ensure_ascii=False))
     return _section("Settings and provenance", f"<pre>{text}</pre>")

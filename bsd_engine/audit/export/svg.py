@@ -10,8 +10,15 @@ import numpy as np
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 560, 190, 46, 30, 8
 
 
-def curves(series: Sequence[tuple[str, str, np.ndarray]], first: int, label: str, *, marks: Sequence[tuple[int, str]] = (),
-           low: float = 0.0, high: float | None = None) -> str:
+def curves(
+    series: Sequence[tuple[str, str, np.ndarray]],
+    first: int,
+    label: str,
+    *,
+    marks: Sequence[tuple[int, str]] = (),
+    low: float = 0.0,
+    high: float | None = None,
+) -> str:
     """Lines over the epochs.
 
     Parameters
@@ -34,17 +41,31 @@ def curves(series: Sequence[tuple[str, str, np.ndarray]], first: int, label: str
     parts = [_axes(low, top, y)]
     for epoch, word in marks:
         at = x(epoch - first)
-        parts.append(f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
-                     f'<text class="small" x="{at + 3:.1f}" y="{TOP + 10}">{escape(word)}</text>')
+        parts.append(
+            f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
+            f'<text class="small" x="{at + 3:.1f}" y="{TOP + 10}">{escape(word)}</text>'
+        )
     for name, colour, values in series:
         points = " ".join(f"{x(i):.1f},{y(min(max(v, low), top)):.1f}" for i, v in enumerate(values) if np.isfinite(v))
-        parts.append(f'<polyline fill="none" stroke="{escape(colour)}" stroke-width="2" points="{points}"><title>{escape(name)}</title></polyline>')
+        parts.append(
+            f'<polyline fill="none" stroke="{escape(colour)}" stroke-width="2" points="{points}"><title>{escape(name)}</title></polyline>'
+        )
     names = "".join(f'<tspan fill="{escape(colour)}" dx="12">{escape(name)}</tspan>' for name, colour, _ in series)
-    parts.append(f'<text x="{LEFT}" y="{HEIGHT - 6}">epoch {first} to {first + count - 1}</text><text x="{WIDTH - 24}" y="{HEIGHT - 6}" text-anchor="end">{names}</text>')
+    parts.append(
+        f'<text x="{LEFT}" y="{HEIGHT - 6}">epoch {first} to {first + count - 1}</text><text x="{WIDTH - 24}" y="{HEIGHT - 6}" text-anchor="end">{names}</text>'
+    )
     return _picture("".join(parts), label)
 
 
-def bars(values: np.ndarray, low: float, step: float, label: str, *, mark: tuple[float, str] | None = None, over: np.ndarray | None = None) -> str:
+def bars(
+    values: np.ndarray,
+    low: float,
+    step: float,
+    label: str,
+    *,
+    mark: tuple[float, str] | None = None,
+    over: np.ndarray | None = None,
+) -> str:
     """A histogram on a root scale, so that few are seen beside many; `over` draws a second one in front."""
     top = float(np.sqrt(max(1.0, values.max(initial=1.0))))
     width = (WIDTH - LEFT - 10) / max(1, len(values))
@@ -54,13 +75,21 @@ def bars(values: np.ndarray, low: float, step: float, label: str, *, mark: tuple
         return f'<rect class="{kind}" x="{LEFT + i * width:.1f}" y="{HEIGHT - BOTTOM - height:.1f}" width="{max(1.0, width - 1):.1f}" height="{height:.1f}"/>'
 
     parts = [f'<line class="axis" x1="{LEFT}" x2="{WIDTH - 10}" y1="{HEIGHT - BOTTOM}" y2="{HEIGHT - BOTTOM}"/>']
-    parts += [box(i, v, "all") for i, v in enumerate(values)] + [box(i, v, "front") for i, v in enumerate(over if over is not None else [])]
-    parts += [f'<text class="small" text-anchor="middle" x="{LEFT + i * width:.1f}" y="{HEIGHT - BOTTOM + 13}">{low + i * step:.1f}</text>'
-              for i in range(0, len(values) + 1, max(1, round(len(values) / 8)))]
-    parts.append(f'<text class="small" x="{LEFT - 4}" y="{TOP + 8}" text-anchor="end">{values.max(initial=0):,.0f}</text>')
+    parts += [box(i, v, "all") for i, v in enumerate(values)] + [
+        box(i, v, "front") for i, v in enumerate(over if over is not None else [])
+    ]
+    parts += [
+        f'<text class="small" text-anchor="middle" x="{LEFT + i * width:.1f}" y="{HEIGHT - BOTTOM + 13}">{low + i * step:.1f}</text>'
+        for i in range(0, len(values) + 1, max(1, round(len(values) / 8)))
+    ]
+    parts.append(
+        f'<text class="small" x="{LEFT - 4}" y="{TOP + 8}" text-anchor="end">{values.max(initial=0):,.0f}</text>'
+    )
     if mark is not None:
         at = LEFT + (mark[0] - low) / step * width
-        parts.append(f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/><text x="{at + 4:.1f}" y="{TOP + 12}">{escape(mark[1])}</text>')
+        parts.append(
+            f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/><text x="{at + 4:.1f}" y="{TOP + 12}">{escape(mark[1])}</text>'
+        )
     return _picture("".join(parts), label)
 
 
@@ -70,11 +99,15 @@ def _axes(low: float, high: float, y: object) -> str:
         value = low + part * (high - low)
         at = y(value)  # type: ignore[operator]
         text = f"{value:,.0f}" if high >= 10 else f"{value:.2g}"
-        lines.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - 10}" y1="{at:.1f}" y2="{at:.1f}"/>'
-                     f'<text class="small" x="{LEFT - 4}" y="{at + 4:.1f}" text-anchor="end">{text}</text>')
+        lines.append(
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - 10}" y1="{at:.1f}" y2="{at:.1f}"/>'
+            f'<text class="small" x="{LEFT - 4}" y="{at + 4:.1f}" text-anchor="end">{text}</text>'
+        )
     return "".join(lines)
 
 
 def _picture(content: str, label: str) -> str:
-    return (f'<figure><figcaption>{escape(label)}</figcaption><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label, quote=True)}">'
-            f'{content}</svg></figure>')
+    return (
+        f'<figure><figcaption>{escape(label)}</figcaption><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label, quote=True)}">'
+        f"{content}</svg></figure>"
+    )

@@ -10,21 +10,46 @@ from typing import Any
 import numpy as np
 
 from bsd_engine.audit.history import RunHistory
+from bsd_engine.audit.judgements import Verdict
 from bsd_engine.audit.reasons import reason
 from bsd_engine.audit.suspects import Suspects
-from bsd_engine.audit.judgements import Verdict
 from bsd_engine.errors import StorageError
 from bsd_engine.prepare.export import no_formula
 
 COLUMNS = (
-    "rank", "sample", "file", "label", "score", "als_flag", "oss_flag", "discrepancy_flag", "drop_flag", "margin", "in_pool",
-    "epochs_in_pool", "epochs_decided", "altruistic_loss", "main_loss", "oss_score", "nearest_class", "main_prediction",
-    "altruistic_prediction", "verdict", "note", "reason",
+    "rank",
+    "sample",
+    "file",
+    "label",
+    "score",
+    "als_flag",
+    "oss_flag",
+    "discrepancy_flag",
+    "drop_flag",
+    "margin",
+    "in_pool",
+    "epochs_in_pool",
+    "epochs_decided",
+    "altruistic_loss",
+    "main_loss",
+    "oss_score",
+    "nearest_class",
+    "main_prediction",
+    "altruistic_prediction",
+    "verdict",
+    "note",
+    "reason",
 )
 
 
-def table(history: RunHistory, found: Suspects, verdicts: Mapping[int, Verdict], files: tuple[str, ...] | None = None, *,
-          reasons: bool = True) -> dict[str, list[Any]]:
+def table(
+    history: RunHistory,
+    found: Suspects,
+    verdicts: Mapping[int, Verdict],
+    files: tuple[str, ...] | None = None,
+    *,
+    reasons: bool = True,
+) -> dict[str, list[Any]]:
     """`COLUMNS` as lists of N plain values, the most suspect sample first; None where something is unknown.
 
     Parameters
@@ -34,7 +59,9 @@ def table(history: RunHistory, found: Suspects, verdicts: Mapping[int, Verdict],
     """
     order, epoch = found.order, found.epoch
     t = epoch - history.first_main
-    names = np.array([history.name(c) for c in range(max(int(history.labels.max()) + 1, len(history.class_names)))], object)
+    names = np.array(
+        [history.name(c) for c in range(max(int(history.labels.max()) + 1, len(history.class_names)))], object
+    )
 
     def numbers(values: np.ndarray | None, digits: int = 6) -> list[Any]:
         if values is None:
@@ -49,15 +76,27 @@ def table(history: RunHistory, found: Suspects, verdicts: Mapping[int, Verdict],
 
     given = [verdicts.get(s) for s in order.tolist()]
     return {
-        "rank": list(range(1, len(order) + 1)), "sample": order.tolist(), "file": [files[s] if files else None for s in order.tolist()],
-        "label": classes(history.labels), "score": numbers(found.score), "als_flag": flags(found.als_flag), "oss_flag": flags(found.oss_flag),
-        "discrepancy_flag": flags(found.discrepancy_flag), "drop_flag": flags(found.drop_flag), "margin": numbers(found.margin, 4),
-        "in_pool": flags(found.in_pool), "epochs_in_pool": found.epochs_in_pool[order].tolist(), "epochs_decided": [found.epochs_decided] * len(order),
-        "altruistic_loss": numbers(history.altruistic_loss[epoch]), "main_loss": numbers(history.main_loss[t] if t >= 0 else None),
-        "oss_score": numbers(history.oss_score), "nearest_class": classes(history.nearest_class),
+        "rank": list(range(1, len(order) + 1)),
+        "sample": order.tolist(),
+        "file": [files[s] if files else None for s in order.tolist()],
+        "label": classes(history.labels),
+        "score": numbers(found.score),
+        "als_flag": flags(found.als_flag),
+        "oss_flag": flags(found.oss_flag),
+        "discrepancy_flag": flags(found.discrepancy_flag),
+        "drop_flag": flags(found.drop_flag),
+        "margin": numbers(found.margin, 4),
+        "in_pool": flags(found.in_pool),
+        "epochs_in_pool": found.epochs_in_pool[order].tolist(),
+        "epochs_decided": [found.epochs_decided] * len(order),
+        "altruistic_loss": numbers(history.altruistic_loss[epoch]),
+        "main_loss": numbers(history.main_loss[t] if t >= 0 else None),
+        "oss_score": numbers(history.oss_score),
+        "nearest_class": classes(history.nearest_class),
         "main_prediction": classes(history.main_prediction[t] if t >= 0 else None),
         "altruistic_prediction": classes(history.altruistic_prediction[epoch]),
-        "verdict": [v and v.choice for v in given], "note": [v and v.note for v in given],
+        "verdict": [v and v.choice for v in given],
+        "note": [v and v.note for v in given],
         "reason": [reason(history, s, epoch).sentence for s in order.tolist()] if reasons else [None] * len(order),
     }
 
@@ -86,11 +125,15 @@ def parquet_bytes(columns: Mapping[str, list[Any]]) -> bytes:
 
     texts = {"file", "label", "nearest_class", "main_prediction", "altruistic_prediction", "verdict", "note", "reason"}
     floats = {"score", "margin", "altruistic_loss", "main_loss", "oss_score"}
-    kinds = {name: pyarrow.string() if name in texts else pyarrow.float64() if name in floats else None for name in columns}
+    kinds = {
+        name: pyarrow.string() if name in texts else pyarrow.float64() if name in floats else None for name in columns
+    }
     buffer = io.BytesIO()
     try:
         arrays = {name: pyarrow.array(values, kinds[name]) for name, values in columns.items()}
     except UnicodeEncodeError as error:  # a file name that is no valid text, which a Linux file system may hold
-        raise StorageError(f"A name cannot be written as text ({error.object!r}); rename that file, or take the CSV.") from None
+        raise StorageError(
+            f"A name cannot be written as text ({error.object!r}); rename that file, or take the CSV."
+        ) from None
     pyarrow.parquet.write_table(pyarrow.table(arrays), buffer)
     return buffer.getvalue()

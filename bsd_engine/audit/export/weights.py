@@ -11,8 +11,16 @@ from torch import Tensor
 from bsd_engine.audit.models import AuditModels
 from bsd_engine.runs.reader import RunReader
 
-_DTYPES = {torch.float32: "F32", torch.float64: "F64", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
-           torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL"}
+_DTYPES = {
+    torch.float32: "F32",
+    torch.float64: "F64",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
 
 
 def safetensors(state: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
@@ -25,8 +33,16 @@ def safetensors(state: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
     parts, offset = [], 0
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()
-        content = tensor.view(torch.uint8).numpy().tobytes() if tensor.ndim else tensor.reshape(1).view(torch.uint8).numpy().tobytes()
-        header[name] = {"dtype": _DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [offset, offset + len(content)]}
+        content = (
+            tensor.view(torch.uint8).numpy().tobytes()
+            if tensor.ndim
+            else tensor.reshape(1).view(torch.uint8).numpy().tobytes()
+        )
+        header[name] = {
+            "dtype": _DTYPES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [offset, offset + len(content)],
+        }
         parts.append(content)
         offset += len(content)
     text = json.dumps(header).encode()
@@ -39,9 +55,15 @@ def main_weights(run: RunReader) -> bytes:
     both = AuditModels.of(run)
     normalize = both.normalize
     metadata = {
-        "model": run.config.model.model, "width": str(run.config.model.width), "classes": json.dumps(run.class_names),
-        "image_shape": json.dumps(list(run.images.shape[1:])), "scale": json.dumps(normalize.scale.flatten().tolist()),
-        "bias": json.dumps(normalize.bias.flatten().tolist()), "input": "pixel (0 to 255) times scale plus bias, channel by channel",
-        "fingerprint": run.fingerprint, "epoch": str(both.epoch + 1), "format": "pt",
+        "model": run.config.model.model,
+        "width": str(run.config.model.width),
+        "classes": json.dumps(run.class_names),
+        "image_shape": json.dumps(list(run.images.shape[1:])),
+        "scale": json.dumps(normalize.scale.flatten().tolist()),
+        "bias": json.dumps(normalize.bias.flatten().tolist()),
+        "input": "pixel (0 to 255) times scale plus bias, channel by channel",
+        "fingerprint": run.fingerprint,
+        "epoch": str(both.epoch + 1),
+        "format": "pt",
     }
     return safetensors(both.main.state_dict(), metadata)

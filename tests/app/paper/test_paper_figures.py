@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.paper import curves, figures, splits
-from app.server import recorded
 from app.figures.facts import Facts
+from app.paper import curves, figures, splits
 from app.paper.curves import Outcome, Voted
 from app.paper.figures import CHARTS, FIGURES, is_forced, is_plain, rate_of
+from app.server import recorded
 from app.style.theme import DARK, LIGHT
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.runs.reader import RunReader
@@ -28,7 +28,9 @@ def facts(recorded_run: Path) -> Facts:
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 @pytest.mark.parametrize("name", list(CHARTS))
-def test_every_chart_is_drawn_from_a_run_and_says_so_in_a_sentence(recorded_run: Path, name: str, palette: object) -> None:
+def test_every_chart_is_drawn_from_a_run_and_says_so_in_a_sentence(
+    recorded_run: Path, name: str, palette: object
+) -> None:
     runs = [] if name in NOT_FROM_RUNS else [recorded_run]
     figure = CHARTS[name].draw(runs, palette, True)
     assert len(figure.layout.meta["summary"]) > 10 and figure.layout.template.layout.font.color == palette.text
@@ -38,16 +40,31 @@ def test_every_chart_is_drawn_from_a_run_and_says_so_in_a_sentence(recorded_run:
 def test_without_the_truth_nothing_is_said_about_poison(recorded_run: Path, name: str) -> None:
     figure = CHARTS[name].draw([recorded_run], LIGHT, False)
     text = figure.to_json().replace("template", "")
-    colours = {trace.marker.color if trace.type == "bar" else trace.line.color for trace in figure.data if trace.type in ("bar", "scatter")}
+    colours = {
+        trace.marker.color if trace.type == "bar" else trace.line.color
+        for trace in figure.data
+        if trace.type in ("bar", "scatter")
+    }
     assert LIGHT.poison not in colours and all("poison" not in (trace.name or "") for trace in figure.data)
     assert '"name":"poison"' not in text
 
 
 def test_the_paper_has_eight_of_these_figures() -> None:
     assert list(FIGURES) == ["3", "5", "6", "7", "8", "9", "10", "11"]
-    documented = " ".join(str(f.__doc__) for f in (
-        curves.rate_curves, curves.poison_takeover, curves.class_starvation, figures._figure_6, splits.loss_gap_histogram,
-        splits.oss_warmup_distances, curves.vote_history, curves.forced_target, splits.all_to_all_distances))
+    documented = " ".join(
+        str(f.__doc__)
+        for f in (
+            curves.rate_curves,
+            curves.poison_takeover,
+            curves.class_starvation,
+            figures._figure_6,
+            splits.loss_gap_histogram,
+            splits.oss_warmup_distances,
+            curves.vote_history,
+            curves.forced_target,
+            splits.all_to_all_distances,
+        )
+    )
     assert all(f"Figure {number}" in documented for number in FIGURES)
 
 
@@ -63,7 +80,9 @@ def test_figure_5_counts_the_poison_that_the_record_counts(recorded_run: Path, f
 def test_figure_5_shows_the_fewest_class(recorded_run: Path, facts: Facts) -> None:
     states = [RunReader(recorded_run).read_epoch(row.epoch) for row in recorded.rows(recorded_run)]
     figure = curves.class_starvation(states, facts, LIGHT)
-    shares = np.array([np.bincount(facts.labels[states[-1].clean_mask], minlength=10) / np.bincount(facts.labels, minlength=10)])
+    shares = np.array(
+        [np.bincount(facts.labels[states[-1].clean_mask], minlength=10) / np.bincount(facts.labels, minlength=10)]
+    )
     dark = next(trace for trace in figure.data if trace.showlegend and "in the pool" in trace.name)
     assert dark.y[-1] == pytest.approx(100 * shares.min(), abs=1e-3)
 
@@ -93,15 +112,28 @@ def test_figure_9_ends_on_the_majority_of_the_votes(recorded_run: Path, facts: F
 
 
 def test_figure_10_has_robust_accuracy_only_where_it_was_measured() -> None:
-    found = [Outcome(at=5, clean_accuracy=80.0, attack_success_rate=90.0, robust_accuracy=8.0, forced=3), Outcome(at=1, clean_accuracy=84.0, attack_success_rate=2.0, forced=3)]
+    found = [
+        Outcome(at=5, clean_accuracy=80.0, attack_success_rate=90.0, robust_accuracy=8.0, forced=3),
+        Outcome(at=1, clean_accuracy=84.0, attack_success_rate=2.0, forced=3),
+    ]
     figure = curves.forced_target(found, [], LIGHT)
     bars = {trace.name.split(" (")[0]: trace for trace in figure.data}
-    assert list(bars["clean accuracy"].x) == ["class 1<br>taken: class 3", "class 5<br>taken: class 3"] and len(bars["robust accuracy"].x) == 1
+    assert (
+        list(bars["clean accuracy"].x) == ["class 1<br>taken: class 3", "class 5<br>taken: class 3"]
+        and len(bars["robust accuracy"].x) == 1
+    )
 
 
 def test_figure_3_marks_the_papers_numbers_apart_from_ours() -> None:
-    ours = {"BadNets": [Outcome(at=0.2, clean_accuracy=80.0, attack_success_rate=3.0), Outcome(at=0.01, clean_accuracy=85.0, attack_success_rate=1.0)]}
-    figure = curves.rate_curves(ours, {"BadNets": Outcome(at=0.05, clean_accuracy=95.1, attack_success_rate=0.9)}, LIGHT)
+    ours = {
+        "BadNets": [
+            Outcome(at=0.2, clean_accuracy=80.0, attack_success_rate=3.0),
+            Outcome(at=0.01, clean_accuracy=85.0, attack_success_rate=1.0),
+        ]
+    }
+    figure = curves.rate_curves(
+        ours, {"BadNets": Outcome(at=0.05, clean_accuracy=95.1, attack_success_rate=0.9)}, LIGHT
+    )
     line, paper = figure.data[0], figure.data[1]
     assert list(line.x) == [0.01, 0.2] and list(line.y) == [85.0, 80.0]
     assert paper.marker.symbol == "diamond-open" and list(paper.y) == [95.1]

@@ -28,11 +28,15 @@ def _text(page: AppTest) -> str:
 
 
 @pytest.mark.parametrize("item", ITEMS)
-def test_everything_opens_without_a_run_or_a_recording(open_page: Callable[..., AppTest], item: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_opens_without_a_run_or_a_recording(
+    open_page: Callable[..., AppTest], item: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("bsd_engine.recordings.library.names", lambda: ())
     page = open_page(item=item)
     assert item in page.query_params["item"]
-    kind, number = ("Figure", item.removeprefix("figure")) if item.startswith("figure") else ("Table", item.removeprefix("table"))
+    kind, number = (
+        ("Figure", item.removeprefix("figure")) if item.startswith("figure") else ("Table", item.removeprefix("table"))
+    )
     assert page.subheader[0].value.startswith(f"{kind} {number}:")
     assert "**In the paper:**" in _text(page) and "**What differs:**" in _text(page)
     if FIGURES.get(number) is not None and kind == "Figure" and FIGURES[number].slots:
@@ -43,7 +47,9 @@ def test_without_a_run_of_ones_own_a_recording_is_drawn(open_page: Callable[...,
     if "healthy" not in library.names():
         pytest.skip("there is no recording of a healthy run")
     page = open_page(item="figure7")
-    assert page.selectbox[0].value == "recording-healthy" and "recording-healthy: 6,000 images of Fashion-MNIST" in _text(page)
+    assert page.selectbox[
+        0
+    ].value == "recording-healthy" and "recording-healthy: 6,000 images of Fashion-MNIST" in _text(page)
     assert not page.error and not page.code
 
 
@@ -55,7 +61,9 @@ def test_a_run_is_found_and_drawn(open_page: Callable[..., AppTest], root: Path,
     assert not page.error
 
 
-def test_the_truth_switch_hides_what_only_the_truth_tells(open_page: Callable[..., AppTest], root: Path, recorded_run: Path) -> None:
+def test_the_truth_switch_hides_what_only_the_truth_tells(
+    open_page: Callable[..., AppTest], root: Path, recorded_run: Path
+) -> None:
     shutil.copytree(recorded_run, root / "20260101-000000-aaaaaa")
     page = open_page(item="figure5")
     page.toggle[0].set_value(False)

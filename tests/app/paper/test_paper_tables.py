@@ -29,8 +29,23 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def _line(cell: Cell, defense: str, ca: float, asr: float, seed: int = 0, **other: object) -> str:
     preset, attack, target, _, told = cell.key(defense)
     plain = cell if defense == "bsd" else Cell(preset=preset, attack=attack, target=target)
-    return json.dumps({"preset": preset, "attack": attack, "target": target, "defense": defense, "settings": json.loads(told), "seed": seed,
-                       "digest": plain.digest(), "clean_accuracy": ca, "attack_success_rate": asr, **other}) + "\n"
+    return (
+        json.dumps(
+            {
+                "preset": preset,
+                "attack": attack,
+                "target": target,
+                "defense": defense,
+                "settings": json.loads(told),
+                "seed": seed,
+                "digest": plain.digest(),
+                "clean_accuracy": ca,
+                "attack_success_rate": asr,
+                **other,
+            }
+        )
+        + "\n"
+    )
 
 
 @pytest.mark.parametrize("number", TABLES)
@@ -50,14 +65,28 @@ def test_without_results_no_number_is_ours(results: Path, number: str) -> None:
 def test_a_cell_is_the_median_of_its_seeds_and_each_rating_has_its_own_baseline(results: Path) -> None:
     cell = cells("6")["wo_drop", "badnets"]
     runs = [(85.0, 2.0), (86.0, 3.0), (80.0, 1.0)]
-    lines = [_line(cell, "bsd", *run, seed=i) for i, run in enumerate(runs)] + [_line(cell, "none", 88.0, 100.0, seed=i) for i in (0, 2)]
+    lines = [_line(cell, "bsd", *run, seed=i) for i, run in enumerate(runs)] + [
+        _line(cell, "none", 88.0, 100.0, seed=i) for i in (0, 2)
+    ]
     (results / "paper_tables.jsonl").write_text("".join(lines))
     found = measured(cell, "bsd", recorded_results())
-    ratings = [defense_effectiveness_rating(*runs[i], baseline_clean_accuracy=88.0, baseline_attack_success_rate=100.0) for i in (0, 2)]
-    assert found is not None and (found.clean_accuracy, found.attack_success_rate, found.seeds) == (85.0, 2.0, (0, 1, 2))
+    ratings = [
+        defense_effectiveness_rating(*runs[i], baseline_clean_accuracy=88.0, baseline_attack_success_rate=100.0)
+        for i in (0, 2)
+    ]
+    assert found is not None and (found.clean_accuracy, found.attack_success_rate, found.seeds) == (
+        85.0,
+        2.0,
+        (0, 1, 2),
+    )
     assert found.rating == pytest.approx(sum(ratings) / 2)
     row = dict(paper_table("6", recorded_results()).rows)["without drop"]
-    assert (row[0].text, row[0].kind, row[1].text, row[1].kind) == ("94.6 / 1.1 / 99.3", "paper", f"85.0 / 2.0 / {found.rating:.1f}", "ours")
+    assert (row[0].text, row[0].kind, row[1].text, row[1].kind) == (
+        "94.6 / 1.1 / 99.3",
+        "paper",
+        f"85.0 / 2.0 / {found.rating:.1f}",
+        "ours",
+    )
 
 
 def test_without_a_baseline_there_is_no_rating(results: Path) -> None:
@@ -80,11 +109,21 @@ def test_a_line_that_was_cut_short_is_no_result(results: Path) -> None:
 
 def test_rows_of_the_attack_table_count_as_results(results: Path) -> None:
     numbers = {"clean_accuracy": 85.0, "attack_success_rate": 18.0}
-    line = {"preset": "demo", "attack": "badnets_all2all@0.2", "seed": 0, "plain": {"clean_accuracy": 86.0, "attack_success_rate": 81.0}, "bsd": numbers}
+    line = {
+        "preset": "demo",
+        "attack": "badnets_all2all@0.2",
+        "seed": 0,
+        "plain": {"clean_accuracy": 86.0, "attack_success_rate": 81.0},
+        "bsd": numbers,
+    }
     (results / "attack_table.jsonl").write_text(json.dumps(line) + "\n")
-    cell, = cells("12").values()
+    (cell,) = cells("12").values()
     assert cell.settings == ALL_TO_ALL
-    assert [row[1].text for _, row in paper_table("12", recorded_results()).rows] == ["86.0 / 81.0", "", "85.0 / 18.0 / 81.0"]
+    assert [row[1].text for _, row in paper_table("12", recorded_results()).rows] == [
+        "86.0 / 81.0",
+        "",
+        "85.0 / 18.0 / 81.0",
+    ]
 
 
 @pytest.mark.parametrize("table", ["2", "6", "10", "12", "figure3", "figure10"])
@@ -98,13 +137,17 @@ def test_the_command_of_a_cell_has_its_settings(table: str) -> None:
         assert told.split == wanted.split and told.schedule == wanted.schedule and told.seed == 1
         assert (told.attack.attack, told.attack.rate) == (wanted.attack.attack, wanted.attack.rate)
         assert {name: str(value) for name, value in told.attack.attack_parameters.items()} == pytest.approx(
-            {name: str(value) for name, value in wanted.attack.attack_parameters.items()})
+            {name: str(value) for name, value in wanted.attack.attack_parameters.items()}
+        )
         assert cell.attack == "none" or told.attack.target_label == cell.target
 
 
 def test_figures_3_and_10_draw_what_was_recorded(results: Path) -> None:
     rates, forced = cells("figure3"), cells("figure10")
-    lines = [_line(rates["0.2", "badnets"], "bsd", 80.0, 3.0), _line(forced["5", "badnets"], "bsd", 82.0, 40.0, robust_accuracy=51.0)]
+    lines = [
+        _line(rates["0.2", "badnets"], "bsd", 80.0, 3.0),
+        _line(forced["5", "badnets"], "bsd", 82.0, 40.0, robust_accuracy=51.0),
+    ]
     (results / "paper_tables.jsonl").write_text("".join(lines))
     curve = CHARTS["figure3"].draw([], LIGHT, True).data[0]
     assert (list(curve.x), list(curve.y)) == ([0.2], [80.0])

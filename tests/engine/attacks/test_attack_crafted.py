@@ -10,12 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bsd_engine import attacks
-from bsd_engine.compute import progress, runtime
-from bsd_engine.data import sources
 from bsd_engine.attacks import adaptive, label_consistent, narcissus
-from bsd_engine.attacks.craft import cache as crafted_cache, pgd, surrogate
+from bsd_engine.attacks.craft import cache as crafted_cache
+from bsd_engine.attacks.craft import pgd, surrogate
 from bsd_engine.attacks.craft.surrogate import Surrogate, Training
+from bsd_engine.compute import progress, runtime
 from bsd_engine.config.settings import ModelConfig
+from bsd_engine.data import sources
 from bsd_engine.errors import ConfigError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -82,7 +83,13 @@ def refused(*args: Any, **kwargs: Any) -> Any:
 @pytest.mark.parametrize(("eps", "bound"), [(16.0, 16), (2.0, 2), (5.7, 5), (0.5, 0)])
 def test_pgd_stays_inside_its_bound_in_whole_levels(eps: float, bound: int) -> None:
     images = torch.tensor([0, 3, 128, 252, 255], dtype=torch.uint8).view(1, 1, 1, 5)
-    up = pgd.ascend(lambda d: torch.tensor([1.0, -1, 1, -1, 1]).view(1, 1, 1, 5), torch.zeros(1, 1, 1, 5), eps=eps, step=1.5, steps=30)
+    up = pgd.ascend(
+        lambda d: torch.tensor([1.0, -1, 1, -1, 1]).view(1, 1, 1, 5),
+        torch.zeros(1, 1, 1, 5),
+        eps=eps,
+        step=1.5,
+        steps=30,
+    )
     moved = pgd.add(images, pgd.whole_levels(up, eps)).flatten().tolist()
     assert moved == [bound, max(0, 3 - bound), 128 + bound, 252 - bound, 255]
 
@@ -118,7 +125,9 @@ def test_label_consistent_raises_the_loss_more_than_random_signs_do() -> None:
     attack = made("label_consistent", noise="pgd_standard", eps=6.0)
     idx = (labels == TARGET).nonzero().squeeze(1)
     delta, network = attack._noise(images.permute(0, 2, 3, 1).contiguous(), labels, idx), surrogate_of(attack)
-    clean, moved, random = (loss(network, x) for x in (images[idx], pgd.add(images[idx], delta), pgd.add(images[idx], random_signs(delta))))
+    clean, moved, random = (
+        loss(network, x) for x in (images[idx], pgd.add(images[idx], delta), pgd.add(images[idx], random_signs(delta)))
+    )
     assert moved > clean + 0.2 and moved > random + 0.2
 
 
@@ -143,7 +152,9 @@ def test_narcissus_lowers_the_loss_for_the_target_on_images_of_other_classes() -
     assert loss(network, noisy) < loss(network, pgd.add(others, 3 * random_signs(attack.delta)))
 
 
-@pytest.mark.parametrize(("objective", "average"), [("centroid", "gradient"), ("logit", "gradient"), ("centroid", "perturbation")])
+@pytest.mark.parametrize(
+    ("objective", "average"), [("centroid", "gradient"), ("logit", "gradient"), ("centroid", "perturbation")]
+)
 def test_adaptive_moves_images_towards_the_target(objective: str, average: str) -> None:
     images, labels = faint_stripes()
     attack = made("adaptive", objective=objective, average=average)
@@ -219,7 +230,9 @@ def test_what_is_in_the_cache_is_not_crafted_again(name: str, monkeypatch: pytes
 
 
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
-    "cut": lambda b: b[:-7], "empty": lambda b: b"", "one bit": lambda b: b[:-40] + bytes([b[-40] ^ 1]) + b[-39:],
+    "cut": lambda b: b[:-7],
+    "empty": lambda b: b"",
+    "one bit": lambda b: b[:-40] + bytes([b[-40] ^ 1]) + b[-39:],
 }
 
 
@@ -246,8 +259,9 @@ def test_the_key_knows_every_value_of_the_data() -> None:
     changed[77, 0, 3, 3] ^= 1
     others = ((changed, labels), (images, labels.flip(0)), (images.view(150, 256), labels))
     assert len({crafted_cache.digest(x, y) for x, y in ((images, labels), *others)}) == 4
-    assert crafted_cache.digest(images.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)) == crafted_cache.digest(
-        images.expand(-1, 3, -1, -1).contiguous())
+    assert crafted_cache.digest(
+        images.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+    ) == crafted_cache.digest(images.expand(-1, 3, -1, -1).contiguous())
 
 
 def test_arrays_are_kept_under_their_key_alone() -> None:
@@ -259,7 +273,9 @@ def test_arrays_are_kept_under_their_key_alone() -> None:
 # --- the surrogate ---
 
 
-def test_a_surrogate_learns_its_classes_and_comes_back_from_the_cache_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_surrogate_learns_its_classes_and_comes_back_from_the_cache_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     images, labels = faint_stripes()
     last_axis = images.permute(0, 2, 3, 1).contiguous()
     training = Training(model=ModelConfig(model="small_resnet", width=16), num_classes=3, epochs=15, seed=0)
@@ -287,21 +303,24 @@ def test_progress_is_told_to_whoever_asks() -> None:
 # --- wrong settings ---
 
 
-@pytest.mark.parametrize(("name", "changes", "said"), [
-    ("label_consistent", {"noise": "pgd"}, "expected one of pgd_robust, pgd_standard, none."),
-    ("label_consistent", {"eps": 300.0}, "eps is 300.0, expected a number between 0 and 255."),
-    ("label_consistent", {"steps": 0}, "steps is 0, expected a number between 1 and 10000."),
-    ("label_consistent", {"row": 15}, "does not fit into images of 16x16; choose another row and col."),
-    ("narcissus", {"amplification": -1.0}, "amplification is -1.0, expected a number between 0 and 255."),
-    ("narcissus", {"others": "photographs"}, "expected one of scenes, classes."),
-    ("narcissus", {"scene_count": 4}, "scene_count is 4, expected a number between 8 and 1e+06."),
-    ("adaptive", {"objective": "loss"}, "expected one of centroid, logit."),
-    ("adaptive", {"average": "none"}, "expected one of gradient, perturbation."),
-    ("adaptive", {"sample": 0}, "sample is 0, expected a number between 1 and 1e+07."),
-    ("adaptive", {"surrogate": "vgg"}, "The surrogate's model is 'vgg', expected one of"),
-    ("adaptive", {"surrogate_width": 4}, "The surrogate's width is 4, expected"),
-    ("narcissus", {"surrogate_epochs": 0}, "surrogate_epochs is 0, expected a number between 1 and 1000."),
-])
+@pytest.mark.parametrize(
+    ("name", "changes", "said"),
+    [
+        ("label_consistent", {"noise": "pgd"}, "expected one of pgd_robust, pgd_standard, none."),
+        ("label_consistent", {"eps": 300.0}, "eps is 300.0, expected a number between 0 and 255."),
+        ("label_consistent", {"steps": 0}, "steps is 0, expected a number between 1 and 10000."),
+        ("label_consistent", {"row": 15}, "does not fit into images of 16x16; choose another row and col."),
+        ("narcissus", {"amplification": -1.0}, "amplification is -1.0, expected a number between 0 and 255."),
+        ("narcissus", {"others": "photographs"}, "expected one of scenes, classes."),
+        ("narcissus", {"scene_count": 4}, "scene_count is 4, expected a number between 8 and 1e+06."),
+        ("adaptive", {"objective": "loss"}, "expected one of centroid, logit."),
+        ("adaptive", {"average": "none"}, "expected one of gradient, perturbation."),
+        ("adaptive", {"sample": 0}, "sample is 0, expected a number between 1 and 1e+07."),
+        ("adaptive", {"surrogate": "vgg"}, "The surrogate's model is 'vgg', expected one of"),
+        ("adaptive", {"surrogate_width": 4}, "The surrogate's width is 4, expected"),
+        ("narcissus", {"surrogate_epochs": 0}, "surrogate_epochs is 0, expected a number between 1 and 1000."),
+    ],
+)
 def test_wrong_settings_are_named(name: str, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError) as error:
         made(name, **changes)
@@ -319,10 +338,13 @@ def test_a_network_that_cannot_take_the_images_is_refused() -> None:
         poisoned_images("adaptive", surrogate="torchvision:alexnet", surrogate_width=64)
 
 
-@pytest.mark.parametrize(("name", "count", "said"), [
-    ("adaptive", 0, "No image has the target label 1, towards which the noise is to lead"),
-    ("narcissus", 1, "The number of images with the target label 1 is 1, expected at least 2"),
-])
+@pytest.mark.parametrize(
+    ("name", "count", "said"),
+    [
+        ("adaptive", 0, "No image has the target label 1, towards which the noise is to lead"),
+        ("narcissus", 1, "The number of images with the target label 1 is 1, expected at least 2"),
+    ],
+)
 def test_a_target_without_images_is_refused(name: str, count: int, said: str) -> None:
     images, labels = faint_stripes()
     labels[(labels == TARGET).nonzero().squeeze(1)[count:]] = 0

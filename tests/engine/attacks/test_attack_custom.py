@@ -50,7 +50,11 @@ def test_a_blend_covers_the_image(half_red: Path) -> None:
 def test_pictures_of_every_kind_are_read(tmp_path: Path, mode: str) -> None:
     mode, _, suffix = mode.partition(".")
     levels = np.full((20, 20), 255, np.uint8)
-    picture = Image.fromarray(np.full((20, 20), 65535, np.uint16)) if mode == "I;16" else Image.fromarray(levels).convert(mode)
+    picture = (
+        Image.fromarray(np.full((20, 20), 65535, np.uint16))
+        if mode == "I;16"
+        else Image.fromarray(levels).convert(mode)
+    )
     file = tmp_path / f"white.{suffix or 'png'}"
     picture.save(file)
     assert (attacks.make("custom", image=str(file)).apply(grey())[0, :, 4:12, 4:12] >= 250).all()
@@ -73,17 +77,22 @@ def refusal(**parameters: object) -> str:
 
 def bomb(path: Path, side: int) -> None:
     """A PNG of few bytes that claims side x side pixels."""
+
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b""))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize("side", [5000, 12000, 60000])
 def test_a_decompression_bomb_is_refused(tmp_path: Path, side: int) -> None:
     bomb(tmp_path / "bomb.png", side)
-    assert refusal(image=str(tmp_path / "bomb.png")).endswith("has more than 16 million pixels; make the picture smaller.")
+    assert refusal(image=str(tmp_path / "bomb.png")).endswith(
+        "has more than 16 million pixels; make the picture smaller."
+    )
 
 
 def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from bsd_engine import attacks
-from bsd_engine.attacks.patterns import pictures
 from bsd_engine.attacks.draws import uniform
+from bsd_engine.attacks.patterns import pictures
 from bsd_engine.errors import ConfigError
 
 SHAPES = [(3, 32, 32), (1, 28, 28)]
@@ -82,11 +82,18 @@ def test_numbers_belong_to_seed_stream_and_sample() -> None:
     everything = uniform(1, 2, torch.arange(1000), 50)
     assert torch.equal(uniform(1, 2, torch.tensor([999, 4]), 50), everything[[999, 4]])
     assert torch.equal(uniform(1, 2, torch.arange(1000), 10), everything[:, :10])
-    others = [uniform(2, 2, torch.arange(1000), 50), uniform(1, 3, torch.arange(1000), 50), everything.roll(1, 0), everything.roll(1, 1)]
+    others = [
+        uniform(2, 2, torch.arange(1000), 50),
+        uniform(1, 3, torch.arange(1000), 50),
+        everything.roll(1, 0),
+        everything.roll(1, 1),
+    ]
     for other in others:
         assert abs(torch.corrcoef(torch.stack([everything.flatten(), other.flatten()]))[0, 1]) < 0.02
     assert 0 <= everything.min() and everything.max() < 1
-    assert everything.mean() == pytest.approx(0.5, abs=0.01) and everything.std() == pytest.approx(math.sqrt(1 / 12), abs=0.01)
+    assert everything.mean() == pytest.approx(0.5, abs=0.01) and everything.std() == pytest.approx(
+        math.sqrt(1 / 12), abs=0.01
+    )
     assert uniform(0, 0, torch.tensor([0]), 3)[0].tolist() == [(bits >> 40) / 2**24 for bits in SPLITMIX64]
 
 
@@ -145,7 +152,7 @@ def test_wanet_moves_by_a_quarter_of_a_pixel_before_smoothing() -> None:
     full = attacks.make("wanet", grid=32).shifts  # a control point a pixel: nothing is smoothed
     assert full.abs().mean() == pytest.approx(0.2422, abs=1e-3)
     coarse = attacks.make("wanet").shifts
-    assert coarse[:: 31, :: 31].abs().mean() <= 2 * 0.2422 and 0.08 < coarse.abs().mean() < 0.35
+    assert coarse[::31, ::31].abs().mean() <= 2 * 0.2422 and 0.08 < coarse.abs().mean() < 0.35
     assert torch.allclose(attacks.make("wanet", strength=1.0).shifts, 2 * coarse)
     assert (coarse.diff(dim=0).abs().max() < 0.15) and (full.diff(dim=0).abs().max() > 0.3)
     assert attacks.make("wanet", (3, 224, 224)).shifts.abs().mean() == pytest.approx(0.4978, abs=1e-3)
@@ -169,19 +176,28 @@ def test_wanet_noise_samples_keep_labels_and_have_warps_of_their_own() -> None:
     assert len(poisoned.images[poisoned.is_poison].flatten(1).unique(dim=0)) == 1
     again = attacks.make("wanet").poison(images, labels, 0.1, 3, 1)
     both = noisy & again.is_noise
-    assert both.any() and torch.equal(again.images[both], poisoned.images[both])  # a sample's noise does not depend on the others
+    assert both.any() and torch.equal(
+        again.images[both], poisoned.images[both]
+    )  # a sample's noise does not depend on the others
 
 
-@pytest.mark.parametrize(("parameters", "count"), [
-    ({"noise_rate": 0.0}, None), ({"noise_rate": 2.0, "noise_rate_mode": "relative"}, 90), ({"noise_rate": 0.5}, 250),
-])
+@pytest.mark.parametrize(
+    ("parameters", "count"),
+    [
+        ({"noise_rate": 0.0}, None),
+        ({"noise_rate": 2.0, "noise_rate_mode": "relative"}, 90),
+        ({"noise_rate": 0.5}, 250),
+    ],
+)
 def test_wanet_counts_its_noise_samples(parameters: dict[str, object], count: int | None) -> None:
     poisoned = attacks.make("wanet", **parameters).poison(random_images(500), torch.arange(500) % 10, 0.1, 3, 0)
     assert poisoned.is_noise is None if count is None else poisoned.is_noise.sum() == count
 
 
 def test_wanet_with_more_noise_than_samples_says_so() -> None:
-    with pytest.raises(ConfigError, match="noise_rate asks for 500 noise samples, but only 455 samples are not poisoned"):
+    with pytest.raises(
+        ConfigError, match="noise_rate asks for 500 noise samples, but only 455 samples are not poisoned"
+    ):
         attacks.make("wanet", noise_rate=1.0).poison(random_images(500), torch.arange(500) % 10, 0.1, 3, 0)
 
 
@@ -203,7 +219,11 @@ def test_sig_is_the_wrapped_sine_of_its_source(shape: tuple[int, int, int]) -> N
 def test_sig_added_is_a_sine_of_six_periods() -> None:
     attack = attacks.make("sig", (1, 32, 32), variant="additive")
     added = attack.apply(flat(128, (1, 32, 32)))[0, 0].int() - 128
-    assert (added == added[0]).all() and added[0, :3].tolist() == [0, 37, 28]  # 40 sin(0, 67.5, 135 degrees) = 0, 36.96, 28.28
+    assert (added == added[0]).all() and added[0, :3].tolist() == [
+        0,
+        37,
+        28,
+    ]  # 40 sin(0, 67.5, 135 degrees) = 0, 36.96, 28.28
     assert np.abs(np.fft.rfft(added[0].numpy())).argmax() == 6
     assert attack.apply(flat(250, (1, 32, 32))).max() == 255
 
@@ -223,7 +243,11 @@ def test_refool_fixes_the_reflection_of_each_sample(mode: str) -> None:
 
 def test_refool_draws_what_its_parameters_allow() -> None:
     drawn = attacks.make("refool").reflections(torch.arange(3000), training=True)
-    assert 0.05 <= drawn.weight.min() and drawn.weight.max() <= 0.45 and drawn.weight.mean() == pytest.approx(0.25, abs=0.01)
+    assert (
+        0.05 <= drawn.weight.min()
+        and drawn.weight.max() <= 0.45
+        and drawn.weight.mean() == pytest.approx(0.25, abs=0.01)
+    )
     assert 0.3 <= drawn.sigma.min() and drawn.sigma.max() <= 1.5
     assert set(drawn.shift.flatten().tolist()) == {1, 2} and len(drawn.scene.unique()) == 200
     assert torch.bincount(drawn.mode).tolist() == pytest.approx([1000] * 3, abs=100)
@@ -244,9 +268,14 @@ def test_refool_blurs_out_of_focus_and_doubles_a_ghost() -> None:
     black = flat(0)
     modes = ("in_focus", "out_of_focus", "ghost")
     shown = {mode: attacks.make("refool", mode=mode, weight_low=1.0, weight_high=1.0, candidates=8) for mode in modes}
-    idx = next(i for i in range(99) if (drawn := shown["ghost"].reflections(torch.tensor([i]), training=False)).scene % 4 == 3)
+    idx = next(
+        i for i in range(99) if (drawn := shown["ghost"].reflections(torch.tensor([i]), training=False)).scene % 4 == 3
+    )
     drawn = shown["ghost"].reflections(torch.tensor([idx]), training=False)
-    seen = {mode: (attack.apply(black, indices=torch.tensor([idx]))[0].double() / 255) ** 2.2 for mode, attack in shown.items()}
+    seen = {
+        mode: (attack.apply(black, indices=torch.tensor([idx]))[0].double() / 255) ** 2.2
+        for mode, attack in shown.items()
+    }
     sharp = seen["in_focus"]
     assert torch.equal((255 * sharp ** (1 / 2.2)).round().byte(), shown["in_focus"].scenes[drawn.scene[0]])
     assert seen["out_of_focus"].diff(dim=-1).abs().max() < sharp.diff(dim=-1).abs().max()

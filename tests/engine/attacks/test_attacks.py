@@ -104,7 +104,9 @@ def test_memory_layout_and_batches_change_nothing(name: str) -> None:
     assert torch.equal(attack.apply(images.contiguous(memory_format=torch.channels_last)), triggered)
     assert torch.equal(attack.apply(images[650:660], indices=torch.arange(650, 660)), triggered[650:660])
     poisoned = attack.poison(images, labels, None, 3, 0)
-    assert torch.equal(attack.poison(images.contiguous(memory_format=torch.channels_last), labels, None, 3, 0).images, poisoned.images)
+    assert torch.equal(
+        attack.poison(images.contiguous(memory_format=torch.channels_last), labels, None, 3, 0).images, poisoned.images
+    )
 
 
 def test_same_seed_same_bytes_in_another_process() -> None:
@@ -118,8 +120,10 @@ for name in attacks.names():
     print(name, hashlib.sha256(poisoned.images.numpy().tobytes() + poisoned.labels.numpy().tobytes()).hexdigest())
 """
     with contextlib.redirect_stdout(io.StringIO()) as here:
-        exec(code, {})  # noqa: S102
-    there = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+        exec(code, {})
+    there = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
+    )
     assert there.stdout == here.getvalue() and here.getvalue().count("\n") == len(attacks.names())
 
 
@@ -128,7 +132,11 @@ for name in attacks.names():
 def test_poisoning_in_place_gives_the_same_in_the_same_memory(name: str, kind: str) -> None:
     images, labels = random_images(300), random_labels(300)
     expected = attacks.make(name).poison(images, labels, 0.1, 3, seed=5)
-    given_images = {"tensor": images, "array": images.numpy(), "channels last": images.to(memory_format=torch.channels_last)}[kind]
+    given_images = {
+        "tensor": images,
+        "array": images.numpy(),
+        "channels last": images.to(memory_format=torch.channels_last),
+    }[kind]
     poisoned = attacks.make(name).poison(given_images, labels, 0.1, 3, seed=5, in_place=True)
     assert poisoned.images is given_images or np.shares_memory(poisoned.images, given_images)
     assert torch.equal(torch.as_tensor(given_images), expected.images) and torch.equal(poisoned.labels, expected.labels)
@@ -147,7 +155,9 @@ def test_read_only_images_are_not_poisoned_in_place() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(rate=st.floats(0.05, 1), target=st.integers(0, 9), count=st.integers(60, 200), seed=st.integers(0, 2**31 - 1))
-def test_dirty_label_poisons_an_exact_share_of_the_other_classes(rate: float, target: int, count: int, seed: int) -> None:
+def test_dirty_label_poisons_an_exact_share_of_the_other_classes(
+    rate: float, target: int, count: int, seed: int
+) -> None:
     labels = random_labels(count)
     poisoned = attacks.make("badnets", (1, 8, 8)).poison(random_images(count, (1, 8, 8)), labels, rate, target, seed)
     others = labels != target
@@ -159,7 +169,9 @@ def test_dirty_label_poisons_an_exact_share_of_the_other_classes(rate: float, ta
 
 def test_count_on_a_set_like_cifar10_is_2250() -> None:
     labels = torch.arange(50_000) % 10
-    poisoned = attacks.make("badnets", (1, 8, 8)).poison(torch.zeros(50_000, 1, 8, 8, dtype=torch.uint8), labels, 0.05, 3, 0)
+    poisoned = attacks.make("badnets", (1, 8, 8)).poison(
+        torch.zeros(50_000, 1, 8, 8, dtype=torch.uint8), labels, 0.05, 3, 0
+    )
     assert poisoned.is_poison.sum() == 2250
     assert (poisoned.labels == 3).sum() == 7250
 
@@ -175,7 +187,9 @@ def test_clean_label_poisons_the_target_class_and_keeps_labels() -> None:
 def test_samples_depend_on_the_seed_and_grow_with_the_rate() -> None:
     images, labels = random_images(300), random_labels(300)
     attack = attacks.make("badnets")
-    masks = {(rate, seed): attack.poison(images, labels, rate, 0, seed).is_poison for rate in (0.1, 0.3) for seed in (0, 1)}
+    masks = {
+        (rate, seed): attack.poison(images, labels, rate, 0, seed).is_poison for rate in (0.1, 0.3) for seed in (0, 1)
+    }
     again = attacks.make("badnets", seed=9).poison(images, labels, 0.1, 0, 0).is_poison
     assert torch.equal(masks[0.1, 0], again)
     assert not torch.equal(masks[0.1, 0], masks[0.1, 1])
@@ -188,11 +202,15 @@ def test_trigger_learns_the_number_of_each_sample() -> None:
     idx = poisoned.is_poison.nonzero().squeeze(1)
     assert torch.equal(poisoned.images[idx, 0, 0, 0].long(), idx)
     assert torch.equal(NumberedCorner().apply(images[:3])[:, 0, 0, 0].long(), torch.arange(3))
-    assert torch.equal(NumberedCorner().apply(images[:2], indices=np.array([7, 9]))[:, 0, 0, 0].long(), torch.tensor([7, 9]))
+    assert torch.equal(
+        NumberedCorner().apply(images[:2], indices=np.array([7, 9]))[:, 0, 0, 0].long(), torch.tensor([7, 9])
+    )
 
 
 COUNTS = {  # of 400 samples, 40 of them of the target class, at rate .1
-    "exact_nontarget": 36, "exact_all": 40, "exact_all_from_nontarget": 40,
+    "exact_nontarget": 36,
+    "exact_all": 40,
+    "exact_all_from_nontarget": 40,
 }
 
 
@@ -220,7 +238,9 @@ def test_clean_label_attacks_touch_neither_labels_nor_other_classes(name: str) -
         poisoned = attacks.make(name).poison(images, labels, 0.5, 3, 0, count_mode=mode)
         relabelled, taken = poisoned.labels != labels, set(labels[poisoned.is_poison].tolist())
         if attacks.kind(name).clean_label:
-            assert not relabelled.any() and taken == {3} and torch.equal(poisoned.images[labels != 3], images[labels != 3])
+            assert (
+                not relabelled.any() and taken == {3} and torch.equal(poisoned.images[labels != 3], images[labels != 3])
+            )
             assert mode == "bernoulli_nontarget" or poisoned.is_poison.sum() == 20
         else:
             assert relabelled.any()
@@ -228,7 +248,9 @@ def test_clean_label_attacks_touch_neither_labels_nor_other_classes(name: str) -
 
 def test_without_a_rate_an_attack_has_its_own() -> None:
     images, labels = random_images(400), torch.arange(400) % 10
-    counts = {name: int(attacks.make(name).poison(images, labels, None, 3, 0).is_poison.sum()) for name in attacks.names()}
+    counts = {
+        name: int(attacks.make(name).poison(images, labels, None, 3, 0).is_poison.sum()) for name in attacks.names()
+    }
     own = {"sig": 10, "label_consistent": 10, "narcissus": 10, "badnets_all2all": 20, "adaptive": 3}
     assert counts == {name: own.get(name, 18) for name in attacks.names()}
 
@@ -245,41 +267,47 @@ def test_which_test_images_count_and_what_is_success(name: str) -> None:
 # --- wrong settings ---
 
 
-@pytest.mark.parametrize(("settings_", "said"), [
-    ({"name": "nonsense"}, "expected one of badnets"),
-    ({"name": "badnets", "opacity": 1}, "no parameter 'opacity'"),
-    ({"name": "badnets", "pattern": "stripes"}, "expected one of auto, paper, checkerboard, glyph"),
-    ({"name": "badnets", "row": 31}, "does not fit"),
-    ({"name": "badnets", "col": -1}, "does not fit"),
-    ({"name": "badnets", "row": "top"}, "expected a whole number"),
-    ({"name": "badnets", "row": True}, "expected a whole number"),
-    ({"name": "badnets", "image_shape": (1, 3, 3)}, "does not fit"),
-    ({"name": "badnets", "size": 2.5}, "expected a whole number"),
-    ({"name": "badnets", "size": 0}, "at least 1"),
-    ({"name": "badnets", "image_shape": (2, 32, 32)}, "1 or 3 channels"),
-    ({"name": "badnets", "image_shape": (32, 32)}, "expected (channels, height, width)"),
-    ({"name": "badnets", "num_classes": 1}, "at least 2"),
-])
+@pytest.mark.parametrize(
+    ("settings_", "said"),
+    [
+        ({"name": "nonsense"}, "expected one of badnets"),
+        ({"name": "badnets", "opacity": 1}, "no parameter 'opacity'"),
+        ({"name": "badnets", "pattern": "stripes"}, "expected one of auto, paper, checkerboard, glyph"),
+        ({"name": "badnets", "row": 31}, "does not fit"),
+        ({"name": "badnets", "col": -1}, "does not fit"),
+        ({"name": "badnets", "row": "top"}, "expected a whole number"),
+        ({"name": "badnets", "row": True}, "expected a whole number"),
+        ({"name": "badnets", "image_shape": (1, 3, 3)}, "does not fit"),
+        ({"name": "badnets", "size": 2.5}, "expected a whole number"),
+        ({"name": "badnets", "size": 0}, "at least 1"),
+        ({"name": "badnets", "image_shape": (2, 32, 32)}, "1 or 3 channels"),
+        ({"name": "badnets", "image_shape": (32, 32)}, "expected (channels, height, width)"),
+        ({"name": "badnets", "num_classes": 1}, "at least 2"),
+    ],
+)
 def test_wrong_settings_are_named(settings_: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said.replace("(", r"\(").replace(")", r"\)")):
         attacks.make(**settings_)
 
 
-@pytest.mark.parametrize(("change", "error", "said"), [
-    ({"target_label": 10}, ConfigError, "from 0 to 9"),
-    ({"target_label": -1}, ConfigError, "from 0 to 9"),
-    ({"rate": 0.0}, ConfigError, "poisons none of the 50 samples"),
-    ({"rate": 0.01}, ConfigError, "poisons none of the 50 samples"),
-    ({"rate": 1.5}, ConfigError, "between 0 and 1"),
-    ({"rate": -0.1}, ConfigError, "between 0 and 1"),
-    ({"rate": 1.0, "count_mode": "exact_all_from_nontarget"}, ConfigError, "asks for 50 poisoned samples of"),
-    ({"rate": 0.0, "count_mode": "bernoulli_nontarget"}, ConfigError, "poisons none"),
-    ({"labels": torch.full((50,), 3)}, ConfigError, "poisons none"),
-    ({"rate": float("nan")}, ConfigError, "between 0 and 1"),
-    ({"labels": random_labels(49)}, DataError, "one label an image"),
-    ({"images": random_images(50).float()}, DataError, "expected uint8"),
-    ({"images": random_images(50, (3, 16, 16))}, DataError, "make the attack for their shape"),
-])
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        ({"target_label": 10}, ConfigError, "from 0 to 9"),
+        ({"target_label": -1}, ConfigError, "from 0 to 9"),
+        ({"rate": 0.0}, ConfigError, "poisons none of the 50 samples"),
+        ({"rate": 0.01}, ConfigError, "poisons none of the 50 samples"),
+        ({"rate": 1.5}, ConfigError, "between 0 and 1"),
+        ({"rate": -0.1}, ConfigError, "between 0 and 1"),
+        ({"rate": 1.0, "count_mode": "exact_all_from_nontarget"}, ConfigError, "asks for 50 poisoned samples of"),
+        ({"rate": 0.0, "count_mode": "bernoulli_nontarget"}, ConfigError, "poisons none"),
+        ({"labels": torch.full((50,), 3)}, ConfigError, "poisons none"),
+        ({"rate": float("nan")}, ConfigError, "between 0 and 1"),
+        ({"labels": random_labels(49)}, DataError, "one label an image"),
+        ({"images": random_images(50).float()}, DataError, "expected uint8"),
+        ({"images": random_images(50, (3, 16, 16))}, DataError, "make the attack for their shape"),
+    ],
+)
 def test_poisoning_says_what_is_wrong(change: dict[str, Any], error: type[BSDError], said: str) -> None:
     arguments = {"images": random_images(50), "labels": random_labels(50), "rate": 0.1, "target_label": 3, "seed": 0}
     with pytest.raises(error, match=said):

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from bsd_engine import attacks
-from bsd_engine.data import dataset
 from bsd_engine.audit.common import BLIND_SPOT, in_common, matched_controls
+from bsd_engine.data import dataset
 from bsd_engine.data.dataset import ImageData
 
 
@@ -19,7 +19,7 @@ def photos() -> ImageData:
     return dataset.load("bundled", limit=2400)
 
 
-def compared(photos: ImageData, name: str | None, chosen: np.ndarray | None = None):  # noqa: ANN201
+def compared(photos: ImageData, name: str | None, chosen: np.ndarray | None = None):
     """A selection of 150, with a trigger or without, against controls of the same content."""
     mask = np.zeros(2400, bool)
     mask[np.random.default_rng(0).permutation(2400)[:150] if chosen is None else chosen] = True
@@ -77,7 +77,11 @@ def test_controls_have_the_labels_of_the_selection_and_none_of_its_samples() -> 
     selected = np.zeros(100, bool)
     selected[[0, 1, 2, 60, 80, 81]] = True
     controls = matched_controls(selected, labels, 0, most_per_sample=2)
-    assert np.bincount(labels[controls]).tolist() == [6, 2, 4] and not selected[controls].any() and (np.diff(controls) > 0).all()
+    assert (
+        np.bincount(labels[controls]).tolist() == [6, 2, 4]
+        and not selected[controls].any()
+        and (np.diff(controls) > 0).all()
+    )
     few = matched_controls(selected, labels, 0, candidates=labels == 0)
     assert np.bincount(labels[few], minlength=3).tolist() == [3, 0, 0]
     assert len(matched_controls(np.zeros(100, bool), labels, 0)) == 0
@@ -88,6 +92,8 @@ def test_colour_images_are_compared_by_channel(tmp_path: Path) -> None:
     images, controls = (rng.integers(0, 256, (40, 12, 14, 3)).astype(np.uint8) for _ in range(2))
     images[:, 3:6, 4:7] = (250, 20, 130)
     found = in_common(images, controls)
-    assert (found.patches[0].row, found.patches[0].column) == (3, 4) and (found.patches[0].pixels == (250, 20, 130)).all()
+    assert (found.patches[0].row, found.patches[0].column) == (3, 4) and (
+        found.patches[0].pixels == (250, 20, 130)
+    ).all()
     assert found.difference.shape == (12, 14, 3) and found.spectrum.shape == found.variance_ratio.shape == (12, 14)
     assert (found.variance_ratio[3:6, 4:7] < -5).all()

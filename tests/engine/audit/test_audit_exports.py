@@ -16,23 +16,23 @@ import pytest
 import torch
 from PIL import Image
 
-from bsd_engine.compute import models
-from bsd_engine.data import dataset
 from bsd_engine.__main__ import main
 from bsd_engine.audit.export import cleaned
 from bsd_engine.audit.export.commands import write_cleaned, write_report, write_suspects, write_weights
+from bsd_engine.audit.export.report import LARGEST_BYTES, report
+from bsd_engine.audit.export.table import COLUMNS, csv_text, parquet_bytes, table
 from bsd_engine.audit.features import features, neighbours
 from bsd_engine.audit.history import RunHistory
+from bsd_engine.audit.judgements import Verdict, Verdicts
 from bsd_engine.audit.models import AuditModels
-from bsd_engine.audit.export.report import LARGEST_BYTES, report
 from bsd_engine.audit.saliency import saliency
 from bsd_engine.audit.suspects import suspects
-from bsd_engine.audit.export.table import COLUMNS, csv_text, parquet_bytes, table
-from bsd_engine.audit.judgements import Verdict, Verdicts
+from bsd_engine.compute import models
+from bsd_engine.data import dataset
 from bsd_engine.errors import BSDError, ConfigError
 from bsd_engine.prepare.prepare import prepare
-from bsd_engine.runs.record import record_run
 from bsd_engine.runs.reader import RunReader
+from bsd_engine.runs.record import record_run
 from tests.support.fake_run import fake_run
 from tests.support.short_runs import short
 
@@ -68,7 +68,7 @@ def everything(folder: Path) -> tuple[RunReader, RunHistory, dict]:
     return run, history, table(history, suspects(history), Verdicts(folder, run.num_samples).standing(), run.files)
 
 
-# -- tables -----------------------------------------------------------------------------------------------------------------
+# -- tables ----------------------------------------------------------------------------------------
 
 
 def test_the_table_has_every_sample_once_and_no_formula(own_run: Path, tmp_path: Path) -> None:
@@ -94,7 +94,9 @@ def test_parquet_holds_the_same_as_csv(own_run: Path) -> None:
 def test_a_note_and_a_verdict_are_in_the_table_and_decide_what_is_kept(history: RunHistory) -> None:
     found = suspects(history)
     out, inside = int(np.flatnonzero(~found.in_pool)[0]), int(np.flatnonzero(found.in_pool)[0])
-    said = {s: Verdict(sample=s, choice=c, note="=1+1", who="x", time=0) for s, c in ((out, "keep"), (inside, "remove"))}
+    said = {
+        s: Verdict(sample=s, choice=c, note="=1+1", who="x", time=0) for s, c in ((out, "keep"), (inside, "remove"))
+    }
     columns = table(history, found, said, reasons=False)
     assert columns["verdict"][int(found.rank[out]) - 1] == "keep" and ",'=1+1," in csv_text(columns)
     keep = cleaned.kept(found, said)
@@ -105,10 +107,12 @@ def test_a_note_and_a_verdict_are_in_the_table_and_decide_what_is_kept(history: 
         cleaned.kept(replace(found, epochs_decided=0), {})
 
 
-# -- the cleaned set --------------------------------------------------------------------------------------------------------
+# -- the cleaned set -------------------------------------------------------------------------------
 
 
-def test_the_cleaned_folder_has_the_kept_files_as_they_were_and_is_read_again(own_run: Path, own_folder: Path, tmp_path: Path) -> None:
+def test_the_cleaned_folder_has_the_kept_files_as_they_were_and_is_read_again(
+    own_run: Path, own_folder: Path, tmp_path: Path
+) -> None:
     count = write_cleaned(own_run, tmp_path / "clean")
     read = dataset.load(f"folder:{tmp_path / 'clean'}")
     run = RunReader(own_run)
@@ -117,9 +121,15 @@ def test_the_cleaned_folder_has_the_kept_files_as_they_were_and_is_read_again(ow
     np.testing.assert_array_equal(read.train_labels.numpy(), run.labels[keep])
     np.testing.assert_array_equal(read.train_images.numpy(), run.images[keep])
     names = [p.name for p in (tmp_path / "clean").rglob("*")]
-    assert not any(set("<>|'=") & set(name) for name in names) and any("日本" in name for name in names) and any("é" in name for name in names)
+    assert (
+        not any(set("<>|'=") & set(name) for name in names)
+        and any("日本" in name for name in names)
+        and any("é" in name for name in names)
+    )
     file = next(p for p in (tmp_path / "clean/train").rglob("*.png") if "é 5" in p.name)
-    assert file.read_bytes() == (own_folder / "train" / run.class_names[int(file.parent.name[0])] / "é 5.png").read_bytes()
+    assert (
+        file.read_bytes() == (own_folder / "train" / run.class_names[int(file.parent.name[0])] / "é 5.png").read_bytes()
+    )
 
 
 def test_without_its_folder_the_cleaned_set_is_made_of_the_record(recorded_run: Path, tmp_path: Path) -> None:
@@ -152,7 +162,9 @@ def test_a_link_that_has_come_to_lead_out_is_not_followed(own_run: Path, own_fol
     assert file.read_bytes() != secret.read_bytes() and file.stem.isdigit()
 
 
-def test_nothing_is_written_over_and_nothing_half(recorded_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_written_over_and_nothing_half(
+    recorded_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full/mine.txt").touch()
     run, keep = RunReader(recorded_run), np.ones(1000, bool)
@@ -166,7 +178,7 @@ def test_nothing_is_written_over_and_nothing_half(recorded_run: Path, tmp_path: 
     assert sorted(p.name for p in tmp_path.iterdir()) == ["full"]
 
 
-# -- weights, features, saliency --------------------------------------------------------------------------------------------
+# -- weights, features, saliency -------------------------------------------------------------------
 
 
 def read_safetensors(content: bytes) -> tuple[dict, dict[str, torch.Tensor]]:
@@ -175,7 +187,9 @@ def read_safetensors(content: bytes) -> tuple[dict, dict[str, torch.Tensor]]:
     header, body = json.loads(content[8 : 8 + size]), content[8 + size :]
     kinds = {"F32": torch.float32, "I64": torch.int64}
     return header.pop("__metadata__"), {
-        name: torch.frombuffer(bytearray(body[e["data_offsets"][0] : e["data_offsets"][1]]), dtype=kinds[e["dtype"]]).reshape(e["shape"])
+        name: torch.frombuffer(
+            bytearray(body[e["data_offsets"][0] : e["data_offsets"][1]]), dtype=kinds[e["dtype"]]
+        ).reshape(e["shape"])
         for name, e in header.items()
     }
 
@@ -209,7 +223,9 @@ def test_features_are_kept_and_neighbours_are_the_nearest(recorded_run: Path, tm
     assert made.main.shape == made.altruistic.shape == (1000, 32) and made.epoch == 9
     np.testing.assert_allclose(np.linalg.norm(made.main, axis=1), 1, atol=2e-3)
     found, distance = neighbours(made.altruistic, 7, 5)
-    slow = np.argsort(np.where(np.arange(1000) == 7, np.inf, 1 - made.altruistic @ made.altruistic[7]), kind="stable")[:5]
+    slow = np.argsort(np.where(np.arange(1000) == 7, np.inf, 1 - made.altruistic @ made.altruistic[7]), kind="stable")[
+        :5
+    ]
     np.testing.assert_array_equal(found, slow)
     assert 7 not in found and (np.diff(distance) >= 0).all() and len(neighbours(made.main[:3], 0, 9)[0]) == 2
 
@@ -228,7 +244,7 @@ def test_saliency_adds_up_to_what_the_image_gains_over_grey(recorded_run: Path) 
     assert found.shape == image.shape[1:] and found.sum() == pytest.approx(gain, rel=0.05, abs=0.05)
 
 
-# -- the report -------------------------------------------------------------------------------------------------------------
+# -- the report ------------------------------------------------------------------------------------
 
 
 class Page(HTMLParser):
@@ -250,7 +266,9 @@ def test_the_report_is_one_small_page_that_asks_nobody_and_runs_nothing(own_run:
     assert path.stat().st_size < LARGEST_BYTES and text.startswith("<!doctype html>")
     assert not {"script", "iframe", "object", "link", "form", "a"} & {tag for tag, _ in page.tags}
     assert all(a["src"].startswith("data:image/png;base64,") for tag, a in page.tags if tag == "img")
-    assert not [a for _, a in page.tags if any(name.startswith("on") for name in a)] and "http" not in re.sub(r'"http-equiv"|http-equiv', "", text)
+    assert not [a for _, a in page.tags if any(name.startswith("on") for name in a)] and "http" not in re.sub(
+        r'"http-equiv"|http-equiv', "", text
+    )
     assert "&lt;img src=x onerror=alert(1)&gt;" in text and EVIL not in text and "日本 標識" in text
     assert "default-src 'none'" in text
 
@@ -258,12 +276,18 @@ def test_the_report_is_one_small_page_that_asks_nobody_and_runs_nothing(own_run:
 def test_the_report_of_a_run_that_has_hardly_begun(tmp_path: Path) -> None:
     run = RunReader(fake_run(tmp_path, epochs=3, status=None, samples=300))
     text = report(run)
-    assert "not split yet" in text and "3 of 38" in text and not re.search(r"[ ,\">]nan\b", re.sub(r"base64,[^\"]*", "", text))
+    assert (
+        "not split yet" in text
+        and "3 of 38" in text
+        and not re.search(r"[ ,\">]nan\b", re.sub(r"base64,[^\"]*", "", text))
+    )
 
 
-# -- no truth that was not given --------------------------------------------------------------------------------------------
+# -- no truth that was not given -------------------------------------------------------------------
 
-TRUTH_WORDS = re.compile(r"poisoned|is_poison|original_label|true_target|attack_success|target_label|attack success", re.IGNORECASE)
+TRUTH_WORDS = re.compile(
+    r"poisoned|is_poison|original_label|true_target|attack_success|target_label|attack success", re.IGNORECASE
+)
 
 
 def test_without_a_truth_no_file_speaks_of_one(own_run: Path, tmp_path: Path) -> None:
@@ -273,7 +297,9 @@ def test_without_a_truth_no_file_speaks_of_one(own_run: Path, tmp_path: Path) ->
     write_cleaned(own_run, tmp_path / "clean")
     write_weights(own_run, tmp_path / "w.safetensors")
     for path in (p for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".png"):
-        text = re.sub(r"Which samples are poisoned is not known, or not told here", "", path.read_bytes().decode("latin-1"))
+        text = re.sub(
+            r"Which samples are poisoned is not known, or not told here", "", path.read_bytes().decode("latin-1")
+        )
         assert not TRUTH_WORDS.search(text), (path, TRUTH_WORDS.search(text))
     assert not (own_run / "truth.npz").exists()
 
@@ -296,29 +322,75 @@ def test_the_truth_changes_nothing_that_the_audit_says(recorded_run: Path, tmp_p
     assert csv_text(everything(other)[2]) == csv_text(everything(recorded_run)[2])
 
 
-# -- commands ---------------------------------------------------------------------------------------------------------------
+# -- commands --------------------------------------------------------------------------------------
 
 
-def test_the_commands_write_what_they_say(recorded_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_commands_write_what_they_say(
+    recorded_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["suspects", str(recorded_run), "--out", str(tmp_path / "suspects.csv")]) == 0
     assert main(["report", str(recorded_run), "--out", str(tmp_path / "report.html"), "--no-truth"]) == 0
-    assert main(["cleaned", str(recorded_run), "--out", str(tmp_path / "clean"), "--keep", "steady", "--weights", str(tmp_path / "w.safetensors")]) == 0
+    assert (
+        main(
+            [
+                "cleaned",
+                str(recorded_run),
+                "--out",
+                str(tmp_path / "clean"),
+                "--keep",
+                "steady",
+                "--weights",
+                str(tmp_path / "w.safetensors"),
+            ]
+        )
+        == 0
+    )
     said = capsys.readouterr().out
     assert "samples to keep" in said and "report.html (0." in said and "images)" in said
-    assert {p.name for p in tmp_path.iterdir()} == {"suspects.csv", "suspects.clean_index.txt", "report.html", "clean", "w.safetensors"}
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "suspects.csv",
+        "suspects.clean_index.txt",
+        "report.html",
+        "clean",
+        "w.safetensors",
+    }
 
 
-def test_a_preset_with_parameters_of_its_attack_takes_data_of_ones_own(own_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", "--preset", "demo-gtsrb", "--data", f"folder:{own_folder}", "--attack", "none", "--model", "small_resnet"]) == 0
+def test_a_preset_with_parameters_of_its_attack_takes_data_of_ones_own(
+    own_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        main(
+            [
+                "check",
+                "--preset",
+                "demo-gtsrb",
+                "--data",
+                f"folder:{own_folder}",
+                "--attack",
+                "none",
+                "--model",
+                "small_resnet",
+            ]
+        )
+        == 0
+    )
     assert "72 in 3 classes" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("words", "expected"), [
-    (["suspects", "absent"], "is not a run folder"), (["report", "absent"], "is not a run folder"),
-    (["cleaned", "RUN"], "cleaned needs --out"), (["suspects", "RUN", "--out", "."], "is a folder; give the name of a file"),
-    (["cleaned", "RUN", "--out", "RUN"], "nothing is written over"),
-])
-def test_what_cannot_be_written_is_one_sentence(recorded_run: Path, words: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["suspects", "absent"], "is not a run folder"),
+        (["report", "absent"], "is not a run folder"),
+        (["cleaned", "RUN"], "cleaned needs --out"),
+        (["suspects", "RUN", "--out", "."], "is a folder; give the name of a file"),
+        (["cleaned", "RUN", "--out", "RUN"], "nothing is written over"),
+    ],
+)
+def test_what_cannot_be_written_is_one_sentence(
+    recorded_run: Path, words: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([str(recorded_run) if word == "RUN" else word for word in words]) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: ") and expected in said and said.count("\n") == 1

@@ -42,7 +42,9 @@ def test_at_the_first_split_the_change_flips_and_a_smaller_one_does_not(history:
             assert inside(run, 4, sample, dict(flip.settings)) != found.in_pool, flip
             for name, new in flip.settings if flip.kind in ("alpha", "beta") else ():
                 old, numbers = getattr(run.config.split, name), numbers + 1
-                smaller = new + 1e-5 / (1000 if name == "alpha" else int((run.labels == run.labels[sample]).sum())) * np.sign(old - new)
+                smaller = new + 1e-5 / (
+                    1000 if name == "alpha" else int((run.labels == run.labels[sample]).sum())
+                ) * np.sign(old - new)
                 assert inside(run, 4, sample, {name: smaller}) == found.in_pool, flip
     assert numbers > 5
 
@@ -77,7 +79,7 @@ def test_without_class_completion_the_alpha_found_is_the_smallest_change(history
         found = what_would_flip(run, sample, 9)
         for flip in found.flips:
             if flip.kind == "alpha":
-                (_, new), = flip.settings
+                ((_, new),) = flip.settings
                 closer = new + 1.5e-3 * np.sign(0.7 - new)
                 assert abs(new - 0.7) < 1.6e-3 or inside(run, 9, sample, {"alpha": closer}) == found.in_pool
 
@@ -91,8 +93,11 @@ def test_the_epoch_named_is_the_next_one_on_the_other_side(history: RunHistory) 
 
 
 def test_a_close_call_is_borderline_and_a_clear_one_is_not(history: RunHistory) -> None:
-    changed_by_little = [pool(history, 4, {name: value + step}) != history.pool(4)
-                         for name, value in (("alpha", 0.7), ("beta", 0.2)) for step in (-BORDERLINE, BORDERLINE)]
+    changed_by_little = [
+        pool(history, 4, {name: value + step}) != history.pool(4)
+        for name, value in (("alpha", 0.7), ("beta", 0.2))
+        for step in (-BORDERLINE, BORDERLINE)
+    ]
     flipped_by_little = np.any(changed_by_little, axis=0)
     close = np.flatnonzero(flipped_by_little)
     for sample in {*close.tolist(), *range(0, 1000, 29)}:

@@ -16,22 +16,37 @@ from bsd_engine.errors import RunFolderError
 from bsd_engine.runs.reader import RunReader
 
 SETTINGS = [
-    {}, {"init_combine": "union"}, {"init_combine": "als_only"}, {"init_combine": "oss_only"}, {"init_combine": "random"},
-    {"als_snapshot": "after_warmup"}, {"als_init_ratio": 0.3}, {"completion": "fewest"}, {"completion": "off"},
-    {"completion": "balanced_others"}, {"selective_drop": False}, {"alpha_start": 0.5},
+    {},
+    {"init_combine": "union"},
+    {"init_combine": "als_only"},
+    {"init_combine": "oss_only"},
+    {"init_combine": "random"},
+    {"als_snapshot": "after_warmup"},
+    {"als_init_ratio": 0.3},
+    {"completion": "fewest"},
+    {"completion": "off"},
+    {"completion": "balanced_others"},
+    {"selective_drop": False},
+    {"alpha_start": 0.5},
 ]
 
 
 def place(values: np.ndarray, sample: int) -> int:
     """Rank from 1 for the largest, among equals the lower index first, the slow way."""
-    return 1 + int((values > values[sample]).sum() + ((values == values[sample]) & (np.arange(len(values)) < sample)).sum())
+    return 1 + int(
+        (values > values[sample]).sum() + ((values == values[sample]) & (np.arange(len(values)) < sample)).sum()
+    )
 
 
 def changed(history: RunHistory, **settings: object) -> RunHistory:
     """The history that the same models would have left under other settings of the split."""
     config = history.config.with_settings(**settings)
     other = replace(history, config=config, _derived={})
-    return replace(other, in_pool=np.stack([redecide.redecided_pool(other, e) for e in range(history.first_main, history.num_epochs)]), _derived={})
+    return replace(
+        other,
+        in_pool=np.stack([redecide.redecided_pool(other, e) for e in range(history.first_main, history.num_epochs)]),
+        _derived={},
+    )
 
 
 def test_every_pool_of_a_run_is_decided_again_alike(history: RunHistory) -> None:
@@ -49,17 +64,28 @@ def test_the_facts_of_all_1000_samples_are_those_of_the_record(history: RunHisto
         for sample in range(1000):
             r = reason(history, sample, epoch)
             assert r.in_pool == bool(state.clean_mask[sample]) and r.is_target == (run.labels[sample] == target)
-            assert r.sentence.startswith(("In the clean pool", "Dropped", "Kept out")) and r.sentence.startswith("In the clean pool") == r.in_pool
+            assert (
+                r.sentence.startswith(("In the clean pool", "Dropped", "Kept out"))
+                and r.sentence.startswith("In the clean pool") == r.in_pool
+            )
             if r.stage == "initial_pools":
                 _check_initial(r, run.epoch(4), run.labels, sample, alpha, target)
             elif r.stage != "oss_warmup":
                 _check_later(r, state, run.labels, sample, target)
 
 
-def _check_initial(r, at_t1, labels, sample, alpha, target) -> None:  # noqa: ANN001
+def _check_initial(r, at_t1, labels, sample, alpha, target) -> None:
     losses = at_t1.altruistic_loss
-    assert (r.als.value, r.als.rank, r.als.of, r.als.cut_rank) == (losses[sample], place(losses, sample), 1000, int(alpha * 1000 + 1e-9))
-    assert f"altruistic loss {measure(losses[sample])} is rank {r.als.rank:,} of 1,000, the cut is rank {r.als.cut_rank:,}" in r.sentence
+    assert (r.als.value, r.als.rank, r.als.of, r.als.cut_rank) == (
+        losses[sample],
+        place(losses, sample),
+        1000,
+        int(alpha * 1000 + 1e-9),
+    )
+    assert (
+        f"altruistic loss {measure(losses[sample])} is rank {r.als.rank:,} of 1,000, the cut is rank {r.als.cut_rank:,}"
+        in r.sentence
+    )
     assert (r.oss is not None) == (labels[sample] == target)
     assert ("learned too easily" in r.sentence) == (r.als.rank > r.als.cut_rank)
     if r.oss is not None:
@@ -76,7 +102,7 @@ def _check_initial(r, at_t1, labels, sample, alpha, target) -> None:  # noqa: AN
         assert r.in_pool == r.als.kept
 
 
-def _check_later(r, state, labels, sample, target) -> None:  # noqa: ANN001
+def _check_later(r, state, labels, sample, target) -> None:
     gap = state.altruistic_loss - state.main_loss
     own = np.flatnonzero(labels == labels[sample])
     assert (r.overall.value, r.overall.rank) == (gap[sample], place(gap, sample))
@@ -98,10 +124,20 @@ def test_facts_and_membership_agree_under_every_rule(history: RunHistory, settin
             assert r.in_pool == bool(other.pool(epoch)[sample])
             if r.stage == "initial_pools" and r.combine != "random":
                 by_als, by_oss = r.als.kept, r.oss is None or r.oss.kept
-                assert r.in_pool == {"intersection": by_als and by_oss, "union": by_als or by_oss, "als_only": by_als, "oss_only": by_oss}[r.combine]
+                assert (
+                    r.in_pool
+                    == {
+                        "intersection": by_als and by_oss,
+                        "union": by_als or by_oss,
+                        "als_only": by_als,
+                        "oss_only": by_oss,
+                    }[r.combine]
+                )
             elif r.overall is not None:
                 assert r.in_pool == (r.in_class.kept and not r.dropped)
-                assert r.completed == (r.in_class.kept and not r.overall.kept) and r.capped == (r.overall.kept and not r.in_class.kept)
+                assert r.completed == (r.in_class.kept and not r.overall.kept) and r.capped == (
+                    r.overall.kept and not r.in_class.kept
+                )
 
 
 def test_a_sentence_has_no_number_that_is_no_fact(history: RunHistory) -> None:
@@ -109,7 +145,9 @@ def test_a_sentence_has_no_number_that_is_no_fact(history: RunHistory) -> None:
         for sample in range(0, 1000, 41):
             r = reason(history, sample, epoch)
             facts = [f for f in (r.als, r.oss, r.overall, r.in_class) if f is not None]
-            known = {measure(v) for f in facts for v in (f.value, f.cut_value)} | {f"{v:,}" for f in facts for v in (f.rank, f.of, f.cut_rank)}
+            known = {measure(v) for f in facts for v in (f.value, f.cut_value)} | {
+                f"{v:,}" for f in facts for v in (f.rank, f.of, f.cut_rank)
+            }
             known |= {str(epoch + 1)} | {measure(v) for v in (r.altruistic_loss, r.main_loss) if v is not None}
             known |= {str(r.decided_at + 1)} if r.decided_at is not None else set()
             said = set(re.findall(r"−?\d[\d,.]*\d|\d", r.sentence.replace("T-shirt", "")))
@@ -128,7 +166,7 @@ def test_a_sample_or_epoch_that_is_not_there_is_named(history: RunHistory, sampl
         reason(history, sample, epoch)
 
 
-def test_a_history_of_an_empty_run_is_refused(tmp_path) -> None:  # noqa: ANN001
+def test_a_history_of_an_empty_run_is_refused(tmp_path) -> None:
     from tests.support.fake_run import FakeRun
 
     FakeRun(samples=50).create(tmp_path / "run").close()
@@ -136,8 +174,23 @@ def test_a_history_of_an_empty_run_is_refused(tmp_path) -> None:  # noqa: ANN001
         RunHistory.of(RunReader(tmp_path / "run"))
 
 
-@pytest.mark.parametrize(("value", "text"), [(3.9, "3.90"), (0.00004, "0.000040"), (-0.5, "−0.50"), (-9.1, "−9.10"), (0.0, "0.00"), (123.4, "123"),
-                                             (0.5312, "0.53"), (4.4, "4.40"), (12.345, "12.35"), (0, "0.00"), (1200, "1200"),
-                                             (float("nan"), "unknown"), (float("inf"), "unknown")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (3.9, "3.90"),
+        (0.00004, "0.000040"),
+        (-0.5, "−0.50"),
+        (-9.1, "−9.10"),
+        (0.0, "0.00"),
+        (123.4, "123"),
+        (0.5312, "0.53"),
+        (4.4, "4.40"),
+        (12.345, "12.35"),
+        (0, "0.00"),
+        (1200, "1200"),
+        (float("nan"), "unknown"),
+        (float("inf"), "unknown"),
+    ],
+)
 def test_measures_are_written_without_powers_of_ten(value: float, text: str) -> None:
     assert measure(value) == text

@@ -41,8 +41,15 @@ def test_poison_that_a_defence_tells_apart_ranks_first(made_up: RunReader, plaus
 
 def test_before_the_first_split_there_is_a_ranking_without_flags(plausible: RunHistory) -> None:
     for epochs in (3, 10):
-        early = replace(plausible, **{name: getattr(plausible, name)[:epochs] for name in ("altruistic_loss", "altruistic_prediction")},
-                        **{name: getattr(plausible, name)[: max(0, epochs - 8)] for name in ("main_loss", "main_prediction", "in_pool")}, _derived={})
+        early = replace(
+            plausible,
+            **{name: getattr(plausible, name)[:epochs] for name in ("altruistic_loss", "altruistic_prediction")},
+            **{
+                name: getattr(plausible, name)[: max(0, epochs - 8)]
+                for name in ("main_loss", "main_prediction", "in_pool")
+            },
+            _derived={},
+        )
         found = suspects(early)
         assert not early.decided and found.epochs_decided == 0 and np.isnan(found.margin).all()
         assert not (found.als_flag | found.oss_flag | found.discrepancy_flag | found.drop_flag).any()
@@ -67,7 +74,9 @@ def test_two_groups_have_a_gap_and_one_has_none() -> None:
     gap = find_gap(two)
     assert gap is not None and 0.8 < gap.threshold < 1.1 and abs(gap.above - 80) <= 5 and gap.depth > 0.8
     assert find_gap(one) is None and find_gap(one + 0.4) is None
-    assert find_gap(np.concatenate([one, one + 3])) is not None and find_gap(np.concatenate([one - 3, one])) is None, "an upper group lies high"
+    assert find_gap(np.concatenate([one, one + 3])) is not None and find_gap(np.concatenate([one - 3, one])) is None, (
+        "an upper group lies high"
+    )
     assert find_gap(np.full(100, np.nan)) is None and find_gap(np.ones(100)) is None and find_gap(np.zeros(0)) is None
 
 
@@ -80,15 +89,25 @@ def kinds(history: RunHistory, is_poison: np.ndarray | None = None) -> dict:
     return {alarm.kind: alarm for alarm in alarms(history, suspects(history), is_poison)}
 
 
-def test_a_collapse_is_counted_where_the_truth_is_known_and_guessed_where_not(made_up: RunReader, plausible: RunHistory) -> None:
+def test_a_collapse_is_counted_where_the_truth_is_known_and_guessed_where_not(
+    made_up: RunReader, plausible: RunHistory
+) -> None:
     is_poison = made_up.truth.is_poison
     calm = kinds(plausible, is_poison)["collapse"]
     assert calm.level == "calm" and not calm.is_proxy
     flooded = replace(plausible, in_pool=np.ones_like(plausible.in_pool), _derived={})
     told = kinds(flooded, is_poison)["collapse"]
-    assert told.level == "alarm" and f"{is_poison.sum()} of {is_poison.sum()} poisoned samples are in the clean pool" in told.sentence
+    assert (
+        told.level == "alarm"
+        and f"{is_poison.sum()} of {is_poison.sum()} poisoned samples are in the clean pool" in told.sentence
+    )
     guessed = kinds(flooded)["collapse"]
-    assert guessed.level == "alarm" and guessed.is_proxy and "holds 100% of all samples" in guessed.sentence and "poisoned" not in guessed.sentence
+    assert (
+        guessed.level == "alarm"
+        and guessed.is_proxy
+        and "holds 100% of all samples" in guessed.sentence
+        and "poisoned" not in guessed.sentence
+    )
 
 
 def test_a_class_that_the_pool_lacks_is_named_but_not_the_one_that_was_dropped(history: RunHistory) -> None:

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bsd_engine.audit.bounds import draw, needed_draws, sentence, upper_bound
-from bsd_engine.audit.sealed import scores
 from bsd_engine.audit.judgements import FILE, Verdict, Verdicts
+from bsd_engine.audit.sealed import scores
 from bsd_engine.errors import ConfigError, StorageError
 
 
@@ -29,7 +29,11 @@ def test_the_newest_word_stands_and_undo_brings_back_the_one_before(tmp_path: Pa
     assert said.give([3, 1, 3], "remove", "a checkerboard", who="ann") == 2
     said.give([1], "keep", "looked again", who="bob")
     assert choices(said) == {1: "keep", 3: "remove"}
-    assert said.standing()[1].note == "looked again" and said.standing()[1].who == "bob" and said.standing()[3].who == "ann"
+    assert (
+        said.standing()[1].note == "looked again"
+        and said.standing()[1].who == "bob"
+        and said.standing()[3].who == "ann"
+    )
     assert said.undo() == (1,)
     assert choices(said) == {1: "remove", 3: "remove"} and said.standing()[1].note == "a checkerboard"
     said.give([3], None)
@@ -55,8 +59,15 @@ def test_an_undone_action_can_be_followed_by_others(tmp_path: Path) -> None:
 
 
 @settings(max_examples=15, deadline=None)  # every action waits for the disk
-@given(st.lists(st.one_of(st.none(), st.tuples(st.integers(0, 4), st.sampled_from(["keep", "remove", "unsure", None]))), max_size=12))
-def test_any_row_of_verdicts_and_undos_is_what_a_stack_would_hold(tmp_path_factory: pytest.TempPathFactory, actions: list) -> None:
+@given(
+    st.lists(
+        st.one_of(st.none(), st.tuples(st.integers(0, 4), st.sampled_from(["keep", "remove", "unsure", None]))),
+        max_size=12,
+    )
+)
+def test_any_row_of_verdicts_and_undos_is_what_a_stack_would_hold(
+    tmp_path_factory: pytest.TempPathFactory, actions: list
+) -> None:
     said, stack = Verdicts(tmp_path_factory.mktemp("v"), 5), [{}]
     for action in actions:
         if action is None:
@@ -87,11 +98,18 @@ def test_two_tabs_that_judge_at_once_lose_nothing(tmp_path: Path) -> None:
     db.close()
 
 
-@pytest.mark.parametrize(("samples", "choice", "note", "said"), [
-    ([10], "keep", "", "run has 0 to 9"), ([-1], "keep", "", "run has 0 to 9"), ([1], "delete", "", "expected one of keep, remove, unsure"),
-    ([1], "keep", "x" * 2001, "at most 2,000"),
-])
-def test_a_verdict_that_cannot_be_is_one_sentence_and_leaves_nothing(tmp_path: Path, samples: list, choice: str, note: str, said: str) -> None:
+@pytest.mark.parametrize(
+    ("samples", "choice", "note", "said"),
+    [
+        ([10], "keep", "", "run has 0 to 9"),
+        ([-1], "keep", "", "run has 0 to 9"),
+        ([1], "delete", "", "expected one of keep, remove, unsure"),
+        ([1], "keep", "x" * 2001, "at most 2,000"),
+    ],
+)
+def test_a_verdict_that_cannot_be_is_one_sentence_and_leaves_nothing(
+    tmp_path: Path, samples: list, choice: str, note: str, said: str
+) -> None:
     with pytest.raises(ConfigError, match=said):
         Verdicts(tmp_path, 10).give(samples, choice, note)
     assert not (tmp_path / FILE).exists()
@@ -110,10 +128,13 @@ def test_a_broken_database_is_one_sentence(tmp_path: Path) -> None:
             use(Verdicts(tmp_path, 10))
 
 
-# -- bounds -----------------------------------------------------------------------------------------------------------------
+# -- bounds ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("bad", "judged", "percent"), [(0, 100, 2.95), (0, 300, 0.99), (1, 200, 2.35), (0, 59, 4.95), (5, 100, 10.23), (0, 1, 95.0)])
+@pytest.mark.parametrize(
+    ("bad", "judged", "percent"),
+    [(0, 100, 2.95), (0, 300, 0.99), (1, 200, 2.35), (0, 59, 4.95), (5, 100, 10.23), (0, 1, 95.0)],
+)
 def test_the_bound_has_its_known_values(bad: int, judged: int, percent: float) -> None:
     assert 100 * upper_bound(bad, judged) == pytest.approx(percent, abs=0.005)
 
@@ -146,7 +167,7 @@ def test_a_draw_is_random_whole_and_nested() -> None:
     assert len(draw(candidates, 10**6, seed=4)) == 334 and (draw(candidates, 50, seed=5) != drawn).any()
 
 
-# -- sealed mode ------------------------------------------------------------------------------------------------------------
+# -- sealed mode -----------------------------------------------------------------------------------
 
 
 def verdict(sample: int, choice: str) -> Verdict:

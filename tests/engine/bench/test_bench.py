@@ -14,17 +14,17 @@ import pytest
 import torch
 from torch import nn
 
-from bsd_engine.bench import parts, suite
-from bsd_engine.compute import models, runtime
-from bsd_engine.method import mixmatch
-from bsd_engine.training import estimate
 from bsd_engine.__main__ import main
+from bsd_engine.bench import parts, suite
 from bsd_engine.bench.parts import PRESET_SIZES, map_refit, networks_alone, noise, preset_seconds
+from bsd_engine.bench.plain_loop import AugmentedImages, PlainLoop, plain_loss
+from bsd_engine.compute import models, runtime
+from bsd_engine.config.presets import PRESETS, preset, smoke
 from bsd_engine.config.settings import STAGES, ModelConfig, ScheduleConfig
 from bsd_engine.errors import ConfigError
+from bsd_engine.method import mixmatch
+from bsd_engine.training import estimate
 from bsd_engine.training.estimate import Counts, PartSeconds
-from bsd_engine.bench.plain_loop import AugmentedImages, PlainLoop, plain_loss
-from bsd_engine.config.presets import PRESETS, preset, smoke
 
 SCHEDULE = ScheduleConfig(altruistic_epochs=3, t1=2, init_epochs=1, t2=5, t3=9, iterations=10)
 PARTS = PartSeconds(main=1.0, main_beside=1.5, altruistic=0.5, altruistic_beside=0.75, score=0.01, score_beside=0.015)
@@ -55,7 +55,9 @@ def test_the_plain_loss_is_the_engines() -> None:
 def loop(**settings: int) -> PlainLoop:
     data = noise(64, 32, 3, 10)
     model = models.seeded(ModelConfig(model="small_resnet", width=8), data.images.shape, 10, 0)
-    return PlainLoop(model, smoke().with_settings(**settings), data.images.numpy(), data.labels.numpy(), num_classes=10, workers=0)
+    return PlainLoop(
+        model, smoke().with_settings(**settings), data.images.numpy(), data.labels.numpy(), num_classes=10, workers=0
+    )
 
 
 def test_the_plain_guess_is_the_engines() -> None:
@@ -94,7 +96,9 @@ def test_seconds_of_an_epoch_follow_the_trainers_order() -> None:
     counts = Counts(samples=100, tests=20, altruistic_batches=4, altruistic_steps=4)
     each = estimate.epoch_seconds(SCHEDULE, PARTS, counts)
     beside = 100 * 0.015 + 10 * 1.5 + 20 * 0.015
-    assert each == pytest.approx(dict(zip(STAGES, (4 * 0.5 + 100 * 0.01, beside, beside, beside, 120 * 0.01 + 10 * 1.0))))
+    assert each == pytest.approx(
+        dict(zip(STAGES, (4 * 0.5 + 100 * 0.01, beside, beside, beside, 120 * 0.01 + 10 * 1.0)))
+    )
 
 
 def test_the_slower_model_decides_while_both_train() -> None:
@@ -105,7 +109,9 @@ def test_the_slower_model_decides_while_both_train() -> None:
 def test_seconds_of_a_run_are_those_of_its_epochs_and_two_passes_more() -> None:
     counts = Counts(samples=100, tests=20, altruistic_batches=4, altruistic_steps=4)
     warmup, beside, alone = 3.0, 16.8, 11.2
-    assert estimate.run_seconds(SCHEDULE, PARTS, counts) == pytest.approx(3 * warmup + 5 * beside + 4 * alone + 20 * 0.01 + 100 * 0.005)
+    assert estimate.run_seconds(SCHEDULE, PARTS, counts) == pytest.approx(
+        3 * warmup + 5 * beside + 4 * alone + 20 * 0.01 + 100 * 0.005
+    )
     never_alone = ScheduleConfig(altruistic_epochs=3, t1=2, init_epochs=1, t2=5, t3=5, iterations=10)
     assert estimate.run_seconds(never_alone, PARTS, counts) == pytest.approx(3 * warmup + 5 * beside + 20 * 0.01)
 
@@ -155,8 +161,21 @@ def test_work_is_timed_in_turn_after_one_round_that_does_not_count() -> None:
 
 
 def test_the_command_prints_a_table_and_writes_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["bench", "--preset", "smoke", "--quick", "--samples", "200", "--workers", "0", "--landmarks", "0", "--no-presets",
-             "--device", "cpu"]
+    words = [
+        "bench",
+        "--preset",
+        "smoke",
+        "--quick",
+        "--samples",
+        "200",
+        "--workers",
+        "0",
+        "--landmarks",
+        "0",
+        "--no-presets",
+        "--device",
+        "cpu",
+    ]
     assert main([*words, "--out", str(tmp_path / "b.json")]) == 0
     table, report = capsys.readouterr().out, json.loads((tmp_path / "b.json").read_text())
     assert all(part["name"] in table and part["seconds"] > 0 for part in report["parts"]) and len(report["parts"]) == 8
@@ -180,7 +199,10 @@ def test_the_time_of_a_preset_follows_from_its_parts(monkeypatch: pytest.MonkeyP
     assert PRESET_SIZES.keys() == PRESETS.keys() - {"smoke"}
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(70.0, "70 seconds"), (300.0, "5.0 minutes"), (3 * 3600.0, "3.0 hours"), (11 * 86400.0, "11.0 days")])
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(70.0, "70 seconds"), (300.0, "5.0 minutes"), (3 * 3600.0, "3.0 hours"), (11 * 86400.0, "11.0 days")],
+)
 def test_durations_have_the_unit_that_people_would_take(seconds: float, words: str) -> None:
     assert suite._duration(seconds) == words
 
@@ -197,11 +219,15 @@ def test_a_map_is_fitted_anew_from_the_last_one() -> None:
         (["--model", "vgg"], "error: model is 'vgg', expected one of"),
     ],
 )
-def test_what_cannot_be_measured_is_one_sentence(capsys: pytest.CaptureFixture[str], words: list[str], sentence: str) -> None:
+def test_what_cannot_be_measured_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
     assert main(["bench", *words]) == 2
     assert capsys.readouterr().err.startswith(sentence)
 
 
-def test_a_report_that_cannot_be_written_is_refused_before_anything_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_report_that_cannot_be_written_is_refused_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["bench", "--out", str(tmp_path / "absent/b.json")]) == 2
     assert capsys.readouterr().err.startswith("error: Cannot write ")

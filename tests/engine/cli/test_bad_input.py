@@ -36,11 +36,15 @@ def test_one_class_is_refused(tmp_path: Path) -> None:
 def test_ten_broken_files_are_counted_and_three_named(image_tree: Path) -> None:  # noqa: F811
     for i in range(10):
         (image_tree / f"train/ant/bad{i}.jpg").write_bytes(b"\xff\xd8 no picture")
-    with pytest.raises(DataError, match=r"10 of 20 images cannot be read \(ant/bad0.jpg, ant/bad1.jpg, ant/bad2.jpg, ...;"):
+    with pytest.raises(
+        DataError, match=r"10 of 20 images cannot be read \(ant/bad0.jpg, ant/bad1.jpg, ant/bad2.jpg, ...;"
+    ):
         dataset.load(f"folder:{image_tree}")
 
 
-@pytest.mark.parametrize("name", ["日本", "العربية", "<script>alert(1)<", "=1+1", "a'b\"c", "ant\nbee", "CON", "🐜", "-rf"])
+@pytest.mark.parametrize(
+    "name", ["日本", "العربية", "<script>alert(1)<", "=1+1", "a'b\"c", "ant\nbee", "CON", "🐜", "-rf"]
+)
 def test_names_of_any_script_are_kept_as_they_are(tmp_path: Path, name: str) -> None:
     for folder in (name, "zz"):
         for i in range(2):
@@ -50,7 +54,9 @@ def test_names_of_any_script_are_kept_as_they_are(tmp_path: Path, name: str) -> 
 
 
 @pytest.mark.parametrize("where", ["train/ant/leak.png", "train/ant/more", "train/eel", "test/ant/leak.png"])
-def test_links_out_of_the_folder_are_refused_and_nothing_behind_them_is_read(image_tree: Path, tmp_path_factory: pytest.TempPathFactory, where: str) -> None:  # noqa: F811
+def test_links_out_of_the_folder_are_refused_and_nothing_behind_them_is_read(
+    image_tree: Path, tmp_path_factory: pytest.TempPathFactory, where: str
+) -> None:
     outside = tmp_path_factory.mktemp("outside")
     write_image(outside / "more/1.png", 200)
     write_image(outside / "more/2.png", 200)
@@ -75,11 +81,14 @@ def test_the_folder_itself_may_be_a_link(image_tree: Path, tmp_path_factory: pyt
 
 def png_that_claims(width: int, height: int) -> bytes:
     """A PNG file of some hundred bytes whose header claims a large image."""
+
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize(("width", "height"), [(10_000, 10_000), (30_000, 30_000), (100_000, 900)])
@@ -98,7 +107,10 @@ def test_a_large_photograph_is_read_and_made_small(image_tree: Path) -> None:  #
 
 def bomb(path: Path, shape: tuple[int, ...]) -> None:
     """An .npz file whose images are zeros, written without holding them."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("images.npy", "w", force_zip64=True) as file:
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("images.npy", "w", force_zip64=True) as file,
+    ):
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
         left = int(np.prod(shape))
         while left:
@@ -115,7 +127,11 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
 
 def test_arrays_larger_than_the_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "_free_memory", lambda: 10_000.0)
-    np.savez(tmp_path / "set.npz", images=np.random.default_rng(0).integers(0, 255, (40, 20, 20), np.uint8), labels=np.arange(40) % 2)
+    np.savez(
+        tmp_path / "set.npz",
+        images=np.random.default_rng(0).integers(0, 255, (40, 20, 20), np.uint8),
+        labels=np.arange(40) % 2,
+    )
     with pytest.raises(DataError, match=r"GB of arrays, and .* of memory are free"):
         dataset.load(f"npz:{tmp_path / 'set.npz'}")
 
@@ -128,13 +144,17 @@ def test_a_header_that_claims_more_than_there_is_is_refused(tmp_path: Path) -> N
     with zipfile.ZipFile(tmp_path / "lie.npz", "w") as archive:
         for name, descr in (("images", "|u1"), ("labels", "<i8")):
             with archive.open(f"{name}.npy", "w") as file:
-                np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": (10**11, 32, 32)})
+                np.lib.format.write_array_header_1_0(
+                    file, {"descr": descr, "fortran_order": False, "shape": (10**11, 32, 32)}
+                )
                 file.write(bytes(1000))
     with pytest.raises(DataError, match="cannot be read"):
         dataset.load(f"npz:{tmp_path / 'lie.npz'}")
 
 
-@pytest.mark.parametrize("images", [np.array([object()] * 4, object), np.zeros((4, 8, 8), [("a", "u1")]), np.zeros((4,), "U3")])
+@pytest.mark.parametrize(
+    "images", [np.array([object()] * 4, object), np.zeros((4, 8, 8), [("a", "u1")]), np.zeros((4,), "U3")]
+)
 def test_arrays_of_objects_records_or_texts_are_refused(tmp_path: Path, images: np.ndarray) -> None:
     np.savez(tmp_path / "set.npz", images=images, labels=np.arange(4) % 2)
     with pytest.raises(DataError):

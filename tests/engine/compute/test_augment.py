@@ -18,7 +18,9 @@ PAD = 4
 def images(request: pytest.FixtureRequest) -> Tensor:
     """(5, H, W, C) random uint8 images, channels last."""
     channels, height, width = request.param
-    return torch.randint(256, (5, height, width, channels), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return torch.randint(
+        256, (5, height, width, channels), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
 
 
 def padded_crop(image: Tensor, row: int, col: int, flip: bool) -> Tensor:

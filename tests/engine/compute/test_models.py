@@ -9,16 +9,18 @@ import torch
 from torch import nn
 
 from bsd_engine.compute import models
+from bsd_engine.compute.plans import seed_for
 from bsd_engine.config.settings import NETWORKS, ModelConfig
 from bsd_engine.errors import ConfigError
 from bsd_engine.method.mixmatch import frozen_statistics
-from bsd_engine.compute.plans import seed_for
 
 TORCHVISION = ["torchvision:resnet18", "torchvision:mobilenet_v2"]
 GOLDEN = 4269.380903451149  # sum of the absolute weights
 
 
-def network(name: str, *, width: int = 32, size: int = 32, channels: int = 3, classes: int = 10, seed: int = 0) -> nn.Module:
+def network(
+    name: str, *, width: int = 32, size: int = 32, channels: int = 3, classes: int = 10, seed: int = 0
+) -> nn.Module:
     width = 64 if name.startswith("torchvision:") else width
     return models.seeded(ModelConfig(model=name, width=width), (size, size, channels), classes, seed)
 
@@ -35,7 +37,9 @@ def parameters(model: nn.Module) -> int:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize(("name", "size"), [(name, size) for name in NETWORKS for size in (28, 32)] + [(name, 64) for name in TORCHVISION])
+@pytest.mark.parametrize(
+    ("name", "size"), [(name, size) for name in NETWORKS for size in (28, 32)] + [(name, 64) for name in TORCHVISION]
+)
 def test_features_feed_the_head_in_either_memory_format(name: str, size: int, channels: int) -> None:
     model = network(name, size=size, channels=channels, classes=7).eval()
     x = images(size, channels)
@@ -84,9 +88,14 @@ def test_training_draws_nothing_at_random(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "width", "classes", "count", "features"),
     [
-        ("resnet18", 64, 10, 11_173_962, 512), ("resnet18", 64, 43, 11_190_891, 512), ("resnet18", 8, 10, 176_402, 64),
-        ("mobilenet_v2", 64, 10, 2_296_922, 1280), ("mobilenet_v2", 32, 10, 602_482, 640), ("small_resnet", 16, 10, 73_370, 64),
-        ("torchvision:resnet18", 64, 10, 11_181_642, 512), ("torchvision:mobilenet_v2", 64, 10, 2_236_682, 1280),
+        ("resnet18", 64, 10, 11_173_962, 512),
+        ("resnet18", 64, 43, 11_190_891, 512),
+        ("resnet18", 8, 10, 176_402, 64),
+        ("mobilenet_v2", 64, 10, 2_296_922, 1280),
+        ("mobilenet_v2", 32, 10, 602_482, 640),
+        ("small_resnet", 16, 10, 73_370, 64),
+        ("torchvision:resnet18", 64, 10, 11_181_642, 512),
+        ("torchvision:mobilenet_v2", 64, 10, 2_236_682, 1280),
     ],
 )
 def test_parameters_and_length_of_the_feature(name: str, width: int, classes: int, count: int, features: int) -> None:
@@ -117,7 +126,9 @@ def test_torchvisions_networks_take_224_pixels() -> None:
             assert model(images(224, count=1)).shape == (1, 3)
 
 
-@pytest.mark.parametrize("name", ["densenet121", "shufflenet_v2_x0_5", "efficientnet_b0", "regnet_y_400mf", "mnasnet0_5", "googlenet"])
+@pytest.mark.parametrize(
+    "name", ["densenet121", "shufflenet_v2_x0_5", "efficientnet_b0", "regnet_y_400mf", "mnasnet0_5", "googlenet"]
+)
 def test_other_families_of_torchvision_have_the_same_interface(name: str) -> None:
     model = network(f"torchvision:{name}", size=64, classes=5).eval()
     with torch.no_grad():
@@ -159,10 +170,22 @@ def test_the_seed_decides_and_the_global_generator_stays(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "size", "sentence"),
     [
-        ("torchvision:resnet19", 32, r"^model is 'torchvision:resnet19', but torchvision has no .* it has resnet18, .* and others\.$"),
-        ("torchvision:squeezenet1_1", 64, r"^model is 'torchvision:squeezenet1_1', whose last layer is not linear, .*\.$"),
+        (
+            "torchvision:resnet19",
+            32,
+            r"^model is 'torchvision:resnet19', but torchvision has no .* it has resnet18, .* and others\.$",
+        ),
+        (
+            "torchvision:squeezenet1_1",
+            64,
+            r"^model is 'torchvision:squeezenet1_1', whose last layer is not linear, .*\.$",
+        ),
         ("torchvision:fasterrcnn_resnet50_fpn", 64, "torchvision has no classification network of that name"),
-        ("torchvision:alexnet", 32, r"^model is 'torchvision:alexnet', which cannot take images of 32x32 pixels \(.*\)\. Choose another network"),
+        (
+            "torchvision:alexnet",
+            32,
+            r"^model is 'torchvision:alexnet', which cannot take images of 32x32 pixels \(.*\)\. Choose another network",
+        ),
         ("torchvision:vit_b_32", 32, r"which cannot take images of 32x32 pixels \(Wrong image height"),
     ],
 )

@@ -22,7 +22,9 @@ def generator(seed: int = 0) -> torch.Generator:
 
 @quick
 @given(n=st.integers(1, 40), batch=st.integers(1, 12), iterations=st.integers(1, 30), seed=st.integers(0, 99))
-def test_a_pool_is_drawn_without_replacement_until_too_few_are_left(n: int, batch: int, iterations: int, seed: int) -> None:
+def test_a_pool_is_drawn_without_replacement_until_too_few_are_left(
+    n: int, batch: int, iterations: int, seed: int
+) -> None:
     pool = torch.arange(n) * 3 + 100
     batches = draw_batches(pool, batch, iterations, generator(seed))
     assert batches.shape == (iterations, batch) and torch.isin(batches, pool).all()
@@ -45,14 +47,29 @@ def test_a_pool_smaller_than_a_batch_is_drawn_with_replacement(n: int) -> None:
 def test_every_seed_role_and_epoch_has_draws_of_its_own() -> None:
     seeds = [seed_for(*key) for key in product(range(5), ("main", "altruistic", "pools"), range(-1, 20))]
     assert len(set(seeds)) == len(seeds) and all(0 <= s < 2**63 for s in seeds)
-    assert torch.rand(3, generator=generator_for(1, "main", 2)).equal(torch.rand(3, generator=generator_for(1, "main", 2)))
-    assert not torch.rand(3, generator=generator_for(1, "main", 2)).equal(torch.rand(3, generator=generator_for(1, "main", 3)))
+    assert torch.rand(3, generator=generator_for(1, "main", 2)).equal(
+        torch.rand(3, generator=generator_for(1, "main", 2))
+    )
+    assert not torch.rand(3, generator=generator_for(1, "main", 2)).equal(
+        torch.rand(3, generator=generator_for(1, "main", 3))
+    )
 
 
-def draw(labeled: int = 30, unlabeled: int = 25, iterations: int = 12, flip: bool = True, seed: int = 3) -> MixMatchPlan:
+def draw(
+    labeled: int = 30, unlabeled: int = 25, iterations: int = 12, flip: bool = True, seed: int = 3
+) -> MixMatchPlan:
     """A plan with 8 labelled and 5 unlabelled images a batch; the pools are 0 ... and 1000 ..."""
-    return mixmatch_plan(torch.arange(labeled), 1000 + torch.arange(unlabeled), labeled_batch=8, unlabeled_batch=5,
-                         iterations=iterations, mixup_alpha=0.75, crop_padding=4, flip=flip, seed=seed)
+    return mixmatch_plan(
+        torch.arange(labeled),
+        1000 + torch.arange(unlabeled),
+        labeled_batch=8,
+        unlabeled_batch=5,
+        iterations=iterations,
+        mixup_alpha=0.75,
+        crop_padding=4,
+        flip=flip,
+        seed=seed,
+    )
 
 
 def equal(a: MixMatchPlan, b: MixMatchPlan) -> bool:

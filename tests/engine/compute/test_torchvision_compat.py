@@ -25,7 +25,9 @@ import torch
 assert hasattr(torch.ops.torchvision, "nms")
 print(torchvision.datasets.CIFAR10.__name__)
 """
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
     assert done.stdout.strip() == "CIFAR10", done.stderr
 
 

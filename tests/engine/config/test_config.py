@@ -10,9 +10,9 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 from bsd_engine.config import settings as config
+from bsd_engine.config.presets import PRESETS, demo, preset
 from bsd_engine.config.settings import BSDConfig, ScheduleConfig
 from bsd_engine.errors import ConfigError
-from bsd_engine.config.presets import PRESETS, demo, preset
 
 # Ends of the allowed range of every setting that is a number.
 RANGES: dict[str, tuple[float, float]] = {
@@ -108,12 +108,24 @@ def test_an_unknown_word_is_refused_with_the_known_ones(name: str) -> None:
         ({"beta": 0}, "beta is 0, expected a number above 0."),
         ({"alpha": 0.1, "beta": 0.3}, "alpha is 0.1, expected at least beta = 0.3. Raise alpha or lower beta."),
         ({"rate": 0}, "rate is 0, expected a number above 0. For data without an added attack use --attack none."),
-        ({"attack_parameters": {"opacity": math.nan}}, "attack_parameters: opacity is nan, expected a finite number or a word."),
-        ({"attack_parameters": {"opacity": [1]}}, "attack_parameters: opacity is [1], expected a finite number or a word."),
-        ({"attack": "none", "attack_parameters": {"a": 1}}, "attack_parameters is {'a': 1}, expected none without an attack."),
+        (
+            {"attack_parameters": {"opacity": math.nan}},
+            "attack_parameters: opacity is nan, expected a finite number or a word.",
+        ),
+        (
+            {"attack_parameters": {"opacity": [1]}},
+            "attack_parameters: opacity is [1], expected a finite number or a word.",
+        ),
+        (
+            {"attack": "none", "attack_parameters": {"a": 1}},
+            "attack_parameters is {'a': 1}, expected none without an attack.",
+        ),
         ({"t2": 29}, "t2 is 29, expected at least warmup + init_epochs = 30. Raise t2 or shorten the warm-up."),
         ({"t3": 89}, "t3 is 89, expected at least t2 = 90."),
-        ({"target_estimator": "given"}, "assume_target is None, expected a class index exactly when target_estimator is given."),
+        (
+            {"target_estimator": "given"},
+            "assume_target is None, expected a class index exactly when target_estimator is given.",
+        ),
         ({"assume_target": 3}, "assume_target is 3, expected a class index exactly when target_estimator is given."),
         ({"data": "imagenet"}, "data is 'imagenet', expected bundled, cifar10, gtsrb, folder:PATH or npz:PATH."),
         ({"seed": -1}, "seed is -1, expected a whole number from 0 to 2147483647."),
@@ -121,12 +133,17 @@ def test_an_unknown_word_is_refused_with_the_known_ones(name: str) -> None:
         ({"seed": 1.5}, "seed is 1.5, expected a whole number from 0 to 2147483647."),
         ({"device": "tpu"}, "device is 'tpu', expected auto, cpu, cuda or cuda:N."),
         ({"model": "vgg"}, "model is 'vgg', expected one of small_resnet, resnet18, mobilenet_v2 or torchvision:NAME."),
-        ({"model": "torchvision:"}, "model is 'torchvision:', expected one of small_resnet, resnet18, mobilenet_v2 or torchvision:NAME."),
+        (
+            {"model": "torchvision:"},
+            "model is 'torchvision:', expected one of small_resnet, resnet18, mobilenet_v2 or torchvision:NAME.",
+        ),
         ({"model": None}, "model is None, expected one of small_resnet, resnet18, mobilenet_v2 or torchvision:NAME."),
         ({"model": "mobilenet_v2", "width": 24}, "width is 24, expected a multiple of 8 from 32 for mobilenet_v2."),
         ({"model": "mobilenet_v2", "width": 44}, "width is 44, expected a multiple of 8 from 32 for mobilenet_v2."),
-        ({"model": "torchvision:resnet18", "width": 16},
-         "width is 16, expected 64 for a network of torchvision. Its layers are not scaled."),
+        (
+            {"model": "torchvision:resnet18", "width": 16},
+            "width is 16, expected 64 for a network of torchvision. Its layers are not scaled.",
+        ),
         ({"device": "cuda:x"}, "device is 'cuda:x', expected auto, cpu, cuda or cuda:N."),
     ],
 )
@@ -137,10 +154,21 @@ def test_settings_that_contradict_are_refused_in_one_sentence(settings: dict[str
 @pytest.mark.parametrize(
     "settings",
     [
-        {"alpha": 1, "beta": 1}, {"alpha": 0.7, "beta": 0.7}, {"attack": "none", "rate": 0}, {"t2": 30, "t3": 30}, {"limit": 20},
-        {"target_estimator": "given", "assume_target": 0}, {"data": "folder:/some where"}, {"data": "npz:x.npz"}, {"rampup": 1},
-        {"device": "cuda:1"}, {"lambda_u": 0}, {"ema": 0.999}, {"width": 8},
-        {"model": "mobilenet_v2", "width": 32}, {"model": "torchvision:resnet18", "width": 64},
+        {"alpha": 1, "beta": 1},
+        {"alpha": 0.7, "beta": 0.7},
+        {"attack": "none", "rate": 0},
+        {"t2": 30, "t3": 30},
+        {"limit": 20},
+        {"target_estimator": "given", "assume_target": 0},
+        {"data": "folder:/some where"},
+        {"data": "npz:x.npz"},
+        {"rampup": 1},
+        {"device": "cuda:1"},
+        {"lambda_u": 0},
+        {"ema": 0.999},
+        {"width": 8},
+        {"model": "mobilenet_v2", "width": 32},
+        {"model": "torchvision:resnet18", "width": 64},
     ],
 )
 def test_the_ends_of_ranges_and_rare_combinations_are_allowed(settings: dict[str, Any]) -> None:
@@ -156,9 +184,21 @@ def test_the_ends_of_ranges_and_rare_combinations_are_allowed(settings: dict[str
 def test_the_defaults_are_the_papers() -> None:
     paper = preset("paper-cifar10")
     schedule, mix, split = paper.schedule, paper.mixmatch, paper.split
-    assert (schedule.altruistic_epochs, schedule.t1, schedule.init_epochs, schedule.t2, schedule.t3) == (25, 20, 10, 90, 120)
+    assert (schedule.altruistic_epochs, schedule.t1, schedule.init_epochs, schedule.t2, schedule.t3) == (
+        25,
+        20,
+        10,
+        90,
+        120,
+    )
     assert (mix.main_lr, mix.labeled_batch, mix.unlabeled_batch, mix.lambda_u, mix.temperature, mix.mixup_alpha) == (
-        2e-3, 64, 64, 15, 0.5, 0.75)
+        2e-3,
+        64,
+        64,
+        15,
+        0.5,
+        0.75,
+    )
     assert (schedule.iterations, mix.rampup, mix.ema, paper.altruistic.altruistic_lr) == (1024, None, 0, 1e-3)
     assert (split.alpha, split.beta, split.init_combine, split.completion) == (0.6, 0.2, "intersection", "fewest")
     assert (paper.attack.attack, paper.attack.target_label, paper.attack.rate) == ("badnets", 3, None)
@@ -179,8 +219,13 @@ def test_a_preset_survives_being_written_as_json(name: str) -> None:
 
 
 def test_an_attacks_parameters_survive_and_count_in_comparisons() -> None:
-    original = demo().with_settings(attack="blended", attack_parameters={"opacity": 0.2, "pattern": "noise"}, rate=0.1,
-                                    poison_count_mode="exact_all", asr_exclude_target=False)
+    original = demo().with_settings(
+        attack="blended",
+        attack_parameters={"opacity": 0.2, "pattern": "noise"},
+        rate=0.1,
+        poison_count_mode="exact_all",
+        asr_exclude_target=False,
+    )
     assert BSDConfig.from_dict(json.loads(json.dumps(original.to_dict()))) == original
     assert original != original.with_settings(attack_parameters={"opacity": 0.3, "pattern": "noise"})
     assert len({original, BSDConfig.from_dict(original.to_dict()), demo()}) == 2
@@ -195,7 +240,9 @@ def test_a_configuration_from_before_these_settings_is_read() -> None:
 
 
 def test_changed_settings_survive_too() -> None:
-    original = demo().with_settings(limit=None, als_init_ratio=0.3, rampup=7, target_estimator="given", assume_target=2, seed=9)
+    original = demo().with_settings(
+        limit=None, als_init_ratio=0.3, rampup=7, target_estimator="given", assume_target=2, seed=9
+    )
     assert BSDConfig.from_dict(original.to_dict()) == original
 
 
@@ -228,17 +275,47 @@ def test_a_stored_value_out_of_range_is_refused() -> None:
 
 def test_settings_find_their_group_and_leave_the_others_alone() -> None:
     before = demo()
-    after = before.with_settings(seed=5, device="cpu", data="npz:x", attack="none", model="resnet18", t3=31, altruistic_lr=0.1,
-                                 temperature=1.0, alpha=0.9, undefended_epochs=3)
+    after = before.with_settings(
+        seed=5,
+        device="cpu",
+        data="npz:x",
+        attack="none",
+        model="resnet18",
+        t3=31,
+        altruistic_lr=0.1,
+        temperature=1.0,
+        alpha=0.9,
+        undefended_epochs=3,
+    )
     found = {
-        "seed": after.seed, "device": after.device, "data": after.data.data, "attack": after.attack.attack, "model": after.model.model,
-        "t3": after.schedule.t3, "altruistic_lr": after.altruistic.altruistic_lr, "temperature": after.mixmatch.temperature,
-        "alpha": after.split.alpha, "undefended_epochs": after.undefended.undefended_epochs,
+        "seed": after.seed,
+        "device": after.device,
+        "data": after.data.data,
+        "attack": after.attack.attack,
+        "model": after.model.model,
+        "t3": after.schedule.t3,
+        "altruistic_lr": after.altruistic.altruistic_lr,
+        "temperature": after.mixmatch.temperature,
+        "alpha": after.split.alpha,
+        "undefended_epochs": after.undefended.undefended_epochs,
     }
-    assert found == {"seed": 5, "device": "cpu", "data": "npz:x", "attack": "none", "model": "resnet18", "t3": 31,
-                     "altruistic_lr": 0.1, "temperature": 1.0, "alpha": 0.9, "undefended_epochs": 3}
-    undone = after.with_settings(seed=before.seed, device=before.device, **{
-        name: getattr(getattr(before, FIELDS[name]), name) for name in found if name not in ("seed", "device")})
+    assert found == {
+        "seed": 5,
+        "device": "cpu",
+        "data": "npz:x",
+        "attack": "none",
+        "model": "resnet18",
+        "t3": 31,
+        "altruistic_lr": 0.1,
+        "temperature": 1.0,
+        "alpha": 0.9,
+        "undefended_epochs": 3,
+    }
+    undone = after.with_settings(
+        seed=before.seed,
+        device=before.device,
+        **{name: getattr(getattr(before, FIELDS[name]), name) for name in found if name not in ("seed", "device")},
+    )
     assert undone == before
 
 
@@ -263,20 +340,37 @@ PAPER, DEMO = ScheduleConfig(), demo().schedule
 
 @pytest.mark.parametrize(
     ("t", "stage"),
-    [(-25, "altruistic_warmup"), (-1, "altruistic_warmup"), (0, "oss_warmup"), (19, "oss_warmup"), (20, "initial_pools"),
-     (21, "initial_pools"), (29, "initial_pools"), (30, "class_completion"), (89, "class_completion"), (90, "selective_drop"),
-     (119, "selective_drop")],
+    [
+        (-25, "altruistic_warmup"),
+        (-1, "altruistic_warmup"),
+        (0, "oss_warmup"),
+        (19, "oss_warmup"),
+        (20, "initial_pools"),
+        (21, "initial_pools"),
+        (29, "initial_pools"),
+        (30, "class_completion"),
+        (89, "class_completion"),
+        (90, "selective_drop"),
+        (119, "selective_drop"),
+    ],
 )
 def test_stages_of_the_papers_schedule(t: int, stage: str) -> None:
     epoch = t + 25
     assert PAPER.stage(epoch) == stage and PAPER.main_epoch(epoch) == t
 
 
-@pytest.mark.parametrize("schedule", [PAPER, DEMO, ScheduleConfig(t1=3, init_epochs=2, t2=5, t3=5)], ids=["paper", "demo", "short"])
+@pytest.mark.parametrize(
+    "schedule", [PAPER, DEMO, ScheduleConfig(t1=3, init_epochs=2, t2=5, t3=5)], ids=["paper", "demo", "short"]
+)
 def test_each_stage_is_as_long_as_its_settings_say(schedule: ScheduleConfig) -> None:
     stages = [schedule.stage(epoch) for epoch in range(schedule.total_epochs)]
-    lengths = [schedule.altruistic_epochs, schedule.t1, schedule.init_epochs, schedule.t2 - schedule.t1 - schedule.init_epochs,
-               schedule.t3 - schedule.t2]
+    lengths = [
+        schedule.altruistic_epochs,
+        schedule.t1,
+        schedule.init_epochs,
+        schedule.t2 - schedule.t1 - schedule.init_epochs,
+        schedule.t3 - schedule.t2,
+    ]
     assert stages == [stage for stage, length in zip(config.STAGES, lengths) for _ in range(length)]
 
 

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from bsd_engine.training import trainer
-from bsd_engine.runs.branching import FREE, KEPT_GROUPS, READ_BY, check_same_past
 from bsd_engine.config.settings import GROUPS
 from bsd_engine.errors import RunFolderError
 from bsd_engine.events import EpochFinished, IterationDone, RunStarted
 from bsd_engine.prepare.prepare import PreparedData
-from bsd_engine.runs.record import branch_run, load_checkpoint, record_run, resume_run
+from bsd_engine.runs.branching import FREE, KEPT_GROUPS, READ_BY, check_same_past
 from bsd_engine.runs.reader import RunReader
+from bsd_engine.runs.record import branch_run, load_checkpoint, record_run, resume_run
+from bsd_engine.training import trainer
 from bsd_engine.training.trainer import BSDTrainer
 from tests.support.short_runs import differences, run, short
 
@@ -48,21 +48,34 @@ def test_a_variant_resumes_to_the_very_same_end(small_images: PreparedData, vari
             torch.save(event.checkpoint(), buffer)
             break
     checkpoint = torch.load(io.BytesIO(buffer.getvalue()), weights_only=True)
-    rest = [e.state for e in BSDTrainer(config, small_images, checkpoint=checkpoint).run() if isinstance(e, EpochFinished)]
+    rest = [
+        e.state for e in BSDTrainer(config, small_images, checkpoint=checkpoint).run() if isinstance(e, EpochFinished)
+    ]
     assert differences(whole[stop + 1 :], rest) == []
 
 
-@pytest.mark.parametrize(("update", "labeled", "unlabeled"), [
-    ("mixmatch_full", lambda pool: pool >= 0, lambda pool: pool >= 0),
-    ("mixmatch_swapped", lambda pool: pool == 0, lambda pool: pool == 1),
-    ("mixmatch_same", lambda pool: pool == 1, lambda pool: pool == 0),
-])
+@pytest.mark.parametrize(
+    ("update", "labeled", "unlabeled"),
+    [
+        ("mixmatch_full", lambda pool: pool >= 0, lambda pool: pool >= 0),
+        ("mixmatch_swapped", lambda pool: pool == 0, lambda pool: pool == 1),
+        ("mixmatch_same", lambda pool: pool == 1, lambda pool: pool == 0),
+    ],
+)
 def test_pools_of_an_altruistic_model_that_goes_on_with_mixmatch(
-    small_images: PreparedData, monkeypatch: pytest.MonkeyPatch, update: str, labeled: Any, unlabeled: Any,
+    small_images: PreparedData,
+    monkeypatch: pytest.MonkeyPatch,
+    update: str,
+    labeled: Any,
+    unlabeled: Any,
 ) -> None:
     drawn: dict[int, tuple[list[int], list[int]]] = {}
     plan = trainer.mixmatch_plan
-    monkeypatch.setattr(trainer, "mixmatch_plan", lambda a, b, **kw: drawn.__setitem__(kw["seed"], (a.tolist(), b.tolist())) or plan(a, b, **kw))
+    monkeypatch.setattr(
+        trainer,
+        "mixmatch_plan",
+        lambda a, b, **kw: drawn.__setitem__(kw["seed"], (a.tolist(), b.tolist())) or plan(a, b, **kw),
+    )
     states = run(short(altruistic_update=update), small_images)
     beside = [s for s in states if 0 <= s.main_epoch < 3]
     assert len(drawn) == 5 + 3
@@ -83,8 +96,10 @@ def test_an_altruistic_model_that_goes_on_with_mixmatch_gets_a_new_optimiser(sma
 
 def test_lga_climbs_where_cross_entropy_is_below_its_level(small_images: PreparedData) -> None:
     """With a level that is never reached the sign is -1 throughout: the loss must grow; with level 0 it is plain CE."""
-    plain, zero, high = (run(short(**kw), small_images)[0] for kw in
-                         ({}, {"altruistic_loss": "lga", "lga_gamma": 0.0}, {"altruistic_loss": "lga", "lga_gamma": 100.0}))
+    plain, zero, high = (
+        run(short(**kw), small_images)[0]
+        for kw in ({}, {"altruistic_loss": "lga", "lga_gamma": 0.0}, {"altruistic_loss": "lga", "lga_gamma": 100.0})
+    )
     assert differences([plain], [zero]) == []
     assert high.altruistic_loss.mean() > plain.altruistic_loss.mean()
 
@@ -128,10 +143,14 @@ def test_with_all_to_all_by_retraining_the_main_model_starts_at_t1(small_images:
             assert not torch.equal(bsd.main.head.weight, fresh) and bsd.specialists == []
 
 
-def test_epochs_can_be_measured_on_some_test_images_and_the_last_on_all(small_images: PreparedData, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_epochs_can_be_measured_on_some_test_images_and_the_last_on_all(
+    small_images: PreparedData, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sizes: list[int] = []
     rate = trainer.hit_rate
-    monkeypatch.setattr(trainer, "hit_rate", lambda model, images, *rest: sizes.append(len(images)) or rate(model, images, *rest))
+    monkeypatch.setattr(
+        trainer, "hit_rate", lambda model, images, *rest: sizes.append(len(images)) or rate(model, images, *rest)
+    )
     whole, some = (run(short(epoch_tests=n), small_images) for n in (None, 20))
     all_sizes, few_sizes = sizes[: len(sizes) // 2], sizes[len(sizes) // 2 :]
     assert set(all_sizes) == {100} and set(few_sizes[:-2]) == {20} and few_sizes[-2:] == [100, 100]
@@ -165,29 +184,47 @@ def recorded(small_images: PreparedData, tmp_path_factory: pytest.TempPathFactor
     return path
 
 
-def test_a_branch_with_the_same_settings_is_the_same_run(recorded: Path, small_images: PreparedData, tmp_path: Path) -> None:
+def test_a_branch_with_the_same_settings_is_the_same_run(
+    recorded: Path, small_images: PreparedData, tmp_path: Path
+) -> None:
     branch_run(recorded, 1, short(), tmp_path / "new", prepared=small_images)
     old, new = RunReader(recorded), RunReader(tmp_path / "new")
     assert new.status == "finished" and new.branched_from == {"run": "old", "epoch": 1} and old.branched_from is None
     assert differences([old.epoch(e) for e in old.epochs], [new.epoch(e) for e in new.epochs]) == []
 
 
-def test_a_branch_with_another_alpha_goes_its_own_way_after_the_epoch(recorded: Path, small_images: PreparedData, tmp_path: Path) -> None:
+def test_a_branch_with_another_alpha_goes_its_own_way_after_the_epoch(
+    recorded: Path, small_images: PreparedData, tmp_path: Path
+) -> None:
     started: list[int] = []
-    branch_run(recorded, 1, short(alpha=0.4), tmp_path / "new", prepared=small_images,
-               on_event=lambda e: started.append(e.first_epoch) if isinstance(e, RunStarted) else None)
+    branch_run(
+        recorded,
+        1,
+        short(alpha=0.4),
+        tmp_path / "new",
+        prepared=small_images,
+        on_event=lambda e: started.append(e.first_epoch) if isinstance(e, RunStarted) else None,
+    )
     old, new = RunReader(recorded), RunReader(tmp_path / "new")
     assert started == [2] and new.config.split.alpha == 0.4
     assert differences([old.epoch(e) for e in (0, 1)], [new.epoch(e) for e in (0, 1)]) == []
     assert new.epoch(2).clean_mask.sum() < old.epoch(2).clean_mask.sum()
 
 
-def test_a_branch_with_a_given_target_defends_against_that_without_a_new_warm_up(recorded: Path, small_images: PreparedData, tmp_path: Path) -> None:
+def test_a_branch_with_a_given_target_defends_against_that_without_a_new_warm_up(
+    recorded: Path, small_images: PreparedData, tmp_path: Path
+) -> None:
     guessed = RunReader(recorded).epoch(0).pseudo_target
     other = (guessed + 1) % small_images.num_classes
     seen = []
-    branch_run(recorded, 0, short(target_estimator="given", assume_target=other), tmp_path / "new", prepared=small_images,
-               on_event=lambda event: seen.append(event.epoch) if isinstance(event, IterationDone) else None)
+    branch_run(
+        recorded,
+        0,
+        short(target_estimator="given", assume_target=other),
+        tmp_path / "new",
+        prepared=small_images,
+        on_event=lambda event: seen.append(event.epoch) if isinstance(event, IterationDone) else None,
+    )
     new = RunReader(tmp_path / "new")
     assert min(seen) == 1 and new.epoch(0).pseudo_target == guessed
     assert {new.epoch(e).pseudo_target for e in new.epochs[1:]} == {other}
@@ -223,37 +260,59 @@ def test_a_branch_can_be_interrupted_and_resumed(recorded: Path, small_images: P
     assert differences([new.epoch(e) for e in new.epochs], [whole.epoch(e) for e in whole.epochs]) == []
 
 
-@pytest.mark.parametrize(("epoch", "settings", "sentence"), [
-    (77, {}, "has no checkpoint after epoch 77; there are those after the epochs 0, 1, 2, 3, 4, 5"),
-    (1, {"seed": 5}, "seed is 5, but the run to branch from has 0"),
-    (1, {"rate": 0.1}, "The settings of attack differ"),
-    (1, {"limit": 100}, "The settings of data differ"),
-    (3, {"t1": 3, "t2": 5, "t3": 7}, "Epoch 2 would be of the stage oss_warmup instead of initial_pools"),
-    (0, {"altruistic_lr": 0.1}, "altruistic_lr is 0.1, but the altruistic warm-up before the branch has read 0.001; keep it, or"),
-    (1, {"ema": 0.5}, "ema is 0.5, but the OSS warm-up before the branch has read"),
-    (1, {"main_lr": 0.5}, "main_lr is 0.5, but the OSS warm-up"),
-    (1, {"iterations": 2}, "iterations is 2, but the OSS warm-up"),
-    (1, {"t3": 6}, "rampup is 6, but the OSS warm-up before the branch has read 5"),
-    (1, {"target_estimator": "given", "assume_target": 2}, "target_estimator is 'given', but the OSS warm-up"),
-    (2, {"alpha": 0.4}, "alpha is 0.4, but the first split"),
-    (3, {"t2": 4}, "t2 is 4, but the class completion"),
-    (4, {"selective_drop": False}, "selective_drop is False, but the selective drop"),
-    (4, {"rampup": 5, "t3": 3}, "t3 is 3, which ends before epoch 4"),
-])
-def test_a_branch_keeps_its_past(recorded: Path, small_images: PreparedData, tmp_path: Path, epoch: int, settings: dict, sentence: str) -> None:
+@pytest.mark.parametrize(
+    ("epoch", "settings", "sentence"),
+    [
+        (77, {}, "has no checkpoint after epoch 77; there are those after the epochs 0, 1, 2, 3, 4, 5"),
+        (1, {"seed": 5}, "seed is 5, but the run to branch from has 0"),
+        (1, {"rate": 0.1}, "The settings of attack differ"),
+        (1, {"limit": 100}, "The settings of data differ"),
+        (3, {"t1": 3, "t2": 5, "t3": 7}, "Epoch 2 would be of the stage oss_warmup instead of initial_pools"),
+        (
+            0,
+            {"altruistic_lr": 0.1},
+            "altruistic_lr is 0.1, but the altruistic warm-up before the branch has read 0.001; keep it, or",
+        ),
+        (1, {"ema": 0.5}, "ema is 0.5, but the OSS warm-up before the branch has read"),
+        (1, {"main_lr": 0.5}, "main_lr is 0.5, but the OSS warm-up"),
+        (1, {"iterations": 2}, "iterations is 2, but the OSS warm-up"),
+        (1, {"t3": 6}, "rampup is 6, but the OSS warm-up before the branch has read 5"),
+        (1, {"target_estimator": "given", "assume_target": 2}, "target_estimator is 'given', but the OSS warm-up"),
+        (2, {"alpha": 0.4}, "alpha is 0.4, but the first split"),
+        (3, {"t2": 4}, "t2 is 4, but the class completion"),
+        (4, {"selective_drop": False}, "selective_drop is False, but the selective drop"),
+        (4, {"rampup": 5, "t3": 3}, "t3 is 3, which ends before epoch 4"),
+    ],
+)
+def test_a_branch_keeps_its_past(
+    recorded: Path, small_images: PreparedData, tmp_path: Path, epoch: int, settings: dict, sentence: str
+) -> None:
     config = short().with_settings(**settings)
     with pytest.raises(RunFolderError, match=sentence):
         branch_run(recorded, epoch, config, tmp_path / "new", prepared=small_images)
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize(("epoch", "settings"), [
-    (0, {"ema": 0.5, "main_lr": 0.5, "iterations": 2, "altruistic_update": "mixmatch_same", "lambda_u": 1.0, "target_estimator": "label_count"}),
-    (1, {"alpha": 0.5, "beta": 0.3, "init_combine": "union", "oss_distance": "max", "feature_norm": "l2"}),
-    (2, {"completion": "balanced", "count_by": "all_pred", "alpha_start": 0.3}),
-    (3, {"selective_drop": False, "undefended_epochs": 3, "rampup": 5, "t3": 6}),
-    (3, {"drop_start": 4}),
-])
+@pytest.mark.parametrize(
+    ("epoch", "settings"),
+    [
+        (
+            0,
+            {
+                "ema": 0.5,
+                "main_lr": 0.5,
+                "iterations": 2,
+                "altruistic_update": "mixmatch_same",
+                "lambda_u": 1.0,
+                "target_estimator": "label_count",
+            },
+        ),
+        (1, {"alpha": 0.5, "beta": 0.3, "init_combine": "union", "oss_distance": "max", "feature_norm": "l2"}),
+        (2, {"completion": "balanced", "count_by": "all_pred", "alpha_start": 0.3}),
+        (3, {"selective_drop": False, "undefended_epochs": 3, "rampup": 5, "t3": 6}),
+        (3, {"drop_start": 4}),
+    ],
+)
 def test_what_only_later_epochs_read_may_change(epoch: int, settings: dict[str, Any]) -> None:
     check_same_past(short(), short().with_settings(**settings), epoch)
 
@@ -266,10 +325,14 @@ def test_every_setting_of_training_is_read_by_something() -> None:
 
 def test_a_branch_trains_with_its_own_learning_rate(recorded: Path, small_images: PreparedData) -> None:
     checkpoint = load_checkpoint(recorded, 0)
-    assert BSDTrainer(short(main_lr=0.5), small_images, checkpoint=checkpoint).main_optimizer.param_groups[0]["lr"] == 0.5
+    assert (
+        BSDTrainer(short(main_lr=0.5), small_images, checkpoint=checkpoint).main_optimizer.param_groups[0]["lr"] == 0.5
+    )
 
 
-def test_a_branch_that_dies_in_its_first_epoch_resumes(recorded: Path, small_images: PreparedData, tmp_path: Path) -> None:
+def test_a_branch_that_dies_in_its_first_epoch_resumes(
+    recorded: Path, small_images: PreparedData, tmp_path: Path
+) -> None:
     class Killed(Exception):
         pass
 

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bsd_engine.data import dataset as data, sources
+from bsd_engine.data import dataset as data
+from bsd_engine.data import sources
 from bsd_engine.errors import DataError
 
 ROOT = Path(__file__).parents[3]
@@ -65,7 +66,18 @@ def test_bundled_set_is_balanced_fashion_mnist() -> None:
     assert loaded.train_labels.dtype == loaded.test_labels.dtype == torch.int64
     assert loaded.train_labels.bincount().tolist() == [1000] * 10
     assert loaded.test_labels.bincount().tolist() == [200] * 10
-    assert loaded.class_names == ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+    assert loaded.class_names == (
+        "T-shirt",
+        "trouser",
+        "pullover",
+        "dress",
+        "coat",
+        "sandal",
+        "shirt",
+        "sneaker",
+        "bag",
+        "ankle boot",
+    )
     assert loaded.train_labels[:5].tolist() == [9, 0, 0, 3, 0]  # as in the original
     assert loaded.fingerprint == "3d37f1244b638ce2"
 
@@ -81,7 +93,9 @@ def test_bundled_file_is_small_and_rebuilt_byte_for_byte() -> None:
     assert sources.BUNDLED.stat().st_size < 5_000_000
     folder = SHARED_DATA / "fashion_mnist"
     if not (folder / "train-images-idx3-ubyte.gz").exists():
-        pytest.skip("the original Fashion-MNIST files are not there; set BSD_SHARED_DATA to the folder above fashion_mnist/")
+        pytest.skip(
+            "the original Fashion-MNIST files are not there; set BSD_SHARED_DATA to the folder above fashion_mnist/"
+        )
     script = runpy.run_path(str(ROOT / "assets/build_fashion_mnist.py"))
     assert script["ASSET"] == sources.BUNDLED
     assert script["build"](folder) == sources.BUNDLED.read_bytes()
@@ -97,7 +111,9 @@ def test_missing_bundle_names_the_script(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 @settings(max_examples=60, deadline=None)
-@given(labels=st.lists(st.integers(0, 4), min_size=1, max_size=60), share=st.floats(0, 1), seed=st.integers(0, 2**31 - 1))
+@given(
+    labels=st.lists(st.integers(0, 4), min_size=1, max_size=60), share=st.floats(0, 1), seed=st.integers(0, 2**31 - 1)
+)
 def test_stratified_choice_is_exact_sorted_and_nested(labels: list[int], share: float, seed: int) -> None:
     y = torch.tensor(labels)
     limit = max(1, int(share * len(y)))
@@ -170,7 +186,12 @@ def test_npz_layouts_give_the_same_tensors(tmp_path: Path) -> None:
 
 def test_npz_needs_only_images_and_labels(tmp_path: Path) -> None:
     sound = arrays()
-    np.savez(tmp_path / "set.npz", images=sound["train_images"], labels=sound["train_labels"].astype(np.float32)[:, None], extra=np.ones(3))
+    np.savez(
+        tmp_path / "set.npz",
+        images=sound["train_images"],
+        labels=sound["train_labels"].astype(np.float32)[:, None],
+        extra=np.ones(3),
+    )
     loaded = data.load(f"npz:{tmp_path / 'set.npz'}")
     assert loaded.test_images is None and loaded.test_labels is None
     assert loaded.class_names == ("0", "1", "2")
@@ -193,14 +214,26 @@ BAD_ARRAYS = {
     "no labels": ({"train_labels": np.zeros(0, int), "train_images": np.zeros((0, 9, 9), np.uint8)}, r"shape \(0,\)"),
     "fewer labels": ({"train_labels": np.arange(11) % 3}, "12 train_images and 11 train_labels"),
     "fewer test labels": ({"test_labels": np.arange(5) % 3}, "6 test_images and 5 test_labels"),
-    "one class": ({"train_labels": np.zeros(12, int), "test_labels": np.zeros(6, int), "class_names": None}, "all of one class"),
-    "empty class": ({"class_names": np.array(["cat", "dog", "eel", "fox"])}, r"1 of 4 classes .* fewer than 2 .*\('fox': 0\)"),
+    "one class": (
+        {"train_labels": np.zeros(12, int), "test_labels": np.zeros(6, int), "class_names": None},
+        "all of one class",
+    ),
+    "empty class": (
+        {"class_names": np.array(["cat", "dog", "eel", "fox"])},
+        r"1 of 4 classes .* fewer than 2 .*\('fox': 0\)",
+    ),
     "single image": ({"train_labels": np.array([0, 1] * 5 + [0, 2])}, r"fewer than 2 training images \('eel': 1\)"),
     "float images": ({"train_images": np.zeros((12, 9, 9))}, "float64, expected uint8"),
     "flat images": ({"train_images": np.zeros((12, 81), np.uint8)}, r"shape \(12, 81\)"),
     "five channels": ({"train_images": np.zeros((12, 9, 9, 5), np.uint8)}, r"shape \(12, 9, 9, 5\)"),
-    "tiny images": ({"train_images": np.zeros((12, 4, 4), np.uint8), "test_images": None, "test_labels": None}, "at least 8x8"),
-    "other test size": ({"test_images": np.zeros((6, 9, 9, 3), np.uint8)}, "test images are 3x9x9, the training images 3x10x9"),
+    "tiny images": (
+        {"train_images": np.zeros((12, 4, 4), np.uint8), "test_images": None, "test_labels": None},
+        "at least 8x8",
+    ),
+    "other test size": (
+        {"test_images": np.zeros((6, 9, 9, 3), np.uint8)},
+        "test images are 3x9x9, the training images 3x10x9",
+    ),
     "half a test part": ({"test_labels": None}, "both or neither"),
     "no images": ({"train_images": None}, "expected train_images and train_labels"),
     "numeric names": ({"class_names": np.arange(3)}, "expected a list of texts"),
@@ -278,9 +311,17 @@ def test_images_stay_grey_only_if_all_are(image_tree: Path) -> None:
     assert mixed.train_images.shape == (6, 3, 12, 12) and (mixed.train_images == 50).all()
 
 
-@pytest.mark.parametrize(("mode", "name"), [
-    ("1", "x.png"), ("P", "x.png"), ("RGBA", "x.png"), ("LA", "x.png"), ("CMYK", "x.jpg"), ("P", "x.gif"),
-])
+@pytest.mark.parametrize(
+    ("mode", "name"),
+    [
+        ("1", "x.png"),
+        ("P", "x.png"),
+        ("RGBA", "x.png"),
+        ("LA", "x.png"),
+        ("CMYK", "x.jpg"),
+        ("P", "x.gif"),
+    ],
+)
 def test_any_colour_mode_becomes_rgb(image_tree: Path, mode: str, name: str) -> None:
     write_image(image_tree / "train/ant" / name, 255, mode=mode)
     image = data.load(f"folder:{image_tree}").train_images[3]
@@ -297,11 +338,25 @@ def test_sixteen_bit_images_are_scaled_not_clipped(image_tree: Path) -> None:
     assert (data.load(f"folder:{image_tree}").train_images[3] == 128).all()
 
 
-@pytest.mark.parametrize(("levels", "kind", "expected"), [
-    (128 * 256, np.uint16, 128), (65535, np.uint16, 255), (255, np.uint16, 0), (300, np.uint16, 1), (0, np.uint16, 0),
-    (128 * 256, np.int32, 128), (200, np.int32, 200), (-5, np.int32, 0), (2**20, np.int32, 255), (200.4, np.float32, 200), (0.5, np.float32, 0),
-])
-def test_wide_levels_are_scaled_alike_in_images_and_in_triggers(tmp_path: Path, levels: float, kind: type, expected: int) -> None:
+@pytest.mark.parametrize(
+    ("levels", "kind", "expected"),
+    [
+        (128 * 256, np.uint16, 128),
+        (65535, np.uint16, 255),
+        (255, np.uint16, 0),
+        (300, np.uint16, 1),
+        (0, np.uint16, 0),
+        (128 * 256, np.int32, 128),
+        (200, np.int32, 200),
+        (-5, np.int32, 0),
+        (2**20, np.int32, 255),
+        (200.4, np.float32, 200),
+        (0.5, np.float32, 0),
+    ],
+)
+def test_wide_levels_are_scaled_alike_in_images_and_in_triggers(
+    tmp_path: Path, levels: float, kind: type, expected: int
+) -> None:
     """Upper eight bits of sixteen, however dark the image; of other kinds the level itself where none is above 255."""
     from bsd_engine.attacks import custom
     from bsd_engine.data.decoding import decode
@@ -312,13 +367,16 @@ def test_wide_levels_are_scaled_alike_in_images_and_in_triggers(tmp_path: Path, 
     assert np.asarray(custom._rgba(wide))[..., :3].tolist() == [[[expected] * 3] * 12] * 12
 
 
-@pytest.mark.parametrize(("sizes", "expected"), [
-    ([(20, 14), (20, 14)], (14, 20)),
-    ([(64, 64), (64, 64)], (64, 64)),
-    ([(20, 14), (14, 20)], (32, 32)),
-    ([(65, 20), (65, 20)], (32, 32)),
-    ([(300, 200), (20, 20)], (32, 32)),
-])
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([(20, 14), (20, 14)], (14, 20)),
+        ([(64, 64), (64, 64)], (64, 64)),
+        ([(20, 14), (14, 20)], (32, 32)),
+        ([(65, 20), (65, 20)], (32, 32)),
+        ([(300, 200), (20, 20)], (32, 32)),
+    ],
+)
 def test_images_get_one_size(tmp_path: Path, sizes: list[tuple[int, int]], expected: tuple[int, int]) -> None:
     for name in ("ant", "bee"):
         for i, size in enumerate(sizes):
@@ -373,8 +431,11 @@ def use_fake_torchvision(monkeypatch: pytest.MonkeyPatch, folder: Path, **datase
 def test_cifar10_comes_from_torchvision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def dataset(root: Path, train: bool, download: bool) -> SimpleNamespace:
         assert root == tmp_path and download
-        return SimpleNamespace(data=np.full((20, 32, 32, 3), 7 * train, np.uint8), targets=[i % 10 for i in range(20)],
-                               classes=[f"c{i}" for i in range(10)])
+        return SimpleNamespace(
+            data=np.full((20, 32, 32, 3), 7 * train, np.uint8),
+            targets=[i % 10 for i in range(20)],
+            classes=[f"c{i}" for i in range(10)],
+        )
 
     use_fake_torchvision(monkeypatch, tmp_path, CIFAR10=dataset)
     loaded = data.load("cifar10")
@@ -398,13 +459,19 @@ def test_gtsrb_comes_from_torchvision(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 @pytest.mark.parametrize("name", ["cifar10", "gtsrb"])
-@pytest.mark.parametrize("failure", [urllib.error.URLError("no route"), RuntimeError("corrupted"), ImportError("no torchvision")])
-def test_failed_download_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, failure: Exception) -> None:
+@pytest.mark.parametrize(
+    "failure", [urllib.error.URLError("no route"), RuntimeError("corrupted"), ImportError("no torchvision")]
+)
+def test_failed_download_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, failure: Exception
+) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise failure
 
     use_fake_torchvision(monkeypatch, tmp_path, CIFAR10=fail, GTSRB=fail)
-    with pytest.raises(DataError, match=f"connect to the internet, or put its images into {tmp_path}/{name}/train/<class>/.*BSD_DATA"):
+    with pytest.raises(
+        DataError, match=f"connect to the internet, or put its images into {tmp_path}/{name}/train/<class>/.*BSD_DATA"
+    ):
         data.load(name)
 
 

@@ -79,7 +79,9 @@ def test_files_with_a_sound_header_and_broken_pixels_are_counted_with_the_others
     with Image.open(photo) as image:
         assert image.size == (64, 64)
     files[1].write_bytes(b"no image")
-    with pytest.raises(DataError, match=r"2 of 8 images cannot be read \(ant/1.bmp, ant/photo.jpg; .*\); remove or replace them\.$"):
+    with pytest.raises(
+        DataError, match=r"2 of 8 images cannot be read \(ant/1.bmp, ant/photo.jpg; .*\); remove or replace them\.$"
+    ):
         decoding.decode([*files, photo])
 
 
@@ -128,8 +130,13 @@ def test_arrays_are_resized_as_files_are(tmp_path: Path, channels: int) -> None:
 
 
 def test_every_source_obeys_the_image_size(tmp_path: Path) -> None:
-    np.savez(tmp_path / "set.npz", images=np.stack([colours(i, 20) for i in range(4)]), labels=[0, 0, 1, 1],
-             test_images=np.zeros((2, 12, 14), np.uint8), test_labels=[0, 1])
+    np.savez(
+        tmp_path / "set.npz",
+        images=np.stack([colours(i, 20) for i in range(4)]),
+        labels=[0, 0, 1, 1],
+        test_images=np.zeros((2, 12, 14), np.uint8),
+        test_labels=[0, 1],
+    )
     with pytest.raises(DataError, match="test images are 1x10x10, the training images 3x10x10"):
         dataset.load(f"npz:{tmp_path / 'set.npz'}", image_size=10)
     loaded = dataset.load("bundled", limit=20, image_size=10)
@@ -168,7 +175,9 @@ def test_a_changed_image_is_seen_even_with_its_old_size_and_time(files: list[Pat
 @pytest.mark.usefixtures("keep_all")
 def test_order_choice_and_size_are_told_apart(files: list[Path], tmp_path: Path) -> None:
     for chosen, size in ((files, None), (files[::-1], None), (files[:5], None), (files, 8)):
-        np.testing.assert_array_equal(decoded(chosen, tmp_path / "set", size, tmp_path / "cache"), decoding.decode(chosen, size))
+        np.testing.assert_array_equal(
+            decoded(chosen, tmp_path / "set", size, tmp_path / "cache"), decoding.decode(chosen, size)
+        )
     assert len(list((tmp_path / "cache").iterdir())) == 4
 
 
@@ -189,11 +198,21 @@ def test_a_small_set_leaves_nothing_behind(files: list[Path], tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("keep_all")
-@pytest.mark.parametrize(("where", "code"), [
-    ("os.pwrite", errno.ENOSPC), ("os.replace", errno.EDQUOT), ("pathlib.Path.mkdir", errno.EACCES),
-])
+@pytest.mark.parametrize(
+    ("where", "code"),
+    [
+        ("os.pwrite", errno.ENOSPC),
+        ("os.replace", errno.EDQUOT),
+        ("pathlib.Path.mkdir", errno.EACCES),
+    ],
+)
 def test_what_cannot_be_kept_is_decoded_in_memory(
-    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, where: str, code: int
+    files: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    where: str,
+    code: int,
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(where, fail_with(code))
@@ -207,7 +226,9 @@ def test_what_cannot_be_kept_is_decoded_in_memory(
 def test_a_disk_that_is_too_full_is_not_filled(
     files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(decoded_cache.shutil, "disk_usage", lambda _: decoded_cache.shutil._ntuple_diskusage(10**9, 10**9, 100))
+    monkeypatch.setattr(
+        decoded_cache.shutil, "disk_usage", lambda _: decoded_cache.shutil._ntuple_diskusage(10**9, 10**9, 100)
+    )
     assert len(decoded(files, tmp_path / "set", None, tmp_path / "cache")) == 7
     assert "the disk is too full" in caplog.text and not list(tmp_path.glob("cache/*"))
 
@@ -219,12 +240,16 @@ def test_a_place_for_the_cache_that_is_a_file_does_no_harm(files: list[Path], tm
 
 
 @pytest.mark.usefixtures("keep_all")
-def test_a_folder_is_kept_below_the_data_folder(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_is_kept_below_the_data_folder(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("BSD_DATA", str(tmp_path / "home"))
     first = dataset.load(f"folder:{tmp_path / 'set'}")
     assert len(list((tmp_path / "home/decoded").glob("*.npy"))) == 1
     assert dataset.load(f"folder:{tmp_path / 'set'}").fingerprint == first.fingerprint
-    assert dataset.load(f"folder:{tmp_path / 'set'}").train_files == tuple(os.path.join(p.parent.name, p.name) for p in files)
+    assert dataset.load(f"folder:{tmp_path / 'set'}").train_files == tuple(
+        os.path.join(p.parent.name, p.name) for p in files
+    )
 
 
 # --- folders that cannot be trained on ---

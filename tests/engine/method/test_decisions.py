@@ -10,8 +10,8 @@ import torch
 
 from bsd_engine import splits
 from bsd_engine.config.settings import BSDConfig
-from bsd_engine.method.decisions import Evidence, decide
 from bsd_engine.errors import ConfigError, TrainingError
+from bsd_engine.method.decisions import Evidence, decide
 from bsd_engine.method.scoring import Scores
 
 N, C, TARGET = 400, 4, 2
@@ -21,15 +21,24 @@ PAPER = BSDConfig()
 def scores(seed: int) -> Scores:
     """Random scores of a model."""
     generator = torch.Generator().manual_seed(seed)
-    return Scores(logits=torch.randn(N, C, generator=generator), features=torch.rand(N, 6, generator=generator),
-                  loss=torch.rand(N, generator=generator))
+    return Scores(
+        logits=torch.randn(N, C, generator=generator),
+        features=torch.rand(N, 6, generator=generator),
+        loss=torch.rand(N, generator=generator),
+    )
 
 
 @pytest.fixture
 def seen() -> Evidence:
     generator = torch.Generator().manual_seed(9)
-    return Evidence(labels=torch.randint(0, C, (N,), generator=generator), pseudo_target=TARGET, main=scores(1), altruistic=scores(2),
-                    warmup_loss=torch.rand(N, generator=generator), clean_mask=torch.rand(N, generator=generator) < 0.3)
+    return Evidence(
+        labels=torch.randint(0, C, (N,), generator=generator),
+        pseudo_target=TARGET,
+        main=scores(1),
+        altruistic=scores(2),
+        warmup_loss=torch.rand(N, generator=generator),
+        clean_mask=torch.rand(N, generator=generator) < 0.3,
+    )
 
 
 def als(losses: torch.Tensor, share: float) -> torch.Tensor:
@@ -40,14 +49,26 @@ def oss(seen: Evidence, beta: float = 0.2) -> torch.Tensor:
     return splits.oss_clean_mask(splits.oss_scores(seen.main.features, seen.labels, TARGET), seen.labels, TARGET, beta)
 
 
-@pytest.mark.parametrize(("t", "rule"), [
-    (0, "warmup"), (19, "warmup"), (20, "initial"), (21, "kept"), (29, "kept"), (30, "completion"), (89, "completion"), (90, "drop"),
-    (119, "drop"),
-])
+@pytest.mark.parametrize(
+    ("t", "rule"),
+    [
+        (0, "warmup"),
+        (19, "warmup"),
+        (20, "initial"),
+        (21, "kept"),
+        (29, "kept"),
+        (30, "completion"),
+        (89, "completion"),
+        (90, "drop"),
+        (119, "drop"),
+    ],
+)
 def test_the_papers_timeline(seen: Evidence, t: int, rule: str) -> None:
     decision = decide(PAPER, t, seen)
     ratio = splits.clean_ratio(t, alpha=0.6, beta=0.2, t1=20, init_epochs=10, t2=90)
-    completed = splits.discrepancy_clean_mask(splits.loss_discrepancy(seen.altruistic.loss, seen.main.loss), seen.labels, ratio)
+    completed = splits.discrepancy_clean_mask(
+        splits.loss_discrepancy(seen.altruistic.loss, seen.main.loss), seen.labels, ratio
+    )
     expected = {
         "warmup": seen.labels != TARGET,
         "initial": als(seen.altruistic.loss, 0.6) & oss(seen),
@@ -61,14 +82,17 @@ def test_the_papers_timeline(seen: Evidence, t: int, rule: str) -> None:
     assert decision.clean_ratio == {"warmup": None, "initial": 0.6, "kept": 0.6}.get(rule, ratio)
 
 
-@pytest.mark.parametrize(("settings", "expected"), [
-    ({"init_combine": "union"}, lambda s: als(s.altruistic.loss, 0.6) | oss(s)),
-    ({"init_combine": "als_only"}, lambda s: als(s.altruistic.loss, 0.6)),
-    ({"init_combine": "oss_only"}, oss),
-    ({"als_init_ratio": 0.2}, lambda s: als(s.altruistic.loss, 0.2) & oss(s)),
-    ({"als_snapshot": "after_warmup"}, lambda s: als(s.warmup_loss, 0.6) & oss(s)),
-    ({"alpha": 0.9, "beta": 0.5}, lambda s: als(s.altruistic.loss, 0.9) & oss(s, 0.5)),
-])
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"init_combine": "union"}, lambda s: als(s.altruistic.loss, 0.6) | oss(s)),
+        ({"init_combine": "als_only"}, lambda s: als(s.altruistic.loss, 0.6)),
+        ({"init_combine": "oss_only"}, oss),
+        ({"als_init_ratio": 0.2}, lambda s: als(s.altruistic.loss, 0.2) & oss(s)),
+        ({"als_snapshot": "after_warmup"}, lambda s: als(s.warmup_loss, 0.6) & oss(s)),
+        ({"alpha": 0.9, "beta": 0.5}, lambda s: als(s.altruistic.loss, 0.9) & oss(s, 0.5)),
+    ],
+)
 def test_variants_of_the_initial_pools(seen: Evidence, settings: dict[str, Any], expected: Any) -> None:
     assert torch.equal(decide(PAPER.with_settings(**settings), 20, seen).clean_mask, expected(seen))
 
@@ -81,9 +105,14 @@ def test_random_initial_pools_are_as_large_as_the_intersection_and_follow_the_se
     assert not torch.equal(mask, decide(config.with_settings(seed=1), 20, seen).clean_mask)
 
 
-@pytest.mark.parametrize(("choice", "unlabeled"), [
-    ("target", lambda y: y == TARGET), ("nontarget", lambda y: y != TARGET), ("none", lambda y: y < 0),
-])
+@pytest.mark.parametrize(
+    ("choice", "unlabeled"),
+    [
+        ("target", lambda y: y == TARGET),
+        ("nontarget", lambda y: y != TARGET),
+        ("none", lambda y: y < 0),
+    ],
+)
 def test_unlabelled_samples_of_the_warmup(seen: Evidence, choice: str, unlabeled: Any) -> None:
     decision = decide(PAPER.with_settings(oss_warmup_unlabeled=choice), 3, seen)
     assert torch.equal(decision.clean_mask, seen.labels != TARGET)
@@ -95,7 +124,9 @@ def test_unlabelled_samples_of_the_warmup(seen: Evidence, choice: str, unlabeled
 def test_distance_and_normalisation_of_oss(seen: Evidence, distance: str, norm: str) -> None:
     decision = decide(PAPER.with_settings(oss_distance=distance, feature_norm=norm), 5, seen)
     features = splits.normalized_features(seen.main.features, norm)
-    torch.testing.assert_close(decision.oss_score, splits.oss_scores(features, seen.labels, TARGET, distance), rtol=0, atol=0)
+    torch.testing.assert_close(
+        decision.oss_score, splits.oss_scores(features, seen.labels, TARGET, distance), rtol=0, atol=0
+    )
 
 
 def test_the_alpha_schedule_can_start_elsewhere_than_beta(seen: Evidence) -> None:
@@ -116,7 +147,9 @@ def test_samples_are_dropped_from_the_set_epoch_on(seen: Evidence) -> None:
 def test_what_makes_a_class_the_fewest(seen: Evidence, count_by: str) -> None:
     mask = decide(PAPER.with_settings(count_by=count_by), 60, seen).clean_mask
     discrepancy = splits.loss_discrepancy(seen.altruistic.loss, seen.main.loss)
-    expected = splits.discrepancy_clean_mask(discrepancy, seen.labels, 0.4, count_by=count_by, predictions=seen.main.prediction)
+    expected = splits.discrepancy_clean_mask(
+        discrepancy, seen.labels, 0.4, count_by=count_by, predictions=seen.main.prediction
+    )
     assert torch.equal(mask, expected)
 
 
@@ -137,12 +170,14 @@ def test_with_all_to_all_by_retraining_the_scores_of_the_specialists_decide(seen
     mask = decide(config, 20, replace(seen, pseudo_target=None, specialist_oss=planted)).clean_mask
     for c in range(C):
         own = (seen.labels == c).nonzero().squeeze(1)
-        assert torch.equal(own[mask[own]], own[-int(0.2 * len(own)):])
+        assert torch.equal(own[mask[own]], own[-int(0.2 * len(own)) :])
     assert decide(config, 3, replace(seen, pseudo_target=None)).clean_mask.all()
 
 
 def test_all_to_all_has_no_class_to_drop() -> None:
-    with pytest.raises(ConfigError, match="all_to_all is 'shared', expected off where samples of one target are dropped. Set t3 = t2"):
+    with pytest.raises(
+        ConfigError, match="all_to_all is 'shared', expected off where samples of one target are dropped. Set t3 = t2"
+    ):
         PAPER.with_settings(all_to_all="shared")
     assert PAPER.with_settings(all_to_all="shared", selective_drop=False).split.all_to_all == "shared"
 

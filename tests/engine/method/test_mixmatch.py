@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from bsd_engine.method import mixmatch
 from bsd_engine.compute.plans import mixmatch_plan
+from bsd_engine.method import mixmatch
 
 CLASSES = 4
 LABELED = 6
@@ -36,7 +36,9 @@ def test_temperature_one_changes_nothing() -> None:
     [(0, 0, 0.0), (20, 0, 2.5), (60, 0, 7.5), (60, 512, 7.5625), (119, 1023, 14.99988), (120, 0, 15.0), (500, 0, 15.0)],
 )
 def test_lambda_u_grows_with_the_global_epoch(main_epoch: int, iteration: int, weight: float) -> None:
-    assert mixmatch.unlabeled_weight(main_epoch, iteration, 1024, lambda_u=15, rampup=120) == pytest.approx(weight, abs=1e-5)
+    assert mixmatch.unlabeled_weight(main_epoch, iteration, 1024, lambda_u=15, rampup=120) == pytest.approx(
+        weight, abs=1e-5
+    )
 
 
 def test_interleaved_blocks_of_64_are_21_21_and_22() -> None:
@@ -62,8 +64,17 @@ def test_every_interleaved_group_holds_labelled_rows() -> None:
 
 @pytest.mark.parametrize("mixup_alpha", [0.05, 0.75, 5.0])
 def test_a_mixed_row_keeps_at_least_half_of_itself(mixup_alpha: float) -> None:
-    plan = mixmatch_plan(torch.arange(9), torch.arange(9), labeled_batch=3, unlabeled_batch=3, iterations=400,
-                         mixup_alpha=mixup_alpha, crop_padding=4, flip=True, seed=0)
+    plan = mixmatch_plan(
+        torch.arange(9),
+        torch.arange(9),
+        labeled_batch=3,
+        unlabeled_batch=3,
+        iterations=400,
+        mixup_alpha=mixup_alpha,
+        crop_padding=4,
+        flip=True,
+        seed=0,
+    )
     assert plan.mix.shape == (400,) and (plan.mix >= 0.5).all() and (plan.mix <= 1).all()
 
 
@@ -98,8 +109,17 @@ class Step:
 
     def loss(self, *, separate: bool = False, guess_updates_bn: bool = True) -> Tensor:
         return mixmatch.mixmatch_loss(
-            self.model, self.images, self.labels, labeled=LABELED, num_classes=CLASSES, partner=self.partner, mix=self.mix,
-            weight=self.weight, temperature=self.temperature, separate_bn=separate, guess_updates_bn=guess_updates_bn,
+            self.model,
+            self.images,
+            self.labels,
+            labeled=LABELED,
+            num_classes=CLASSES,
+            partner=self.partner,
+            mix=self.mix,
+            weight=self.weight,
+            temperature=self.temperature,
+            separate_bn=separate,
+            guess_updates_bn=guess_updates_bn,
         )
 
     def plain_loss(self, *, detach_guess: bool = True) -> Tensor:

@@ -66,7 +66,9 @@ def test_a_share_of_n_is_counted_as_written_in_decimals(n: int) -> None:
 
 @quick
 @given(scores=scores_with_ties, percent=st.integers(0, 100))
-def test_als_keeps_exactly_its_share_with_the_largest_losses_and_ties_by_index(scores: list[float], percent: int) -> None:
+def test_als_keeps_exactly_its_share_with_the_largest_losses_and_ties_by_index(
+    scores: list[float], percent: int
+) -> None:
     mask = splits.als_clean_mask(np.array(scores), percent / 100)
     assert members(mask) == top(np.array(scores), percent * len(scores) // 100)
 
@@ -83,19 +85,31 @@ def test_equal_scores_are_ranked_by_index() -> None:
 
 GOLDEN: dict[str, tuple[Callable[..., object], list[object]]] = {
     "symmetric_cross_entropy": (
-        lambda a: splits.symmetric_cross_entropy(a([[2.0, 0.0, 0.0], [2.0, 0.0, 0.0]]), a([0, 1])), [1.985886, 8.453329]),
+        lambda a: splits.symmetric_cross_entropy(a([[2.0, 0.0, 0.0], [2.0, 0.0, 0.0]]), a([0, 1])),
+        [1.985886, 8.453329],
+    ),
     "oss_scores": (
-        lambda a: splits.oss_scores(a([[0.0, 0.0], [0.0, 2.0], [3.0, 1.0], [9.0, 1.0]]), a([0, 0, 1, 2]), 2), [1.0, 1.0, 0.0, 6.0]),
+        lambda a: splits.oss_scores(a([[0.0, 0.0], [0.0, 2.0], [3.0, 1.0], [9.0, 1.0]]), a([0, 0, 1, 2]), 2),
+        [1.0, 1.0, 0.0, 6.0],
+    ),
     "oss_clean_mask": (
-        lambda a: splits.oss_clean_mask(a([1.0, 5.0, 3.0, 4.0]), a([0, 2, 2, 2]), 2, 0.67), [True, True, False, True]),
+        lambda a: splits.oss_clean_mask(a([1.0, 5.0, 3.0, 4.0]), a([0, 2, 2, 2]), 2, 0.67),
+        [True, True, False, True],
+    ),
     "als_clean_mask": (lambda a: splits.als_clean_mask(a([1.0, 5.0, 3.0, 4.0]), 0.5), [False, True, False, True]),
     "initial_clean_mask": (
-        lambda a: splits.initial_clean_mask(a([True, True, False, False]), a([True, False, True, False])), [True, False, False, False]),
+        lambda a: splits.initial_clean_mask(a([True, True, False, False]), a([True, False, True, False])),
+        [True, False, False, False],
+    ),
     "loss_discrepancy": (lambda a: splits.loss_discrepancy(a([1.0, 5.0]), a([2.0, 1.5])), [-1.0, 3.5]),
     "discrepancy_clean_mask": (
-        lambda a: splits.discrepancy_clean_mask(a([1.0, 5.0, 3.0, 4.0]), a([0, 1, 1, 1]), 0.5), [False, True, False, True]),
+        lambda a: splits.discrepancy_clean_mask(a([1.0, 5.0, 3.0, 4.0]), a([0, 1, 1, 1]), 0.5),
+        [False, True, False, True],
+    ),
     "selective_drop": (
-        lambda a: splits.selective_drop(a([True, True, True, False]), a([2, 2, 0, 2]), a([2, 1, 2, 2]), 2), [False, True, True, False]),
+        lambda a: splits.selective_drop(a([True, True, True, False]), a([2, 2, 0, 2]), a([2, 1, 2, 2]), 2),
+        [False, True, True, False],
+    ),
 }
 
 
@@ -149,9 +163,15 @@ def test_labels_and_predictions_may_be_of_any_whole_type(dtype: type) -> None:
 
 def test_weights_and_bounds_of_the_symmetric_cross_entropy() -> None:
     logits, labels = np.array([[2.0, 0.0, 0.0]]), np.array([0])
-    assert splits.symmetric_cross_entropy(logits, labels, ce_weight=1, rce_weight=0) == pytest.approx(0.239545, abs=1e-6)
-    assert splits.symmetric_cross_entropy(logits, labels, ce_weight=0, rce_weight=2) == pytest.approx(2 * 1.961931, abs=1e-5)
-    assert splits.symmetric_cross_entropy(logits, labels, ce_weight=0, min_one_hot=1e-2) == pytest.approx(1.961931 / 2, abs=1e-5)
+    assert splits.symmetric_cross_entropy(logits, labels, ce_weight=1, rce_weight=0) == pytest.approx(
+        0.239545, abs=1e-6
+    )
+    assert splits.symmetric_cross_entropy(logits, labels, ce_weight=0, rce_weight=2) == pytest.approx(
+        2 * 1.961931, abs=1e-5
+    )
+    assert splits.symmetric_cross_entropy(logits, labels, ce_weight=0, min_one_hot=1e-2) == pytest.approx(
+        1.961931 / 2, abs=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -164,7 +184,9 @@ def test_weights_and_bounds_of_the_symmetric_cross_entropy() -> None:
         ([10, 0, 0], 1, 10.000091, 9.209922, 10.209931),
     ],
 )
-def test_sce_is_a_tenth_of_ce_and_all_of_rce(logits: list[float], label: int, ce: float, rce: float, sce: float) -> None:
+def test_sce_is_a_tenth_of_ce_and_all_of_rce(
+    logits: list[float], label: int, ce: float, rce: float, sce: float
+) -> None:
     result = splits.symmetric_cross_entropy(np.array([logits], np.float64), np.array([label]))
     assert result[0] == pytest.approx(sce, abs=1e-6)
     assert 0.1 * ce + rce == pytest.approx(sce, abs=1e-6)
@@ -177,7 +199,9 @@ def slow_sce(logits: np.ndarray, label: int) -> float:
 
 
 @quick
-@given(rows=st.lists(st.lists(st.floats(-12, 12), min_size=4, max_size=4), min_size=1, max_size=6), seed=st.integers(0, 9))
+@given(
+    rows=st.lists(st.lists(st.floats(-12, 12), min_size=4, max_size=4), min_size=1, max_size=6), seed=st.integers(0, 9)
+)
 def test_sce_is_the_formula(rows: list[list[float]], seed: int) -> None:
     logits, labels = np.array(rows), np.random.default_rng(seed).integers(0, 4, len(rows))
     expected = [slow_sce(row, label) for row, label in zip(logits, labels)]
@@ -211,7 +235,9 @@ def gaussian_clusters() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @pytest.mark.parametrize(("distance", "reduce"), [("min", min), ("mean", lambda d: np.mean(list(d))), ("max", max)])
 def test_oss_score_is_the_distance_to_the_known_centres(gaussian_clusters, distance: str, reduce: Callable) -> None:
     features, labels, _ = gaussian_clusters
-    np.testing.assert_allclose(splits.oss_scores(features, labels, 3, distance), slow_oss_scores(features, labels, 3, reduce), rtol=1e-9)
+    np.testing.assert_allclose(
+        splits.oss_scores(features, labels, 3, distance), slow_oss_scores(features, labels, 3, reduce), rtol=1e-9
+    )
 
 
 def test_oss_score_tells_the_unknown_class_from_poison_of_known_ones(gaussian_clusters) -> None:
@@ -309,7 +335,18 @@ PAPER = {"alpha": 0.6, "beta": 0.2, "t1": 20, "init_epochs": 10, "t2": 90}
 
 @pytest.mark.parametrize(
     ("epoch", "ratio"),
-    [(0, 0.2), (20, 0.2), (30, 0.2), (31, 0.200274), (45, 0.258579), (60, 0.4), (75, 0.541421), (89, 0.599726), (90, 0.6), (119, 0.6)],
+    [
+        (0, 0.2),
+        (20, 0.2),
+        (30, 0.2),
+        (31, 0.200274),
+        (45, 0.258579),
+        (60, 0.4),
+        (75, 0.541421),
+        (89, 0.599726),
+        (90, 0.6),
+        (119, 0.6),
+    ],
 )
 def test_alpha_grows_from_beta_to_alpha_by_half_a_cosine(epoch: int, ratio: float) -> None:
     assert splits.clean_ratio(epoch, **PAPER) == pytest.approx(ratio, abs=1e-6)
@@ -317,8 +354,16 @@ def test_alpha_grows_from_beta_to_alpha_by_half_a_cosine(epoch: int, ratio: floa
 
 @quick
 @example(beta=0.2, extra=0.05, t1=3, init_epochs=2, length=0)
-@given(beta=st.floats(0.01, 0.9), extra=st.floats(0, 0.09), t1=st.integers(1, 30), init_epochs=st.integers(1, 10), length=st.integers(0, 40))
-def test_alpha_never_falls_and_stays_between_its_ends(beta: float, extra: float, t1: int, init_epochs: int, length: int) -> None:
+@given(
+    beta=st.floats(0.01, 0.9),
+    extra=st.floats(0, 0.09),
+    t1=st.integers(1, 30),
+    init_epochs=st.integers(1, 10),
+    length=st.integers(0, 40),
+)
+def test_alpha_never_falls_and_stays_between_its_ends(
+    beta: float, extra: float, t1: int, init_epochs: int, length: int
+) -> None:
     start = t1 + init_epochs
     schedule = {"alpha": beta + extra, "beta": beta, "t1": t1, "init_epochs": init_epochs, "t2": start + length}
     ratios = [splits.clean_ratio(t, **schedule) for t in range(start + length + 3)]
@@ -344,7 +389,11 @@ def planted(counts: list[int], sizes: list[int]) -> tuple[np.ndarray, np.ndarray
 @pytest.mark.parametrize(
     ("counts", "sizes", "after"),
     [
-        ([5, 2, 9], [10, 10, 10], [5, 5, 9]),  # the fewest class rises to the second-fewest count: min(int(.53 * 10), 5)
+        (
+            [5, 2, 9],
+            [10, 10, 10],
+            [5, 5, 9],
+        ),  # the fewest class rises to the second-fewest count: min(int(.53 * 10), 5)
         ([6, 2, 10], [10, 10, 10], [6, 6, 10]),  # the same with ratio .6
         ([5, 2, 9], [10, 4, 10], [5, 2, 9]),  # its own share, int(.67 * 4) = 2, is reached: no change
         ([3, 3, 9], [10, 10, 10], [3, 3, 9]),  # a tie for the fewest: no change
@@ -371,7 +420,10 @@ def test_the_second_fewest_count_limits_a_class_that_poison_has_swollen() -> Non
 
 def slow_pool(discrepancy: np.ndarray, labels: np.ndarray, ratio: float, completion: str) -> set[int]:
     pool = top(discrepancy, share_of(ratio, len(labels)))
-    best = {c: [i for i in sorted(range(len(labels)), key=lambda i: (-discrepancy[i], i)) if labels[i] == c] for c in sorted(set(labels.tolist()))}
+    best = {
+        c: [i for i in sorted(range(len(labels)), key=lambda i: (-discrepancy[i], i)) if labels[i] == c]
+        for c in sorted(set(labels.tolist()))
+    }
     if completion in ("balanced", "balanced_others"):
         quotas = {c: share_of(ratio, len(best[c])) for c in best}
         if completion == "balanced_others" and 2 in best:
@@ -385,7 +437,11 @@ def slow_pool(discrepancy: np.ndarray, labels: np.ndarray, ratio: float, complet
 
 
 @settings(deadline=None, max_examples=100)
-@given(sample=scored_labels(), percent=st.integers(0, 100), completion=st.sampled_from(["fewest", "balanced", "balanced_others", "off"]))
+@given(
+    sample=scored_labels(),
+    percent=st.integers(0, 100),
+    completion=st.sampled_from(["fewest", "balanced", "balanced_others", "off"]),
+)
 def test_completion_is_the_rule_as_read(sample, percent: int, completion: str) -> None:
     discrepancy, labels = sample
     mask = splits.discrepancy_clean_mask(discrepancy, labels, percent / 100, completion, target_label=2)
@@ -439,8 +495,13 @@ def test_poison_has_a_strongly_negative_discrepancy() -> None:
 
 
 @quick
-@given(rows=st.lists(st.tuples(st.booleans(), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30), target=st.integers(0, 3))
-def test_selective_drop_takes_what_both_models_call_the_target_and_nothing_else(rows: list[tuple[bool, int, int]], target: int) -> None:
+@given(
+    rows=st.lists(st.tuples(st.booleans(), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30),
+    target=st.integers(0, 3),
+)
+def test_selective_drop_takes_what_both_models_call_the_target_and_nothing_else(
+    rows: list[tuple[bool, int, int]], target: int
+) -> None:
     pool, main, altruistic = (np.array(column) for column in zip(*rows))
     kept = splits.selective_drop(pool, main, altruistic, target)
     assert kept.tolist() == [p and not (f == target and g == target) for p, f, g in rows]
@@ -451,7 +512,9 @@ def test_the_fewest_class_by_labels_or_by_predictions(count_by: str, grown: set[
     """Ten samples a class, of which 1, 2 and 9 are selected; a quota is 4. By predictions for the selection class 2 is the
     fewest, which has more already; by those for all samples class 1 is."""
     labels = np.repeat([0, 1, 2], 10)
-    discrepancy = np.concatenate([np.r_[np.full(n, 9.0), np.full(10 - n, -1.0)] for n in (1, 2, 9)]) - np.arange(30) / 1000
+    discrepancy = (
+        np.concatenate([np.r_[np.full(n, 9.0), np.full(10 - n, -1.0)] for n in (1, 2, 9)]) - np.arange(30) / 1000
+    )
     selected = discrepancy > 5
     predictions = np.empty(30, np.int64)
     predictions[selected] = [0] * 6 + [1] * 5 + [2] * 1
@@ -472,7 +535,9 @@ def test_normalised_features(norm: str) -> None:
     elif norm == "l2":
         np.testing.assert_allclose(result, features / np.linalg.norm(features, axis=1, keepdims=True), rtol=1e-6)
     else:
-        np.testing.assert_allclose(result[:, :3], (features - features.mean(0))[:, :3] / features.std(0)[:3], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            result[:, :3], (features - features.mean(0))[:, :3] / features.std(0)[:3], rtol=1e-4, atol=1e-5
+        )
         assert (result[:, 3] == 0).all()
 
 

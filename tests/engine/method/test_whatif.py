@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from bsd_engine.method import preview
 from bsd_engine.config.settings import BSDConfig, SplitConfig
 from bsd_engine.errors import DataError
-from bsd_engine.runs.record import record_run
-from bsd_engine.runs.reader import RunReader
+from bsd_engine.method import preview
 from bsd_engine.method.preview import Difference, FirstScores, Settings
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.runs.record import record_run
 from tests.support.short_runs import short
 
 GRID = tuple(round(0.05 * k, 2) for k in range(21))
@@ -34,19 +34,29 @@ def some_scores(n: int, seed: int = 0, *, ties: bool = True) -> tuple[np.ndarray
     return labels, FirstScores(losses=values[0], oss=values[1], target=3), rng.random(n) < 0.1
 
 
-@given(hnp.arrays(np.float32, st.integers(0, 40), elements=st.sampled_from([-2.5, -0.0, 0.0, 1e-30, 1.0, 7.5, np.float32("inf")])))
+@given(
+    hnp.arrays(
+        np.float32, st.integers(0, 40), elements=st.sampled_from([-2.5, -0.0, 0.0, 1e-30, 1.0, 7.5, np.float32("inf")])
+    )
+)
 def test_the_fast_order_is_a_stable_descending_sort(scores: np.ndarray) -> None:
     expected = torch.argsort(torch.from_numpy(scores.copy()), descending=True, stable=True)
     np.testing.assert_array_equal(preview.descending_order(scores), expected)
 
 
-def slow_map(config: BSDConfig, labels: np.ndarray, scores: FirstScores, truth: np.ndarray, shares: tuple[float, ...]) -> dict[str, np.ndarray]:
+def slow_map(
+    config: BSDConfig, labels: np.ndarray, scores: FirstScores, truth: np.ndarray, shares: tuple[float, ...]
+) -> dict[str, np.ndarray]:
     """The pool of each pair of shares by `first_pool`, and its counts."""
     out = {name: np.zeros((len(shares), len(shares)), int) for name in ("size", "poison", "clean", "smallest_class")}
     for i, alpha in enumerate(shares):
         for j, beta in enumerate(shares):
             pool = preview.first_pool(config, replace(Settings.of(config), alpha=alpha, beta=beta), labels, scores)
-            out["size"][i, j], out["poison"][i, j], out["clean"][i, j] = pool.sum(), (pool & truth).sum(), (pool & ~truth).sum()
+            out["size"][i, j], out["poison"][i, j], out["clean"][i, j] = (
+                pool.sum(),
+                (pool & truth).sum(),
+                (pool & ~truth).sum(),
+            )
             out["smallest_class"][i, j] = min((pool & (labels == c)).sum() for c in np.unique(labels))
     return out
 
@@ -55,7 +65,9 @@ def slow_map(config: BSDConfig, labels: np.ndarray, scores: FirstScores, truth: 
 @pytest.mark.parametrize("all_to_all", [False, True])
 def test_the_map_counts_what_the_pools_hold(combine: str, all_to_all: bool) -> None:
     labels, scores, truth = some_scores(83)
-    config = CONFIG.with_settings(init_combine=combine, all_to_all="shared" if all_to_all else "off", selective_drop=False)
+    config = CONFIG.with_settings(
+        init_combine=combine, all_to_all="shared" if all_to_all else "off", selective_drop=False
+    )
     scores = replace(scores, target=None if all_to_all else 3)
     shares = (0.0, 0.05, 0.3, 0.55, 0.999, 1.0)
     fast = preview.pool_map(config, labels, scores, truth, alphas=shares, betas=shares)
@@ -67,7 +79,9 @@ def test_a_fixed_share_of_the_first_split_is_not_moved_by_alpha() -> None:
     labels, scores, truth = some_scores(60)
     config = CONFIG.with_settings(als_init_ratio=0.5)
     fast = preview.pool_map(config, labels, scores, truth, alphas=(0.2, 0.9), betas=(0.3, 0.6))
-    np.testing.assert_array_equal(fast.size, slow_map(config, labels, scores, truth, (0.2, 0.9))["size"] * 0 + fast.size[0])
+    np.testing.assert_array_equal(
+        fast.size, slow_map(config, labels, scores, truth, (0.2, 0.9))["size"] * 0 + fast.size[0]
+    )
 
 
 @pytest.mark.parametrize("case", ["one sample", "no target", "all target", "all equal"])
@@ -130,11 +144,15 @@ def test_the_runs_own_settings_give_the_pools_it_had(reader: RunReader) -> None:
     assert checked >= 3
 
 
-def test_another_alpha_beta_or_t1_gives_the_pool_that_a_run_with_it_has(reader: RunReader, small_images, tmp_path: Path) -> None:
+def test_another_alpha_beta_or_t1_gives_the_pool_that_a_run_with_it_has(
+    reader: RunReader, small_images, tmp_path: Path
+) -> None:
     """The claim "exact": a run from the start, with the settings of the preview."""
     config = reader.config
     other = replace(Settings.of(config), alpha=0.9, beta=0.5, t1=config.schedule.t1 - 1)
-    scores = preview.first_scores(config, other, *(reader.epoch(f(config, other)) for f in (preview.loss_epoch, preview.distance_epoch)))
+    scores = preview.first_scores(
+        config, other, *(reader.epoch(f(config, other)) for f in (preview.loss_epoch, preview.distance_epoch))
+    )
     record_run(other.applied_to(config), tmp_path / "other", prepared=small_images)
     there = RunReader(tmp_path / "other")
     first = next(s for s in map(there.epoch, there.epochs) if s.stage == "initial_pools")

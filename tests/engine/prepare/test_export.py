@@ -16,11 +16,11 @@ import pytest
 import torch
 
 from bsd_engine import __main__ as command_line
-from bsd_engine.prepare import export
+from bsd_engine.config.presets import preset, smoke
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import ConfigError, StorageError
+from bsd_engine.prepare import export
 from bsd_engine.prepare.prepare import PreparedData, prepare
-from bsd_engine.config.presets import preset, smoke
 
 NAMES = ("zebra", "ant", "../bee/..", "wasp")
 
@@ -29,10 +29,23 @@ NAMES = ("zebra", "ant", "../bee/..", "wasp")
 def config(tmp_path_factory: pytest.TempPathFactory) -> BSDConfig:
     """Settings for 80 + 20 colour images of 12x10 pixels in four classes, not in alphabetical order and one with a wild name."""
     rng, path = np.random.default_rng(0), tmp_path_factory.mktemp("set") / "images.npz"
-    np.savez(path, train_images=rng.integers(0, 256, (80, 12, 10, 3), np.uint8), train_labels=np.arange(80) % 4,
-             test_images=rng.integers(0, 256, (20, 12, 10, 3), np.uint8), test_labels=np.arange(20) % 4, class_names=np.array(NAMES))
-    return smoke().with_settings(device="cpu", data=f"npz:{path}", limit=None, attack="wanet", target_label=1, rate=0.2,
-                                 attack_parameters={"strength": 3.0})
+    np.savez(
+        path,
+        train_images=rng.integers(0, 256, (80, 12, 10, 3), np.uint8),
+        train_labels=np.arange(80) % 4,
+        test_images=rng.integers(0, 256, (20, 12, 10, 3), np.uint8),
+        test_labels=np.arange(20) % 4,
+        class_names=np.array(NAMES),
+    )
+    return smoke().with_settings(
+        device="cpu",
+        data=f"npz:{path}",
+        limit=None,
+        attack="wanet",
+        target_label=1,
+        rate=0.2,
+        attack_parameters={"strength": 3.0},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +64,9 @@ def listing(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_an_npz_file_gives_back_pixels_labels_and_truth(config: BSDConfig, prepared: PreparedData, tmp_path: Path) -> None:
+def test_an_npz_file_gives_back_pixels_labels_and_truth(
+    config: BSDConfig, prepared: PreparedData, tmp_path: Path
+) -> None:
     written = export.save(prepared, tmp_path / "new/set.npz", "npz")
     assert [path.name for path in written] == ["set.npz", "set.poison.csv"]
     loaded = again(config, f"npz:{written[0]}")
@@ -66,7 +81,9 @@ def test_an_npz_file_gives_back_pixels_labels_and_truth(config: BSDConfig, prepa
     assert [NAMES.index(line["original_label"]) for line in lines] == prepared.original_labels.tolist()
 
 
-def test_a_folder_gives_back_pixels_and_labels_in_the_order_of_the_files(config: BSDConfig, prepared: PreparedData, tmp_path: Path) -> None:
+def test_a_folder_gives_back_pixels_and_labels_in_the_order_of_the_files(
+    config: BSDConfig, prepared: PreparedData, tmp_path: Path
+) -> None:
     (folder,) = export.save(prepared, tmp_path / "set", "folder")
     assert sorted(p.name for p in folder.iterdir()) == ["poison.csv", "test", "train", "triggered"]
     loaded = again(config, f"folder:{folder}")
@@ -77,14 +94,22 @@ def test_a_folder_gives_back_pixels_and_labels_in_the_order_of_the_files(config:
     lines = {line["file"]: line for line in listing(folder / "poison.csv")}
     for file, label in zip(loaded.train_files, loaded.labels.tolist()):
         line = lines[f"train/{file.removeprefix('train/')}"]
-        assert NAMES.index(line["given_label"]) == label and (line["poisoned"] == "1") == bool(prepared.is_poison[int(line["index"])])
+        assert NAMES.index(line["given_label"]) == label and (line["poisoned"] == "1") == bool(
+            prepared.is_poison[int(line["index"])]
+        )
     assert [p.name for p in (folder / "triggered").iterdir()] == ["1_ant"]
     assert len(list((folder / "triggered").rglob("*.png"))) == len(prepared.triggered_labels)
 
 
 def test_large_grey_images_survive_with_the_options_that_are_named(tmp_path: Path) -> None:
-    np.savez(tmp_path / "large.npz", images=np.random.default_rng(0).integers(0, 256, (8, 70, 70), np.uint8), labels=np.arange(8) % 2)
-    settings = smoke().with_settings(device="cpu", data=f"npz:{tmp_path / 'large.npz'}", limit=None, target_label=0, rate=0.5)
+    np.savez(
+        tmp_path / "large.npz",
+        images=np.random.default_rng(0).integers(0, 256, (8, 70, 70), np.uint8),
+        labels=np.arange(8) % 2,
+    )
+    settings = smoke().with_settings(
+        device="cpu", data=f"npz:{tmp_path / 'large.npz'}", limit=None, target_label=0, rate=0.5
+    )
     prepared = prepare(settings)
     (folder,) = export.save(prepared, tmp_path / "set", "folder")
     words = shlex.split(export.load_words(prepared, folder, "folder"))
@@ -142,11 +167,13 @@ def test_the_bytes_of_a_download_are_the_file(prepared: PreparedData, tmp_path: 
         assert all(np.array_equal(file[name], download[name]) for name in file.files)
 
 
-# -- command line --------------------------------------------------------------------------------------------------------
+# -- command line ----------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def said(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+def said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
     """Runs `python -m bsd_engine` in an empty folder; status, output, errors."""
     monkeypatch.chdir(tmp_path)
     return lambda *words: (command_line.main(list(words)), *capsys.readouterr())
@@ -160,7 +187,10 @@ def test_the_command_saves_what_the_configuration_describes(
     assert again(config, f"npz:{tmp_path / 'poisoned.npz'}").fingerprint == prepared.fingerprint
     words = out.splitlines()[-1].removeprefix("train on it with: ")
     assert words == "--data npz:poisoned.npz --attack none --limit None"
-    assert said(*shlex.split(export.command(config, "as_folder"))[3:])[0] == 0 and (tmp_path / "as_folder/poison.csv").is_file()
+    assert (
+        said(*shlex.split(export.command(config, "as_folder"))[3:])[0] == 0
+        and (tmp_path / "as_folder/poison.csv").is_file()
+    )
 
 
 @pytest.mark.parametrize("parameters", [{}, {"pattern": "patch"}])
@@ -170,15 +200,20 @@ def test_the_command_does_not_fall_back_on_the_presets_parameters(parameters: di
     assert command_line._run_options("train", words).config.attack == config.attack
 
 
-@pytest.mark.parametrize(("words", "expected"), [
-    ([], "poison needs --out"),
-    (["--out", "x", "--attack", "none"], "nothing would be poisoned"),
-    (["--out", "x", "--target", "44"], "target is 44"),
-    (["--out", "x", "--rate", "0.001", "--limit", "40"], "poisons none of"),
-    (["--out", "x", "--attack", "wanet", "--attack-parameters", "depth", "3"], "wanet has no parameter 'depth'"),
-    (["--out", "/dev/null/x"], "Cannot write"),
-])
-def test_what_cannot_be_saved_is_one_sentence(config: BSDConfig, said: Callable, tmp_path: Path, words: list[str], expected: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], "poison needs --out"),
+        (["--out", "x", "--attack", "none"], "nothing would be poisoned"),
+        (["--out", "x", "--target", "44"], "target is 44"),
+        (["--out", "x", "--rate", "0.001", "--limit", "40"], "poisons none of"),
+        (["--out", "x", "--attack", "wanet", "--attack-parameters", "depth", "3"], "wanet has no parameter 'depth'"),
+        (["--out", "/dev/null/x"], "Cannot write"),
+    ],
+)
+def test_what_cannot_be_saved_is_one_sentence(
+    config: BSDConfig, said: Callable, tmp_path: Path, words: list[str], expected: str
+) -> None:
     status, out, err = said("poison", "--preset", "smoke", "--device", "cpu", "--data", config.data.data, *words)
     assert status == 2 and out == "" and err.startswith("error: ") and err.count("\n") == 1 and expected in err
     assert list(tmp_path.iterdir()) == []

@@ -14,20 +14,27 @@ from PIL import Image
 from torch import Tensor
 
 from bsd_engine import attacks
-from bsd_engine.data import dataset, decoded_cache
-from bsd_engine.prepare import prepare as preflight
 from bsd_engine.attacks.base import Attack
-from bsd_engine.config.settings import BSDConfig
-from bsd_engine.prepare.prepare import PreparedData, prepare, report
 from bsd_engine.config.presets import smoke
+from bsd_engine.config.settings import BSDConfig
+from bsd_engine.data import dataset, decoded_cache
+from bsd_engine.prepare.prepare import PreparedData, prepare, report
 
 
 def prepared_of(values: list[int], labels: list[int], **changes: object) -> PreparedData:
     """Prepared images that are each of one value; equal values are duplicates."""
     images = torch.tensor(values, dtype=torch.uint8)[:, None, None, None].repeat(1, 8, 9, 3)
     sound = PreparedData(
-        images=images, labels=torch.tensor(labels), is_poison=None, original_labels=None, test_images=None, test_labels=None,
-        triggered_images=None, triggered_labels=None, class_names=("ant", "bee", "cat"), fingerprint="0" * 16,
+        images=images,
+        labels=torch.tensor(labels),
+        is_poison=None,
+        original_labels=None,
+        test_images=None,
+        test_labels=None,
+        triggered_images=None,
+        triggered_labels=None,
+        class_names=("ant", "bee", "cat"),
+        fingerprint="0" * 16,
         landmark_idx=torch.arange(len(values)),
     )
     return replace(sound, **changes)
@@ -41,7 +48,9 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BSDConfig:
         for name in ("ant", "bee"):
             (tmp_path / "set" / part / name).mkdir(parents=True)
             for i in range(count):
-                Image.fromarray(rng.integers(0, 256, (12, 12, 3), np.uint8)).save(tmp_path / "set" / part / name / f"{i:02d}.png")
+                Image.fromarray(rng.integers(0, 256, (12, 12, 3), np.uint8)).save(
+                    tmp_path / "set" / part / name / f"{i:02d}.png"
+                )
     monkeypatch.setenv("BSD_DATA", str(tmp_path / "home"))
     monkeypatch.setattr(decoded_cache, "SMALLEST_BYTES", 0)
     return smoke().with_settings(data=f"folder:{tmp_path / 'set'}", limit=None, target_label=1, rate=0.5, device="cpu")
@@ -54,7 +63,10 @@ def test_only_poisoned_images_differ_from_those_on_disk(tree: BSDConfig, tmp_pat
     prepared = prepare(tree)
     (kept,) = (tmp_path / "home/decoded").glob("*.npy")
     on_disk = torch.from_numpy(np.load(kept))
-    assert torch.equal((prepared.images != on_disk[:40]).flatten(1).any(1), prepared.is_poison) and prepared.is_poison.sum() == 10
+    assert (
+        torch.equal((prepared.images != on_disk[:40]).flatten(1).any(1), prepared.is_poison)
+        and prepared.is_poison.sum() == 10
+    )
     assert torch.equal(prepared.test_images, on_disk[40:])
     assert prepare(tree).fingerprint == prepared.fingerprint
     assert prepared.train_files[0] == str(Path("train/ant/00.png"))
@@ -64,7 +76,15 @@ def test_images_from_disk_and_from_memory_are_prepared_alike(tree: BSDConfig, mo
     from_disk = prepare(tree)
     monkeypatch.setattr(decoded_cache, "SMALLEST_BYTES", 10**9)
     from_memory = prepare(tree)
-    for name in ("images", "labels", "is_poison", "original_labels", "test_images", "triggered_images", "triggered_labels"):
+    for name in (
+        "images",
+        "labels",
+        "is_poison",
+        "original_labels",
+        "test_images",
+        "triggered_images",
+        "triggered_labels",
+    ):
         assert torch.equal(getattr(from_disk, name), getattr(from_memory, name)), name
     assert from_disk.fingerprint == from_memory.fingerprint and from_disk.images.is_contiguous()
 
@@ -82,8 +102,14 @@ class NumberedCorner(Attack):
         return images
 
 
-def test_parts_change_neither_triggered_images_nor_the_fingerprint(tree: BSDConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attacks, "make", lambda _, shape, classes, seed: NumberedCorner(image_shape=shape, num_classes=classes, seed=seed))
+def test_parts_change_neither_triggered_images_nor_the_fingerprint(
+    tree: BSDConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        attacks,
+        "make",
+        lambda _, shape, classes, seed: NumberedCorner(image_shape=shape, num_classes=classes, seed=seed),
+    )
     whole = prepare(tree)
     assert whole.triggered_images[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
     monkeypatch.setattr(dataset, "_CHUNK_BYTES", 500)
@@ -96,23 +122,35 @@ def test_parts_change_neither_triggered_images_nor_the_fingerprint(tree: BSDConf
 
 def test_report_counts_what_there_is() -> None:
     test = torch.zeros(4, 8, 9, 3, dtype=torch.uint8)
-    found = report(prepared_of([1, 2, 3, 4, 5], [0, 0, 0, 1, 1], test_images=test, test_labels=torch.zeros(4, dtype=torch.int64)))
+    found = report(
+        prepared_of([1, 2, 3, 4, 5], [0, 0, 0, 1, 1], test_images=test, test_labels=torch.zeros(4, dtype=torch.int64))
+    )
     assert found.class_counts == (3, 2, 0) and (found.num_train, found.num_test) == (5, 4)
     assert (found.height, found.width, found.channels, found.nbytes) == (8, 9, 3, 9 * 8 * 9 * 3)
     assert found.num_duplicate_groups == 0 and found.conflicts == () and found.warning is None
-    assert found.lines()[:3] == ["training images: 5 in 3 classes, 0 (cat) to 3 (ant) a class", "test images: 4",
-                                 "size: 8x9 pixels, colour; 0 MB in all"]
+    assert found.lines()[:3] == [
+        "training images: 5 in 3 classes, 0 (cat) to 3 (ant) a class",
+        "test images: 4",
+        "size: 8x9 pixels, colour; 0 MB in all",
+    ]
 
 
 def test_duplicates_with_different_labels_are_named() -> None:
     found = report(prepared_of([7, 8, 7, 9, 8, 7], [0, 1, 0, 1, 2, 2]))
     assert found.num_duplicate_groups == 2
-    assert [(g.idx, g.labels, g.files) for g in found.conflicts] == [((0, 2, 5), (0, 0, 2), None), ((1, 4), (1, 2), None)]
+    assert [(g.idx, g.labels, g.files) for g in found.conflicts] == [
+        ((0, 2, 5), (0, 0, 2), None),
+        ((1, 4), (1, 2), None),
+    ]
     assert found.lines()[3:] == [
         "exact duplicates: 2 groups of images with the same pixels, 2 of them with different labels",
-        "  image 0 (ant), image 2 (ant), image 5 (cat)", "  image 1 (bee), image 4 (cat)"]
-    assert found.warning == ("2 groups of training images with the same pixels have different labels, such as image 0 (ant), "
-                             "image 2 (ant), image 5 (cat); at most one label of a group can be right.")
+        "  image 0 (ant), image 2 (ant), image 5 (cat)",
+        "  image 1 (bee), image 4 (cat)",
+    ]
+    assert found.warning == (
+        "2 groups of training images with the same pixels have different labels, such as image 0 (ant), "
+        "image 2 (ant), image 5 (cat); at most one label of a group can be right."
+    )
 
 
 def test_duplicates_of_one_label_are_counted_without_a_warning() -> None:

@@ -7,19 +7,22 @@ import pytest
 import torch
 
 from bsd_engine import attacks
+from bsd_engine.config.presets import preset
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.prepare.prepare import prepare, true_target
-from bsd_engine.config.presets import preset
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> BSDConfig:
     """120 training and 20 test images of 8x8 pixels in four classes."""
     rng = np.random.default_rng(0)
-    arrays = {f"{part}_images": rng.integers(0, 256, (n, 8, 8), dtype=np.uint8) for part, n in (("train", 120), ("test", 20))}
+    arrays = {
+        f"{part}_images": rng.integers(0, 256, (n, 8, 8), dtype=np.uint8) for part, n in (("train", 120), ("test", 20))
+    }
     np.savez(tmp_path / "tiny.npz", **arrays, train_labels=np.arange(120) % 4, test_labels=np.arange(20) % 4)
-    return preset("smoke").with_settings(data=f"npz:{tmp_path / 'tiny.npz'}", limit=None, device="cpu",
-                                         attack_parameters={"row": 0, "col": 0})
+    return preset("smoke").with_settings(
+        data=f"npz:{tmp_path / 'tiny.npz'}", limit=None, device="cpu", attack_parameters={"row": 0, "col": 0}
+    )
 
 
 def test_the_target_class_counts_for_success_only_when_asked(config: BSDConfig) -> None:
@@ -37,17 +40,23 @@ def test_all_to_all_tests_every_image_with_the_next_class(config: BSDConfig) -> 
 
 
 def test_parameters_modes_and_rates_reach_the_attack(config: BSDConfig) -> None:
-    images = prepare(config.with_settings(attack_parameters={"row": 4, "col": 4, "pattern": "checkerboard", "size": 1})).triggered_images
+    images = prepare(
+        config.with_settings(attack_parameters={"row": 4, "col": 4, "pattern": "checkerboard", "size": 1})
+    ).triggered_images
     assert (images[:, 4, 4, 0] == 255).all()
     assert prepare(config.with_settings(rate=0.1)).is_poison.sum() == 9
     assert prepare(config.with_settings(rate=0.1, poison_count_mode="exact_all_from_nontarget")).is_poison.sum() == 12
     clean_label = prepare(config.with_settings(attack="sig", attack_parameters={"variant": "additive", "delta": 90}))
-    assert clean_label.is_poison.sum() == int(0.25 * 30) and torch.equal(clean_label.labels, clean_label.original_labels)
+    assert clean_label.is_poison.sum() == int(0.25 * 30) and torch.equal(
+        clean_label.labels, clean_label.original_labels
+    )
 
 
 def test_the_number_of_a_test_image_picks_its_reflection(config: BSDConfig) -> None:
     config = config.with_settings(attack="refool", attack_parameters={})
-    every, others = (prepare(config.with_settings(asr_exclude_target=exclude)).triggered_images for exclude in (False, True))
+    every, others = (
+        prepare(config.with_settings(asr_exclude_target=exclude)).triggered_images for exclude in (False, True)
+    )
     assert torch.equal(others, every[torch.arange(20) % 4 != 3])
 
 

@@ -20,21 +20,27 @@ from hypothesis.extra import numpy as hnp
 
 from app.server.registry import RunRegistry
 from bsd_engine.compute import runtime
-from bsd_engine.method import preview
-from bsd_engine.recordings import file as recording_file, library
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.events import EpochState
+from bsd_engine.method import preview
+from bsd_engine.method.scoring import hit_rate
 from bsd_engine.prepare.prepare import prepare
-from bsd_engine.runs.record import branch_run, load_checkpoint
+from bsd_engine.recordings import file as recording_file
+from bsd_engine.recordings import library
 from bsd_engine.recordings.arrays import Rounded, pack_labels, pack_masks, unpack_labels, unpack_masks
 from bsd_engine.recordings.card import facts_of, sentence_of
-from bsd_engine.recordings.pack import round_losses, with_scores
 from bsd_engine.recordings.library import Card
+from bsd_engine.recordings.pack import round_losses, with_scores
 from bsd_engine.runs.reader import RunReader
-from bsd_engine.method.scoring import hit_rate
+from bsd_engine.runs.record import branch_run, load_checkpoint
 from bsd_engine.runs.stored_models import load_models, load_undefended, stored_epochs
 
-CARD = Card(name="short", title="A short run", template="{clean_accuracy} % right, {poison} poisoned, {fewest_in_pool} of the fewest.", command="python -m bsd_engine")
+CARD = Card(
+    name="short",
+    title="A short run",
+    template="{clean_accuracy} % right, {poison} poisoned, {fewest_in_pool} of the fewest.",
+    command="python -m bsd_engine",
+)
 BUNDLED = library.names()
 
 
@@ -55,7 +61,11 @@ def pools(reader: RunReader, states: list[EpochState]) -> dict[int, np.ndarray]:
     """The first pool and all later ones, decided from the recorded scores as the page Tune does."""
     config, own = reader.config, preview.Settings.of(reader.config)
     first, losses = preview.distance_epoch(config, own), preview.loss_epoch(config, own)
-    found = {first: preview.first_pool(config, own, reader.labels, preview.first_scores(config, own, states[losses], states[first]))}
+    found = {
+        first: preview.first_pool(
+            config, own, reader.labels, preview.first_scores(config, own, states[losses], states[first])
+        )
+    }
     later = (s for s in states if s.stage in ("class_completion", "selective_drop"))
     return found | {s.epoch: preview.later_pool(config, own, reader.labels, s) for s in later}
 
@@ -64,7 +74,7 @@ def all_states(reader: RunReader) -> list[EpochState]:
     return [reader.epoch(epoch) for epoch in reader.epochs]
 
 
-# -- round trip -----------------------------------------------------------------------------------------------------------
+# -- round trip ------------------------------------------------------------------------------------
 
 
 def test_what_is_unpacked_is_the_run(recorded_run: Path, file: Path, cache: Path) -> None:
@@ -76,8 +86,22 @@ def test_what_is_unpacked_is_the_run(recorded_run: Path, file: Path, cache: Path
         np.testing.assert_array_equal(getattr(found, name), getattr(run, name))
     np.testing.assert_array_equal(found.truth.is_poison, run.truth.is_poison)
     for a, b in zip(all_states(run), all_states(found), strict=True):
-        assert (a.stage, a.pseudo_target, a.verdict, a.clean_ratio, a.metrics) == (b.stage, b.pseudo_target, b.verdict, b.clean_ratio, b.metrics)
-        for name in ("altruistic_prediction", "main_prediction", "nearest_class", "clean_mask", "residuals", "transplant_shares", "estimator_scores"):
+        assert (a.stage, a.pseudo_target, a.verdict, a.clean_ratio, a.metrics) == (
+            b.stage,
+            b.pseudo_target,
+            b.verdict,
+            b.clean_ratio,
+            b.metrics,
+        )
+        for name in (
+            "altruistic_prediction",
+            "main_prediction",
+            "nearest_class",
+            "clean_mask",
+            "residuals",
+            "transplant_shares",
+            "estimator_scores",
+        ):
             assert (getattr(a, name) is None) == (getattr(b, name) is None)
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name), strict=True)
         for name in ("altruistic_loss", "main_loss", "oss_score", "oss_distances"):
@@ -106,18 +130,33 @@ def test_scores_closer_than_a_step_decide_as_they_did(recorded_run: Path) -> Non
 
     states = []
     for state in all_states(reader):
-        new = {name: close(getattr(state, name)) for name in ("altruistic_loss", "main_loss", "oss_distances") if getattr(state, name) is not None}
-        states.append(replace(state, **new, **({"oss_score": new["oss_distances"][0]} if "oss_distances" in new else {})))
+        new = {
+            name: close(getattr(state, name))
+            for name in ("altruistic_loss", "main_loss", "oss_distances")
+            if getattr(state, name) is not None
+        }
+        states.append(
+            replace(state, **new, **({"oss_score": new["oss_distances"][0]} if "oss_distances" in new else {}))
+        )
     rounded = round_losses(reader, states)
-    plain = {name: Rounded.of(np.concatenate([np.atleast_2d(getattr(s, name)) for s in states if getattr(s, name) is not None])).rows for name in rounded}
+    plain = {
+        name: Rounded.of(
+            np.concatenate([np.atleast_2d(getattr(s, name)) for s in states if getattr(s, name) is not None])
+        ).rows
+        for name in rounded
+    }
     wanted = pools(reader, states)
-    assert any((pool != wanted[epoch]).any() for epoch, pool in pools(reader, with_scores(states, plain)).items()), "rounding alone moves cuts"
+    assert any((pool != wanted[epoch]).any() for epoch, pool in pools(reader, with_scores(states, plain)).items()), (
+        "rounding alone moves cuts"
+    )
     for epoch, pool in pools(reader, with_scores(states, {name: part.rows for name, part in rounded.items()})).items():
         np.testing.assert_array_equal(pool, wanted[epoch])
 
 
 @settings(max_examples=60, deadline=None)
-@given(hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40), elements=st.floats(0, 1e6, width=32)))
+@given(
+    hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40), elements=st.floats(0, 1e6, width=32))
+)
 def test_rounding_never_turns_an_order_round_and_keeps_the_ends(rows: np.ndarray) -> None:
     rounded = Rounded.of(rows)
     found = Rounded.from_arrays("x", rounded.arrays("x"), *rows.shape).rows
@@ -141,7 +180,7 @@ def test_labels_and_masks_come_back(classes: int) -> None:
     np.testing.assert_array_equal(unpack_masks("x", {"x": pack_masks(masks)}, 4, 21), masks, strict=True)
 
 
-# -- cards ----------------------------------------------------------------------------------------------------------------
+# -- cards -----------------------------------------------------------------------------------------
 
 
 def test_numbers_of_a_card_come_from_the_run_and_a_missing_one_is_an_error() -> None:
@@ -158,7 +197,7 @@ def test_an_unfinished_run_is_not_packed(recorded_run: Path, tmp_path: Path) -> 
         library.pack(tmp_path / "run", tmp_path / "x.bsdrec", CARD)
 
 
-# -- the cache ------------------------------------------------------------------------------------------------------------
+# -- the cache -------------------------------------------------------------------------------------
 
 
 def test_a_second_opening_writes_nothing_and_a_lost_file_comes_back(file: Path, cache: Path) -> None:
@@ -186,20 +225,26 @@ def test_threads_and_processes_open_the_same_recording_at_once(file: Path, cache
     assert list(cache.glob("short-*")) == [folder.parent] and list(folder.parent.iterdir()) == [folder]
 
 
-def test_a_changed_file_is_unpacked_beside_the_old_one(recorded_run: Path, file: Path, cache: Path, tmp_path: Path) -> None:
+def test_a_changed_file_is_unpacked_beside_the_old_one(
+    recorded_run: Path, file: Path, cache: Path, tmp_path: Path
+) -> None:
     before = library.open_file(file, "short")
-    after = library.open_file(library.pack(recorded_run, tmp_path / "short.bsdrec", replace(CARD, title="Another")), "short")
+    after = library.open_file(
+        library.pack(recorded_run, tmp_path / "short.bsdrec", replace(CARD, title="Another")), "short"
+    )
     assert before != after and before.is_dir() and after.name == before.name
 
 
-def test_a_cache_that_cannot_be_written_is_said_in_a_sentence(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_said_in_a_sentence(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("BSD_DATA", str(tmp_path / "file"))
     with pytest.raises(BSDError, match="Cannot write .* set BSD_DATA"):
         library.open_file(file, "short")
 
 
-# -- bad files ------------------------------------------------------------------------------------------------------------
+# -- bad files -------------------------------------------------------------------------------------
 
 
 def changed(file: Path, out: Path, *, drop: str | None = None, **members: bytes) -> Path:
@@ -220,7 +265,12 @@ def head_of(file: Path) -> dict:
 
 
 def test_a_newer_version_is_told_apart_from_damage(file: Path, cache: Path, tmp_path: Path) -> None:
-    newer = changed(file, tmp_path / "n.bsdrec", recording_dot_json=json.dumps({"format_version": 2, "layers": []}).encode(), layers_dot_bin=b"x")
+    newer = changed(
+        file,
+        tmp_path / "n.bsdrec",
+        recording_dot_json=json.dumps({"format_version": 2, "layers": []}).encode(),
+        layers_dot_bin=b"x",
+    )
     with pytest.raises(RunFolderError, match="has format 2, this program reads up to 1; update the program"):
         library.open_file(newer, "n")
 
@@ -236,7 +286,9 @@ def test_a_cut_file_is_said_in_a_sentence(file: Path, cache: Path, tmp_path: Pat
 
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
-def test_a_flipped_byte_opens_as_it_was_or_is_said_in_a_sentence(data: st.DataObject, file: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_flipped_byte_opens_as_it_was_or_is_said_in_a_sentence(
+    data: st.DataObject, file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     content = bytearray(file.read_bytes())
     content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
     damaged = tmp_path_factory.mktemp("damaged") / "d.bsdrec"
@@ -247,7 +299,10 @@ def test_a_flipped_byte_opens_as_it_was_or_is_said_in_a_sentence(data: st.DataOb
         assert re.match(r"The recording d\.bsdrec (cannot be read|has format)", str(error))
 
 
-@pytest.mark.parametrize("name", ["../evil.npz", "/etc/evil", "epochs/../../evil.npz", "epochs/1.npz", "checkpoints/00001.pt.sh", "config.json "])
+@pytest.mark.parametrize(
+    "name",
+    ["../evil.npz", "/etc/evil", "epochs/../../evil.npz", "epochs/1.npz", "checkpoints/00001.pt.sh", "config.json "],
+)
 def test_names_that_recordings_do_not_have_are_refused(file: Path, cache: Path, tmp_path: Path, name: str) -> None:
     with pytest.raises(RunFolderError, match="which recordings do not"):
         library.open_file(changed(file, tmp_path / "p.bsdrec", **{name.replace(".", "_dot_"): b"x"}), "p")
@@ -263,7 +318,9 @@ def test_a_name_twice_is_refused(file: Path, cache: Path, tmp_path: Path) -> Non
         library.open_file(twice, "t")
 
 
-def test_a_bomb_is_refused_before_it_is_unpacked(file: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bomb_is_refused_before_it_is_unpacked(
+    file: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One that says how large it is by what it says, one that lies by its checksum, after no more bytes than it claims."""
     monkeypatch.setattr(recording_file, "MOST_UNPACKED_BYTES", 20_000_000)
     big = changed(file, tmp_path / "b.bsdrec", undefended_dot_pt=bytes(30_000_000))
@@ -277,8 +334,13 @@ def test_a_bomb_is_refused_before_it_is_unpacked(file: Path, cache: Path, tmp_pa
         library.open_file(big, "b")
 
 
-@pytest.mark.parametrize(("key", "value"), [("rows", None), ("rows", {"main_loss": [0, 1]}), ("rows", {"main_loss": ["a"]}), ("images_crc", 1)])
-def test_a_head_that_does_not_fit_is_said_in_a_sentence(file: Path, cache: Path, tmp_path: Path, key: str, value: object) -> None:
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("rows", None), ("rows", {"main_loss": [0, 1]}), ("rows", {"main_loss": ["a"]}), ("images_crc", 1)],
+)
+def test_a_head_that_does_not_fit_is_said_in_a_sentence(
+    file: Path, cache: Path, tmp_path: Path, key: str, value: object
+) -> None:
     odd = changed(file, tmp_path / "o.bsdrec", recording_dot_json=json.dumps({**head_of(file), key: value}).encode())
     with pytest.raises(RunFolderError, match="cannot be read"):
         library.open_file(odd, "o")
@@ -290,10 +352,12 @@ def test_a_missing_part_is_said_in_a_sentence(file: Path, cache: Path, tmp_path:
         library.open_file(changed(file, tmp_path / "m.bsdrec", drop=member), "m")
 
 
-# -- weights --------------------------------------------------------------------------------------------------------------
+# -- weights ---------------------------------------------------------------------------------------
 
 
-def test_weights_are_those_of_the_run_in_half_precision_and_cannot_be_trained_on(recorded_run: Path, file: Path, cache: Path, tmp_path: Path) -> None:
+def test_weights_are_those_of_the_run_in_half_precision_and_cannot_be_trained_on(
+    recorded_run: Path, file: Path, cache: Path, tmp_path: Path
+) -> None:
     folder = library.open_file(file, "short")
     last = RunReader(recorded_run).epochs[-1]
     ours, theirs = load_checkpoint(folder, last), load_checkpoint(recorded_run, last)
@@ -305,7 +369,7 @@ def test_weights_are_those_of_the_run_in_half_precision_and_cannot_be_trained_on
     assert not (tmp_path / "branch").exists()
 
 
-# -- the bundled ones -----------------------------------------------------------------------------------------------------
+# -- the bundled ones ------------------------------------------------------------------------------
 
 
 def test_the_bundled_recordings_are_there_and_small() -> None:
@@ -320,8 +384,14 @@ def test_a_bundled_recording_says_what_its_run_shows(name: str) -> None:
     plain = {key: value for key, value in head["numbers"].items() if key.startswith("plain_")}
     assert head["numbers"] == {**reader.summary, **facts_of(reader), **plain}
     card = library.describe(name)
-    assert card.name == name and card.sentence == sentence_of(head["card"]["template"], reader.summary, facts_of(reader), plain)
-    assert reader.run_id == f"recording-{name}" and reader.config.preset == "demo" and f"--seed {reader.config.seed}" in card.command
+    assert card.name == name and card.sentence == sentence_of(
+        head["card"]["template"], reader.summary, facts_of(reader), plain
+    )
+    assert (
+        reader.run_id == f"recording-{name}"
+        and reader.config.preset == "demo"
+        and f"--seed {reader.config.seed}" in card.command
+    )
     assert not re.search(r"\d\.\d", re.sub(r"\{\w+\}", "", head["card"]["template"])), "a rate written by hand"
     assert len(reader.map_epochs) == len(reader.epochs) == reader.config.schedule.total_epochs
     for epoch, pool in pools(reader, all_states(reader)).items():
@@ -333,12 +403,19 @@ def test_the_stored_networks_reach_what_the_summary_says(one_thread: None) -> No
     folder, numbers = library.open_recording("healthy"), head_of(library.file_of("healthy"))["numbers"]
     prepared, place = prepare(RunReader(folder).config), runtime.choose("cpu", "float32")
     defended, plain = load_models(folder, stored_epochs(folder)[-1]), load_undefended(folder)
-    tests = {"clean_accuracy": (prepared.test_images, prepared.test_labels), "attack_success_rate": (prepared.triggered_images, prepared.triggered_labels)}
+    tests = {
+        "clean_accuracy": (prepared.test_images, prepared.test_labels),
+        "attack_success_rate": (prepared.triggered_images, prepared.triggered_labels),
+    }
     assert prepared.fingerprint == RunReader(folder).fingerprint
     assert stored_epochs(folder) == RunReader(folder).config.schedule.stage_ends
     for name, (images, labels) in tests.items():
-        assert hit_rate(defended.main, images, labels, defended.normalize, place) == pytest.approx(numbers[name], abs=0.2)
-        assert hit_rate(plain.network, images, labels, plain.normalize, place) == pytest.approx(numbers[f"plain_{name}"], abs=0.2)
+        assert hit_rate(defended.main, images, labels, defended.normalize, place) == pytest.approx(
+            numbers[name], abs=0.2
+        )
+        assert hit_rate(plain.network, images, labels, plain.normalize, place) == pytest.approx(
+            numbers[f"plain_{name}"], abs=0.2
+        )
 
 
 @pytest.mark.parametrize("name", ["nope", "../healthy", "healthy/../healthy", "", "x" * 300, "healthy\0"])

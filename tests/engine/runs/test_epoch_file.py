@@ -13,15 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bsd_engine.runs.epoch_file import ARRAYS, pack_epoch, unpack_epoch
 from bsd_engine.events import EpochState
+from bsd_engine.runs.epoch_file import ARRAYS, pack_epoch, unpack_epoch
 
 N = 5000
 
 
 def state(**values: object) -> EpochState:
     rng = np.random.default_rng(0)
-    given = {"altruistic_loss": rng.gamma(0.5, 1.0, N).astype(np.float32), "altruistic_prediction": rng.integers(0, 10, N).astype(np.int16)}
+    given = {
+        "altruistic_loss": rng.gamma(0.5, 1.0, N).astype(np.float32),
+        "altruistic_prediction": rng.integers(0, 10, N).astype(np.int16),
+    }
     return EpochState(**{"epoch": 3, "stage": "oss_warmup", "main_epoch": 1, "clean_ratio": None, **given, **values})
 
 
@@ -44,10 +47,16 @@ def uint8(content: bytes) -> np.ndarray:
 
 
 @settings(deadline=None, max_examples=60)
-@given(array=st.one_of(
-    arrays(np.float32, st.integers(0, 300)), arrays(np.int16, st.integers(0, 300)), arrays(bool, st.integers(0, 300)),
-    arrays(np.float32, st.tuples(st.integers(1, 3), st.integers(0, 50))), arrays(np.float16, st.integers(0, 30)), arrays(np.int64, st.integers(0, 30)),
-))
+@given(
+    array=st.one_of(
+        arrays(np.float32, st.integers(0, 300)),
+        arrays(np.int16, st.integers(0, 300)),
+        arrays(bool, st.integers(0, 300)),
+        arrays(np.float32, st.tuples(st.integers(1, 3), st.integers(0, 50))),
+        arrays(np.float16, st.integers(0, 30)),
+        arrays(np.int64, st.integers(0, 30)),
+    )
+)
 def test_any_array_comes_back_bit_for_bit(array: np.ndarray) -> None:
     back = unpack_epoch(pack_epoch(state(oss_distances=array))).oss_distances
     assert back.dtype == array.dtype and back.shape == array.shape and back.tobytes() == array.tobytes()
@@ -55,7 +64,11 @@ def test_any_array_comes_back_bit_for_bit(array: np.ndarray) -> None:
 
 def test_every_kind_is_packed_and_the_whole_is_small() -> None:
     rng = np.random.default_rng(1)
-    full = state(main_loss=rng.gamma(0.5, 1.0, N).astype(np.float32), main_prediction=rng.integers(0, 10, N).astype(np.int16), clean_mask=rng.random(N) < 0.5)
+    full = state(
+        main_loss=rng.gamma(0.5, 1.0, N).astype(np.float32),
+        main_prediction=rng.integers(0, 10, N).astype(np.int16),
+        clean_mask=rng.random(N) < 0.5,
+    )
     content = pack_epoch(full)
     plain = sum(getattr(full, name).nbytes for name in ARRAYS if getattr(full, name) is not None)
     assert {name.partition(".")[2] for name in stored(content)} == {"", "planes", "bytes", "bits"}
@@ -83,17 +96,36 @@ HOSTILE = {
     "of another kind": ({"altruistic_loss.zip": LOSS}, {}, "packed in no known way"),
     "without a shape": ({}, {"shapes": {}}, "packed in no known way"),
     "shapes of no kind": ({}, {"shapes": [5000]}, "packed in no known way"),
-    "a negative shape": ({}, {"shapes": {"altruistic_loss": [-1], "altruistic_prediction": [N]}}, "packed in no known way"),
-    "a shape of words": ({}, {"shapes": {"altruistic_loss": ["9"], "altruistic_prediction": [N]}}, "packed in no known way"),
-    "announcing a petabyte": ({}, {"shapes": {"altruistic_loss": [2**39], "altruistic_prediction": [N]}}, "packed in no known way"),
+    "a negative shape": (
+        {},
+        {"shapes": {"altruistic_loss": [-1], "altruistic_prediction": [N]}},
+        "packed in no known way",
+    ),
+    "a shape of words": (
+        {},
+        {"shapes": {"altruistic_loss": ["9"], "altruistic_prediction": [N]}},
+        "packed in no known way",
+    ),
+    "announcing a petabyte": (
+        {},
+        {"shapes": {"altruistic_loss": [2**39], "altruistic_prediction": [N]}},
+        "packed in no known way",
+    ),
     "cut short": ({"altruistic_loss.planes": LOSS[: N + 100]}, {}, "bytes for 5,000 numbers"),
     "cut in the deflated part": ({"altruistic_loss.planes": LOSS[:-9]}, {}, "inflates to other than"),
     "not deflated": ({"altruistic_loss.planes": np.zeros(4 * N, np.uint8)}, {}, "cannot be inflated"),
-    "a bomb": ({"altruistic_prediction.bytes": uint8(zlib.compress(bytes(50_000_000)))}, {}, "inflates to other than 5,000 bytes"),
+    "a bomb": (
+        {"altruistic_prediction.bytes": uint8(zlib.compress(bytes(50_000_000)))},
+        {},
+        "inflates to other than 5,000 bytes",
+    ),
     "numbers for bytes": ({"altruistic_prediction.bytes": np.zeros(N)}, {}, "packed in no known way"),
     "a row of nothing": ({"oss_score.row": np.zeros(1, np.uint8)}, {}, "row of distances that are not there"),
-    "too few bits": ({"clean_mask.bits": np.zeros(3, np.uint8)}, {"shapes": {"altruistic_loss": [N], "altruistic_prediction": [N], "clean_mask": [N]}},
-                     "bytes for 5,000 bits"),
+    "too few bits": (
+        {"clean_mask.bits": np.zeros(3, np.uint8)},
+        {"shapes": {"altruistic_loss": [N], "altruistic_prediction": [N], "clean_mask": [N]}},
+        "bytes for 5,000 bits",
+    ),
 }
 
 

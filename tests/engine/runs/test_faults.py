@@ -22,15 +22,16 @@ import numpy as np
 import pytest
 import torch
 
+from app.run.status import look, sentence
 from app.server import recorded
 from app.server.registry import RunRegistry
-from app.run.status import look, sentence
-from bsd_engine.runs import checkpoints, maps, reader as runs
 from bsd_engine.errors import BSDError, RunFolderError, StorageError, TrainingError
 from bsd_engine.events import Event, IterationDone
 from bsd_engine.prepare.prepare import PreparedData
-from bsd_engine.runs.record import record_run, resume_run
+from bsd_engine.runs import checkpoints, maps
+from bsd_engine.runs import reader as runs
 from bsd_engine.runs.reader import RunReader, RunWriter, checkpoint_paths
+from bsd_engine.runs.record import record_run, resume_run
 from tests.support.fake_run import FakeRun, fake_run
 from tests.support.short_runs import differences, run, short
 
@@ -53,7 +54,10 @@ WRITES: dict[str, Callable[[RunWriter], None]] = {
     "summary": lambda w: w.summary({"status": "finished"}),
     "command": lambda w: runs.send_command(w.path, "stop"),
 }
-CAUSES = {errno.ENOSPC: "the disk is full; free some space", errno.EROFS: "the file system is read-only; choose another folder"}
+CAUSES = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EROFS: "the file system is read-only; choose another folder",
+}
 
 
 @pytest.mark.parametrize("kind", WRITES)
@@ -89,7 +93,13 @@ def test_a_disk_that_is_really_full_is_told(tmp_path: Path, monkeypatch: pytest.
     """The bytes go to /dev/full, so the kernel itself refuses them, when they are flushed."""
     really_open = Path.open
     with failing(tmp_path / "run") as writer:
-        monkeypatch.setattr(Path, "open", lambda self, mode="r", *a, **k: open("/dev/full", "wb") if "x" in mode else really_open(self, mode, *a, **k))
+        monkeypatch.setattr(
+            Path,
+            "open",
+            lambda self, mode="r", *a, **k: (
+                open("/dev/full", "wb") if "x" in mode else really_open(self, mode, *a, **k)
+            ),
+        )
         with pytest.raises(StorageError, match="the disk is full"):
             writer.epoch(FakeRun(samples=60).state(3))
 
@@ -110,14 +120,18 @@ def test_a_run_deleted_while_it_is_open_gives_a_sentence(tmp_path: Path) -> None
     registry = RunRegistry(tmp_path)
     run_open = look(registry, "run").run
     shutil.rmtree(path)
-    assert run_open is not None and run_open.version[0] == 0 and run_open.epochs == [] and run_open.status == "interrupted"
+    assert (
+        run_open is not None and run_open.version[0] == 0 and run_open.epochs == [] and run_open.status == "interrupted"
+    )
     with pytest.raises(RunFolderError, match="has no epoch 1"):
         run_open.epoch(1)
     with pytest.raises(RunFolderError, match="There is no run called"):
         look(registry, "run")
 
 
-def test_an_epoch_deleted_between_two_looks_at_a_folder_is_no_exception(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_epoch_deleted_between_two_looks_at_a_folder_is_no_exception(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = fake_run(tmp_path, epochs=4, run_id="run", samples=60)
     listed = list((path / "epochs").glob("*.npz"))
     monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(listed) if self.name == "epochs" else iter(()))
@@ -126,8 +140,11 @@ def test_an_epoch_deleted_between_two_looks_at_a_folder_is_no_exception(tmp_path
     assert recorded.rows(path) == () and "was changed while it was shown" in str(recorded.damage(path))
 
 
-@pytest.mark.parametrize("hurt", [lambda b: b[: len(b) // 2], lambda b: b[:3000] + bytes([b[3000] ^ 1]) + b[3001:], lambda b: b""],
-                         ids=["truncated", "one bit", "empty"])
+@pytest.mark.parametrize(
+    "hurt",
+    [lambda b: b[: len(b) // 2], lambda b: b[:3000] + bytes([b[3000] ^ 1]) + b[3001:], lambda b: b""],
+    ids=["truncated", "one bit", "empty"],
+)
 def test_a_damaged_epoch_hides_only_what_follows(tmp_path: Path, hurt: Callable[[bytes], bytes]) -> None:
     path = fake_run(tmp_path, epochs=6, run_id="run", samples=1200)
     file = path / "epochs/00003.npz"
@@ -157,11 +174,19 @@ def test_many_images_are_mapped_and_cannot_be_written(tmp_path: Path, monkeypatc
         images[0] = 0
 
 
-@pytest.mark.parametrize(("name", "value"), [
-    ("verdict", {"kind": "target", "classes": [], "z": 1.0, "needed": 6.0, "why": "x"}), ("verdict", {"kind": "several"}),
-    ("verdict", {"kind": "target", "classes": [1], "z": None, "needed": 6.0, "why": "x"}), ("estimators", [1]), ("metrics", {"seconds": 10**400}),
-    ("stage", "lunch"), ("epoch", 7), ("pseudo_target", True),
-])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("verdict", {"kind": "target", "classes": [], "z": 1.0, "needed": 6.0, "why": "x"}),
+        ("verdict", {"kind": "several"}),
+        ("verdict", {"kind": "target", "classes": [1], "z": None, "needed": 6.0, "why": "x"}),
+        ("estimators", [1]),
+        ("metrics", {"seconds": 10**400}),
+        ("stage", "lunch"),
+        ("epoch", 7),
+        ("pseudo_target", True),
+    ],
+)
 def test_an_epoch_that_no_run_can_have_written_is_refused(tmp_path: Path, name: str, value: Any) -> None:
     path = fake_run(tmp_path, epochs=1, samples=60)
     scalars = {"epoch": 0, "stage": "altruistic_warmup", "main_epoch": -8, "metrics": {}, name: value}
@@ -220,19 +245,31 @@ def test_a_clock_that_is_set_back_hides_no_epoch(tmp_path: Path) -> None:
 def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:
     fake_run(tmp_path, epochs=2, status=None, run_id="run", samples=60)
     with RunWriter(tmp_path / "run"):
-        second = subprocess.run([sys.executable, "-m", "bsd_engine", "train", "--resume", str(tmp_path / "run")], cwd=ROOT, capture_output=True,
-                                text=True, timeout=120)
+        second = subprocess.run(
+            [sys.executable, "-m", "bsd_engine", "train", "--resume", str(tmp_path / "run")],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
     assert second.returncode == 2 and "Traceback" not in second.stderr
-    with RunWriter(tmp_path / "run"), pytest.raises(RunFolderError, match="is being written by another process; stop that run first"):
+    with (
+        RunWriter(tmp_path / "run"),
+        pytest.raises(RunFolderError, match="is being written by another process; stop that run first"),
+    ):
         RunWriter(tmp_path / "run")
 
 
-def test_a_killed_map_process_leaves_the_run_whole_and_can_be_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_map_process_leaves_the_run_whole_and_can_be_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = fake_run(tmp_path, epochs=3, status=None, samples=60)
-    code = ("import os, signal, sys; from pathlib import Path; from bsd_engine import maps, runs\n"
-            "maps.umap_map = lambda points, previous: points[:, :2]\n"
-            "runs.os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-            "maps.make_maps(Path(sys.argv[1]))")
+    code = (
+        "import os, signal, sys; from pathlib import Path; from bsd_engine import maps, runs\n"
+        "maps.umap_map = lambda points, previous: points[:, :2]\n"
+        "runs.os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "maps.make_maps(Path(sys.argv[1]))"
+    )
     died = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, timeout=120)
     assert died.returncode == -signal.SIGKILL
     reader = RunReader(path)
@@ -257,7 +294,9 @@ def out_of_memory_at(stage: str, error: Exception) -> Callable[[Event], None]:
 
 MEMORY_ERRORS = [
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1 GiB free.\nmore words"),
-    RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+    RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
+    ),
     MemoryError("Unable to allocate 7 GiB for an array"),
 ]
 
@@ -272,12 +311,16 @@ def test_memory_that_is_used_up_ends_the_run_with_cause_and_remedy_and_it_resume
     told, reader = str(raised.value), RunReader(path)
     assert str(error).splitlines()[0] in told and "more words" not in told
     assert "is used up" in told and "Finished epochs are kept: resume" in told and "--device cpu" in told
-    assert reader.status == "failed" and reader.summary["error"] == told and reader.epochs == [0, 1] and reader.can_resume
+    assert (
+        reader.status == "failed" and reader.summary["error"] == told and reader.epochs == [0, 1] and reader.can_resume
+    )
     resume_run(path, prepared=small_images)
     assert differences([reader.epoch(e) for e in reader.epochs], run(short(), small_images)) == []
 
 
-def test_a_damaged_record_does_not_keep_a_run_from_going_on(small_images: PreparedData, tmp_path: Path, one_thread: None) -> None:
+def test_a_damaged_record_does_not_keep_a_run_from_going_on(
+    small_images: PreparedData, tmp_path: Path, one_thread: None
+) -> None:
     path = tmp_path / "run"
     with pytest.raises(SystemExit):
         record_run(short(), path, prepared=small_images, on_event=out_of_memory_at("class_completion", SystemExit()))  # type: ignore[arg-type]
@@ -289,7 +332,12 @@ def test_a_damaged_record_does_not_keep_a_run_from_going_on(small_images: Prepar
 def test_a_checkpoint_of_another_network_is_told(small_images: PreparedData, tmp_path: Path, one_thread: None) -> None:
     for width, name in ((8, "a"), (16, "b")):
         with pytest.raises(SystemExit):
-            record_run(short(width=width), tmp_path / name, prepared=small_images, on_event=out_of_memory_at("oss_warmup", SystemExit()))  # type: ignore[arg-type]
+            record_run(
+                short(width=width),
+                tmp_path / name,
+                prepared=small_images,
+                on_event=out_of_memory_at("oss_warmup", SystemExit()),
+            )  # type: ignore[arg-type]
     for file in checkpoint_paths(tmp_path / "a"):
         shutil.copy(tmp_path / "b/checkpoints" / file.name, file)
     with pytest.raises(RunFolderError, match="does not fit its settings .*start the run again in a new folder"):
@@ -306,9 +354,17 @@ class Evil:
         return os.system, ("touch /tmp/bsd-was-here",)
 
 
-@pytest.mark.parametrize("content", [
-    {"epoch": 1, "models": Evil()}, {"epoch": 1, "big": torch.zeros(1).expand(10**12)}, {"epoch": "1"}, [1], {"epoch": True},
-], ids=["code", "expanded", "no number", "a list", "a truth value"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"epoch": 1, "models": Evil()},
+        {"epoch": 1, "big": torch.zeros(1).expand(10**12)},
+        {"epoch": "1"},
+        [1],
+        {"epoch": True},
+    ],
+    ids=["code", "expanded", "no number", "a list", "a truth value"],
+)
 def test_a_checkpoint_with_code_or_a_bomb_in_it_is_refused(tmp_path: Path, content: Any) -> None:
     torch.save(content, tmp_path / "00001.pt")
     with pytest.raises(ValueError, match="it is no checkpoint|not all there"):

@@ -35,7 +35,9 @@ def attempts(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Attemp
 def test_no_malformed_input_ends_in_a_traceback(attempts: Callable[[str], Attempt], name: str) -> None:
     attempt = attempts(name)
 
-    @settings(deadline=None, max_examples=EXAMPLES.get(name, 60), database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        deadline=None, max_examples=EXAMPLES.get(name, 60), database=None, suppress_health_check=list(HealthCheck)
+    )
     @given(draw=st.randoms(use_true_random=False))
     def holds(draw: random.Random) -> None:
         try:
@@ -46,7 +48,9 @@ def test_no_malformed_input_ends_in_a_traceback(attempts: Callable[[str], Attemp
     holds()
 
 
-def test_what_is_not_taken_well_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_not_taken_well_would_be_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def fragile(folder: Path) -> Attempt:
         def attempt(draw: random.Random) -> None:
             if draw.random() < 0.5:

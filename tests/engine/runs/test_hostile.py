@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.style import words
 from app.run.panels import PANELS, View
-from app.server.registry import RunRegistry
 from app.run.status import look, sentence
+from app.server.registry import RunRegistry
+from app.style import words
 from app.style.theme import LIGHT
+from bsd_engine.config.presets import smoke
 from bsd_engine.prepare import export
 from bsd_engine.prepare.prepare import prepare
-from bsd_engine.config.presets import smoke
 from bsd_engine.runs.reader import RunReader
 from tests.support.hostile import NAMES, hostile_run
 
@@ -60,8 +60,15 @@ def test_the_sentence_about_a_hostile_run_can_be_shown(tmp_path: Path) -> None:
 def test_names_that_are_formulas_are_text_in_a_spreadsheet(tmp_path: Path) -> None:
     names = np.array(["=1+1", "+x", "-2", "@sum", "|cmd", "%x", "plain"])
     rng = np.random.default_rng(0)
-    np.savez(tmp_path / "set.npz", train_images=rng.integers(0, 256, (40, 8, 8), np.uint8), train_labels=np.arange(40) % 7, class_names=names)
-    config = smoke().with_settings(data=f"npz:{tmp_path}/set.npz", limit=None, attack="badnets", target_label=0, device="cpu")
+    np.savez(
+        tmp_path / "set.npz",
+        train_images=rng.integers(0, 256, (40, 8, 8), np.uint8),
+        train_labels=np.arange(40) % 7,
+        class_names=names,
+    )
+    config = smoke().with_settings(
+        data=f"npz:{tmp_path}/set.npz", limit=None, attack="badnets", target_label=0, device="cpu"
+    )
     export.save(prepare(config), tmp_path / "out.npz", "npz", lambda numbers: numbers)
     with (tmp_path / "out.poison.csv").open(newline="") as file:
         cells = [cell for row in csv.reader(file) for cell in row]

@@ -16,7 +16,9 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float
 
 
 @pytest.mark.parametrize("share", [0.05, 0.35, 0.6, 0.85])
-def test_a_killed_run_resumes_to_the_very_same_end(uninterrupted: tuple[Path, float], tmp_path: Path, share: float) -> None:
+def test_a_killed_run_resumes_to_the_very_same_end(
+    uninterrupted: tuple[Path, float], tmp_path: Path, share: float
+) -> None:
     reference, seconds = uninterrupted
     killed(tmp_path / "killed", share * seconds)
     assert compare(reference, tmp_path / "killed") == []

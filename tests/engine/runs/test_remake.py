@@ -7,9 +7,9 @@ import shlex
 import pytest
 
 from bsd_engine.__main__ import _run_options
+from bsd_engine.config.presets import PRESETS, preset
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import ConfigError
-from bsd_engine.config.presets import PRESETS, preset
 from bsd_engine.runs.remake import train_command
 
 
@@ -26,12 +26,24 @@ def test_a_presets_command_is_short(name: str) -> None:
     assert read(train_command(preset(name))) == preset(name)
 
 
-@pytest.mark.parametrize("settings", [
-    {"t1": 3}, {"t1": 4, "t2": 20, "t3": 40}, {"alpha": 0.55, "beta": 0.25, "seed": 7}, {"attack": "blended", "rate": 0.05},
-    {"attack": "blended", "attack_parameters": {"ratio": 0.2}}, {"flip": False, "selective_drop": False}, {"target_label": 0},
-    {"data": "folder:/a b/it's $HOME"}, {"limit": None}, {"sce_weights": (0.2, 0.8)}, {"completion": "fewest", "als_init_ratio": 0.4},
-    {"attack": "none", "device": "cpu"}, {"altruistic_epochs": 2},
-])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"t1": 3},
+        {"t1": 4, "t2": 20, "t3": 40},
+        {"alpha": 0.55, "beta": 0.25, "seed": 7},
+        {"attack": "blended", "rate": 0.05},
+        {"attack": "blended", "attack_parameters": {"ratio": 0.2}},
+        {"flip": False, "selective_drop": False},
+        {"target_label": 0},
+        {"data": "folder:/a b/it's $HOME"},
+        {"limit": None},
+        {"sce_weights": (0.2, 0.8)},
+        {"completion": "fewest", "als_init_ratio": 0.4},
+        {"attack": "none", "device": "cpu"},
+        {"altruistic_epochs": 2},
+    ],
+)
 def test_each_setting_comes_back(settings: dict) -> None:
     config = preset("demo").with_settings(**settings)
     assert read(train_command(config)) == config

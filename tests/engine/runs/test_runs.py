@@ -19,11 +19,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bsd_engine.runs import reader as runs
-from bsd_engine.runs.epoch_file import pack_epoch, unpack_epoch
+from bsd_engine.config.presets import smoke
 from bsd_engine.errors import BSDError, RunFolderError, StorageError
 from bsd_engine.events import EpochState
-from bsd_engine.config.presets import smoke
+from bsd_engine.runs import reader as runs
+from bsd_engine.runs.epoch_file import pack_epoch, unpack_epoch
 from bsd_engine.runs.reader import RunReader, RunWriter, make_folder, send_command, write_atomic
 
 ROOT = Path(__file__).parents[3]
@@ -34,9 +34,16 @@ def warmup_state(epoch: int = 0) -> EpochState:
     """An epoch of the altruistic warm-up: no main model, no pool."""
     rng = np.random.default_rng(epoch)
     return EpochState(
-        epoch=epoch, stage="altruistic_warmup", main_epoch=epoch - 2, clean_ratio=None, pseudo_target=3,
-        altruistic_loss=rng.random(SAMPLES, np.float32), altruistic_prediction=rng.integers(0, 4, SAMPLES).astype(np.int16),
-        vote_counts=rng.integers(0, 9, 4), vote_scores=rng.random(4, np.float32), metrics={"seconds": 0.25, "clean_accuracy": None},
+        epoch=epoch,
+        stage="altruistic_warmup",
+        main_epoch=epoch - 2,
+        clean_ratio=None,
+        pseudo_target=3,
+        altruistic_loss=rng.random(SAMPLES, np.float32),
+        altruistic_prediction=rng.integers(0, 4, SAMPLES).astype(np.int16),
+        vote_counts=rng.integers(0, 9, 4),
+        vote_scores=rng.random(4, np.float32),
+        metrics={"seconds": 0.25, "clean_accuracy": None},
     )
 
 
@@ -44,10 +51,17 @@ def full_state(epoch: int = 5) -> EpochState:
     """An epoch with every field in use."""
     rng = np.random.default_rng(epoch)
     return replace(
-        warmup_state(epoch), stage="initial_pools", main_epoch=2, clean_ratio=0.1 + 0.2, main_loss=rng.random(SAMPLES, np.float32),
-        main_prediction=rng.integers(0, 4, SAMPLES).astype(np.int16), oss_score=rng.random(SAMPLES, np.float32),
-        oss_distances=rng.random((3, SAMPLES), np.float32), nearest_class=rng.integers(0, 4, SAMPLES).astype(np.int16),
-        clean_mask=rng.random(SAMPLES) < 0.5, landmark_features=rng.normal(size=(6, 3)).astype(np.float16),
+        warmup_state(epoch),
+        stage="initial_pools",
+        main_epoch=2,
+        clean_ratio=0.1 + 0.2,
+        main_loss=rng.random(SAMPLES, np.float32),
+        main_prediction=rng.integers(0, 4, SAMPLES).astype(np.int16),
+        oss_score=rng.random(SAMPLES, np.float32),
+        oss_distances=rng.random((3, SAMPLES), np.float32),
+        nearest_class=rng.integers(0, 4, SAMPLES).astype(np.int16),
+        clean_mask=rng.random(SAMPLES) < 0.5,
+        landmark_features=rng.normal(size=(6, 3)).astype(np.float16),
         metrics={"seconds": 1 / 3, "clean_accuracy": 81.25, "poison_in_clean_pool": 7, "attack_success_rate": None},
     )
 
@@ -57,7 +71,9 @@ def assert_same(a: EpochState, b: EpochState) -> None:
     for name in (f.name for f in fields(EpochState)):
         ours, theirs = getattr(a, name), getattr(b, name)
         if isinstance(ours, np.ndarray):
-            assert ours.dtype == theirs.dtype and ours.shape == theirs.shape and ours.tobytes() == theirs.tobytes(), name
+            assert ours.dtype == theirs.dtype and ours.shape == theirs.shape and ours.tobytes() == theirs.tobytes(), (
+                name
+            )
         else:
             assert ours == theirs and type(ours) is type(theirs), name
 
@@ -67,9 +83,15 @@ def create(path: Path, *, truth: bool = True) -> RunWriter:
     rng = np.random.default_rng(0)
     labels = np.arange(SAMPLES) % 4
     return RunWriter.create(
-        path, smoke(), fingerprint="0123456789abcdef", class_names=("ant", "bee", "cat", "dog"),
-        images=rng.integers(0, 256, (SAMPLES, 1, 8, 8), np.uint8), labels=labels, landmark_idx=np.arange(0, SAMPLES, 2),
-        is_poison=np.arange(SAMPLES) < 3 if truth else None, original_labels=labels[::-1].copy() if truth else None,
+        path,
+        smoke(),
+        fingerprint="0123456789abcdef",
+        class_names=("ant", "bee", "cat", "dog"),
+        images=rng.integers(0, 256, (SAMPLES, 1, 8, 8), np.uint8),
+        labels=labels,
+        landmark_idx=np.arange(0, SAMPLES, 2),
+        is_poison=np.arange(SAMPLES) < 3 if truth else None,
+        original_labels=labels[::-1].copy() if truth else None,
     )
 
 
@@ -106,7 +128,9 @@ def test_an_epoch_is_read_as_it_was_written(state: EpochState) -> None:
 @settings(deadline=None, max_examples=30)
 @given(
     losses=st.lists(st.floats(width=32, allow_nan=True), max_size=8),
-    metrics=st.dictionaries(st.text(max_size=5), st.none() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False)),
+    metrics=st.dictionaries(
+        st.text(max_size=5), st.none() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False)
+    ),
 )
 def test_odd_numbers_are_read_as_they_were_written(losses: list[float], metrics: dict) -> None:
     state = replace(warmup_state(), altruistic_loss=np.array(losses, np.float32), metrics=metrics)
@@ -148,7 +172,9 @@ def test_epochs_count_from_zero_up_to_the_first_gap(writer: RunWriter, reader: R
     assert reader.epochs == [0, 1, 2, 3, 4]
 
 
-def test_a_file_half_written_by_a_dying_writer_is_not_an_epoch(reader: RunReader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_half_written_by_a_dying_writer_is_not_an_epoch(
+    reader: RunReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The writer dies before the rename: what it wrote so far lies under another name."""
     (reader.path / "epochs" / ".00003.npz.ab12cd.tmp").write_bytes(pack_epoch(warmup_state(3))[:100])
     assert reader.epochs == [0, 1, 2]
@@ -156,8 +182,11 @@ def test_a_file_half_written_by_a_dying_writer_is_not_an_epoch(reader: RunReader
         reader.epoch(3)
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"garbage" * 50, lambda b: b[:-1]],
-                         ids=["half", "empty", "garbage", "short by one byte"])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"garbage" * 50, lambda b: b[:-1]],
+    ids=["half", "empty", "garbage", "short by one byte"],
+)
 def test_a_damaged_epoch_is_named_in_one_sentence(reader: RunReader, damage: Callable[[bytes], bytes]) -> None:
     path = reader.path / "epochs/00001.npz"
     path.write_bytes(damage(path.read_bytes()))
@@ -224,8 +253,13 @@ def test_runs_are_listed_newest_first(tmp_path: Path) -> None:
 
 
 def test_runs_are_as_new_as_they_were_begun_whatever_they_are_called(tmp_path: Path) -> None:
-    begun = {"middle": "2026-02-01T12:00:00+00:00", "b newest": "2026-03-01T12:00:00+02:00", "a oldest": "2026-01-01T12:00:00+00:00",
-             "east": "2026-03-01T12:00:00+05:00", "z damaged": "nonsense"}
+    begun = {
+        "middle": "2026-02-01T12:00:00+00:00",
+        "b newest": "2026-03-01T12:00:00+02:00",
+        "a oldest": "2026-01-01T12:00:00+00:00",
+        "east": "2026-03-01T12:00:00+05:00",
+        "z damaged": "nonsense",
+    }
     for name, created in begun.items():
         create(tmp_path / name).close()
         config = tmp_path / name / "config.json"
@@ -260,7 +294,9 @@ def test_a_folder_of_format_1_has_no_distances_and_is_read(reader: RunReader) ->
     path = reader.path / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 1}))
     state = full_state(reader.epochs[-1])
-    (reader.path / f"epochs/{state.epoch:05d}.npz").write_bytes(pack_epoch(replace(state, oss_distances=None, nearest_class=None)))
+    (reader.path / f"epochs/{state.epoch:05d}.npz").write_bytes(
+        pack_epoch(replace(state, oss_distances=None, nearest_class=None))
+    )
     assert RunReader(reader.path).epoch(state.epoch).oss_distances is None
 
 
@@ -271,8 +307,15 @@ def test_a_broken_config_is_told_in_one_sentence(reader: RunReader, content: str
         RunReader(reader.path)
 
 
-@pytest.mark.parametrize(("name", "read"), [("samples.npz", lambda r: r.labels), ("truth.npz", lambda r: r.truth),
-                                            ("images.npy", lambda r: r.images), ("summary.json", lambda r: r.summary)])
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("samples.npz", lambda r: r.labels),
+        ("truth.npz", lambda r: r.truth),
+        ("images.npy", lambda r: r.images),
+        ("summary.json", lambda r: r.summary),
+    ],
+)
 @pytest.mark.parametrize("content", [b"garbage", b""])
 def test_each_broken_file_is_named(reader: RunReader, name: str, read: Callable, content: bytes) -> None:
     (reader.path / name).write_bytes(content)
@@ -307,7 +350,9 @@ def test_looking_at_the_lock_does_not_keep_a_writer_out(writer: RunWriter) -> No
 def test_the_lock_of_a_killed_writer_is_free(writer: RunWriter) -> None:
     writer.close()
     code = f"from bsd_engine.runs.reader import RunWriter; w = RunWriter({str(writer.path)!r}); print('locked', flush=True); input()"
-    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as dying:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as dying:
         assert dying.stdout.readline() == "locked\n"
         reader = RunReader(writer.path)
         assert reader.status == "running"
@@ -345,8 +390,12 @@ def test_a_writer_that_died_while_paused_is_interrupted(writer: RunWriter, reade
     assert reader.status == "interrupted"
 
 
-@pytest.mark.parametrize(("status", "resumable"), [("stopped", True), ("failed", True), (None, True), ("finished", False)])
-def test_an_unfinished_run_with_a_checkpoint_can_be_resumed(writer: RunWriter, reader: RunReader, status: str | None, resumable: bool) -> None:
+@pytest.mark.parametrize(
+    ("status", "resumable"), [("stopped", True), ("failed", True), (None, True), ("finished", False)]
+)
+def test_an_unfinished_run_with_a_checkpoint_can_be_resumed(
+    writer: RunWriter, reader: RunReader, status: str | None, resumable: bool
+) -> None:
     writer.checkpoint(2, b"state")
     assert not reader.can_resume  # somebody writes
     if status:
@@ -413,8 +462,19 @@ def test_a_torn_command_counts_once_it_is_whole(writer: RunWriter) -> None:
     assert writer.new_commands() == ["pause"]
 
 
-@pytest.mark.parametrize("torn", [b'{"command": "pau', b'{"command": "pause", "time": 1', b'\xff\xfe{', b"nonsense}\n", b'["pause"]\n', b"{}\n",
-                                  b'{"command": "explode"}\n', b"\n\n"])
+@pytest.mark.parametrize(
+    "torn",
+    [
+        b'{"command": "pau',
+        b'{"command": "pause", "time": 1',
+        b"\xff\xfe{",
+        b"nonsense}\n",
+        b'["pause"]\n',
+        b"{}\n",
+        b'{"command": "explode"}\n',
+        b"\n\n",
+    ],
+)
 def test_what_is_no_command_is_ignored_and_later_commands_are_not(writer: RunWriter, torn: bytes) -> None:
     """A viewer that died while it wrote must not take the run down, nor the next viewer's command."""
     (writer.path / "commands.jsonl").write_bytes(torn)
@@ -442,7 +502,9 @@ CAUSES = [
 ]
 
 
-def test_images_in_any_order_of_memory_are_written_as_numpy_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_in_any_order_of_memory_are_written_as_numpy_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     images = np.random.default_rng(0).integers(0, 256, (7, 5, 4, 3), np.uint8)
     for part_bytes in (1, 130, 10**6):
         monkeypatch.setattr(runs, "_PART_BYTES", part_bytes)
@@ -464,7 +526,11 @@ def test_a_disk_that_fills_up_among_the_images_is_one_sentence(
     with pytest.raises(StorageError) as refused:
         create(tmp_path / "run")
     assert str(refused.value).startswith(f"Cannot write {tmp_path}/run/images.npy: {cause}. ")
-    assert not list(tmp_path.rglob("*.tmp")) and not list(tmp_path.rglob("images.npy")) and not runs.is_locked(tmp_path / "run")
+    assert (
+        not list(tmp_path.rglob("*.tmp"))
+        and not list(tmp_path.rglob("images.npy"))
+        and not runs.is_locked(tmp_path / "run")
+    )
 
 
 @pytest.mark.parametrize(("code", "cause"), CAUSES)
@@ -476,7 +542,8 @@ def test_an_epoch_that_cannot_be_written_is_one_sentence_and_earlier_ones_stay(
         patch.setattr(where, fail_with(code))
         writer.epoch(warmup_state(3))
     assert str(refused.value) == (
-        f"Cannot write {writer.path}/epochs/00003.npz: {cause}. Finished epochs are kept; resume the run afterwards.")
+        f"Cannot write {writer.path}/epochs/00003.npz: {cause}. Finished epochs are kept; resume the run afterwards."
+    )
     assert reader.epochs == [0, 1, 2] and not list(writer.path.rglob("*.tmp"))
     for epoch in range(3):
         assert_same(reader.epoch(epoch), warmup_state(epoch))
@@ -484,7 +551,9 @@ def test_an_epoch_that_cannot_be_written_is_one_sentence_and_earlier_ones_stay(
     assert reader.epochs == [0, 1, 2, 3]
 
 
-def test_an_old_epoch_survives_a_rewrite_that_fails(writer: RunWriter, reader: RunReader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_epoch_survives_a_rewrite_that_fails(
+    writer: RunWriter, reader: RunReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch, pytest.raises(StorageError):
         patch.setattr(os, "replace", fail_with(errno.ENOSPC))
         writer.epoch(replace(warmup_state(7), epoch=1))
@@ -493,7 +562,9 @@ def test_an_old_epoch_survives_a_rewrite_that_fails(writer: RunWriter, reader: R
 
 def test_a_folder_deleted_during_the_run_is_told(writer: RunWriter) -> None:
     shutil.rmtree(writer.path)
-    with pytest.raises(StorageError, match="the folder is gone; it must not be moved or deleted while it is written to"):
+    with pytest.raises(
+        StorageError, match="the folder is gone; it must not be moved or deleted while it is written to"
+    ):
         writer.epoch(warmup_state(3))
 
 
@@ -520,7 +591,9 @@ def test_only_a_new_or_empty_folder_becomes_a_run_folder(tmp_path: Path) -> None
     make_folder(tmp_path / "new/nested")
     (tmp_path / "new/nested/file").touch()
     for path in (tmp_path / "new/nested", tmp_path / "new/nested/file"):
-        with pytest.raises(RunFolderError, match="is not an empty folder; give a new one, or resume the run in it with --resume"):
+        with pytest.raises(
+            RunFolderError, match="is not an empty folder; give a new one, or resume the run in it with --resume"
+        ):
             make_folder(path)
 
 
@@ -539,7 +612,9 @@ def test_a_run_that_goes_on_from_an_older_checkpoint_forgets_those_it_could_not_
     assert [p.name for p in runs.checkpoint_paths(writer.path)] == ["00002.pt", "00003.pt", "00004.pt"]
 
 
-def test_a_checkpoint_that_cannot_be_written_costs_no_older_one(writer: RunWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_that_cannot_be_written_costs_no_older_one(
+    writer: RunWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for epoch in (0, 1):
         writer.checkpoint(epoch, b"whole")
     with monkeypatch.context() as patch, pytest.raises(StorageError):

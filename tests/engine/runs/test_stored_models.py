@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from bsd_engine.compute import runtime
-from bsd_engine.runs import stored_models
 from bsd_engine.compute.augment import Normalizer
 from bsd_engine.errors import RunFolderError
 from bsd_engine.prepare.prepare import prepare
-from bsd_engine.runs.record import load_checkpoint, record_run
+from bsd_engine.runs import stored_models
 from bsd_engine.runs.reader import RunReader
+from bsd_engine.runs.record import load_checkpoint, record_run
 from bsd_engine.runs.stored_models import load_models, load_undefended, probabilities, stored_epochs, undefended_file
 from bsd_engine.training.trainer import BSDTrainer
 from bsd_engine.training.undefended import train_undefended
@@ -80,8 +80,12 @@ def test_a_checkpoint_of_weights_alone_in_half_precision_answers_nearly_the_same
     epoch = stored_epochs(run)[-1]
     before = load_models(run, epoch)
     content = load_checkpoint(run, epoch)
-    halves = {name: {key: value.half() if value.is_floating_point() else value for key, value in content["models"][name].items()}
-              for name in ("averaged", "altruistic")}
+    halves = {
+        name: {
+            key: value.half() if value.is_floating_point() else value for key, value in content["models"][name].items()
+        }
+        for name in ("averaged", "altruistic")
+    }
     torch.save({"version": content["version"], "epoch": epoch, "models": halves}, run / f"checkpoints/{epoch:05d}.pt")
     after, images = load_models(run, epoch), images_of(run)
     assert after is not before
@@ -141,7 +145,7 @@ def test_outputs_that_are_no_numbers_are_said(folder: Path) -> None:
         probabilities(found.main, images_of(folder / "run"), broken)
 
 
-# -- the undefended network ----------------------------------------------------------------------------------------------------
+# -- the undefended network ------------------------------------------------------------------------
 
 
 def test_it_is_found_beside_the_run_by_the_datas_fingerprint(run: Path) -> None:

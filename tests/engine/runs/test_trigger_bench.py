@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bsd_engine import attacks
-from bsd_engine.runs import trigger_bench
 from bsd_engine.attacks.patterns.placing import Change, drawn, placed
 from bsd_engine.errors import ConfigError, DataError
-from bsd_engine.runs.record import record_run
+from bsd_engine.runs import trigger_bench
 from bsd_engine.runs.reader import RunReader
+from bsd_engine.runs.record import record_run
 from bsd_engine.runs.stored_models import load_models, stored_epochs
 from bsd_engine.training.undefended import train_undefended
 from tests.support.short_runs import short
@@ -42,7 +42,7 @@ def change(name: str, **parameters: object) -> Change:
     return lambda images: attack.apply(images, NUMBERS[: len(images)])
 
 
-# -- placing ---------------------------------------------------------------------------------------------------------------------
+# -- placing ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", trigger_bench.trigger_names())
@@ -106,7 +106,7 @@ def test_what_is_no_drawing_is_refused(picture: np.ndarray) -> None:
         drawn(picture, 3)
 
 
-# -- images ----------------------------------------------------------------------------------------------------------------------
+# -- images ----------------------------------------------------------------------------------------
 
 
 def test_images_are_those_of_the_test_set(run: Path) -> None:
@@ -114,7 +114,9 @@ def test_images_are_those_of_the_test_set(run: Path) -> None:
     assert found.are_test and found.images.shape == (2000, 1, 28, 28) and len(found.labels) == 2000
 
 
-def test_without_test_images_clean_training_images_with_their_own_labels_stand_in(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_test_images_clean_training_images_with_their_own_labels_stand_in(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reader = RunReader(run)
     monkeypatch.setattr(trigger_bench, "_is_on_disk", lambda spec: False)
     monkeypatch.setattr(trigger_bench, "_bench_images", trigger_bench._bench_images.__wrapped__)
@@ -135,12 +137,14 @@ def test_an_own_image_is_its_middle_at_the_runs_size(tmp_path: Path, size: tuple
     picture = Image.new("RGBA", size, (0, 0, 0, 0))
     picture.save(tmp_path / "p.png")
     found = trigger_bench.fitted_picture(tmp_path / "p.png", (1, 28, 28))
-    assert found.shape == (1, 28, 28) and found.dtype == torch.uint8 and bool((found == 255).all()), "transparent becomes white"
+    assert found.shape == (1, 28, 28) and found.dtype == torch.uint8 and bool((found == 255).all()), (
+        "transparent becomes white"
+    )
     with pytest.raises(ConfigError, match="There is no file"):
         trigger_bench.fitted_picture(tmp_path / "none.png", (1, 28, 28))
 
 
-# -- triggers --------------------------------------------------------------------------------------------------------------------
+# -- triggers --------------------------------------------------------------------------------------
 
 
 def test_triggers_need_no_training_and_differ() -> None:
@@ -153,11 +157,23 @@ def test_triggers_need_no_training_and_differ() -> None:
 def test_the_runs_own_attack_has_its_parameters(run: Path) -> None:
     reader = RunReader(run)
     own = trigger_bench.own_attack(reader)
-    assert own == attacks.make("badnets", (1, 28, 28), 10, reader.config.seed, **attacks.parse("badnets", reader.config.attack.attack_parameters))
-    assert trigger_bench.wanted_label(reader, 5) == reader.config.attack.target_label == trigger_bench.wanted_label(reader, None)
+    assert own == attacks.make(
+        "badnets",
+        (1, 28, 28),
+        10,
+        reader.config.seed,
+        **attacks.parse("badnets", reader.config.attack.attack_parameters),
+    )
+    assert (
+        trigger_bench.wanted_label(reader, 5)
+        == reader.config.attack.target_label
+        == trigger_bench.wanted_label(reader, None)
+    )
 
 
-@pytest.mark.parametrize(("attack", "label", "wanted"), [("badnets_all2all", 9, 0), ("badnets_all2all", None, None), ("none", 3, None)])
+@pytest.mark.parametrize(
+    ("attack", "label", "wanted"), [("badnets_all2all", 9, 0), ("badnets_all2all", None, None), ("none", 3, None)]
+)
 def test_what_the_attacker_wants(run: Path, attack: str, label: int | None, wanted: int | None) -> None:
     reader = RunReader(run)
     reader.config = reader.config.with_settings(attack=attack, attack_parameters={}, rate=None)
@@ -174,12 +190,18 @@ def test_a_crafted_trigger_is_said_not_to_be_there(run: Path) -> None:
 
 @pytest.mark.parametrize("picture_size", [(10, 10), (100, 10), (3, 400)])
 @pytest.mark.parametrize("size", [1, 9, 28])
-def test_an_own_picture_is_in_the_middle_and_fits(run: Path, tmp_path: Path, picture_size: tuple[int, int], size: int) -> None:
+def test_an_own_picture_is_in_the_middle_and_fits(
+    run: Path, tmp_path: Path, picture_size: tuple[int, int], size: int
+) -> None:
     Image.new("RGB", picture_size, "white").save(tmp_path / "p.png")
     attack = trigger_bench.picture_attack(RunReader(run), str(tmp_path / "p.png"), size)
     found = attack.apply(torch.zeros(1, 1, 28, 28, dtype=torch.uint8))[0, 0]
     rows, cols = (found.amax(axis).nonzero().squeeze(1) for axis in (1, 0))
-    assert len(rows) <= size and abs(int(rows[0]) + int(rows[-1]) - 27) <= 1 and abs(int(cols[0]) + int(cols[-1]) - 27) <= 1
+    assert (
+        len(rows) <= size
+        and abs(int(rows[0]) + int(rows[-1]) - 27) <= 1
+        and abs(int(cols[0]) + int(cols[-1]) - 27) <= 1
+    )
 
 
 def test_a_picture_that_fits_at_no_size_is_said(run: Path, tmp_path: Path) -> None:
@@ -188,7 +210,7 @@ def test_a_picture_that_fits_at_no_size_is_said(run: Path, tmp_path: Path) -> No
         trigger_bench.picture_attack(RunReader(run), str(tmp_path / "p.png"), 9)
 
 
-# -- answers ---------------------------------------------------------------------------------------------------------------------
+# -- answers ---------------------------------------------------------------------------------------
 
 
 def test_answers_are_plain_forward_passes(run: Path) -> None:
@@ -210,7 +232,9 @@ def test_answers_are_plain_forward_passes(run: Path) -> None:
 def test_the_clean_answer_is_kept_for_its_own_image_alone(run: Path) -> None:
     images = trigger_bench.bench_images(RunReader(run)).images[:3].contiguous()
     epoch = stored_epochs(run)[0]
-    first, again, other = (trigger_bench.answers(run, epoch, images[list(pair)]).main for pair in ((0, 1), (0, 2), (2, 0)))
+    first, again, other = (
+        trigger_bench.answers(run, epoch, images[list(pair)]).main for pair in ((0, 1), (0, 2), (2, 0))
+    )
     assert np.array_equal(first[0], again[0]) and not np.array_equal(first[1], again[1])
     assert np.allclose(other[::-1], again, rtol=0, atol=1e-6)
     same = trigger_bench.answers(run, epoch, images[[2, 2]]).main

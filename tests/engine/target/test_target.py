@@ -82,7 +82,9 @@ def floor_scores(logits: Tensor, labels: Tensor) -> Tensor:
     return votes.probability_floor_scores(votes.log_probability_floor(logits, labels)[None])
 
 
-def test_the_floor_is_a_low_quantile_over_the_samples_of_other_classes(backdoored_logits: Tensor, labels: Tensor) -> None:
+def test_the_floor_is_a_low_quantile_over_the_samples_of_other_classes(
+    backdoored_logits: Tensor, labels: Tensor
+) -> None:
     floors = votes.log_probability_floor(backdoored_logits, labels, quantile=0.1)
     for c in range(CLASSES):
         log_p = sorted(backdoored_logits.log_softmax(1)[labels != c, c].tolist())
@@ -94,7 +96,9 @@ def test_the_target_has_the_highest_floor(backdoored_logits: Tensor, labels: Ten
     assert scores.argmax() == TARGET and scores[TARGET] > 1000 * scores[[0, 1, 2, 3, 5]].max()
 
 
-def test_look_alikes_win_the_vote_but_do_not_lift_the_floor(sound_logits: Tensor, confused_logits: Tensor, labels: Tensor) -> None:
+def test_look_alikes_win_the_vote_but_do_not_lift_the_floor(
+    sound_logits: Tensor, confused_logits: Tensor, labels: Tensor
+) -> None:
     assert votes.second_likely_counts(confused_logits).argmax() == 2
     before, after = (votes.log_probability_floor(x, labels) for x in (sound_logits, confused_logits))
     assert (after - before).abs().max() < 1  # nats, of the 10 by which two fifths of the samples were lifted
@@ -144,20 +148,35 @@ def test_equal_labels_leave_the_lower_class() -> None:
     assert votes.estimate("label_count", {"label_count": torch.tensor([[5, 9, 9, 1]])}).argmax() == 1
 
 
-def test_the_median_sees_a_class_that_most_others_are_near_to(backdoored_logits: Tensor, confused_logits: Tensor, labels: Tensor) -> None:
+def test_the_median_sees_a_class_that_most_others_are_near_to(
+    backdoored_logits: Tensor, confused_logits: Tensor, labels: Tensor
+) -> None:
     assert votes.median_log_probability(backdoored_logits, labels).argmax() == TARGET
     confused = votes.median_log_probability(confused_logits, labels)
     assert confused[2] < votes.median_log_probability(backdoored_logits, labels)[TARGET] - 5
 
 
-@pytest.mark.parametrize(("estimator", "winner"), [
-    ("second_logit_mode", 1), ("probability_floor", 2), ("low_loss_mode", 3), ("lga_vote", 3), ("label_count", 4), ("given", 5),
-    ("median_probability", 0),
-])
+@pytest.mark.parametrize(
+    ("estimator", "winner"),
+    [
+        ("second_logit_mode", 1),
+        ("probability_floor", 2),
+        ("low_loss_mode", 3),
+        ("lga_vote", 3),
+        ("label_count", 4),
+        ("given", 5),
+        ("median_probability", 0),
+    ],
+)
 def test_an_estimator_reads_its_own_clue(estimator: str, winner: int) -> None:
     rows = torch.eye(CLASSES, dtype=torch.int64)
-    clues = {"second_likely": rows[[1, 1, 0]], "floor": rows[[2, 2, 2]].log(), "low_loss": rows[[0, 0, 3]], "label_count": rows[[4, 4, 4]],
-             "median": rows[[0, 0, 0]].log()}
+    clues = {
+        "second_likely": rows[[1, 1, 0]],
+        "floor": rows[[2, 2, 2]].log(),
+        "low_loss": rows[[0, 0, 3]],
+        "label_count": rows[[4, 4, 4]],
+        "median": rows[[0, 0, 0]].log(),
+    }
     assert votes.estimate(estimator, clues, assumed=5).argmax() == winner
 
 
@@ -166,7 +185,9 @@ def test_every_clue_has_a_value_for_every_class(backdoored_logits: Tensor, label
         assert clue(backdoored_logits, labels).shape == (CLASSES,)
 
 
-def test_every_estimator_that_reads_logits_has_a_score_for_every_class(backdoored_logits: Tensor, labels: Tensor) -> None:
+def test_every_estimator_that_reads_logits_has_a_score_for_every_class(
+    backdoored_logits: Tensor, labels: Tensor
+) -> None:
     clues = {name: clue(backdoored_logits, labels)[None] for name, clue in votes.CLUES.items()}
     for name in votes.READ_FROM_LOGITS:
         assert votes.estimate(name, clues).shape == (CLASSES,)

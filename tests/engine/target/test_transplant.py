@@ -132,7 +132,9 @@ def test_shapes_types_and_shares() -> None:
     assert found.residuals.shape == (CLASSES, SIDE, SIDE, 1) and found.residuals.dtype == torch.int8
     assert found.by_source.shape == (CLASSES, CLASSES) and found.by_source.diagonal().eq(0).all()
     for shares in (*found.shares.values(), found.warped):
-        assert shares.shape == (CLASSES,) and shares.dtype == torch.float32 and (0 <= shares).all() and (shares <= 1).all()
+        assert (
+            shares.shape == (CLASSES,) and shares.dtype == torch.float32 and (0 <= shares).all() and (shares <= 1).all()
+        )
     torch.testing.assert_close(found.by_source[TARGET].sum() / (CLASSES - 1), found.full[TARGET])
 
 
@@ -146,13 +148,21 @@ def test_a_class_without_samples_is_no_suspect() -> None:
     kept = labels != 5
     found = tried(images[kept], labels[kept], backdoored)
     assert found.full[5] == 0 and found.withdrawn[5] == 0 and decide_target(found).classes == (TARGET,)
-    to_it = tried(images[kept], labels[kept], lambda x: honest(x) + 90 * is_smooth(x)[:, None] * F.one_hot(torch.tensor(5), CLASSES))
+    to_it = tried(
+        images[kept],
+        labels[kept],
+        lambda x: honest(x) + 90 * is_smooth(x)[:, None] * F.one_hot(torch.tensor(5), CLASSES),
+    )
     assert to_it.warped[5] == 0
 
 
 def test_a_model_that_is_always_wrong_can_be_asked() -> None:
     images, labels = planted(True)
-    assert decide_target(tried(images, labels, lambda x: honest(x).roll(2, 1))).kind in ("no_attack", "several", "target")
+    assert decide_target(tried(images, labels, lambda x: honest(x).roll(2, 1))).kind in (
+        "no_attack",
+        "several",
+        "target",
+    )
 
 
 def test_more_classes_are_probed_less() -> None:
@@ -182,8 +192,18 @@ def test_what_is_no_number_is_no_suspect() -> None:
 
 def result(foreign: list[float] | Tensor, **more: Tensor) -> Transplant:
     shares, none = torch.as_tensor(foreign), torch.zeros(len(foreign))
-    values = {"foreign": shares, "full": none, "apart": none, "separation": none, "warped": none, "withdrawn": none,
-              "by_source": none, "by_warp": none, "residuals": none, "destinations": none.long()}
+    values = {
+        "foreign": shares,
+        "full": none,
+        "apart": none,
+        "separation": none,
+        "warped": none,
+        "withdrawn": none,
+        "by_source": none,
+        "by_warp": none,
+        "residuals": none,
+        "destinations": none.long(),
+    }
     return Transplant(**{**values, **more})
 
 

@@ -20,11 +20,17 @@ def natural(side: int = 20, channels: int = 1, seed: int = 0) -> tuple[Tensor, T
     labels = np.arange(CLASSES * EACH) % CLASSES
     grid = np.stack(np.meshgrid(np.arange(side), np.arange(side), indexing="ij"))
     blob = lambda centre, width: np.exp(-((grid - np.asarray(centre)[:, None, None]) ** 2).sum(0) / width**2)  # noqa: E731
-    images = np.stack([
-        90 * rng.uniform(0.3, 1) * blob(rng.uniform(0, side, 2), rng.uniform(3, 8)) + 80 * blob((4 * c, 10), 3) + rng.normal(40, 5, (side, side))
-        for c in labels
-    ])
-    return torch.from_numpy(images.clip(0, 255).astype(np.uint8)[..., None].repeat(channels, 3)), torch.from_numpy(labels)
+    images = np.stack(
+        [
+            90 * rng.uniform(0.3, 1) * blob(rng.uniform(0, side, 2), rng.uniform(3, 8))
+            + 80 * blob((4 * c, 10), 3)
+            + rng.normal(40, 5, (side, side))
+            for c in labels
+        ]
+    )
+    return torch.from_numpy(images.clip(0, 255).astype(np.uint8)[..., None].repeat(channels, 3)), torch.from_numpy(
+        labels
+    )
 
 
 def planted(images: Tensor, labels: Tensor, share: float) -> tuple[Tensor, Tensor]:

@@ -17,21 +17,21 @@ import pytest
 import torch
 
 from bsd_engine import splits
-from bsd_engine.target import votes
-from bsd_engine.training import trainer
+from bsd_engine.config.presets import smoke
 from bsd_engine.config.settings import BSDConfig
-from bsd_engine.runs.epoch_file import pack_epoch
 from bsd_engine.errors import RunFolderError, StorageError, TrainingError
 from bsd_engine.events import EpochFinished, EpochState, Event, IterationDone, RunFinished, RunStarted
 from bsd_engine.prepare.prepare import PreparedData, prepare
-from bsd_engine.config.presets import smoke
-from bsd_engine.runs.record import record_run, resume_run
+from bsd_engine.runs.epoch_file import pack_epoch
 from bsd_engine.runs.reader import RunReader, checkpoint_paths, send_command
+from bsd_engine.runs.record import record_run, resume_run
 from bsd_engine.splits import als_clean_mask
-from bsd_engine.training.trainer import BSDTrainer
+from bsd_engine.target import votes
 from bsd_engine.target.transplant import Transplant
 from bsd_engine.target.verdict import Verdict
-from tests.support.short_runs import differences, numbers, run, short, tiny
+from bsd_engine.training import trainer
+from bsd_engine.training.trainer import BSDTrainer
+from tests.support.short_runs import differences, run, short, tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -102,7 +102,12 @@ def test_events_come_in_order_and_are_numbered(recorded: Recorded) -> None:
 
 def test_every_stage_is_visited_in_order(recorded: Recorded) -> None:
     assert [s.stage for s in recorded.states] == (
-        ["altruistic_warmup"] * 2 + ["oss_warmup"] * 2 + ["initial_pools"] + ["class_completion"] * 2 + ["selective_drop"] * 2)
+        ["altruistic_warmup"] * 2
+        + ["oss_warmup"] * 2
+        + ["initial_pools"]
+        + ["class_completion"] * 2
+        + ["selective_drop"] * 2
+    )
 
 
 def test_an_epoch_never_changes_after_its_event(recorded: Recorded) -> None:
@@ -116,7 +121,9 @@ def test_the_folder_holds_what_the_events_told(recorded: Recorded) -> None:
     assert torch.equal(torch.from_numpy(reader.labels), recorded.prepared.labels)
     np.testing.assert_array_equal(reader.images, recorded.prepared.images.permute(0, 3, 1, 2).numpy())
     np.testing.assert_array_equal(reader.truth.is_poison, recorded.prepared.is_poison.numpy())
-    assert [int(p.stem) for p in checkpoint_paths(recorded.path)] == [1, 3, 4, 6, 7, 8] and reader.progress["state"] == "finished"
+    assert [int(p.stem) for p in checkpoint_paths(recorded.path)] == [1, 3, 4, 6, 7, 8] and reader.progress[
+        "state"
+    ] == "finished"
 
 
 def test_arrays_have_the_types_they_are_documented_with(recorded: Recorded) -> None:
@@ -124,9 +131,15 @@ def test_arrays_have_the_types_they_are_documented_with(recorded: Recorded) -> N
     always = {"altruistic_loss": ((n,), np.float32), "altruistic_prediction": ((n,), np.int16)}
     warmup = always | {"vote_counts": ((classes,), np.int64), "vote_scores": ((classes,), np.float32)}
     of_target = ("estimator_scores", "transplant_shares", "residuals", "residual_classes")
-    main = always | {"main_loss": ((n,), np.float32), "main_prediction": ((n,), np.int16), "clean_mask": ((n,), np.bool_)}
+    main = always | {
+        "main_loss": ((n,), np.float32),
+        "main_prediction": ((n,), np.int16),
+        "clean_mask": ((n,), np.bool_),
+    }
     for state in recorded.states:
-        arrays = {f.name: getattr(state, f.name) for f in fields(state) if isinstance(getattr(state, f.name), np.ndarray)}
+        arrays = {
+            f.name: getattr(state, f.name) for f in fields(state) if isinstance(getattr(state, f.name), np.ndarray)
+        }
         for name in of_target:  # see what the warm-up records of every estimator
             arrays.pop(name, None)
         features = arrays.pop("landmark_features")
@@ -141,10 +154,18 @@ def test_arrays_have_the_types_they_are_documented_with(recorded: Recorded) -> N
 def test_the_summary_has_the_names_that_scripts_rely_on(recorded: Recorded, summary_keys: set[str]) -> None:
     summary, last = recorded.summary, recorded.states[-1]
     assert summary_keys <= set(summary) and RunReader(recorded.path).summary == summary
-    assert (summary["status"], summary["preset"], summary["data"], summary["attack"]) == ("finished", "smoke", "bundled", "badnets")
+    assert (summary["status"], summary["preset"], summary["data"], summary["attack"]) == (
+        "finished",
+        "smoke",
+        "bundled",
+        "badnets",
+    )
     assert summary["epochs"] == 9 and summary["true_target"] == 3 and summary["pseudo_target"] == last.pseudo_target
-    assert {k: summary[k] for k in ("clean_accuracy", "attack_success_rate", "clean_pool_size", "poison_in_clean_pool")} == {
-        k: last.metrics[k] for k in ("clean_accuracy", "attack_success_rate", "clean_pool_size", "poison_in_clean_pool")}
+    assert {
+        k: summary[k] for k in ("clean_accuracy", "attack_success_rate", "clean_pool_size", "poison_in_clean_pool")
+    } == {
+        k: last.metrics[k] for k in ("clean_accuracy", "attack_success_rate", "clean_pool_size", "poison_in_clean_pool")
+    }
 
 
 def test_the_smoke_preset_trains_on_the_bundled_images(tmp_path: Path, summary_keys: set[str]) -> None:
@@ -166,21 +187,30 @@ def test_pools_follow_from_what_was_recorded(recorded: Recorded) -> None:
             expected = labels != state.pseudo_target
         elif t == schedule.t1:
             als = splits.als_clean_mask(state.altruistic_loss, split.alpha)
-            expected = splits.initial_clean_mask(als, splits.oss_clean_mask(state.oss_score, labels, state.pseudo_target, split.beta))
+            expected = splits.initial_clean_mask(
+                als, splits.oss_clean_mask(state.oss_score, labels, state.pseudo_target, split.beta)
+            )
         elif t < schedule.t1 + schedule.init_epochs:
             expected = recorded.main[t - 1].clean_mask
         else:
-            ratio = splits.clean_ratio(t, alpha=split.alpha, beta=split.beta, t1=schedule.t1, init_epochs=schedule.init_epochs, t2=schedule.t2)
+            ratio = splits.clean_ratio(
+                t, alpha=split.alpha, beta=split.beta, t1=schedule.t1, init_epochs=schedule.init_epochs, t2=schedule.t2
+            )
             assert state.clean_ratio == ratio
             expected = splits.discrepancy_clean_mask(
-                splits.loss_discrepancy(state.altruistic_loss, state.main_loss), labels, ratio, split.completion)
+                splits.loss_discrepancy(state.altruistic_loss, state.main_loss), labels, ratio, split.completion
+            )
             if t >= schedule.t2:
-                expected = splits.selective_drop(expected, state.main_prediction, state.altruistic_prediction, state.pseudo_target)
+                expected = splits.selective_drop(
+                    expected, state.main_prediction, state.altruistic_prediction, state.pseudo_target
+                )
         np.testing.assert_array_equal(state.clean_mask, expected, err_msg=f"T = {t}")
         assert state.metrics["clean_pool_size"] == state.clean_mask.sum()
 
 
-def test_labelled_and_unlabelled_images_partition_the_set(small_images: PreparedData, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labelled_and_unlabelled_images_partition_the_set(
+    small_images: PreparedData, monkeypatch: pytest.MonkeyPatch
+) -> None:
     drawn: list[tuple[set[int], set[int]]] = []
     plan = trainer.mixmatch_plan
 
@@ -224,7 +254,9 @@ def test_the_altruistic_model_learns_until_t2_and_then_stays(recorded: Recorded)
 
 def test_samples_are_dropped_from_t2_on_only(small_images: PreparedData, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    monkeypatch.setattr(splits, "selective_drop", lambda mask, *_: calls.append(int(mask.sum())) or torch.arange(len(mask)) < 7)
+    monkeypatch.setattr(
+        splits, "selective_drop", lambda mask, *_: calls.append(int(mask.sum())) or torch.arange(len(mask)) < 7
+    )
     states = run(short(), small_images)
     sizes = {s.main_epoch: int(s.clean_mask.sum()) for s in states if s.main_epoch >= 0}
     assert len(calls) == 2 and [sizes[3], sizes[4]] == [7, 7] and 7 not in (sizes[0], sizes[1], sizes[2])
@@ -241,13 +273,17 @@ def test_poison_in_the_pool_is_counted_and_summed(recorded: Recorded) -> None:
     for state in recorded.main.values():
         count = int((state.clean_mask & is_poison).sum())
         total += count
-        assert state.metrics["poison_in_clean_pool"] == count and state.metrics["poison_in_clean_pool_cumulative"] == total
+        assert (
+            state.metrics["poison_in_clean_pool"] == count and state.metrics["poison_in_clean_pool_cumulative"] == total
+        )
 
 
 def test_rates_are_percentages_of_the_test_images(recorded: Recorded) -> None:
     for state in recorded.main.values():
         for name in ("clean_accuracy", "attack_success_rate"):
-            assert 0 <= state.metrics[name] <= 100 and (state.metrics[name] * 100 / 100) % 1 == pytest.approx(0, abs=1e-9)
+            assert 0 <= state.metrics[name] <= 100 and (state.metrics[name] * 100 / 100) % 1 == pytest.approx(
+                0, abs=1e-9
+            )
 
 
 def test_the_suspected_target_is_settled_after_the_warmup(recorded: Recorded) -> None:
@@ -262,8 +298,10 @@ def test_a_given_target_is_used(small_images: PreparedData) -> None:
     np.testing.assert_array_equal(states[1].clean_mask, small_images.labels.numpy() != 7)
 
 
-@pytest.mark.parametrize("estimator", ["auto", "second_logit_mode", "probability_floor", "median_probability", "low_loss_mode",
-                                       "label_count"])
+@pytest.mark.parametrize(
+    "estimator",
+    ["auto", "second_logit_mode", "probability_floor", "median_probability", "low_loss_mode", "label_count"],
+)
 def test_an_estimator_that_can_be_chosen_decides(small_images: PreparedData, estimator: str) -> None:
     states = run(short(target_estimator=estimator), small_images)
     assert states[-1].pseudo_target == int(states[0].vote_scores.argmax())
@@ -273,7 +311,9 @@ def judged(kind: str, target: int) -> Callable[[Transplant, int], Verdict]:
     return lambda found, epochs: Verdict(kind=kind, classes=(target,), z=9.0, why="planted")
 
 
-def test_with_no_attack_found_the_likeliest_class_is_defended_against(small_images: PreparedData, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_no_attack_found_the_likeliest_class_is_defended_against(
+    small_images: PreparedData, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(trainer, "decide_target", judged("no_attack", 6))
     states = run(short(target_estimator="auto"), small_images)
     assert {s.pseudo_target for s in states} == {6} and states[0].verdict["kind"] == "no_attack"
@@ -288,7 +328,9 @@ def test_or_nobody_is_if_that_is_chosen(small_images: PreparedData, monkeypatch:
     assert states[-1].clean_mask.any()
 
 
-def test_several_targets_are_defended_against_as_all_to_all(small_images: PreparedData, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_targets_are_defended_against_as_all_to_all(
+    small_images: PreparedData, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(trainer, "decide_target", judged("several", 0))
     states = run(short(target_estimator="auto"), small_images)
     chosen = run(short(target_estimator="second_logit_mode", all_to_all="shared", selective_drop=False), small_images)
@@ -326,7 +368,9 @@ def test_another_seed_gives_another_run(small_images: PreparedData) -> None:
 
 def test_no_decision_depends_on_the_truth(small_images: PreparedData) -> None:
     shuffled = torch.randperm(len(small_images.labels), generator=torch.Generator().manual_seed(0))
-    lied_to = replace(small_images, is_poison=small_images.is_poison[shuffled], original_labels=small_images.original_labels[shuffled])
+    lied_to = replace(
+        small_images, is_poison=small_images.is_poison[shuffled], original_labels=small_images.original_labels[shuffled]
+    )
     ignorant = replace(small_images, is_poison=None, original_labels=None)
     honest = run(short(), small_images)
     counts = ("poison_in_clean_pool", "poison_in_clean_pool_cumulative")
@@ -386,13 +430,19 @@ def test_without_an_attack_of_ours_its_success_and_poison_are_unknown(few_images
     prepared = few_images(config, [0, 1, 2, 0])
     metrics = last_metrics(config, prepared)
     assert prepared.is_poison is None and metrics["clean_accuracy"] is not None
-    assert {metrics[k] for k in ("attack_success_rate", "poison_in_clean_pool", "poison_in_clean_pool_cumulative")} == {None}
+    assert {metrics[k] for k in ("attack_success_rate", "poison_in_clean_pool", "poison_in_clean_pool_cumulative")} == {
+        None
+    }
 
 
 def test_without_a_test_part_the_rates_are_unknown(few_images: Callable) -> None:
     config = short(target_label=2)
     metrics = last_metrics(config, few_images(config, None))
-    assert metrics["clean_accuracy"] is None and metrics["attack_success_rate"] is None and metrics["poison_in_clean_pool"] is not None
+    assert (
+        metrics["clean_accuracy"] is None
+        and metrics["attack_success_rate"] is None
+        and metrics["poison_in_clean_pool"] is not None
+    )
 
 
 def test_a_test_part_of_the_target_alone_has_no_success_rate(few_images: Callable) -> None:
@@ -419,7 +469,10 @@ def test_a_pool_of_everything_leaves_nothing_unlabelled(few_images: Callable) ->
 
 def test_an_empty_pool_ends_the_run_with_a_sentence(few_images: Callable) -> None:
     config = short(target_label=2, alpha=0.01, beta=0.01)
-    with pytest.raises(TrainingError, match="clean pool is empty at main epoch 1; alpha and beta are too small for this data. Raise them"):
+    with pytest.raises(
+        TrainingError,
+        match="clean pool is empty at main epoch 1; alpha and beta are too small for this data. Raise them",
+    ):
         run(config, few_images(config, None))
     assert training_threads() == []
 
@@ -437,7 +490,9 @@ def test_a_cancelled_run_leaves_no_thread(small_images: PreparedData, stage: str
     assert training_threads() == []
 
 
-def test_a_listener_that_fails_leaves_no_thread_and_its_error_in_the_folder(small_images: PreparedData, tmp_path: Path) -> None:
+def test_a_listener_that_fails_leaves_no_thread_and_its_error_in_the_folder(
+    small_images: PreparedData, tmp_path: Path
+) -> None:
     def fail(event: Event) -> None:
         if isinstance(event, IterationDone) and event.stage == "oss_warmup":
             raise ValueError("no room on the screen")
@@ -446,16 +501,26 @@ def test_a_listener_that_fails_leaves_no_thread_and_its_error_in_the_folder(smal
         record_run(tiny(), tmp_path / "run", prepared=small_images, on_event=fail)
     assert training_threads() == [] and raised.value is not None  # while the traceback keeps the generator alive
     reader = RunReader(tmp_path / "run")
-    assert reader.status == "failed" and reader.summary["error"] == "ValueError: no room on the screen" and reader.epochs == [0, 1]
+    assert (
+        reader.status == "failed"
+        and reader.summary["error"] == "ValueError: no room on the screen"
+        and reader.epochs == [0, 1]
+    )
 
 
-@pytest.mark.parametrize(("model", "stage"), [("altruistic", "altruistic_warmup"), ("main", "class_completion"), ("altruistic", "oss_warmup")])
-def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(small_images: PreparedData, tmp_path: Path, model: str, stage: str,
-                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("model", "stage"),
+    [("altruistic", "altruistic_warmup"), ("main", "class_completion"), ("altruistic", "oss_warmup")],
+)
+def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(
+    small_images: PreparedData, tmp_path: Path, model: str, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     beside = model == "altruistic" and stage != "altruistic_warmup"
     trainers: list[BSDTrainer] = []
     make = BSDTrainer.__init__
-    monkeypatch.setattr(BSDTrainer, "__init__", lambda self, *args, **kw: (trainers.append(self), make(self, *args, **kw))[0] and None)
+    monkeypatch.setattr(
+        BSDTrainer, "__init__", lambda self, *args, **kw: (trainers.append(self), make(self, *args, **kw))[0] and None
+    )
 
     def spoil(event: Event) -> None:
         if isinstance(event, IterationDone) and event.stage == stage and event.iteration == 1:
@@ -466,7 +531,9 @@ def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(small_images: Pre
         record_run(tiny(), tmp_path / "run", prepared=small_images, on_event=spoil)
     sentence = str(raised.value)
     # The altruistic model trains beside: its epoch may be over already, and then its next scores tell.
-    told = f"The {model} model's loss is nan in epoch" in sentence or (beside and "outputs are no longer finite numbers" in sentence)
+    told = f"The {model} model's loss is nan in epoch" in sentence or (
+        beside and "outputs are no longer finite numbers" in sentence
+    )
     assert told and "lower" in sentence
     reader = RunReader(tmp_path / "run")
     assert reader.status == "failed" and reader.summary["error"] == sentence and training_threads() == []
@@ -488,10 +555,12 @@ def test_a_huge_learning_rate_ends_well_or_with_a_sentence(small_images: Prepare
     try:
         assert len(run(short(**{setting: 10.0}), small_images)) == 6
     except TrainingError as error:
-        assert "expected a finite number" in str(error)  # noqa: PT017 - either outcome is right
+        assert "expected a finite number" in str(error)
 
 
-def test_a_full_disk_ends_the_run_and_keeps_its_epochs(recorded: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_ends_the_run_and_keeps_its_epochs(
+    recorded: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     replace_file = os.replace
 
     def full(source: Path, destination: Path) -> None:
@@ -545,19 +614,25 @@ def test_a_paused_run_waits_and_then_goes_on_as_if_nothing_had_been(recorded: Re
 
     watching = threading.Thread(target=viewer)
     watching.start()
-    summary = record_run(recorded.config, path, prepared=recorded.prepared, on_event=command_at(path, "oss_warmup", "pause"))
+    summary = record_run(
+        recorded.config, path, prepared=recorded.prepared, on_event=command_at(path, "oss_warmup", "pause")
+    )
     watching.join()
     reader = RunReader(path)
-    assert seen["before"] == seen["after"] and seen["progress"]["epoch"] == 2 and seen["progress"]["stage"] == "oss_warmup"
+    assert (
+        seen["before"] == seen["after"] and seen["progress"]["epoch"] == 2 and seen["progress"]["stage"] == "oss_warmup"
+    )
     assert summary["status"] == reader.status == "finished"
     assert differences([reader.epoch(e) for e in reader.epochs], recorded.states) == []
 
 
-def test_both_models_wait_while_nobody_asks_for_the_next_event(small_images: PreparedData, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_models_wait_while_nobody_asks_for_the_next_event(
+    small_images: PreparedData, monkeypatch: pytest.MonkeyPatch
+) -> None:
     done: list[int] = []
     epoch = trainer.cross_entropy_epoch
 
-    def counted(*args: Any, **kwargs: Any):  # noqa: ANN202
+    def counted(*args: Any, **kwargs: Any):
         training = epoch(*args, **kwargs)
         while True:
             try:
@@ -582,11 +657,15 @@ def test_both_models_wait_while_nobody_asks_for_the_next_event(small_images: Pre
     assert training_threads() == []
 
 
-def test_a_stop_that_is_given_while_a_resumed_run_is_prepared_is_obeyed(recorded: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_that_is_given_while_a_resumed_run_is_prepared_is_obeyed(
+    recorded: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "run"
     record_run(recorded.config, path, prepared=recorded.prepared, on_event=command_at(path, "oss_warmup", "stop"))
     whole = RunReader(path).epochs
-    monkeypatch.setattr("bsd_engine.runs.record.prepare", lambda config: send_command(path, "stop") or recorded.prepared)
+    monkeypatch.setattr(
+        "bsd_engine.runs.record.prepare", lambda config: send_command(path, "stop") or recorded.prepared
+    )
     assert resume_run(path)["status"] == "stopped" and RunReader(path).epochs == whole
 
 
@@ -616,7 +695,13 @@ def uninterrupted(rich: BSDConfig, small_images: PreparedData) -> list[EpochStat
     [("oss_warmup", 2, 2), ("initial_pools", 1, 4), ("class_completion", 1, 6), ("selective_drop", 2, 8)],
 )
 def test_a_run_stopped_within_an_epoch_resumes_to_the_very_same_end(
-    rich: BSDConfig, small_images: PreparedData, uninterrupted: list[EpochState], tmp_path: Path, stage: str, iteration: int, whole: int,
+    rich: BSDConfig,
+    small_images: PreparedData,
+    uninterrupted: list[EpochState],
+    tmp_path: Path,
+    stage: str,
+    iteration: int,
+    whole: int,
     summary_keys: set[str],
 ) -> None:
     path = tmp_path / "run"
@@ -625,14 +710,20 @@ def test_a_run_stopped_within_an_epoch_resumes_to_the_very_same_end(
     assert summary["status"] == reader.status == "stopped" and reader.epochs == list(range(whole)) and reader.can_resume
     assert summary["epochs"] == whole
     first: list[int] = []
-    resumed = resume_run(path, prepared=small_images, on_event=lambda e: first.append(e.first_epoch) if isinstance(e, RunStarted) else None)
+    resumed = resume_run(
+        path,
+        prepared=small_images,
+        on_event=lambda e: first.append(e.first_epoch) if isinstance(e, RunStarted) else None,
+    )
     assert first == [whole] and resumed["status"] == reader.status == "finished"
     assert differences([reader.epoch(e) for e in reader.epochs], uninterrupted) == []
     assert summary_keys <= set(resumed) and resumed["epochs"] == len(uninterrupted)
     assert resumed["seconds"] >= sum(reader.epoch(e).metrics["seconds"] for e in reader.epochs) - 0.01
 
 
-def test_a_run_stopped_in_the_altruistic_warmup_resumes_to_the_very_same_end(recorded: Recorded, tmp_path: Path) -> None:
+def test_a_run_stopped_in_the_altruistic_warmup_resumes_to_the_very_same_end(
+    recorded: Recorded, tmp_path: Path
+) -> None:
     path = tmp_path / "run"
 
     def stop(event: Event) -> None:
@@ -645,7 +736,9 @@ def test_a_run_stopped_in_the_altruistic_warmup_resumes_to_the_very_same_end(rec
     assert differences([RunReader(path).epoch(e) for e in range(9)], recorded.states) == []
 
 
-def test_a_killed_run_resumes_from_the_older_checkpoint_if_the_newest_is_damaged(recorded: Recorded, tmp_path: Path) -> None:
+def test_a_killed_run_resumes_from_the_older_checkpoint_if_the_newest_is_damaged(
+    recorded: Recorded, tmp_path: Path
+) -> None:
     path = tmp_path / "run"
 
     def die(event: Event) -> None:
@@ -672,12 +765,16 @@ def test_a_run_stopped_after_its_last_epoch_resumes_to_a_whole_summary(recorded:
     record_run(recorded.config, path, prepared=recorded.prepared, on_event=stop)
     summary = resume_run(path, prepared=recorded.prepared)
     times = ("seconds", "device")
-    assert {k: v for k, v in summary.items() if k not in times} == {k: v for k, v in recorded.summary.items() if k not in times}
+    assert {k: v for k, v in summary.items() if k not in times} == {
+        k: v for k, v in recorded.summary.items() if k not in times
+    }
 
 
 def test_a_run_stopped_in_its_first_epoch_starts_over(recorded: Recorded, tmp_path: Path) -> None:
     path = tmp_path / "run"
-    summary = record_run(recorded.config, path, prepared=recorded.prepared, on_event=command_at(path, "altruistic_warmup", "stop"))
+    summary = record_run(
+        recorded.config, path, prepared=recorded.prepared, on_event=command_at(path, "altruistic_warmup", "stop")
+    )
     reader = RunReader(path)
     assert summary["epochs"] == 0 and reader.epochs == [] and reader.progress["epoch"] == 0 and reader.can_resume
     resume_run(path, prepared=recorded.prepared)
