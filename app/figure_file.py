@@ -32,8 +32,9 @@ from app.style.theme import Palette, palette_for
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError, ConfigError
+from bsd_engine.files.atomic import write_atomic
 from bsd_engine.prepare.spectrum import spectrum
-from bsd_engine.runs.reader import RunReader, write_atomic
+from bsd_engine.runs.reader import RunReader
 
 ATTACK_FIGURES = ("attack_spectrum", "attack_classes")
 NAMES = (*PANELS, PASSPORT, *ATTACK_FIGURES, *CHARTS)

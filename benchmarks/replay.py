@@ -27,7 +27,8 @@ from tuning import APP, CHROMIUM, p95, report  # noqa: E402
 from app.replay.page import LARGEST_BYTES, replay_page  # noqa: E402
 from bsd_engine.config.presets import demo  # noqa: E402
 from bsd_engine.prepare.prepare import prepare  # noqa: E402
-from bsd_engine.runs.reader import RunReader, RunWriter  # noqa: E402
+from bsd_engine.runs.reader import RunReader  # noqa: E402
+from bsd_engine.runs.writer import RunWriter  # noqa: E402
 
 SCRUB = """async epoch => { const root = document.querySelector('.tn'), range = root.querySelector('.tn-epoch'), begin = performance.now()
   range.value = epoch + 1; range.dispatchEvent(new Event('input'))

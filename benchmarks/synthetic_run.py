@@ -9,7 +9,7 @@ import numpy as np
 from bsd_engine.config.presets import demo
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochState
-from bsd_engine.runs.reader import RunWriter
+from bsd_engine.runs.writer import RunWriter
 from bsd_engine.splits import als_clean_mask, clean_ratio, discrepancy_clean_mask, initial_clean_mask, oss_clean_mask
 
 CLASSES, TARGET, LANDMARKS = 10, 3, 2000

@@ -85,7 +85,7 @@ def _parsed(kind: type[Options], command: str, arguments: list[str], **more: Any
 
 
 def _out_folder(options: RunOptions) -> Path:
-    from bsd_engine.runs.reader import new_run_id
+    from bsd_engine.runs.layout import new_run_id
 
     return options.out or Path("runs") / new_run_id()
 
@@ -152,7 +152,7 @@ def _print_summary(summary: dict, folder: Path) -> None:
 def _prepare_and_warn(config: BSDConfig) -> PreparedData:
     """Data ready for training, with a word on duplicates that contradict each other."""
     from bsd_engine.prepare.prepare import prepare
-    from bsd_engine.prepare.prepare import report as report_on
+    from bsd_engine.prepare.report import report as report_on
 
     prepared = prepare(config)
     if warning := report_on(prepared).warning:
@@ -164,7 +164,7 @@ def check(arguments: list[str]) -> None:
     """Say what training with the same options would work on, and start nothing."""
     options = _run_options("check", arguments)
     from bsd_engine.prepare.prepare import prepare
-    from bsd_engine.prepare.prepare import report as report_on
+    from bsd_engine.prepare.report import report as report_on
     from bsd_engine.runs.reader import RunReader
     from bsd_engine.training.estimate import estimate
 

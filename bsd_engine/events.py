@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bsd_engine.config.settings import Stage
+from bsd_engine.config.method_settings import Stage
 
 
 @dataclass(frozen=True, kw_only=True)

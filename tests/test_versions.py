@@ -13,7 +13,8 @@ from app.run.status import look, sentence
 from app.server.registry import RunRegistry
 from app.style.theme import LIGHT
 from bsd_engine.errors import RunFolderError
-from bsd_engine.runs.reader import FORMAT_VERSION, RunReader
+from bsd_engine.runs.layout import FORMAT_VERSION
+from bsd_engine.runs.reader import RunReader
 from tests.support.make_run_fixture import FOLDER
 
 WRITTEN = sorted(FOLDER.glob("format-*.zip"))

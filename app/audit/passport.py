@@ -25,7 +25,7 @@ from bsd_engine.audit.reasons import reason
 from bsd_engine.audit.saliency import saliency
 from bsd_engine.audit.words import measure
 from bsd_engine.errors import BSDError
-from bsd_engine.runs.reader import checkpoint_paths
+from bsd_engine.runs.layout import checkpoint_paths
 
 SIDE = 168
 NEIGHBOURS = 6

@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from app.figures.facts import Facts
 from app.figures.stages import stage_spans, stage_strip
 from app.style.theme import STAGE_NAMES, Palette, Sketch, count, empty_figure, epoch_number, epoch_text, faded, percent
-from bsd_engine.config.settings import ScheduleConfig
+from bsd_engine.config.method_settings import ScheduleConfig
 from bsd_engine.events import EpochState
 
 __all__ = ["Metrics", "accuracy_curves", "poison_in_pool", "stage_spans", "stage_strip", "vote_bars"]
@@ -177,12 +177,7 @@ def _pool_size(
 
 
 def accuracy_curves(
-    metrics: Metrics,
-    facts: Facts,
-    palette: Palette,
-    *,
-    truth_shown: bool,
-    current_epoch: int | None = None,
+    metrics: Metrics, facts: Facts, palette: Palette, *, truth_shown: bool, current_epoch: int | None = None
 ) -> go.Figure:
     """Clean accuracy and attack success of the main model, percent.
 

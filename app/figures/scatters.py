@@ -15,12 +15,7 @@ from bsd_engine.splits import als_clean_mask, discrepancy_clean_mask, loss_discr
 
 
 def discrepancy_scatter(
-    state: EpochState,
-    facts: Facts,
-    truth: Truth | None,
-    palette: Palette,
-    *,
-    clean_mask: np.ndarray | None = None,
+    state: EpochState, facts: Facts, truth: Truth | None, palette: Palette, *, clean_mask: np.ndarray | None = None
 ) -> go.Figure:
     """Main loss against altruistic loss, with the cut of the stage; arguments as for `feature_map`.
 

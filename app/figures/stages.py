@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 
 from app.style.theme import STAGE_NAMES, Palette, epoch_number, epoch_text
-from bsd_engine.config.settings import STAGES, ScheduleConfig, Stage
+from bsd_engine.config.method_settings import STAGES, ScheduleConfig, Stage
 
 
 def stage_spans(schedule: ScheduleConfig) -> list[tuple[Stage, int, int]]:

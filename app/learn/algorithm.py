@@ -9,7 +9,8 @@ from app.server.recorded import EpochRow
 from app.style.glossary import safe
 from app.style.theme import count
 from bsd_engine.audit.words import measure
-from bsd_engine.config.settings import BSDConfig, ScheduleConfig
+from bsd_engine.config.method_settings import ScheduleConfig
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.runs.reader import RunReader
 
 

@@ -10,7 +10,7 @@ from app.server.registry import registry, runs_root
 from app.style import words
 from bsd_engine.errors import BSDError
 from bsd_engine.recordings import library
-from bsd_engine.runs.reader import list_runs
+from bsd_engine.runs.layout import list_runs
 
 OWN_CARDS = 6
 

@@ -21,7 +21,7 @@ from app.tune.packets import Look
 from app.tune.preview import Preview
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.method.preview import Settings, branch_epoch
-from bsd_engine.recordings.library import NO_BRANCH
+from bsd_engine.runs.layout import NO_BRANCH
 from bsd_engine.runs.reader import RunReader
 
 TICK_SECONDS = 1.0

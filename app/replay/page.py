@@ -29,9 +29,10 @@ from app.state.linked import Linked
 from app.style import words
 from app.tune.packets import Look
 from bsd_engine.errors import BSDError, RunFolderError
+from bsd_engine.files.atomic import write_atomic
 from bsd_engine.method.preview import Settings
 from bsd_engine.recordings import library
-from bsd_engine.runs.reader import RunReader, write_atomic
+from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.remake import train_command
 
 LARGEST_BYTES = 5_000_000

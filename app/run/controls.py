@@ -17,8 +17,10 @@ from app.server.registry import registry
 from app.style import words
 from app.style.theme import LONGEST_NAME
 from bsd_engine import attacks
+from bsd_engine.config.data_settings import AttackConfig
+from bsd_engine.config.method_settings import SplitConfig
 from bsd_engine.config.presets import PRESETS, preset
-from bsd_engine.config.settings import AttackConfig, BSDConfig, SplitConfig
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

@@ -13,7 +13,8 @@ from app.server.registry import RunRegistry
 from app.style import words
 from app.style.theme import STAGE_NAMES, class_name, epoch_text, percent
 from bsd_engine.errors import BSDError
-from bsd_engine.runs.reader import Command, RunReader, Status
+from bsd_engine.runs.layout import Command, Status
+from bsd_engine.runs.reader import RunReader
 
 ING: dict[Command, str] = {"pause": "pausing…", "resume": "resuming…", "stop": "stopping…"}
 

@@ -22,7 +22,7 @@ from app.style.theme import Palette, class_name
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError
 from bsd_engine.events import EpochState
-from bsd_engine.recordings.library import NO_BRANCH
+from bsd_engine.runs.layout import NO_BRANCH
 from bsd_engine.target.verdict import caution
 
 HEIGHT = 320

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from bsd_engine.config.settings import STAGES, ScheduleConfig, Stage
+from bsd_engine.config.method_settings import STAGES, ScheduleConfig, Stage
 
 RECENT = 5
 Durations = Sequence[tuple[Stage, float]]

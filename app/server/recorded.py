@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 
 from app.server.eta import Durations, stage_seconds
-from bsd_engine.config.settings import STAGES, BSDConfig, Stage
+from bsd_engine.config.method_settings import STAGES, Stage
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.events import EpochState
 from bsd_engine.files.bounded import Stamp, stamp_of
-from bsd_engine.runs.reader import Command, RunReader, list_runs, read_commands
+from bsd_engine.runs.commands import read_commands
+from bsd_engine.runs.layout import Command, list_runs
+from bsd_engine.runs.reader import RunReader
 
 
 @dataclass(frozen=True, kw_only=True)

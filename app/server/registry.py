@@ -28,7 +28,10 @@ from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.events import EpochFinished, Event, RunStarted
 from bsd_engine.recordings import library
-from bsd_engine.runs.reader import Command, RunReader, is_locked, list_runs, new_run_id, send_command
+from bsd_engine.runs.commands import send_command
+from bsd_engine.runs.layout import Command, list_runs, new_run_id
+from bsd_engine.runs.lock import is_locked
+from bsd_engine.runs.reader import RunReader
 
 TRIGGERS = ".triggers"
 ROOT = Path(__file__).resolve().parents[2]

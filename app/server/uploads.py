@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from bsd_engine.errors import ConfigError
-from bsd_engine.runs.reader import storage_errors
+from bsd_engine.files.atomic import storage_errors
 
 MOST_FILES = 100
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import plotly.graph_objects as go
 
-from bsd_engine.config.settings import Stage
+from bsd_engine.config.method_settings import Stage
 
 FONT = '"Source Sans", "Source Sans 3", "Segoe UI", system-ui, sans-serif'
 LONGEST_NAME = 24

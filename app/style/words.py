@@ -7,7 +7,7 @@ import shlex
 from datetime import datetime
 from pathlib import Path
 
-from bsd_engine.runs.reader import Status
+from bsd_engine.runs.layout import Status
 
 STATUS: dict[Status, str] = {
     "running": "live",

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from bsd_engine.attacks import choice
 from bsd_engine.attacks.parameters import check_type
-from bsd_engine.config.settings import PoisonCountMode
+from bsd_engine.config.data_settings import PoisonCountMode
 from bsd_engine.data.dataset import PoisonedSet
 from bsd_engine.errors import ConfigError, DataError
 

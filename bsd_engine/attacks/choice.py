@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bsd_engine.config.settings import PoisonCountMode
+from bsd_engine.config.data_settings import PoisonCountMode
 from bsd_engine.errors import ConfigError
 from bsd_engine.splits import exact_count
 

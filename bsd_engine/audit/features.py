@@ -11,8 +11,10 @@ import torch
 
 from bsd_engine.audit.models import AuditModels, channels_last
 from bsd_engine.compute import runtime
+from bsd_engine.files.atomic import storage_errors, write_atomic
 from bsd_engine.method.scoring import score
-from bsd_engine.runs.reader import RunReader, checkpoint_paths, storage_errors, write_atomic
+from bsd_engine.runs.layout import checkpoint_paths
+from bsd_engine.runs.reader import RunReader
 
 
 @dataclass(frozen=True, kw_only=True)

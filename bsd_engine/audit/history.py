@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from bsd_engine.config.settings import BSDConfig, Stage
+from bsd_engine.config.method_settings import Stage
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import RunFolderError
 from bsd_engine.events import EpochState
 from bsd_engine.runs.reader import RunReader

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bsd_engine.runs.reader import RunReader, checkpoint_paths
+from bsd_engine.runs.layout import checkpoint_paths
+from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.stored_models import StoredModels as AuditModels
 from bsd_engine.runs.stored_models import channels_last
 

@@ -13,9 +13,9 @@ from bsd_engine.compute.projection import COMPONENTS, umap_map
 from bsd_engine.config.presets import preset
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochState
+from bsd_engine.files.atomic import write_atomic
 from bsd_engine.method import mixmatch
 from bsd_engine.prepare.prepare import PreparedData
-from bsd_engine.runs import reader
 from bsd_engine.runs.epoch_file import pack_epoch
 from bsd_engine.training.estimate import Counts, Workload, counts_of, measure_parts, run_seconds
 
@@ -94,7 +94,7 @@ def record_epoch(samples: int) -> Callable[[], None]:
 
     def write() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            reader.write_atomic(Path(folder) / "epoch.npz", pack_epoch(state))
+            write_atomic(Path(folder) / "epoch.npz", pack_epoch(state))
 
     return write
 

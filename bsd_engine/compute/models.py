@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bsd_engine.compute.torchvision_compat import import_torchvision
-from bsd_engine.config.settings import TORCHVISION, ModelConfig
+from bsd_engine.config.data_settings import TORCHVISION, ModelConfig
 from bsd_engine.errors import ConfigError
 
 

@@ -21,8 +21,8 @@ from torch import Tensor
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.data.decoding import LARGEST_KEPT_SIZE
 from bsd_engine.errors import ConfigError, StorageError
+from bsd_engine.files.atomic import storage_errors
 from bsd_engine.prepare.prepare import PreparedData
-from bsd_engine.runs.reader import storage_errors
 
 Format = Literal["folder", "npz"]
 COLUMNS = ("file", "index", "given_label", "original_label", "poisoned", "noise")

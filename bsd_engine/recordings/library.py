@@ -29,14 +29,14 @@ import numpy as np
 from bsd_engine.data import bundled
 from bsd_engine.errors import RunFolderError
 from bsd_engine.files import bounded
+from bsd_engine.files.atomic import storage_errors
 from bsd_engine.files.bounded import Stamp
 from bsd_engine.recordings.arrays import Rounded, checked, unpack_labels, unpack_masks
 from bsd_engine.recordings.card import Card, sentence_of
 from bsd_engine.recordings.file import MOST_FILE_BYTES, naming, read_head, read_members
 from bsd_engine.recordings.pack import LABELS, LOSSES, pack
 from bsd_engine.runs.epoch_file import pack_epoch, unpack_epoch
-from bsd_engine.runs.reader import FORMAT_VERSION as RUN_FORMAT
-from bsd_engine.runs.reader import storage_errors
+from bsd_engine.runs.layout import FORMAT_VERSION as RUN_FORMAT
 
 __all__ = [
     "NAMES",
@@ -56,11 +56,6 @@ SUFFIX = ".bsdrec"
 PREFIX = "recording-"
 """Of the name of an unpacked folder, which is the run's id."""
 NAMES = ("healthy", "collapse-poison", "collapse-classes", "wrong-target", "no-attack", "clean-label")
-NO_BRANCH = (
-    "This is a recording: it holds the models' weights but not the optimisers' state, so no training can go on from it. "
-    "Start a run with its settings on the page Run, or with its command."
-)
-"""Why a recording is neither resumed nor branched from."""
 _CONTENTS = "recording-files.json"
 _opening = threading.Lock()
 

@@ -15,11 +15,13 @@ import numpy as np
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.events import EpochState
 from bsd_engine.files import bounded
+from bsd_engine.files.atomic import write_atomic
 from bsd_engine.recordings.arrays import Rounded, pack_labels, pack_masks
 from bsd_engine.recordings.card import Card, facts_of, sentence_of
 from bsd_engine.recordings.file import FORMAT_VERSION, HEAD, write_members
 from bsd_engine.runs.epoch_file import pack_epoch
-from bsd_engine.runs.reader import RunReader, checkpoint_paths, write_atomic
+from bsd_engine.runs.layout import checkpoint_paths
+from bsd_engine.runs.reader import RunReader
 
 LOSSES = ("altruistic_loss", "main_loss")
 LABELS = ("altruistic_prediction", "main_prediction", "nearest_class")

@@ -10,7 +10,8 @@ import numpy as np
 
 from bsd_engine.compute.projection import umap_map
 from bsd_engine.errors import RunFolderError
-from bsd_engine.runs.reader import RunReader, write_atomic
+from bsd_engine.files.atomic import write_atomic
+from bsd_engine.runs.reader import RunReader
 
 POLL_SECONDS = 0.5
 

@@ -15,10 +15,12 @@ from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError, RunFolderError, TrainingError
 from bsd_engine.events import EpochFinished, Event, IterationDone, RunFinished
 from bsd_engine.prepare.prepare import PreparedData, prepare
-from bsd_engine.recordings.library import NO_BRANCH
 from bsd_engine.runs import checkpoints
 from bsd_engine.runs.branching import check_same_past
-from bsd_engine.runs.reader import RunReader, RunWriter, checkpoint_paths, read_commands
+from bsd_engine.runs.commands import read_commands
+from bsd_engine.runs.layout import NO_BRANCH, checkpoint_paths
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.runs.writer import RunWriter
 from bsd_engine.training.trainer import BSDTrainer
 
 OnEvent = Callable[[Event], None]

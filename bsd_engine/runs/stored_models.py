@@ -30,12 +30,13 @@ from torch import Tensor, nn
 
 from bsd_engine.compute import models, runtime
 from bsd_engine.compute.augment import Normalizer
-from bsd_engine.config.settings import ModelConfig
+from bsd_engine.config.data_settings import ModelConfig
 from bsd_engine.errors import RunFolderError
 from bsd_engine.files import bounded
 from bsd_engine.files.bounded import Stamp
 from bsd_engine.runs import checkpoints
-from bsd_engine.runs.reader import RunReader, checkpoint_paths
+from bsd_engine.runs.layout import checkpoint_paths
+from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.record import load_checkpoint
 from bsd_engine.training.trainer import CHECKPOINT_VERSION
 from bsd_engine.training.undefended import WEIGHTS_FILE

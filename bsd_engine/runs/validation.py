@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bsd_engine.config.settings import STAGES
+from bsd_engine.config.method_settings import STAGES
 from bsd_engine.events import EpochState
 
 _NUMBER, _WHOLE, _TEXT = (int, float), (int,), (str,)

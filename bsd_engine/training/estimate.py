@@ -14,7 +14,8 @@ from typing import Any
 import torch
 
 from bsd_engine.compute import runtime
-from bsd_engine.config.settings import STAGES, BSDConfig, ScheduleConfig, Stage
+from bsd_engine.config.method_settings import STAGES, ScheduleConfig, Stage
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.method.decisions import Decision
 from bsd_engine.method.scoring import score
 from bsd_engine.prepare.prepare import PreparedData, prepare

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from bsd_engine.compute.augment import Normalizer, crop_flip
 from bsd_engine.compute.plans import MixMatchPlan
 from bsd_engine.compute.runtime import Runtime
-from bsd_engine.config.settings import MixMatchConfig
+from bsd_engine.config.method_settings import MixMatchConfig
 from bsd_engine.method.mixmatch import mixmatch_loss, unlabeled_weight
 
 

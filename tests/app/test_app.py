@@ -21,14 +21,16 @@ from app.server import eta, recorded, registry
 from app.server.registry import RunRegistry
 from app.style.theme import DARK, LIGHT
 from bsd_engine.compute import progress
+from bsd_engine.config.method_settings import ScheduleConfig
 from bsd_engine.config.presets import PRESETS, preset
-from bsd_engine.config.settings import ScheduleConfig
 from bsd_engine.errors import ConfigError, RunFolderError, TrainingError
 from bsd_engine.prepare import prepare as preflight
 from bsd_engine.prepare.prepare import PreparedData
 from bsd_engine.runs import record
-from bsd_engine.runs.reader import RunReader, RunWriter, send_command
+from bsd_engine.runs.commands import send_command
+from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.record import record_run
+from bsd_engine.runs.writer import RunWriter
 from tests.support.fake_run import CONFIG, FakeRun, LiveFakeRun, fake_run
 from tests.support.pages import WHOLE_APP, everything, html, ran
 from tests.support.short_runs import short
@@ -248,10 +250,7 @@ def test_every_panel_draws_every_epoch_in_both_themes(tmp_path: Path) -> None:
 
 
 def test_a_run_without_a_single_target_is_shown_whole(
-    open_page: Callable[..., AppTest],
-    root: Path,
-    small_images: PreparedData,
-    one_thread: None,
+    open_page: Callable[..., AppTest], root: Path, small_images: PreparedData, one_thread: None
 ) -> None:
     record_run(short(all_to_all="shared", selective_drop=False), root / "all-to-all", prepared=small_images)
     run = RunReader(root / "all-to-all")

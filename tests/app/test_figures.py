@@ -13,8 +13,9 @@ import pytest
 from app import figures
 from app.figures import Facts
 from app.style.theme import DARK, LIGHT, STAGE_NAMES, Palette, palette_for, plain, share
+from bsd_engine.config.method_settings import STAGES, Stage
 from bsd_engine.config.presets import demo
-from bsd_engine.config.settings import STAGES, BSDConfig, Stage
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochState
 from bsd_engine.runs.reader import Truth
 from bsd_engine.splits import als_clean_mask, clean_ratio, exact_count

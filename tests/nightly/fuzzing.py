@@ -36,7 +36,8 @@ from bsd_engine.data.decoding import decode
 from bsd_engine.errors import BSDError
 from bsd_engine.files.bounded import parse_object
 from bsd_engine.runs import checkpoints
-from bsd_engine.runs.reader import RunReader, read_commands
+from bsd_engine.runs.commands import read_commands
+from bsd_engine.runs.reader import RunReader
 
 MOST_SECONDS = 2.0
 MOST_BYTES = 1_000_000_000

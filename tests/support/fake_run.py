@@ -16,7 +16,8 @@ import numpy as np
 from bsd_engine.config.presets import demo
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochState
-from bsd_engine.runs.reader import RunWriter, new_run_id
+from bsd_engine.runs.layout import new_run_id
+from bsd_engine.runs.writer import RunWriter
 from bsd_engine.splits import als_clean_mask, clean_ratio, discrepancy_clean_mask, initial_clean_mask, oss_clean_mask
 
 CONFIG = demo().with_settings(

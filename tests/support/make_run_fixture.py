@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bsd_engine.runs.reader import FORMAT_VERSION, checkpoint_paths
+from bsd_engine.runs.layout import FORMAT_VERSION, checkpoint_paths
 from bsd_engine.runs.record import record_run
 from tests.support.short_runs import short
 

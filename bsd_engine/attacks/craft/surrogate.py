@@ -20,7 +20,7 @@ from bsd_engine.compute import models, progress, runtime
 from bsd_engine.compute.augment import Normalizer, crop_flip
 from bsd_engine.compute.plans import draw_crops
 from bsd_engine.compute.runtime import Runtime
-from bsd_engine.config.settings import ModelConfig
+from bsd_engine.config.data_settings import ModelConfig
 from bsd_engine.data.dataset import MIN_PIXELS
 from bsd_engine.errors import ConfigError
 

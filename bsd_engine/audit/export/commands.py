@@ -14,8 +14,9 @@ from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.judgements import Verdicts
 from bsd_engine.audit.suspects import suspects
 from bsd_engine.errors import ConfigError
+from bsd_engine.files.atomic import storage_errors, write_atomic
 from bsd_engine.prepare.export import NOTHING_SAVED, Progress
-from bsd_engine.runs.reader import RunReader, storage_errors, write_atomic
+from bsd_engine.runs.reader import RunReader
 
 
 def write_suspects(folder: Path, out: Path, rule: cleaned.Rule = "pool") -> tuple[list[Path], int]:

@@ -15,7 +15,7 @@ from bsd_engine.attacks.craft import cache as crafted_cache
 from bsd_engine.attacks.craft import pgd, surrogate
 from bsd_engine.attacks.craft.surrogate import Surrogate, Training
 from bsd_engine.compute import progress, runtime
-from bsd_engine.config.settings import ModelConfig
+from bsd_engine.config.data_settings import ModelConfig
 from bsd_engine.data import sources
 from bsd_engine.errors import ConfigError
 

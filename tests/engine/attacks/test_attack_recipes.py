@@ -183,11 +183,7 @@ def test_wanet_noise_samples_keep_labels_and_have_warps_of_their_own() -> None:
 
 @pytest.mark.parametrize(
     ("parameters", "count"),
-    [
-        ({"noise_rate": 0.0}, None),
-        ({"noise_rate": 2.0, "noise_rate_mode": "relative"}, 90),
-        ({"noise_rate": 0.5}, 250),
-    ],
+    [({"noise_rate": 0.0}, None), ({"noise_rate": 2.0, "noise_rate_mode": "relative"}, 90), ({"noise_rate": 0.5}, 250)],
 )
 def test_wanet_counts_its_noise_samples(parameters: dict[str, object], count: int | None) -> None:
     poisoned = attacks.make("wanet", **parameters).poison(random_images(500), torch.arange(500) % 10, 0.1, 3, 0)

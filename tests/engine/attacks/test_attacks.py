@@ -17,7 +17,7 @@ from torch import Tensor
 
 from bsd_engine import attacks
 from bsd_engine.attacks.base import Attack
-from bsd_engine.config.settings import PoisonCountMode
+from bsd_engine.config.data_settings import PoisonCountMode
 from bsd_engine.errors import BSDError, ConfigError, DataError
 from bsd_engine.splits import exact_count
 

@@ -19,8 +19,9 @@ from bsd_engine.bench import parts, suite
 from bsd_engine.bench.parts import PRESET_SIZES, map_refit, networks_alone, noise, preset_seconds
 from bsd_engine.bench.plain_loop import AugmentedImages, PlainLoop, plain_loss
 from bsd_engine.compute import models, runtime
+from bsd_engine.config.data_settings import ModelConfig
+from bsd_engine.config.method_settings import STAGES, ScheduleConfig
 from bsd_engine.config.presets import PRESETS, preset, smoke
-from bsd_engine.config.settings import STAGES, ModelConfig, ScheduleConfig
 from bsd_engine.errors import ConfigError
 from bsd_engine.method import mixmatch
 from bsd_engine.training import estimate

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 from bsd_engine.__main__ import _run_options, main
-from bsd_engine.config.settings import GROUPS, AttackConfig
+from bsd_engine.config.data_settings import AttackConfig
+from bsd_engine.config.settings import GROUPS
 from bsd_engine.prepare import prepare
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.target.votes import READ_FROM_LOGITS
@@ -612,10 +613,7 @@ def test_a_branch_starts_from_a_runs_settings_and_epochs(
 
 @pytest.mark.parametrize(
     ("words", "expected"),
-    [
-        (["--config", "absent"], "absent is not a run folder"),
-        (["--branch", "absent"], "absent is not a run folder"),
-    ],
+    [(["--config", "absent"], "absent is not a run folder"), (["--branch", "absent"], "absent is not a run folder")],
 )
 def test_settings_of_no_run_are_refused(
     command: Callable[..., Said], folder: Path, words: list[str], expected: str

@@ -10,7 +10,7 @@ from torch import nn
 
 from bsd_engine.compute import models
 from bsd_engine.compute.plans import seed_for
-from bsd_engine.config.settings import NETWORKS, ModelConfig
+from bsd_engine.config.data_settings import NETWORKS, ModelConfig
 from bsd_engine.errors import ConfigError
 from bsd_engine.method.mixmatch import frozen_statistics
 

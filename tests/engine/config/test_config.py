@@ -10,8 +10,9 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 from bsd_engine.config import settings as config
+from bsd_engine.config.method_settings import ScheduleConfig
 from bsd_engine.config.presets import PRESETS, demo, preset
-from bsd_engine.config.settings import BSDConfig, ScheduleConfig
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import ConfigError
 
 # Ends of the allowed range of every setting that is a number.

@@ -63,11 +63,7 @@ def test_a_variant_resumes_to_the_very_same_end(small_images: PreparedData, vari
     ],
 )
 def test_pools_of_an_altruistic_model_that_goes_on_with_mixmatch(
-    small_images: PreparedData,
-    monkeypatch: pytest.MonkeyPatch,
-    update: str,
-    labeled: Any,
-    unlabeled: Any,
+    small_images: PreparedData, monkeypatch: pytest.MonkeyPatch, update: str, labeled: Any, unlabeled: Any
 ) -> None:
     drawn: dict[int, tuple[list[int], list[int]]] = {}
     plan = trainer.mixmatch_plan

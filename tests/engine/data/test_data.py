@@ -313,14 +313,7 @@ def test_images_stay_grey_only_if_all_are(image_tree: Path) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "name"),
-    [
-        ("1", "x.png"),
-        ("P", "x.png"),
-        ("RGBA", "x.png"),
-        ("LA", "x.png"),
-        ("CMYK", "x.jpg"),
-        ("P", "x.gif"),
-    ],
+    [("1", "x.png"), ("P", "x.png"), ("RGBA", "x.png"), ("LA", "x.png"), ("CMYK", "x.jpg"), ("P", "x.gif")],
 )
 def test_any_colour_mode_becomes_rgb(image_tree: Path, mode: str, name: str) -> None:
     write_image(image_tree / "train/ant" / name, 255, mode=mode)

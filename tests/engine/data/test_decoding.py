@@ -199,12 +199,7 @@ def test_a_small_set_leaves_nothing_behind(files: list[Path], tmp_path: Path) ->
 
 @pytest.mark.usefixtures("keep_all")
 @pytest.mark.parametrize(
-    ("where", "code"),
-    [
-        ("os.pwrite", errno.ENOSPC),
-        ("os.replace", errno.EDQUOT),
-        ("pathlib.Path.mkdir", errno.EACCES),
-    ],
+    ("where", "code"), [("os.pwrite", errno.ENOSPC), ("os.replace", errno.EDQUOT), ("pathlib.Path.mkdir", errno.EACCES)]
 )
 def test_what_cannot_be_kept_is_decoded_in_memory(
     files: list[Path],

@@ -107,11 +107,7 @@ def test_random_initial_pools_are_as_large_as_the_intersection_and_follow_the_se
 
 @pytest.mark.parametrize(
     ("choice", "unlabeled"),
-    [
-        ("target", lambda y: y == TARGET),
-        ("nontarget", lambda y: y != TARGET),
-        ("none", lambda y: y < 0),
-    ],
+    [("target", lambda y: y == TARGET), ("nontarget", lambda y: y != TARGET), ("none", lambda y: y < 0)],
 )
 def test_unlabelled_samples_of_the_warmup(seen: Evidence, choice: str, unlabeled: Any) -> None:
     decision = decide(PAPER.with_settings(oss_warmup_unlabeled=choice), 3, seen)

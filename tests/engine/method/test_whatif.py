@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from bsd_engine.config.settings import BSDConfig, SplitConfig
+from bsd_engine.config.method_settings import SplitConfig
+from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import DataError
 from bsd_engine.method import preview
 from bsd_engine.method.preview import Difference, FirstScores, Settings

@@ -18,7 +18,8 @@ from bsd_engine.attacks.base import Attack
 from bsd_engine.config.presets import smoke
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.data import dataset, decoded_cache
-from bsd_engine.prepare.prepare import PreparedData, prepare, report
+from bsd_engine.prepare.prepare import PreparedData, prepare
+from bsd_engine.prepare.report import report
 
 
 def prepared_of(values: list[int], labels: list[int], **changes: object) -> PreparedData:

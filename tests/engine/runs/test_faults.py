@@ -28,10 +28,14 @@ from app.server.registry import RunRegistry
 from bsd_engine.errors import BSDError, RunFolderError, StorageError, TrainingError
 from bsd_engine.events import Event, IterationDone
 from bsd_engine.prepare.prepare import PreparedData
-from bsd_engine.runs import checkpoints, maps
-from bsd_engine.runs import reader as runs
-from bsd_engine.runs.reader import RunReader, RunWriter, checkpoint_paths
+from bsd_engine.runs import checkpoints, commands, maps
+from bsd_engine.runs import reader as reading
+from bsd_engine.runs.commands import send_command
+from bsd_engine.runs.layout import checkpoint_paths
+from bsd_engine.runs.lock import is_locked
+from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.record import record_run, resume_run
+from bsd_engine.runs.writer import RunWriter
 from tests.support.fake_run import FakeRun, fake_run
 from tests.support.short_runs import differences, run, short
 
@@ -52,7 +56,7 @@ WRITES: dict[str, Callable[[RunWriter], None]] = {
     "checkpoint": lambda w: w.checkpoint(3, b"state" * 1000),
     "progress": lambda w: w.progress(state="running", epoch=3),
     "summary": lambda w: w.summary({"status": "finished"}),
-    "command": lambda w: runs.send_command(w.path, "stop"),
+    "command": lambda w: send_command(w.path, "stop"),
 }
 CAUSES = {
     errno.ENOSPC: "the disk is full; free some space",
@@ -74,7 +78,7 @@ def test_each_kind_of_write_fails_with_cause_and_remedy_and_loses_nothing(
         with monkeypatch.context() as patch:
             if call == "open":
                 patch.setattr(Path, "open", refuse)
-                patch.setattr(runs, "_without_following", refuse)
+                patch.setattr(commands, "without_following", refuse)
             else:
                 patch.setattr(os, call, refuse)
             skipped = (kind == "command" and call != "open") or (kind == "progress" and call == "fsync")
@@ -167,7 +171,7 @@ def test_images_cut_short_while_they_are_open_do_not_end_the_process(tmp_path: P
 
 def test_many_images_are_mapped_and_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = fake_run(tmp_path, epochs=1, samples=60)
-    monkeypatch.setattr(runs, "_IN_MEMORY_BELOW", 100)
+    monkeypatch.setattr(reading, "_IN_MEMORY_BELOW", 100)
     images = RunReader(path).images
     assert isinstance(images, np.memmap) and np.array_equal(images, np.load(path / "images.npy"))
     with pytest.raises(ValueError, match="read-only"):
@@ -208,11 +212,11 @@ def test_pipes_and_links_in_a_folder_are_refused_without_waiting(tmp_path: Path)
     for read in (lambda: run_open.epoch(1), lambda: run_open.images, lambda: run_open.summary):
         with pytest.raises(RunFolderError, match="cannot be read"):
             read()
-    assert not runs.is_locked(path) and time.monotonic() - begin < 2
+    assert not is_locked(path) and time.monotonic() - begin < 2
     (path / "lock").unlink()
     (path / "commands.jsonl").symlink_to(outside / "profile")
     with pytest.raises(StorageError):
-        runs.send_command(path, "stop")
+        send_command(path, "stop")
     shutil.rmtree(path / "checkpoints")
     (path / "checkpoints").symlink_to(outside)
     with pytest.raises(RunFolderError, match="is a link to another folder"):
@@ -265,9 +269,9 @@ def test_a_killed_map_process_leaves_the_run_whole_and_can_be_started_again(
 ) -> None:
     path = fake_run(tmp_path, epochs=3, status=None, samples=60)
     code = (
-        "import os, signal, sys; from pathlib import Path; from bsd_engine import maps, runs\n"
+        "import os, signal, sys; from pathlib import Path; from bsd_engine.files import atomic; from bsd_engine.runs import maps\n"
         "maps.umap_map = lambda points, previous: points[:, :2]\n"
-        "runs.os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "atomic.os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "maps.make_maps(Path(sys.argv[1]))"
     )
     died = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, timeout=120)

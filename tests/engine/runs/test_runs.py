@@ -22,9 +22,15 @@ from hypothesis import strategies as st
 from bsd_engine.config.presets import smoke
 from bsd_engine.errors import BSDError, RunFolderError, StorageError
 from bsd_engine.events import EpochState
-from bsd_engine.runs import reader as runs
+from bsd_engine.files import atomic
+from bsd_engine.files.atomic import npy_parts, write_atomic
+from bsd_engine.runs import writer as writing
+from bsd_engine.runs.commands import send_command
 from bsd_engine.runs.epoch_file import pack_epoch, unpack_epoch
-from bsd_engine.runs.reader import RunReader, RunWriter, make_folder, send_command, write_atomic
+from bsd_engine.runs.layout import checkpoint_paths, list_runs, make_folder, new_run_id
+from bsd_engine.runs.lock import is_locked
+from bsd_engine.runs.reader import RunReader
+from bsd_engine.runs.writer import RunWriter
 
 ROOT = Path(__file__).parents[3]
 SAMPLES = 12
@@ -248,8 +254,8 @@ def test_runs_are_listed_newest_first(tmp_path: Path) -> None:
     for name in ("20260101-120000-aaaaaa", "20260301-120000-bbbbbb", "20260201-120000-cccccc"):
         create(tmp_path / name).close()
     (tmp_path / "something else").mkdir()
-    assert [p.name[:8] for p in runs.list_runs(tmp_path)] == ["20260301", "20260201", "20260101"]
-    assert runs.list_runs(tmp_path / "absent") == []
+    assert [p.name[:8] for p in list_runs(tmp_path)] == ["20260301", "20260201", "20260101"]
+    assert list_runs(tmp_path / "absent") == []
 
 
 def test_runs_are_as_new_as_they_were_begun_whatever_they_are_called(tmp_path: Path) -> None:
@@ -264,13 +270,13 @@ def test_runs_are_as_new_as_they_were_begun_whatever_they_are_called(tmp_path: P
         create(tmp_path / name).close()
         config = tmp_path / name / "config.json"
         config.write_text(json.dumps({**json.loads(config.read_text()), "created": created}))
-    assert [p.name for p in runs.list_runs(tmp_path)] == ["b newest", "east", "middle", "a oldest", "z damaged"]
+    assert [p.name for p in list_runs(tmp_path)] == ["b newest", "east", "middle", "a oldest", "z damaged"]
     (tmp_path / "a oldest").rename(tmp_path / "zz renamed")
-    assert [p.name for p in runs.list_runs(tmp_path)][3] == "zz renamed"
+    assert [p.name for p in list_runs(tmp_path)][3] == "zz renamed"
 
 
 def test_run_ids_are_safe_file_names_that_differ() -> None:
-    ids = {runs.new_run_id() for _ in range(20)}
+    ids = {new_run_id() for _ in range(20)}
     assert len(ids) == 20 and all(set(i) <= set("0123456789abcdef-") for i in ids)
 
 
@@ -343,13 +349,13 @@ def test_a_refused_writer_leaves_the_first_ones_lock(writer: RunWriter, reader: 
 
 def test_looking_at_the_lock_does_not_keep_a_writer_out(writer: RunWriter) -> None:
     writer.close()
-    assert not runs.is_locked(writer.path)
+    assert not is_locked(writer.path)
     RunWriter(writer.path).close()
 
 
 def test_the_lock_of_a_killed_writer_is_free(writer: RunWriter) -> None:
     writer.close()
-    code = f"from bsd_engine.runs.reader import RunWriter; w = RunWriter({str(writer.path)!r}); print('locked', flush=True); input()"
+    code = f"from bsd_engine.runs.writer import RunWriter; w = RunWriter({str(writer.path)!r}); print('locked', flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as dying:
@@ -507,9 +513,9 @@ def test_images_in_any_order_of_memory_are_written_as_numpy_would(
 ) -> None:
     images = np.random.default_rng(0).integers(0, 256, (7, 5, 4, 3), np.uint8)
     for part_bytes in (1, 130, 10**6):
-        monkeypatch.setattr(runs, "_PART_BYTES", part_bytes)
+        monkeypatch.setattr(atomic, "_PART_BYTES", part_bytes)
         for array in (images, images.transpose(0, 3, 1, 2), images[:0]):
-            write_atomic(tmp_path / "ours.npy", runs._npy(array))
+            write_atomic(tmp_path / "ours.npy", npy_parts(array))
             np.save(tmp_path / "numpys.npy", np.ascontiguousarray(array))
             assert (tmp_path / "ours.npy").read_bytes() == (tmp_path / "numpys.npy").read_bytes()
 
@@ -522,14 +528,12 @@ def test_a_disk_that_fills_up_among_the_images_is_one_sentence(
         yield array[:1].tobytes()
         fail_with(code)()
 
-    monkeypatch.setattr(runs, "_npy", parts)
+    monkeypatch.setattr(writing, "npy_parts", parts)
     with pytest.raises(StorageError) as refused:
         create(tmp_path / "run")
     assert str(refused.value).startswith(f"Cannot write {tmp_path}/run/images.npy: {cause}. ")
     assert (
-        not list(tmp_path.rglob("*.tmp"))
-        and not list(tmp_path.rglob("images.npy"))
-        and not runs.is_locked(tmp_path / "run")
+        not list(tmp_path.rglob("*.tmp")) and not list(tmp_path.rglob("images.npy")) and not is_locked(tmp_path / "run")
     )
 
 
@@ -572,7 +576,7 @@ def test_a_new_folder_that_cannot_be_filled_is_not_left_locked(tmp_path: Path, m
     with monkeypatch.context() as patch, pytest.raises(StorageError, match="the disk is full"):
         patch.setattr(os, "replace", fail_with(errno.ENOSPC))
         create(tmp_path / "run")
-    assert not runs.is_locked(tmp_path / "run")
+    assert not is_locked(tmp_path / "run")
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -600,8 +604,8 @@ def test_only_a_new_or_empty_folder_becomes_a_run_folder(tmp_path: Path) -> None
 def test_the_last_two_checkpoints_are_kept(writer: RunWriter) -> None:
     for epoch in (0, 1, 2, 10):
         writer.checkpoint(epoch, bytes([epoch]))
-    assert [p.name for p in runs.checkpoint_paths(writer.path)] == ["00002.pt", "00010.pt"]
-    assert [p.read_bytes() for p in runs.checkpoint_paths(writer.path)] == [b"\x02", b"\x0a"]
+    assert [p.name for p in checkpoint_paths(writer.path)] == ["00002.pt", "00010.pt"]
+    assert [p.read_bytes() for p in checkpoint_paths(writer.path)] == [b"\x02", b"\x0a"]
 
 
 def test_a_run_that_goes_on_from_an_older_checkpoint_forgets_those_it_could_not_read(writer: RunWriter) -> None:
@@ -609,7 +613,7 @@ def test_a_run_that_goes_on_from_an_older_checkpoint_forgets_those_it_could_not_
         writer.checkpoint(epoch, b"damaged" if epoch > 2 else b"whole", keep=(2, 9))
     for epoch in (3, 4):
         writer.checkpoint(epoch, b"whole", keep=(2, 9))
-    assert [p.name for p in runs.checkpoint_paths(writer.path)] == ["00002.pt", "00003.pt", "00004.pt"]
+    assert [p.name for p in checkpoint_paths(writer.path)] == ["00002.pt", "00003.pt", "00004.pt"]
 
 
 def test_a_checkpoint_that_cannot_be_written_costs_no_older_one(
@@ -620,4 +624,4 @@ def test_a_checkpoint_that_cannot_be_written_costs_no_older_one(
     with monkeypatch.context() as patch, pytest.raises(StorageError):
         patch.setattr(os, "replace", fail_with(errno.ENOSPC))
         writer.checkpoint(2, b"lost")
-    assert [p.name for p in runs.checkpoint_paths(writer.path)] == ["00000.pt", "00001.pt"]
+    assert [p.name for p in checkpoint_paths(writer.path)] == ["00000.pt", "00001.pt"]

@@ -22,8 +22,10 @@ from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import RunFolderError, StorageError, TrainingError
 from bsd_engine.events import EpochFinished, EpochState, Event, IterationDone, RunFinished, RunStarted
 from bsd_engine.prepare.prepare import PreparedData, prepare
+from bsd_engine.runs.commands import send_command
 from bsd_engine.runs.epoch_file import pack_epoch
-from bsd_engine.runs.reader import RunReader, checkpoint_paths, send_command
+from bsd_engine.runs.layout import checkpoint_paths
+from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.record import record_run, resume_run
 from bsd_engine.splits import als_clean_mask
 from bsd_engine.target import votes

@@ -1,0 +1,71 @@
+"""Checks of settings: each raises `ConfigError` naming the setting, what was found and what was expected."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from bsd_engine.errors import ConfigError
+
+
+def check(condition: bool, name: str, value: Any, expected: str, remedy: str = "") -> None:
+    """Raise `ConfigError` naming the setting, what was found and what was expected."""
+    if not condition:
+        raise ConfigError(f"{name} is {value!r}, expected {expected}.{' ' + remedy if remedy else ''}")
+
+
+def is_number(value: Any, low: float, high: float) -> bool:
+    """Whether a value is a finite number in a range; a whole one may have any number of digits, true and false are none."""
+    finite = (isinstance(value, int) and not isinstance(value, bool)) or (
+        isinstance(value, float) and math.isfinite(value)
+    )
+    return finite and low <= value <= high
+
+
+def check_numbers(config: Any, **ranges: tuple[float, float]) -> None:
+    """Check that each named field is a finite number within its closed range, and a whole one where its type says so."""
+    hints = get_type_hints(type(config))
+    for name, (low, high) in ranges.items():
+        value, whole = getattr(config, name), hints[name] in (int, int | None)
+        bound = f"at least {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
+        sound = is_number(value, low, high) and (isinstance(value, int) or not whole)
+        check(sound, name, value, f"a {'whole ' * whole}number {bound}")
+
+
+def check_floats(
+    config: Any,
+    name: str,
+    low: float,
+    high: float,
+    expected: str,
+    *,
+    count: int | None = None,
+    fits: Callable[[Sequence[float]], bool] = lambda values: True,
+) -> None:
+    """Check a field of `count` numbers, or of at least two, each in a range, and keep them as floats: from JSON they come as a list."""
+    values = getattr(config, name)
+    sound = isinstance(values, (tuple, list)) and (len(values) > 1 if count is None else len(values) == count)
+    sound = sound and all(is_number(value, low, high) for value in values) and fits(values)
+    check(sound, name, values, expected)
+    object.__setattr__(config, name, tuple(map(float, values)))
+
+
+def check_choices(config: Any) -> None:
+    """Check each `Literal` field against its list of words."""
+    for name, hint in get_type_hints(type(config)).items():
+        if get_origin(hint) is Literal:
+            choices = get_args(hint)
+            check(getattr(config, name) in choices, name, getattr(config, name), f"one of {', '.join(choices)}")
+
+
+def check_kinds(config: Any) -> None:
+    """Check that words are texts and switches true or false: a stored configuration may hold anything."""
+    for name, hint in get_type_hints(type(config)).items():
+        value = getattr(config, name)
+        if hint in (str, str | None):
+            check(isinstance(value, str) or (value is None and hint is not str), name, value, "a text")
+        elif hint is bool:
+            check(isinstance(value, bool), name, value, "true or false")
+        elif get_origin(hint) is dict:
+            check(isinstance(value, dict), name, value, "pairs of a name and a value")

@@ -1,0 +1,48 @@
+"""The lock of a run folder: one writer at a time, and none that a dead writer keeps."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from pathlib import Path
+
+from bsd_engine.errors import RunFolderError
+from bsd_engine.files.atomic import storage_errors, without_following
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a living writer holds the run folder."""
+    try:
+        lock = os.open(path / "lock", os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+
+
+def take_lock(path: Path) -> int:
+    """The descriptor that holds the lock of a run folder; `RunFolderError` where another process holds it."""
+    with storage_errors(path):
+        _refuse_linked_folders(path)
+        lock = without_following(str(path / "lock"), os.O_RDWR | os.O_CREAT)
+    for _ in range(20):  # a viewer's probe (`is_locked`) holds the lock for some microseconds
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        time.sleep(0.02)
+    os.close(lock)
+    raise RunFolderError(f"{path} is being written by another process; stop that run first.")
+
+
+def _refuse_linked_folders(path: Path) -> None:
+    """A folder from elsewhere must not have this program write, or delete old checkpoints, outside of it."""
+    for name in ("epochs", "maps", "checkpoints"):
+        if (path / name).is_symlink():
+            raise RunFolderError(f"{path / name} is a link to another folder; copy what it points to into its place.")
