@@ -24,9 +24,9 @@ from app.figures.attacks import class_bars, spectrum_figure
 from app.figures.audit import passport_figure
 from app.paper.figures import CHARTS
 from app.run import panels
+from app.run.figure_commands import PASSPORT
 from app.run.panels import PANELS, View
-from app.run.remake import PASSPORT
-from app.server import recorded
+from app.server import run_cache
 from app.server.registry import RunRegistry, runs_root
 from app.style.theme import Palette, palette_for
 from bsd_engine.audit.history import RunHistory
@@ -62,7 +62,7 @@ def figure(
         return CHARTS[name].draw(runs, palette, truth_shown)
     if len(runs) != 1:
         raise ConfigError(f"{name} needs --run with one run folder, found {len(runs)}.")
-    history = recorded.rows(runs[0])
+    history = run_cache.rows(runs[0])
     shown = len(history) - 1 if epoch is None else epoch
     if not 0 <= shown < len(history):
         raise ConfigError(f"epoch is {shown + 1}, expected 1 to {len(history)}, which are recorded.")
@@ -73,7 +73,7 @@ def figure(
         return passport_figure(past, sample, shown, palette)
     view = View(
         path=runs[0],
-        version=recorded.reader(runs[0]).version,
+        version=run_cache.reader(runs[0]).version,
         epoch=shown,
         palette=palette,
         truth_shown=truth_shown,

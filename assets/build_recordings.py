@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bsd_engine.recordings import library  # noqa: E402
-from bsd_engine.recordings.card import Card  # noqa: E402
+from bsd_engine.recordings.card import RecordingCard  # noqa: E402
 
 BADNETS = ("--attack", "badnets", "--target", "3", "--rate", "0.05")
 CLEAN_LABEL = (
@@ -137,7 +137,9 @@ def build(name: str, work: Path) -> Path:
     folder = trained(plan.command(), work / name)
     plain = trained(plan.command("undefended"), work / f"{name}-undefended") if plan.undefended else None
     run(["-m", "bsd_engine", "map", str(folder)])
-    card = Card(name=name, title=plan.title, template=plan.template, command=f"python {shlex.join(plan.command())}")
+    card = RecordingCard(
+        name=name, title=plan.title, template=plan.template, command=f"python {shlex.join(plan.command())}"
+    )
     return library.pack(folder, library.FOLDER / f"{name}{library.SUFFIX}", card, undefended=plain)
 
 

@@ -250,7 +250,7 @@ def find(arguments: list[str]) -> None:
 def map_run(arguments: list[str]) -> None:
     """Make the 2-D UMAP maps of a run folder."""
     options = _parsed(MapOptions, "map", arguments)
-    from bsd_engine.runs.maps import make_maps
+    from bsd_engine.runs.map_process import make_maps
 
     make_maps(options.folder, follow=options.follow)
 

@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from app.figures.pixels import data_uri, thumbnail
-from app.server import recorded
+from app.server import run_cache
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.audit.judgements import Verdict, Verdicts
-from bsd_engine.audit.models import AuditModels
+from bsd_engine.audit.judgements import Judgement, Judgements
 from bsd_engine.audit.suspects import Suspects, suspects
 from bsd_engine.runs.reader import RunReader
+from bsd_engine.runs.stored_models import StoredModels
 
 PICTURED = 500
 """Rows of the table that have a picture, from the top of the current order: each costs 0.1 ms and a kilobyte."""
@@ -39,11 +39,11 @@ class Audited:
     found: Suspects
 
     @property
-    def verdicts(self) -> Verdicts:
+    def verdicts(self) -> Judgements:
         """Its verdicts, opened anew for each use."""
-        return Verdicts(self.run.path, self.run.num_samples)
+        return Judgements(self.run.path, self.run.num_samples)
 
-    def standing(self) -> dict[int, Verdict]:
+    def standing(self) -> dict[int, Judgement]:
         """The verdicts that stand now."""
         return self.verdicts.standing()
 
@@ -54,26 +54,26 @@ class Audited:
 
 def audited(path: Path) -> Audited:
     """The audit of a run folder as it is now; raises `RunFolderError` before its first epoch."""
-    return _audited(str(path), recorded.reader(path).version[::2])
+    return _audited(str(path), run_cache.reader(path).version[::2])
 
 
 @lru_cache(maxsize=3)
 def _audited(path: str, version: tuple) -> Audited:
-    run = recorded.reader(Path(path))
+    run = run_cache.reader(Path(path))
     history = RunHistory.of(run)
     return Audited(run=run, history=history, found=suspects(history))
 
 
 @lru_cache(maxsize=3)
-def models_of(path: str, version: int) -> AuditModels:
+def models_of(path: str, version: int) -> StoredModels:
     """Both models of the newest checkpoint."""
-    return AuditModels.of(recorded.reader(Path(path)))
+    return StoredModels.of(run_cache.reader(Path(path)))
 
 
 @lru_cache(maxsize=4096)
 def picture_address(path: str, sample: int) -> str:
     """A small picture of a sample as an address."""
-    return data_uri(thumbnail(np.ascontiguousarray(recorded.reader(Path(path)).images[sample].transpose(1, 2, 0))))
+    return data_uri(thumbnail(np.ascontiguousarray(run_cache.reader(Path(path)).images[sample].transpose(1, 2, 0))))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ class Filter:
     sort: str = "most suspect"
 
 
-def rows(audit: Audited, wanted: Filter, verdicts: dict[int, Verdict]) -> np.ndarray:
+def rows(audit: Audited, wanted: Filter, verdicts: dict[int, Judgement]) -> np.ndarray:
     """(n,) int64: samples of the table, in its order."""
     history, found = audit.history, audit.found
     mask = np.ones(history.num_samples, bool)
@@ -135,7 +135,7 @@ def shown(audit: Audited, wanted: Filter, version: int) -> tuple[np.ndarray, pa.
     return samples, as_table(audit, samples, verdicts)
 
 
-def as_table(audit: Audited, samples: np.ndarray, verdicts: dict[int, Verdict]) -> pa.Table:
+def as_table(audit: Audited, samples: np.ndarray, verdicts: dict[int, Judgement]) -> pa.Table:
     """The rows as Arrow, which Streamlit sends as it is; the first `PICTURED` have a picture. 60 ms for 50,000."""
     history, found, path = audit.history, audit.found, str(audit.run.path)
     names = np.array(

@@ -13,19 +13,19 @@ from app.audit.audited import Audited
 from app.components.live_plot import live_plot
 from app.figures.audit import passport_figure
 from app.figures.pixels import GAIN, data_uri, difference_picture, enlarged
-from app.run import remake
+from app.run import figure_commands
 from app.server import data_paths
 from app.server.registry import TRIGGERS
 from app.style import words
 from app.style.theme import Palette
 from bsd_engine.audit.features import features, neighbours
 from bsd_engine.audit.flips import what_would_flip
-from bsd_engine.audit.models import has_models
+from bsd_engine.audit.number_format import measure
 from bsd_engine.audit.reasons import reason
 from bsd_engine.audit.saliency import saliency
-from bsd_engine.audit.words import measure
 from bsd_engine.errors import BSDError
 from bsd_engine.runs.layout import checkpoint_paths
+from bsd_engine.runs.stored_models import has_models
 
 SIDE = 168
 NEIGHBOURS = 6
@@ -36,8 +36,12 @@ def passport(audit: Audited, sample: int, epoch: int, palette: Palette, *, truth
     history = audit.history
     _pictures(audit, sample, truth_shown=truth_shown)
     st.html(_facts(audit, sample, epoch, truth_shown=truth_shown))
-    command = remake.command(remake.PASSPORT, [audit.run.path], palette=palette, epoch=epoch, sample=sample)
-    live_plot(passport_figure(history, sample, epoch, palette), key=remake.PASSPORT, height=250, remake=command)
+    command = figure_commands.command(
+        figure_commands.PASSPORT, [audit.run.path], palette=palette, epoch=epoch, sample=sample
+    )
+    live_plot(
+        passport_figure(history, sample, epoch, palette), key=figure_commands.PASSPORT, height=250, remake=command
+    )
     st.html(_flips(audit, sample, epoch))
     more = st.expander("Neighbours, and which pixels speak for the label", key="passport_more", on_change="rerun")
     if more.open:

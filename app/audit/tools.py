@@ -25,9 +25,9 @@ from bsd_engine.audit.export.report import report
 from bsd_engine.audit.export.table import csv_text, parquet_bytes, table
 from bsd_engine.audit.export.weights import main_weights
 from bsd_engine.audit.gap import find_gap
-from bsd_engine.audit.models import has_models
 from bsd_engine.audit.sealed import Hits, scores
 from bsd_engine.errors import BSDError
+from bsd_engine.runs.stored_models import has_models
 
 MOST_COMPARED = 500
 LARGEST_DOWNLOAD = 200_000_000
@@ -185,7 +185,7 @@ def downloads_panel(audit: Audited, *, truth_shown: bool) -> None:
         required=True,
         key="keep_rule",
         help="pool: the clean pool of the newest epoch; steady: those of it that were in it for more than half of the epochs "
-        "from T1 on. Verdicts decide for their samples.",
+        "from T1 on. Judgements decide for their samples.",
     )
     verdicts = audit.standing()
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.style.theme import class_name, count, epoch_text, share
-from bsd_engine.audit.words import measure
+from bsd_engine.audit.number_format import measure
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochState
 from bsd_engine.runs.reader import RunReader

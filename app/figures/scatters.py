@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from app.figures.facts import LOSS_AXIS, LOSS_HIGH, LOSS_LOW, Cut, Facts
 from app.figures.points import add_legend, add_points, add_rings, groups_of, mistakes
 from app.style.theme import Palette, Sketch, count, empty_figure, epoch_number, faded, share
-from bsd_engine.audit.words import measure
+from bsd_engine.audit.number_format import measure
 from bsd_engine.events import EpochState
 from bsd_engine.runs.reader import Truth
 from bsd_engine.splits import als_clean_mask, discrepancy_clean_mask, loss_discrepancy

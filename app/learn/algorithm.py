@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from app.server.recorded import EpochRow
+from app.server.run_cache import EpochRow
 from app.style.glossary import safe
 from app.style.theme import count
-from bsd_engine.audit.words import measure
+from bsd_engine.audit.number_format import measure
 from bsd_engine.config.method_settings import ScheduleConfig
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.runs.reader import RunReader

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.server import recorded
+from app.server import run_cache
 from app.server.registry import registry, runs_root
 from app.style import words
 from bsd_engine.errors import BSDError
@@ -16,7 +16,7 @@ OWN_CARDS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
+class RunCard:
     """One thing to choose."""
 
     run: str
@@ -28,7 +28,7 @@ class Card:
     """What makes it anew."""
 
 
-def cards(shown: str | None = None) -> tuple[Card, ...]:
+def cards(shown: str | None = None) -> tuple[RunCard, ...]:
     """The bundled recordings, without any the newest runs of this machine; and the shown run, whatever it is."""
     bundled = [_recording_card(name) for name in library.names()]
     own = [] if bundled else [path.name for path in list_runs(runs_root())[:OWN_CARDS]]
@@ -37,21 +37,21 @@ def cards(shown: str | None = None) -> tuple[Card, ...]:
     return (*bundled, *(_own_card(run) for run in own))
 
 
-def _recording_card(name: str) -> Card:
+def _recording_card(name: str) -> RunCard:
     try:
         found = library.describe(name)
     except BSDError as error:
-        return Card(run=library.PREFIX + name, title=name, sentence=str(error))
-    return Card(run=library.PREFIX + name, title=found.title, sentence=found.sentence, command=found.command)
+        return RunCard(run=library.PREFIX + name, title=name, sentence=str(error))
+    return RunCard(run=library.PREFIX + name, title=found.title, sentence=found.sentence, command=found.command)
 
 
-def _own_card(run: str) -> Card:
+def _own_card(run: str) -> RunCard:
     try:
-        reader = recorded.reader(folder(run))
+        reader = run_cache.reader(folder(run))
     except BSDError as error:
-        return Card(run=run, title=run, sentence=str(error))
+        return RunCard(run=run, title=run, sentence=str(error))
     config, status = reader.config, words.STATUS[reader.status]
-    return Card(
+    return RunCard(
         run=run,
         title=f"{words.attack(config.attack.attack)} · {words.source(config.data.data)}",
         sentence=f"Your run of {words.moment(reader.created)}, {status}.",

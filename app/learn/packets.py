@@ -7,10 +7,10 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from app.learn import algorithm, tour
-from app.learn.cards import Card
+from app.learn.cards import RunCard
 from app.learn.lesson import HIDEABLE, Lesson
 from app.learn.tour import Step
-from app.server import recorded
+from app.server import run_cache
 from app.state.linked import Linked
 from app.style import glossary
 from app.tune.asks import Want
@@ -40,14 +40,14 @@ CAPTIONS: dict[str, tuple[str, str]] = {
 FIRST_IMAGES = 30
 
 
-def header(run: RunReader, lesson: Lesson, cards: Sequence[Card]) -> dict[str, Any]:
+def header(run: RunReader, lesson: Lesson, cards: Sequence[RunCard]) -> dict[str, Any]:
     """The part of the header that the page Learn reads."""
     return {
         "learn": {
             "cards": [asdict(card) for card in cards],
             "lesson": {**asdict(lesson), "hidden": list(lesson.hidden)},
             "steps": tour.to_dict(run),
-            "algorithm": algorithm.to_dict(run, recorded.rows(run.path)),
+            "algorithm": algorithm.to_dict(run, run_cache.rows(run.path)),
             "terms": glossary.to_dict(),
             "hideable": HIDEABLE,
             "captions": {panel: list(texts) for panel, texts in CAPTIONS.items()},

@@ -11,7 +11,7 @@ from app.learn.tour_numbers import Numbers, Pool, Sides, numbers
 from app.style import words
 from app.style.glossary import safe
 from app.style.theme import count, percent
-from bsd_engine.audit.words import measure
+from bsd_engine.audit.number_format import measure
 from bsd_engine.runs.reader import RunReader
 
 TITLES = (

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from app.server import recorded
-from app.server.recorded import EpochRow
+from app.server import run_cache
+from app.server.run_cache import EpochRow
 from bsd_engine.files.bounded import Stamp
 from bsd_engine.method.preview import descending_order
 from bsd_engine.runs.reader import RunReader
@@ -93,10 +93,10 @@ class Numbers:
 
 def numbers(run: RunReader) -> Numbers:
     """The numbers of a run as far as it is recorded, which is one epoch at least."""
-    history = recorded.rows(run.path)
+    history = run_cache.rows(run.path)
     marks = _marks(run, len(history))
     wanted = (marks.learned, marks.first_pool, marks.last)
-    return _numbers(str(run.path), len(history), recorded.stamps(run.path, wanted))
+    return _numbers(str(run.path), len(history), run_cache.stamps(run.path, wanted))
 
 
 def _marks(run: RunReader, epochs: int) -> Marks:
@@ -114,8 +114,8 @@ def _marks(run: RunReader, epochs: int) -> Marks:
 
 @lru_cache(maxsize=16)
 def _numbers(path: str, epochs: int, stamps: tuple[Stamp, ...]) -> Numbers:
-    run = recorded.reader(Path(path))
-    history, marks = recorded.rows(run.path)[:epochs], _marks(run, epochs)
+    run = run_cache.reader(Path(path))
+    history, marks = run_cache.rows(run.path)[:epochs], _marks(run, epochs)
     truth = run.truth
     poison = None if truth is None else truth.is_poison
     attacked = _attacked(run, poison)
@@ -124,7 +124,7 @@ def _numbers(path: str, epochs: int, stamps: tuple[Stamp, ...]) -> Numbers:
     m = history[marks.learned].metrics
     first = history[marks.first_pool].main_epoch == run.config.schedule.t1
     als, oss = _cuts(run, marks.first_pool, poison) if first else (None, None)
-    at_first = recorded.state(run.path, marks.first_pool)
+    at_first = run_cache.state(run.path, marks.first_pool)
     return Numbers(
         marks=marks,
         epochs=epochs,
@@ -137,7 +137,7 @@ def _numbers(path: str, epochs: int, stamps: tuple[Stamp, ...]) -> Numbers:
         final=(history[-1].metrics.get("clean_accuracy"), history[-1].metrics.get("attack_success_rate")),
         labelled=_labelled(run.labels, focus, poison),
         poisoned=_various(run, poison),
-        loss=None if poison is None else sides(recorded.state(run.path, marks.learned).altruistic_loss, poison),
+        loss=None if poison is None else sides(run_cache.state(run.path, marks.learned).altruistic_loss, poison),
         distance=_of_class(at_first.oss_score if first else None, run.labels, suspected, poison),
         near_own=_near_own(run, at_first.nearest_class if first else None, suspected),
         als=als,
@@ -199,13 +199,13 @@ def _near_own(run: RunReader, nearest: np.ndarray | None, target: int | None) ->
 
 def _cuts(run: RunReader, epoch: int, poison: np.ndarray | None) -> tuple[Pool | None, Pool | None]:
     """What each cut alone keeps at T1."""
-    state, split, labels = recorded.state(run.path, epoch), run.config.split, run.labels
+    state, split, labels = run_cache.state(run.path, epoch), run.config.split, run.labels
     if state.oss_score is None or state.pseudo_target is None:
         return None, None
     losses = (
         state.altruistic_loss
         if split.als_snapshot == "current"
-        else recorded.state(run.path, run.config.schedule.altruistic_epochs - 1).altruistic_loss
+        else run_cache.state(run.path, run.config.schedule.altruistic_epochs - 1).altruistic_loss
     )
     n = len(labels)
     als = np.zeros(n, bool)
@@ -228,7 +228,7 @@ def _pool(row: EpochRow) -> Pool | None:
 
 
 def _smallest(run: RunReader, epoch: int) -> tuple[int, int] | None:
-    mask = recorded.state(run.path, epoch).clean_mask
+    mask = run_cache.state(run.path, epoch).clean_mask
     if mask is None:
         return None
     counts = np.bincount(run.labels[mask], minlength=len(run.class_names))

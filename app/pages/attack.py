@@ -18,7 +18,7 @@ from app.attacks.poisoned_view import Kind, PoisonedView, poisoned_view
 from app.components.live_plot import live_plot
 from app.figures.attacks import class_bars, spectrum_figure
 from app.figures.pixels import GAIN, data_uri, difference_picture, enlarged, fitting_gain, thumbnail
-from app.run import remake
+from app.run import figure_commands
 from app.run.controls import fill_in
 from app.server import data_paths, uploads
 from app.server.registry import registry
@@ -207,7 +207,7 @@ def _images(config: BSDConfig, view: PoisonedView) -> None:
             spectrum_figure(spectrum(view.trigger.difference), palette),
             key="attack_spectrum",
             height=FIGURE_HEIGHT,
-            remake=remake.command("attack_spectrum", palette=palette, config=config),
+            remake=figure_commands.command("attack_spectrum", palette=palette, config=config),
         )
     with right:
         bars = class_bars(
@@ -217,7 +217,7 @@ def _images(config: BSDConfig, view: PoisonedView) -> None:
             bars,
             key="attack_classes",
             height=FIGURE_HEIGHT,
-            remake=remake.command("attack_classes", palette=palette, config=config),
+            remake=figure_commands.command("attack_classes", palette=palette, config=config),
         )
     _strip(view, numbers, number, palette)
 

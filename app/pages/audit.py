@@ -102,7 +102,7 @@ def _filter(audit: Audited, looked: Linked) -> Filter:
             format_func=lambda c: "all" if c < 0 else names[c],
         )
         pool = st.selectbox("Pool", ["all", "in the pool", "kept out"], key="audit_pool", width=125)
-        verdict = st.selectbox("Verdict", ["any", "none", "keep", "remove", "unsure"], key="audit_verdict", width=105)
+        verdict = st.selectbox("Judgement", ["any", "none", "keep", "remove", "unsure"], key="audit_verdict", width=105)
         sort = st.selectbox("Order", list(SORTS), key="audit_sort", width=185)
         flags = st.pills("Flags", list(FLAGS), selection_mode="multi", key="audit_flags")
         only = st.checkbox(
@@ -171,7 +171,7 @@ def _table(audit: Audited, looked: Linked) -> Linked:
 
 
 def _judge(audit: Audited, looked: Linked) -> None:
-    """Verdicts on the selection, with a note and undo."""
+    """Judgements on the selection, with a note and undo."""
     targets = looked.selected or (int(audit.found.order[0]) if looked.pinned is None else looked.pinned,)
     with st.container(horizontal=True, vertical_alignment="bottom", key="judge"):
         note = st.text_input(

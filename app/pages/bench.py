@@ -9,14 +9,14 @@ from typing import Any
 import streamlit as st
 
 from app.components.trigger_bench.view import bench_view, last_ask
-from app.server import recorded, uploads
+from app.server import run_cache, uploads
 from app.server.registry import registry
 from app.state import linked
 from app.state.run_choice import chosen_run
 from app.style import words
 from app.trigger_bench import packets
 from app.trigger_bench import state as bench_state
-from app.trigger_bench.packets import Bench, Look, Uploads
+from app.trigger_bench.packets import Bench, BenchRequest, Uploads
 from app.trigger_bench.state import PARTS, BenchState
 from bsd_engine.attacks.custom import MAX_BYTES, read_picture
 from bsd_engine.errors import BSDError
@@ -77,7 +77,7 @@ def _show(path: Path, run_id: str) -> None:
     settled = not fresh or ask.get("settled") is True
     if settled:
         _write(bench, kept, state)
-    look = Look(
+    look = BenchRequest(
         bench=bench,
         state=state,
         uploads=kept.uploads,
@@ -139,7 +139,7 @@ def _state(bench: Bench, kept: Kept) -> BenchState:
     """What is looked at: as the browser said last, or the address where it is a new one."""
     address = {name: st.query_params[name] for name in PARTS if name in st.query_params}
     looked, problems = linked.read(
-        run=kept.run, samples=bench.run.num_samples, epochs=len(recorded.rows(bench.run.path))
+        run=kept.run, samples=bench.run.num_samples, epochs=len(run_cache.rows(bench.run.path))
     )
     if kept.state is None or (address and address != kept.address):
         kept.uploads = _with_drawing(bench, kept.uploads, address.get("drawing"), problems)
@@ -171,7 +171,7 @@ def _with_drawing(bench: Bench, brought: Uploads, text: str | None, problems: li
 
 def _write(bench: Bench, kept: Kept, state: BenchState) -> None:
     """Put what is looked at into the address."""
-    looked, _ = linked.read(run=kept.run, samples=bench.run.num_samples, epochs=len(recorded.rows(bench.run.path)))
+    looked, _ = linked.read(run=kept.run, samples=bench.run.num_samples, epochs=len(run_cache.rows(bench.run.path)))
     linked.write(replace(looked, epoch=state.epoch))
     kept.address = bench_state.address_of(state, bench.limits, kept.uploads.drawing)
     for name in PARTS:

@@ -11,13 +11,14 @@ from app.learn import cards, packets, tour
 from app.learn import lesson as learn_state
 from app.learn.lesson import Lesson
 from app.replay.button import replay_button
-from app.server import recorded
+from app.server import run_cache
 from app.server.registry import registry
-from app.state import linked, views
+from app.state import linked
 from app.state.linked import Linked
 from app.style import words
 from app.tune import packets as tune_data
-from app.tune.packets import Look
+from app.tune import views_state
+from app.tune.packets import ViewRequest
 from bsd_engine.errors import BSDError
 from bsd_engine.runs.reader import RunReader
 
@@ -55,8 +56,8 @@ def _choose() -> RunReader | None:
     wanted = [asked, linked.last_run(), st.session_state.get("shown_run")]
     for run_id in (*filter(None, wanted), *(card.run for card in cards.cards())):
         try:
-            run = recorded.reader(cards.folder(run_id))
-            run.labels, recorded.rows(run.path)
+            run = run_cache.reader(cards.folder(run_id))
+            run.labels, run_cache.rows(run.path)
         except BSDError as error:
             if run_id == asked:
                 st.toast(
@@ -73,14 +74,14 @@ def _choose() -> RunReader | None:
 
 def _forget_address() -> None:
     """What the address says of a run that is not shown means nothing for another."""
-    for part in (*linked.PARTS, views.ADDRESS):
+    for part in (*linked.PARTS, views_state.ADDRESS):
         st.query_params.pop(part, None)
 
 
 def _show(run: RunReader, live: bool) -> None:
     """The views in their teaching layout."""
     key = f"learn_{run.run_id}"
-    epochs = len(recorded.rows(run.path))
+    epochs = len(run_cache.rows(run.path))
     if not epochs:
         st.info(
             "This run has no whole epoch yet; the views begin with the first."
@@ -88,7 +89,7 @@ def _show(run: RunReader, live: bool) -> None:
             else "This run ended before its first epoch was whole. Choose another one."
         )
         return
-    looked, settings, want, message = views.asked(run, key, epochs)
+    looked, settings, want, message = views_state.asked(run, key, epochs)
     lesson = _lesson(message)
     steps = tour.steps(run)
     if last_ask(key) is None:
@@ -96,7 +97,7 @@ def _show(run: RunReader, live: bool) -> None:
         looked = packets.beginning(looked, steps[lesson.step])
         linked.write(looked)
         want = packets.with_images(want, looked)
-    look = Look(run=run, truth_shown=run.truth_known, live=live, busy="", looked=looked, settings=settings)
+    look = ViewRequest(run=run, truth_shown=run.truth_known, live=live, busy="", looked=looked, settings=settings)
     found = None
     if last_ask(key) is not None:  # the first picture does not wait for the engine, which takes seconds to load
         from app.tune import preview
@@ -136,7 +137,7 @@ def _say_problems(run: RunReader, looked: Linked, epochs: int, live: bool) -> No
             icon=":material/link_off:",
             duration="long",
         )
-    if sentence := views.problem(run):
+    if sentence := views_state.problem(run):
         st.toast(words.unformatted(sentence), icon=":material/link_off:", duration="long")
 
 
@@ -147,5 +148,5 @@ def _open(run_id: str) -> None:
     }:
         return
     linked.write(Linked(run=run_id))
-    st.query_params.pop(views.ADDRESS, None)
+    st.query_params.pop(views_state.ADDRESS, None)
     st.rerun(scope="app")

@@ -14,9 +14,9 @@ from app.paper.cells import cells
 from app.paper.figures import CHARTS, FIGURES, Chart, PaperFigure, Slot, rate_of
 from app.paper.results import measured, recorded_results, results_stamp
 from app.paper.tables import SHOWS, TABLES, TITLES, Missing, PaperTable, differs, missing_of, paper_table, runs_of
-from app.run import remake
+from app.run import figure_commands
 from app.run.panels import Drawing
-from app.server import recorded
+from app.server import run_cache
 from app.server.registry import RunRegistry, is_recording, registry
 from app.state.run_choice import described, truth_switch
 from app.style import words
@@ -103,7 +103,7 @@ def _readable(runs: RunRegistry) -> dict[str, Path]:
     for run_id in runs.run_ids():
         try:
             path = runs.path(run_id)
-            if recorded.reader(path).epochs:
+            if run_cache.reader(path).epochs:
                 found[run_id] = path
         except BSDError:
             continue
@@ -111,10 +111,10 @@ def _readable(runs: RunRegistry) -> dict[str, Path]:
 
 
 def _choose_run(runs: RunRegistry, slot: Slot, readable: dict[str, Path], key: str) -> Path | None:
-    fitting = [run_id for run_id, path in readable.items() if slot.fits(recorded.reader(path).config)]
+    fitting = [run_id for run_id, path in readable.items() if slot.fits(run_cache.reader(path).config)]
     bundled = [run_id for run_id in (f"recording-{name}" for name in slot.recordings) if run_id in runs.recording_ids()]
     others = [run_id for run_id in readable if run_id not in fitting]
-    showing = [run_id for run_id in fitting if slot.shows_it(recorded.reader(readable[run_id]).summary or {})]
+    showing = [run_id for run_id in fitting if slot.shows_it(run_cache.reader(readable[run_id]).summary or {})]
     options = list(dict.fromkeys([*showing, *bundled, *fitting, *others]))
     label = slot.label[0].upper() + slot.label[1:]
     picked = st.selectbox(
@@ -138,7 +138,7 @@ def _label(runs: RunRegistry, run_id: str, others: Sequence[str]) -> str:
     """One line on a run, the attack first, which is what the figures differ in."""
     if is_recording(run_id):
         return described(runs, run_id)
-    config = recorded.reader(runs.path(run_id)).config
+    config = run_cache.reader(runs.path(run_id)).config
     return f"{_attack(config)} · {described(runs, run_id)}" + (" · other settings" if run_id in others else "")
 
 
@@ -166,7 +166,7 @@ def _draw(figure: PaperFigure, chosen: list[Path | None], palette: Palette, trut
 
 def _chart(chart: Chart, paths: list[Path], palette: Palette, truth_shown: bool) -> None:
     try:
-        seen = tuple((path, recorded.reader(path).version) for path in paths)
+        seen = tuple((path, run_cache.reader(path).version) for path in paths)
         drawing = _drawing(chart.name, seen, palette, truth_shown, results_stamp())
     except BSDError as error:
         st.error(words.unformatted(str(error)), icon=":material/error:")
@@ -175,7 +175,7 @@ def _chart(chart: Chart, paths: list[Path], palette: Palette, truth_shown: bool)
         drawing,
         key=chart.name,
         height=chart.height,
-        remake=remake.command(chart.name, paths, palette=palette, truth_shown=truth_shown),
+        remake=figure_commands.command(chart.name, paths, palette=palette, truth_shown=truth_shown),
     )
 
 
@@ -197,7 +197,7 @@ def _differs(figure: PaperFigure, chosen: list[Path | None]) -> str:
     if figure.from_results:
         results, wanted = recorded_results(), cells(figure.from_results)
         parts.append(differs(wanted.values(), [measured(cell, "bsd", results) for cell in wanted.values()]))
-    configs = {path: recorded.reader(path).config for path in chosen if path is not None}
+    configs = {path: run_cache.reader(path).config for path in chosen if path is not None}
     for path, config in configs.items():
         parts.append(f"{path.name}: {runs_of(config)}, {_attack(config)}, seed {config.seed}.")
     if configs:

@@ -10,7 +10,7 @@ import streamlit as st
 from app.components.timeline import Position
 from app.run.controls import launch_panel
 from app.run.monitor import monitor
-from app.server import recorded
+from app.server import run_cache
 from app.server.registry import RunRegistry, is_recording, registry
 from app.state.run_choice import recording_title, truth_switch
 from app.style import words
@@ -92,7 +92,7 @@ def _describe(runs: RunRegistry, run_id: str) -> str:
     if is_recording(run_id):
         return recording_title(run_id)
     try:
-        run = recorded.reader(runs.path(run_id))
+        run = run_cache.reader(runs.path(run_id))
         status, summary = run.status, run.summary or {}
     except BSDError:
         return f"{run_id} · {'waiting' if runs.place(run_id) else 'starting' if runs.active == run_id else 'could not be started' if runs.error(run_id) else 'not readable'}"

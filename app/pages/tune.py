@@ -10,14 +10,13 @@ import streamlit as st
 
 from app.components.linked_views.view import tune_view
 from app.replay.button import replay_button
-from app.server import recorded
+from app.server import run_cache
 from app.server.registry import RunRegistry, is_recording, registry
-from app.state import views
 from app.state.run_choice import chosen_run
 from app.style import words
-from app.tune import packets, preview
+from app.tune import packets, preview, views_state
 from app.tune.asks import parse_run
-from app.tune.packets import Look
+from app.tune.packets import ViewRequest
 from app.tune.preview import Preview
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.method.preview import Settings, branch_epoch
@@ -30,14 +29,14 @@ TICK_SECONDS = 1.0
 def render(run_page: Any) -> None:
     """The whole page; `run_page` shows a run that is started here."""
     runs = registry()
-    run_id = chosen_run(runs, "tune", forget=(views.ADDRESS,))
+    run_id = chosen_run(runs, "tune", forget=(views_state.ADDRESS,))
     if run_id is None:
         st.info("There is no run to tune yet. Start one on the page Run; its epochs appear here as they are trained.")
         st.page_link(run_page, label="To the page Run")
         return
     try:
-        run = recorded.reader(runs.path(run_id))
-        run.labels, recorded.rows(run.path)
+        run = run_cache.reader(runs.path(run_id))
+        run.labels, run_cache.rows(run.path)
     except BSDError as error:
         st.error(words.unformatted(str(error)), icon=":material/error:")
         return
@@ -64,8 +63,8 @@ def _show(runs: RunRegistry, run: RunReader, live: bool) -> None:
     """The views, and the table that the engine makes of the same settings."""
     truth_shown = bool(st.session_state.get("truth", True)) and run.truth_known
     key = f"tune_{run.run_id}"
-    epochs = len(recorded.rows(run.path))
-    looked, settings, want, _ = views.asked(run, key, epochs)
+    epochs = len(run_cache.rows(run.path))
+    looked, settings, want, _ = views_state.asked(run, key, epochs)
     busy = (
         NO_BRANCH
         if is_recording(run.run_id)
@@ -73,7 +72,7 @@ def _show(runs: RunRegistry, run: RunReader, live: bool) -> None:
         if runs.active is None
         else f"Run {runs.active} is training; this machine trains one at a time."
     )
-    look = Look(run=run, truth_shown=truth_shown, live=live, busy=busy, looked=looked, settings=settings)
+    look = ViewRequest(run=run, truth_shown=truth_shown, live=live, busy=busy, looked=looked, settings=settings)
     shown = looked.shown_epoch(epochs)
     # A busy browser may not have said yet that it has the newest epoch: it is sent unasked once, not at every tick.
     if shown is not None and not want.geometry and st.session_state.get("tune_unasked") == (key, shown):
@@ -117,7 +116,7 @@ def _started(run_page: Any) -> None:
             st.switch_page(run_page, query_params={"run": run_id})
 
 
-def _class_table(run: RunReader, found: Preview | None, look: Look) -> None:
+def _class_table(run: RunReader, found: Preview | None, look: ViewRequest) -> None:
     """Both pools by class, counted by the engine."""
     if found is None:
         st.caption("The table by class comes with the first split." if run.num_samples else "")

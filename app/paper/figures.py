@@ -15,7 +15,7 @@ from app.paper import curves, splits
 from app.paper.cells import FORCED, RATES, Cell, cells, paper_numbers, spec_of, with_rate
 from app.paper.curves import Outcome, Voted
 from app.paper.results import measured, recorded_results
-from app.server import recorded
+from app.server import run_cache
 from app.style.theme import Palette, empty_figure, plain
 from bsd_engine import attacks
 from bsd_engine.config.settings import BSDConfig
@@ -138,24 +138,24 @@ HEALTHY = Slot(
 
 
 def _facts(path: Path) -> Facts:
-    return Facts.of(recorded.reader(path))
+    return Facts.of(run_cache.reader(path))
 
 
 def _truth(path: Path, shown: bool) -> Truth | None:
-    return recorded.reader(path).truth if shown else None
+    return run_cache.reader(path).truth if shown else None
 
 
 def _metrics(path: Path) -> figures.Metrics:
-    return {row.epoch: row.metrics for row in recorded.rows(path)}
+    return {row.epoch: row.metrics for row in run_cache.rows(path)}
 
 
 def _last(path: Path) -> int:
-    return recorded.rows(path)[-1].epoch
+    return run_cache.rows(path)[-1].epoch
 
 
 def _at(path: Path, main_epoch: int) -> int:
     """The global epoch of a main epoch, or the last one recorded."""
-    return min(recorded.reader(path).config.schedule.altruistic_epochs + main_epoch, _last(path))
+    return min(run_cache.reader(path).config.schedule.altruistic_epochs + main_epoch, _last(path))
 
 
 def _figure_3(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.Figure:
@@ -188,17 +188,17 @@ def _takeover(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.F
 
 def _starvation(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.Figure:
     path = runs[0]
-    first = recorded.reader(path).config.schedule.altruistic_epochs
-    states = [recorded.reader(path).read_epoch(row.epoch) for row in recorded.rows(path) if row.epoch >= first]
+    first = run_cache.reader(path).config.schedule.altruistic_epochs
+    states = [run_cache.reader(path).read_epoch(row.epoch) for row in run_cache.rows(path) if row.epoch >= first]
     return curves.class_starvation(states, _facts(path), palette)
 
 
 def _figure_6(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.Figure:
     """Figure 6: poison in the clean pool at each epoch and summed over the epochs, for one poisoning rate."""
     path = runs[0]
-    known = truth_shown and recorded.reader(path).truth_known
+    known = truth_shown and run_cache.reader(path).truth_known
     drawn = figures.poison_in_pool(_metrics(path), _facts(path), palette, truth_shown=known)
-    rate = rate_of(recorded.reader(path).config)
+    rate = rate_of(run_cache.reader(path).config)
     drawn.layout.title.text = drawn.layout.title.text.replace(
         "</b>", "</b>" if rate is None else f", {100 * rate:g} % poisoned</b>", 1
     )
@@ -209,41 +209,41 @@ def _figure_7a(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.
     """Figure 7 (a): the altruistic loss after the altruistic warm-up."""
     path = runs[0]
     return figures.altruistic_loss_histogram(
-        recorded.state(path, _at(path, -1)), _facts(path), _truth(path, truth_shown), palette
+        run_cache.state(path, _at(path, -1)), _facts(path), _truth(path, truth_shown), palette
     )
 
 
 def _figure_7b(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.Figure:
     """Figure 7 (b): the OSS distance after the OSS warm-up."""
     path = runs[0]
-    state = recorded.state(path, _at(path, recorded.reader(path).config.schedule.t1))
+    state = run_cache.state(path, _at(path, run_cache.reader(path).config.schedule.t1))
     return figures.oss_distance_histogram(state, _facts(path), _truth(path, truth_shown), palette)
 
 
 def _figure_7c(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.Figure:
     path = runs[0]
     return splits.loss_gap_histogram(
-        recorded.state(path, _last(path)), _facts(path), _truth(path, truth_shown), palette
+        run_cache.state(path, _last(path)), _facts(path), _truth(path, truth_shown), palette
     )
 
 
 def _figure_7d(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.Figure:
     path = runs[0]
     return splits.main_loss_histogram(
-        recorded.state(path, _last(path)), _facts(path), _truth(path, truth_shown), palette
+        run_cache.state(path, _last(path)), _facts(path), _truth(path, truth_shown), palette
     )
 
 
 def _figure_8(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.Figure:
     path = runs[0]
-    states = [recorded.state(path, row.epoch) for row in recorded.rows(path) if row.all_distances]
+    states = [run_cache.state(path, row.epoch) for row in run_cache.rows(path) if row.all_distances]
     return splits.oss_warmup_distances(states, _facts(path), _truth(path, truth_shown), palette)
 
 
 def _figure_9(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.Figure:
     voted = []
     for path in runs:
-        config = recorded.reader(path).config
+        config = run_cache.reader(path).config
         name = config.attack.attack
         target = (
             config.attack.target_label if truth_shown and name != "none" and attacks.kind(name).has_target else None
@@ -251,7 +251,7 @@ def _figure_9(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.F
         voted.append(
             Voted(
                 title=ATTACKS.get(name, plain(name)),
-                said=recorded.rows(path)[: config.schedule.altruistic_epochs],
+                said=run_cache.rows(path)[: config.schedule.altruistic_epochs],
                 facts=_facts(path),
                 target=target,
             )
@@ -272,8 +272,8 @@ def _figure_10(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.
             )
     names: tuple[str, ...] = ()
     for path in runs:
-        run = recorded.reader(path)
-        numbers = recorded.rows(path)[-1].metrics
+        run = run_cache.reader(path)
+        numbers = run_cache.rows(path)[-1].metrics
         names = run.class_names
         found.setdefault(
             run.config.attack.target_label,
@@ -291,8 +291,8 @@ def _figure_10(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.
 
 def _figure_11(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.Figure:
     path = runs[0]
-    scored = [row for row in recorded.rows(path) if 0 <= row.main_epoch <= recorded.reader(path).config.schedule.t1]
-    state = recorded.state(path, scored[-1].epoch) if scored else None
+    scored = [row for row in run_cache.rows(path) if 0 <= row.main_epoch <= run_cache.reader(path).config.schedule.t1]
+    state = run_cache.state(path, scored[-1].epoch) if scored else None
     return splits.all_to_all_distances(state, _facts(path), _truth(path, truth_shown), palette)
 
 

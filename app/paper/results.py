@@ -22,7 +22,7 @@ Results = Mapping[Key, Mapping[int, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class OurResult:
     """Medians over seeds, percent; None where not measured."""
 
     clean_accuracy: float | None
@@ -81,13 +81,13 @@ def _results_in(line: dict[str, Any]) -> list[tuple[Cell, str, int, Mapping[str,
     return [(cell, "none", line["seed"], line["plain"]), (cell, "bsd", line["seed"], line["bsd"])]
 
 
-def measured(cell: Cell, defense: str, results: Results) -> Measured | None:
+def measured(cell: Cell, defense: str, results: Results) -> OurResult | None:
     """What a cell came to, None where it was not run."""
     runs, plain = results.get(cell.key(defense), {}), results.get(cell.key("none"), {})
     if not runs:
         return None
     ratings = [_rating(runs[seed], plain[seed]) for seed in runs if seed in plain] if defense == "bsd" else []
-    return Measured(
+    return OurResult(
         clean_accuracy=_median([run["clean_accuracy"] for run in runs.values()]),
         attack_success_rate=_median([run["attack_success_rate"] for run in runs.values()]),
         rating=_median(ratings),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.paper.cells import SPECS, Cell, cells, paper_numbers
-from app.paper.results import Measured, Results, measured
+from app.paper.results import OurResult, Results, measured
 from bsd_engine.config import presets
 from bsd_engine.config.settings import BSDConfig
 
@@ -105,7 +105,7 @@ def paper_table(number: str, results: Results) -> PaperTable:
 
 def _ours(
     number: str, where: tuple[str, str], cell: Cell, defense: str, results: Results, missing: list[Missing]
-) -> tuple[TableCell, Measured | None]:
+) -> tuple[TableCell, OurResult | None]:
     found = measured(cell, defense, results)
     if found is None:
         missing.append(_missing(number, where, defense))
@@ -142,7 +142,7 @@ def _made(
     rows: Iterable[tuple[str, tuple[TableCell, ...]]],
     missing: list[Missing],
     used: dict[tuple[str, str], Cell],
-    found: Iterable[Measured | None],
+    found: Iterable[OurResult | None],
 ) -> PaperTable:
     return PaperTable(
         number=number, head=tuple(head), rows=tuple(rows), missing=tuple(missing), differs=differs(used.values(), found)
@@ -230,7 +230,7 @@ def _all_to_all(number: str, wanted: dict[tuple[str, str], Cell], results: Resul
     return _made(number, ("method", "paper", "ours"), rows, missing, wanted, found)
 
 
-def differs(used: Iterable[Cell], found: Iterable[Measured | None]) -> str:
+def differs(used: Iterable[Cell], found: Iterable[OurResult | None]) -> str:
     """What differs between the paper's runs and ours: data, network, epochs, attacks' rates, seeds, and how many cells are filled."""
     made, listed = list(found), list(used)
     names = list(dict.fromkeys(cell.preset for cell in listed if not cell.preset.startswith("paper")))

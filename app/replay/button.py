@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.server import recorded
+from app.server import run_cache
 
 if TYPE_CHECKING:
     from app.state.linked import Linked
@@ -24,7 +24,7 @@ def replay_button(
     truth_shown : whether the page gets to know which samples are poisoned
     looked, settings : as for `replay_page`
     """
-    if not recorded.rows(run.path):
+    if not run_cache.rows(run.path):
         return
 
     def page() -> bytes:

@@ -11,11 +11,11 @@ import numpy as np
 from PIL import Image
 
 from app.components import packet
-from app.server import recorded
+from app.server import run_cache
 from app.tune import packets
 from app.tune.asks import Want
 from app.tune.columns import Columns
-from app.tune.packets import THUMB_SIDE, Look
+from app.tune.packets import THUMB_SIDE, ViewRequest
 from bsd_engine.runs.reader import RunReader
 
 LARGEST_SHEET = 16383
@@ -23,7 +23,7 @@ LARGEST_SHEET = 16383
 QUALITIES = (80, 60, 40, 25, 12)
 
 
-def whole_packet(look: Look, name: str) -> bytes:
+def whole_packet(look: ViewRequest, name: str) -> bytes:
     """All that the views can ask of a run except images and counts, which the page makes itself, as one packet.
 
     Parameters
@@ -46,9 +46,9 @@ def whole_packet(look: Look, name: str) -> bytes:
     return packet.pack(header, arrays)
 
 
-def _merged(look: Look) -> tuple[dict[str, Any], Columns]:
+def _merged(look: ViewRequest) -> tuple[dict[str, Any], Columns]:
     """The packets that a browser would get one after another, put together."""
-    rows = recorded.rows(look.run.path)
+    rows = run_cache.rows(look.run.path)
     missing, header, arrays = list(range(len(rows))), {}, {}
     while missing or not header:
         want = Want(geometry=not header, columns=tuple(missing))
@@ -58,7 +58,7 @@ def _merged(look: Look) -> tuple[dict[str, Any], Columns]:
         missing = [e for e in missing if e not in {epoch for epoch, _ in found["sent"]}]
     for row in rows:
         if row.all_distances:
-            distances = packets.distance_columns(recorded.state(look.run.path, row.epoch))
+            distances = packets.distance_columns(run_cache.state(look.run.path, row.epoch))
             arrays |= {f"{row.epoch}/{name}": values for name, values in distances.items()}
     return header, arrays
 

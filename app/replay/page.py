@@ -24,16 +24,16 @@ from pathlib import Path
 
 from app.components.linked_views.view import FOLDER, whole_script
 from app.replay.packets import Sheet, sheets, whole_packet
-from app.server import recorded
+from app.server import run_cache
 from app.state.linked import Linked
 from app.style import words
-from app.tune.packets import Look
+from app.tune.packets import ViewRequest
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.files.atomic import write_atomic
 from bsd_engine.method.preview import Settings
 from bsd_engine.recordings import library
 from bsd_engine.runs.reader import RunReader
-from bsd_engine.runs.remake import train_command
+from bsd_engine.runs.retrain_command import train_command
 
 LARGEST_BYTES = 5_000_000
 """What a page should weigh; images are made coarser to stay below."""
@@ -70,12 +70,12 @@ def replay_page(
 
     Raises `RunFolderError` before the first epoch.
     """
-    epochs = len(recorded.rows(run.path))
+    epochs = len(run_cache.rows(run.path))
     if not epochs:
         raise RunFolderError(f"{run.path} has no whole epoch to play yet; train at least one.")
     looked = looked or Linked(run=run.run_id, epoch=_first_split(run))
     looked = replace(looked, epoch=looked.shown_epoch(epochs))
-    look = Look(
+    look = ViewRequest(
         run=run,
         truth_shown=with_truth,
         live=False,
@@ -113,7 +113,7 @@ def _first_split(run: RunReader) -> int:
 
 def _facts(run: RunReader, name: str, *, truth_shown: bool) -> dict[str, str]:
     """Provenance, each number with the epoch that it is of."""
-    config, rows = run.config, recorded.rows(run.path)
+    config, rows = run.config, run_cache.rows(run.path)
     last = rows[-1]
     facts = {
         "Run": name,
@@ -249,8 +249,8 @@ def _style() -> str:
 def source(name: str) -> RunReader:
     """The run that a word of the command line means: a folder, or a bundled recording."""
     if Path(name).is_dir() or not name.startswith(library.PREFIX):
-        return recorded.reader(Path(name))
-    return recorded.reader(library.open_recording(name.removeprefix(library.PREFIX)))
+        return run_cache.reader(Path(name))
+    return run_cache.reader(library.open_recording(name.removeprefix(library.PREFIX)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,8 +12,8 @@ import streamlit as st
 
 from app.server import data_paths
 from app.server.eta import remaining_seconds
-from app.server.recorded import prior_seconds
 from app.server.registry import registry
+from app.server.run_cache import prior_seconds
 from app.style import words
 from app.style.theme import LONGEST_NAME
 from bsd_engine import attacks

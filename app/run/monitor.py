@@ -13,12 +13,12 @@ import streamlit as st
 from app import figures
 from app.components.live_plot import live_plot
 from app.components.timeline import Position, timeline
-from app.run import panels, remake
+from app.run import figure_commands, panels
 from app.run.panels import View
 from app.run.status import Snapshot, look, sentence
 from app.run.target_panel import end_of_warm_up, target_panel
-from app.server.recorded import EpochRow
 from app.server.registry import RunRegistry
+from app.server.run_cache import EpochRow
 from app.style import words
 from app.style.theme import Palette, class_name, count, epoch_text, palette_for, percent
 from bsd_engine import attacks
@@ -384,4 +384,4 @@ def _pictures(runs: RunRegistry, now: Snapshot, epoch: int | None, palette: Pale
 def _plot(name: str, view: View | None, palette: Palette, height: int) -> None:
     """One picture under a constant key, so that zoom and selection stay."""
     drawing = panels.waiting(name, palette) if view is None else panels.drawing(name, view)
-    live_plot(drawing, key=name, height=height, remake=remake.command_of(name, view))
+    live_plot(drawing, key=name, height=height, remake=figure_commands.command_of(name, view))

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from app import figures
 from app.figures import Facts, empty_figure, target
-from app.server import recorded
+from app.server import run_cache
 from app.style.theme import Palette, epoch_number
 from bsd_engine.events import EpochState
 from bsd_engine.runs.reader import RunReader, Truth
@@ -52,21 +52,21 @@ class View:
     @property
     def facts(self) -> Facts:
         """What stays the same all run."""
-        return _facts(recorded.reader(self.path))
+        return _facts(run_cache.reader(self.path))
 
     @property
     def truth(self) -> Truth | None:
         """The truth where it is known and shown."""
-        return recorded.reader(self.path).truth if self.truth_shown else None
+        return run_cache.reader(self.path).truth if self.truth_shown else None
 
     def state(self, epoch: int | None = None) -> EpochState:
         """The shown epoch, or another one."""
-        return recorded.state(self.path, self.epoch if epoch is None else epoch)
+        return run_cache.state(self.path, self.epoch if epoch is None else epoch)
 
     @property
     def metrics(self) -> figures.Metrics:
         """Numbers of all epochs."""
-        return {row.epoch: row.metrics for row in recorded.rows(self.path)}
+        return {row.epoch: row.metrics for row in run_cache.rows(self.path)}
 
 
 @lru_cache(maxsize=8)
@@ -125,7 +125,7 @@ def warmup_end(view: View) -> EpochState | None:
 def target_strip(view: View) -> go.Figure:
     """What every estimator named in the epochs of the altruistic warm-up up to the shown one."""
     last = view.facts.config.schedule.altruistic_epochs - 1
-    return target.vote_strip(recorded.rows(view.path)[: min(view.epoch, last) + 1], view.facts, view.palette)
+    return target.vote_strip(run_cache.rows(view.path)[: min(view.epoch, last) + 1], view.facts, view.palette)
 
 
 def transplant_map(view: View) -> go.Figure:
@@ -135,9 +135,9 @@ def transplant_map(view: View) -> go.Figure:
 
 def feature_map(view: View) -> go.Figure:
     """UMAP of the newest epoch up to the shown one that has a map, else PCA of the shown one."""
-    mapped = [e for e in recorded.reader(view.path).map_epochs if e <= view.epoch]
+    mapped = [e for e in run_cache.reader(view.path).map_epochs if e <= view.epoch]
     if mapped and view.map_kind != "PCA":
-        xy = recorded.reader(view.path).map(mapped[-1])
+        xy = run_cache.reader(view.path).map(mapped[-1])
         return figures.feature_map(xy, view.state(mapped[-1]), view.facts, view.truth, view.palette, kind="UMAP")
     if view.map_kind == "UMAP":
         return empty_figure(
@@ -147,7 +147,7 @@ def feature_map(view: View) -> go.Figure:
             title="Map of features (UMAP)",
         )
     state = view.state()
-    xy = recorded.pca_map(view.path, view.epoch)
+    xy = run_cache.pca_map(view.path, view.epoch)
     if xy is None:
         return empty_figure("this run has no features recorded", view.palette, title="Map of features (PCA)")
     return figures.feature_map(xy, state, view.facts, view.truth, view.palette, kind="PCA")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from app.server import eta, recorded
-from app.server.recorded import EpochRow
+from app.server import eta, run_cache
 from app.server.registry import RunRegistry
+from app.server.run_cache import EpochRow
 from app.style import words
 from app.style.theme import STAGE_NAMES, class_name, epoch_text, percent
 from bsd_engine.errors import BSDError
@@ -64,7 +64,7 @@ class Snapshot:
     def silent_seconds(self) -> float | None:
         """Seconds since the writer's last word, where that is longer than it should be."""
         since = time.time() - ((self.progress or {}).get("time") or time.time())
-        return since if self.status == "running" and since > eta.silence_limit(recorded.durations(self.rows)) else None
+        return since if self.status == "running" and since > eta.silence_limit(run_cache.durations(self.rows)) else None
 
 
 def look(registry: RunRegistry, run_id: str) -> Snapshot:
@@ -73,7 +73,7 @@ def look(registry: RunRegistry, run_id: str) -> Snapshot:
     preparing, before = registry.preparing(run_id), registry.place(run_id)
     try:
         path = registry.path(run_id)
-        run = recorded.reader(path)
+        run = run_cache.reader(path)
     except BSDError:
         if not preparing and not error and before is None:
             raise
@@ -86,16 +86,16 @@ def look(registry: RunRegistry, run_id: str) -> Snapshot:
         path=path,
         status=status,
         run=run,
-        rows=recorded.rows(path),
+        rows=run_cache.rows(path),
         progress=progress,
         summary=summary,
-        waiting=recorded.waiting_command(path, (progress or {}).get("commands_obeyed") or 0)
+        waiting=run_cache.waiting_command(path, (progress or {}).get("commands_obeyed") or 0)
         if status in ("running", "paused")
         else None,
         can_resume=status not in ("queued", "preparing", "running", "paused") and run.can_resume,
         before=before,
         error=error or (summary or {}).get("error"),
-        damage=recorded.damage(path),
+        damage=run_cache.damage(path),
     )
 
 
@@ -146,8 +146,8 @@ def _live_sentence(now: Snapshot, registry: RunRegistry) -> str:
         if progress.get("epoch") == epoch
         else ""
     )
-    prior = recorded.prior_seconds(registry.root, now.run.config)
-    left = eta.remaining_seconds(schedule, recorded.durations(now.rows), fraction, prior)
+    prior = run_cache.prior_seconds(registry.root, now.run.config)
+    left = eta.remaining_seconds(schedule, run_cache.durations(now.rows), fraction, prior)
     if left is None:
         first = epoch_text(schedule.altruistic_epochs, now.total)
         return f"{where}{inside} · time left is known after {first}"

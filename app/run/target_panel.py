@@ -12,11 +12,11 @@ import streamlit as st
 from app.components.live_plot import live_plot
 from app.figures.pixels import data_uri, difference_picture, enlarged, fitting_gain
 from app.figures.target import by_warp
-from app.run import panels, remake
+from app.run import figure_commands, panels
 from app.run.panels import View
 from app.run.status import Snapshot
-from app.server.recorded import EpochRow
 from app.server.registry import RunRegistry, is_recording
+from app.server.run_cache import EpochRow
 from app.style import words
 from app.style.theme import Palette, class_name
 from bsd_engine.config.settings import BSDConfig
@@ -49,7 +49,7 @@ def target_panel(runs: RunRegistry, now: Snapshot, view: View | None, palette: P
 
 def _plot(name: str, view: View | None, palette: Palette) -> None:
     drawing = panels.waiting(name, palette) if view is None else panels.drawing(name, view)
-    live_plot(drawing, key=name, height=HEIGHT, remake=remake.command_of(name, view))
+    live_plot(drawing, key=name, height=HEIGHT, remake=figure_commands.command_of(name, view))
 
 
 # -- words -----------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import streamlit as st
 
-from app.server import recorded
+from app.server import run_cache
 from app.server.registry import RunRegistry, is_recording
 from app.state import linked
 from app.state.linked import Linked
@@ -70,7 +70,7 @@ def described(runs: RunRegistry, run_id: str) -> str:
     if is_recording(run_id):
         return recording_title(run_id)
     try:
-        run = recorded.reader(runs.path(run_id))
+        run = run_cache.reader(runs.path(run_id))
     except BSDError:
         return f"{run_id} · not readable"
     split, schedule = run.config.split, run.config.schedule

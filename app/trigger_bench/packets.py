@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from app.components import packet
-from app.server import recorded
+from app.server import run_cache
 from app.style import words
 from app.style.theme import DARK, LIGHT, STAGE_NAMES
 from app.trigger_bench.state import BenchState, Limits
@@ -55,7 +55,7 @@ class Bench:
     @classmethod
     def of(cls, path: Path) -> Bench | None:
         """The bench of a run folder; None where it has no checkpoint."""
-        run = recorded.reader(path)
+        run = run_cache.reader(path)
         epochs = stored_epochs(path)
         if not epochs:
             return None
@@ -72,7 +72,7 @@ class Bench:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class BenchRequest:
     """One look at a bench, on the way to the browser."""
 
     bench: Bench
@@ -86,7 +86,7 @@ class Look:
     """Whether the browser has nothing yet."""
 
 
-def build(look: Look) -> bytes:
+def build(look: BenchRequest) -> bytes:
     """The packet that answers a message of the browser."""
     header: dict[str, Any] = {"seq": look.seq, "state": _plain(look.state), "problem": look.uploads.refusal, "note": ""}
     clean, number, label = _image(look)
@@ -134,7 +134,7 @@ def _plain(state: BenchState) -> dict[str, Any]:
     }
 
 
-def _answers(look: Look, pair: Tensor) -> tuple[Answers | None, str]:
+def _answers(look: BenchRequest, pair: Tensor) -> tuple[Answers | None, str]:
     try:
         return trigger_bench.answers(look.bench.run.path, look.state.epoch, pair), ""
     except BSDError as error:
@@ -146,7 +146,7 @@ def _probabilities(found: Answers) -> dict[str, np.ndarray]:
     return {name: values for name, values in models.items() if values is not None}
 
 
-def _rows(look: Look, found: Answers, label: int | None) -> dict[str, Any]:
+def _rows(look: BenchRequest, found: Answers, label: int | None) -> dict[str, Any]:
     """Which classes have a bar, in their own order."""
     classes = len(look.bench.run.class_names)
     if classes <= MOST_ROWS + 2:
@@ -158,11 +158,11 @@ def _rows(look: Look, found: Answers, label: int | None) -> dict[str, Any]:
     return {"rows": sorted(np.argsort(-likely, kind="stable")[:MOST_ROWS].tolist())}
 
 
-def _said(look: Look, label: int | None) -> dict[str, Any]:
+def _said(look: BenchRequest, label: int | None) -> dict[str, Any]:
     return {"label": label, "wanted": trigger_bench.wanted_label(look.bench.run, label)}
 
 
-def _history(look: Look, pair: Tensor) -> dict[str, Any]:
+def _history(look: BenchRequest, pair: Tensor) -> dict[str, Any]:
     """Top answers with their probabilities at each stored epoch: [epoch][altruistic, main][clean, triggered]."""
     epochs = shown_epochs(look.bench.limits.epochs, look.state.epoch)
     values = trigger_bench.over_epochs(look.bench.run.path, epochs, pair)
@@ -181,7 +181,7 @@ def shown_epochs(epochs: tuple[int, ...], shown: int) -> tuple[int, ...]:
 # -- pixels ----------------------------------------------------------------------------------------
 
 
-def _image(look: Look) -> tuple[Tensor, int, int | None]:
+def _image(look: BenchRequest) -> tuple[Tensor, int, int | None]:
     """(1, C, H, W) uint8, its number, and its true label where there is one."""
     bench, number = look.bench, look.state.image
     if number is None and look.uploads.image is not None:
@@ -195,14 +195,14 @@ def _uploaded(path: str, shape: tuple[int, int, int]) -> Tensor:
     return trigger_bench.fitted_picture(Path(path), shape)
 
 
-def _triggered(look: Look, clean: Tensor, number: int) -> Tensor:
+def _triggered(look: BenchRequest, clean: Tensor, number: int) -> Tensor:
     state = look.state
     if (change := _change(look, number)) is None:
         return clean
     return placed(clean, change, down=state.down, across=state.across, opacity=state.opacity / 100)
 
 
-def _change(look: Look, number: int) -> Change | None:
+def _change(look: BenchRequest, number: int) -> Change | None:
     """What the chosen trigger does; None for a drawing that is not there yet."""
     state, run = look.state, look.bench.run
     if state.trigger == "drawn":
@@ -212,14 +212,14 @@ def _change(look: Look, number: int) -> Change | None:
     return trigger_bench.change_of(attack, number)
 
 
-def _has_drawing(look: Look) -> bool:
+def _has_drawing(look: BenchRequest) -> bool:
     drawing = look.uploads.drawing
     return drawing is not None and bool(drawing[..., 3].any())
 
 
 @lru_cache(maxsize=32)
 def _attack(path: str, stamp: Stamp, trigger: str, picture: str | None, size: int) -> Any:
-    run = recorded.reader(Path(path))
+    run = run_cache.reader(Path(path))
     if trigger == "own":
         return trigger_bench.own_attack(run)
     if trigger == "picture":
@@ -227,7 +227,7 @@ def _attack(path: str, stamp: Stamp, trigger: str, picture: str | None, size: in
     return trigger_bench.attack_named(run, trigger)
 
 
-def _without_folders(look: Look, sentence: str) -> str:
+def _without_folders(look: BenchRequest, sentence: str) -> str:
     """An uploaded picture has a name of ours, which says nothing to anyone."""
     for path in (look.uploads.picture, look.uploads.image):
         sentence = sentence.replace(str(path), "The picture") if path is not None else sentence
@@ -237,7 +237,7 @@ def _without_folders(look: Look, sentence: str) -> str:
 # -- what stays the same ---------------------------------------------------------------------------
 
 
-def _static(look: Look) -> dict[str, Any]:
+def _static(look: BenchRequest) -> dict[str, Any]:
     bench, run = look.bench, look.bench.run
     shape, config = run.images.shape, run.config
     return {
@@ -246,7 +246,7 @@ def _static(look: Look) -> dict[str, Any]:
         "images": bench.limits.images,
         "labels": bench.images.labels.tolist(),
         "areTest": bench.images.are_test,
-        "stages": [STAGE_NAMES.get(row.stage, "") for row in recorded.rows(run.path)],
+        "stages": [STAGE_NAMES.get(row.stage, "") for row in run_cache.rows(run.path)],
         "total": config.schedule.total_epochs,
         "triggers": [[name, _trigger_name(run, name)] for name in bench.limits.triggers],
         "attack": words.attack(config.attack.attack),

@@ -15,7 +15,7 @@ import numpy as np
 from app.components import packet
 from app.figures.stages import stage_spans
 from app.paper.settings import TABLE_7
-from app.server import recorded
+from app.server import run_cache
 from app.state.linked import Linked
 from app.style.theme import DARK, LIGHT, STAGE_NAMES
 from app.tune import preview
@@ -33,7 +33,7 @@ THUMB_SIDE = 48
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class ViewRequest:
     """One look at a run on the way to the browser."""
 
     run: RunReader
@@ -51,11 +51,11 @@ class Look:
         return None if truth is None else truth.is_poison
 
 
-def build(look: Look, want: Want, answer: Preview | None, more: Mapping[str, Any] | None = None) -> bytes:
+def build(look: ViewRequest, want: Want, answer: Preview | None, more: Mapping[str, Any] | None = None) -> bytes:
     """The packet that a message asks for; `more` is added to its header."""
     arrays: Columns = {}
     header = _header(look, answer) | _rows(look, want.rows) | dict(more or {})
-    epochs = len(recorded.rows(look.run.path))
+    epochs = len(run_cache.rows(look.run.path))
     shown = look.looked.shown_epoch(epochs)
     if want.geometry:
         arrays |= _geometry(look)
@@ -64,7 +64,7 @@ def build(look: Look, want: Want, answer: Preview | None, more: Mapping[str, Any
     header["sent"] = [[epoch, _stamp(look, epoch)] for epoch in _add_columns(look, arrays, _urgent(look, want, shown))]
     header["maps"] = _add_maps(look, arrays, want.maps)
     for epoch in want.distances:
-        arrays |= {f"{epoch}/{name}": a for name, a in distance_columns(recorded.state(look.run.path, epoch)).items()}
+        arrays |= {f"{epoch}/{name}": a for name, a in distance_columns(run_cache.state(look.run.path, epoch)).items()}
         header["sent"] += [[epoch, _stamp(look, epoch)]]
     if want.thumbs:
         header["thumbs"], arrays["thumbs"] = _thumbs(look.run, want.thumbs)
@@ -73,7 +73,7 @@ def build(look: Look, want: Want, answer: Preview | None, more: Mapping[str, Any
     return packet.pack(header, arrays)
 
 
-def _urgent(look: Look, want: Want, shown: int | None) -> tuple[int, ...]:
+def _urgent(look: ViewRequest, want: Want, shown: int | None) -> tuple[int, ...]:
     """What was asked for; the shown epoch comes first, and unasked where the views follow the run or have nothing yet."""
     if shown is None:
         return ()
@@ -81,7 +81,7 @@ def _urgent(look: Look, want: Want, shown: int | None) -> tuple[int, ...]:
     return tuple(dict.fromkeys(unasked + want.columns))
 
 
-def _header(look: Look, answer: Preview | None) -> dict[str, Any]:
+def _header(look: ViewRequest, answer: Preview | None) -> dict[str, Any]:
     """What may change from one message to the next."""
     return {
         "run": look.run.run_id,
@@ -93,12 +93,12 @@ def _header(look: Look, answer: Preview | None) -> dict[str, Any]:
     }
 
 
-def _rows(look: Look, known: str) -> dict[str, Any]:
+def _rows(look: ViewRequest, known: str) -> dict[str, Any]:
     """The rows of the epochs, from the first on that the browser lacks; all of them where those that it knows have changed.
 
     `known` is the "rows" of an earlier header: their number and a digest. All rows of 120 epochs are 9 kB, at every tick.
     """
-    rows = [_epoch_row(look, row) for row in recorded.rows(look.run.path)]
+    rows = [_epoch_row(look, row) for row in run_cache.rows(look.run.path)]
     count = int(known.split(":")[0]) if re.fullmatch(r"\d{1,6}:\d+", known) else 0
     begin = count if known == _named(rows[:count]) else 0
     return {"from": begin, "epochs": rows[begin:], "rows": _named(rows)}
@@ -108,7 +108,7 @@ def _named(rows: list[list[Any]]) -> str:
     return f"{len(rows)}:{zlib.crc32(repr(rows).encode())}"
 
 
-def _epoch_row(look: Look, row: recorded.EpochRow) -> list[Any]:
+def _epoch_row(look: ViewRequest, row: run_cache.EpochRow) -> list[Any]:
     """Stage number, T, target, CA, ASR, pool, poison, stamp, map and whether it has all distances."""
     m, truth = row.metrics, look.is_poison is not None
 
@@ -132,11 +132,11 @@ def _epoch_row(look: Look, row: recorded.EpochRow) -> list[Any]:
     ]
 
 
-def _stamp(look: Look, epoch: int) -> int:
-    return hash(recorded.stamps(look.run.path, (epoch,))[0]) % 2**31
+def _stamp(look: ViewRequest, epoch: int) -> int:
+    return hash(run_cache.stamps(look.run.path, (epoch,))[0]) % 2**31
 
 
-def _answer(look: Look, found: Preview | None) -> dict[str, Any] | None:
+def _answer(look: ViewRequest, found: Preview | None) -> dict[str, Any] | None:
     """The engine's count of what the views show, to be compared with theirs."""
     if found is None:
         return None
@@ -163,7 +163,7 @@ def branch_text(found: Preview) -> str:
     )
 
 
-def _geometry(look: Look) -> Columns:
+def _geometry(look: ViewRequest) -> Columns:
     run = look.run
     narrow = np.uint8 if len(run.class_names) <= 256 else np.uint16
     arrays: Columns = {"labels": run.labels.astype(narrow), "landmarks": run.landmark_idx.astype(np.uint32)}
@@ -185,7 +185,7 @@ def _draw_ranks(n: int, seed: int) -> np.ndarray:
     return whatif.descending_ranks(torch.rand(n, generator=generator_for(seed, "pools", 0)).numpy()).astype(np.uint32)
 
 
-def _static(look: Look) -> dict[str, Any]:
+def _static(look: ViewRequest) -> dict[str, Any]:
     """What stays the same all run, and where the views begin."""
     config, run = look.run.config, look.run
     return {
@@ -238,12 +238,12 @@ def _worths(config: BSDConfig) -> dict[str, list[list[str]]]:
     return {stage: [[w.honesty, w.sentence] for w in pair] for stage, pair in found.items()}
 
 
-def _add_columns(look: Look, arrays: Columns, epochs: tuple[int, ...]) -> list[int]:
+def _add_columns(look: ViewRequest, arrays: Columns, epochs: tuple[int, ...]) -> list[int]:
     """Columns of as many of the epochs as a message holds; the first in any case."""
     sent: list[int] = []
     total = sum(a.nbytes for a in arrays.values())
     for epoch in epochs:
-        columns = _columns(str(look.run.path), epoch, *recorded.stamps(look.run.path, (epoch,)))
+        columns = _columns(str(look.run.path), epoch, *run_cache.stamps(look.run.path, (epoch,)))
         places = _map_columns(look, epoch)
         size = sum(a.nbytes for a in (*columns.values(), *places.values()))
         if sent and total + size > BYTES_AT_ONCE:
@@ -256,8 +256,8 @@ def _add_columns(look: Look, arrays: Columns, epochs: tuple[int, ...]) -> list[i
 
 @lru_cache(maxsize=48)
 def _columns(path: str, epoch: int, stamp: Stamp) -> Columns:
-    run = recorded.reader(Path(path))
-    state = recorded.state(run.path, epoch)
+    run = run_cache.reader(Path(path))
+    state = run_cache.state(run.path, epoch)
     split = run.config.split
     columns = epoch_columns(
         state, state.pseudo_target, predictions=split.completion == "fewest" and split.count_by == "pool_pred"
@@ -267,9 +267,9 @@ def _columns(path: str, epoch: int, stamp: Stamp) -> Columns:
     return columns
 
 
-def _map_of(look: Look, epoch: int) -> tuple[str, int]:
+def _map_of(look: ViewRequest, epoch: int) -> tuple[str, int]:
     """Kind of the map to show at an epoch, and the epoch that it is of: the newest UMAP map of the same model, else PCA."""
-    history = recorded.rows(look.run.path)
+    history = run_cache.rows(look.run.path)
     if history[epoch].pca is None:
         return "", -1
     warm = history[epoch].main_epoch < 0
@@ -277,18 +277,18 @@ def _map_of(look: Look, epoch: int) -> tuple[str, int]:
     return ("UMAP", mapped[-1]) if mapped else ("PCA", -1)
 
 
-def _map_columns(look: Look, epoch: int) -> Columns:
+def _map_columns(look: ViewRequest, epoch: int) -> Columns:
     kind, at = _map_of(look, epoch)
     if not kind:
         return {}
-    xy = look.run.map(at) if kind == "UMAP" else recorded.pca_map(look.run.path, epoch)
+    xy = look.run.map(at) if kind == "UMAP" else run_cache.pca_map(look.run.path, epoch)
     if xy is None or len(xy) != len(look.run.landmark_idx):
         return {}
-    columns = map_columns(xy, recorded.state(look.run.path, epoch), look.run.landmark_idx)
+    columns = map_columns(xy, run_cache.state(look.run.path, epoch), look.run.landmark_idx)
     return columns | {"map_key": np.array([at + 1], np.uint32)}
 
 
-def _add_maps(look: Look, arrays: Columns, epochs: tuple[int, ...]) -> list[list[int]]:
+def _add_maps(look: ViewRequest, arrays: Columns, epochs: tuple[int, ...]) -> list[list[int]]:
     for epoch in epochs:
         arrays |= {f"{epoch}/{name}": a for name, a in _map_columns(look, epoch).items()}
     return [[epoch, _stamp(look, epoch)] for epoch in epochs]
@@ -303,7 +303,7 @@ def _thumbs(run: RunReader, ids: tuple[int, ...]) -> tuple[dict[str, Any], np.nd
     return {"ids": list(ids), "height": height, "width": width, "channels": channels}, pixels
 
 
-def _grid(look: Look, want: Want, shown: int) -> dict[str, Any]:
+def _grid(look: ViewRequest, want: Want, shown: int) -> dict[str, Any]:
     """The map over alpha and beta, if the browser has another one."""
     key, grid = preview.pool_map(look.run, look.settings, shown, truth_shown=look.is_poison is not None)
     if grid is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from app.server import recorded
+from app.server import run_cache
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError
 from bsd_engine.files.bounded import Stamp
@@ -35,12 +35,12 @@ class Preview:
     difference: Difference | None
 
 
-def phase(row: recorded.EpochRow) -> str:
+def phase(row: run_cache.EpochRow) -> str:
     """What the quadrant shows at an epoch: "alone" (losses only), "first" (the first split) or "later"."""
     return {"altruistic_warmup": "alone", "oss_warmup": "first", "initial_pools": "first"}.get(row.stage, "later")
 
 
-def effective(config: BSDConfig, row: recorded.EpochRow, settings: Settings) -> Settings:
+def effective(config: BSDConfig, row: run_cache.EpochRow, settings: Settings) -> Settings:
     """The settings at an epoch: in the OSS warm-up the epoch itself says where it would have ended."""
     return replace(settings, t1=row.main_epoch) if row.stage == "oss_warmup" else settings
 
@@ -53,9 +53,9 @@ def within_record(config: BSDConfig, settings: Settings) -> Settings:
     )
 
 
-def worth(run: RunReader, settings: Settings, row: recorded.EpochRow) -> Worth:
+def worth(run: RunReader, settings: Settings, row: run_cache.EpochRow) -> Worth:
     """What a preview at an epoch is worth."""
-    history = recorded.rows(run.path)
+    history = run_cache.rows(run.path)
     learned = settings.altruistic_epochs
     target_then = (
         history[learned - 1].pseudo_target
@@ -72,7 +72,7 @@ def preview(run: RunReader, settings: Settings, epoch: int, is_poison: np.ndarra
     ----------
     is_poison : (N,) bool, the truth where it is known and shown
     """
-    config, history = run.config, recorded.rows(run.path)
+    config, history = run.config, run_cache.rows(run.path)
     row = history[epoch]
     kind = phase(row)
     if kind == "alone":
@@ -89,7 +89,7 @@ def preview(run: RunReader, settings: Settings, epoch: int, is_poison: np.ndarra
 
 
 def _later(run: RunReader, settings: Settings, epoch: int) -> np.ndarray:
-    return whatif.later_pool(run.config, settings, run.labels, recorded.state(run.path, epoch))
+    return whatif.later_pool(run.config, settings, run.labels, run_cache.state(run.path, epoch))
 
 
 def _first(run: RunReader, settings: Settings, epochs: int) -> np.ndarray | None:
@@ -98,7 +98,7 @@ def _first(run: RunReader, settings: Settings, epochs: int) -> np.ndarray | None
     if max(where) >= epochs:
         return None
     try:
-        scores = whatif.first_scores(run.config, near, *(recorded.state(run.path, e) for e in where))
+        scores = whatif.first_scores(run.config, near, *(run_cache.state(run.path, e) for e in where))
     except BSDError:
         return None
     return whatif.first_pool(run.config, near, run.labels, scores)
@@ -107,28 +107,28 @@ def _first(run: RunReader, settings: Settings, epochs: int) -> np.ndarray | None
 def recorded_pool(run: RunReader, epoch: int, kind: str) -> np.ndarray | None:
     """(N,) bool: the pool that the run decided in this epoch, for the first split that of T = T1; None if it is not there yet."""
     at = epoch if kind == "later" else whatif.distance_epoch(run.config, Settings.of(run.config))
-    return recorded.state(run.path, at).clean_mask if at < len(recorded.rows(run.path)) else None
+    return run_cache.state(run.path, at).clean_mask if at < len(run_cache.rows(run.path)) else None
 
 
 def pool_map(run: RunReader, settings: Settings, epoch: int, *, truth_shown: bool) -> tuple[str, PoolMap | None]:
     """The first pool over all alphas and betas at an epoch, and a key that says which; after the initial pools that of T1."""
-    config, history = run.config, recorded.rows(run.path)
+    config, history = run.config, run_cache.rows(run.path)
     row = history[epoch]
     near = within_record(config, effective(config, row, settings) if phase(row) == "first" else Settings.of(config))
     where = whatif.loss_epoch(config, near), whatif.distance_epoch(config, near)
     if phase(row) == "alone" or max(where) >= len(history):
         return "", None
     key = f"{where[0]},{where[1]},{near.distance},{truth_shown}"
-    return key, _pool_map(str(run.path), *recorded.stamps(run.path, where), where, near, truth_shown)
+    return key, _pool_map(str(run.path), *run_cache.stamps(run.path, where), where, near, truth_shown)
 
 
 @lru_cache(maxsize=16)
 def _pool_map(
     path: str, loss_stamp: Stamp, distance_stamp: Stamp, where: tuple[int, int], near: Settings, truth_shown: bool
 ) -> PoolMap | None:
-    run = recorded.reader(Path(path))
+    run = run_cache.reader(Path(path))
     try:
-        scores = whatif.first_scores(run.config, near, *(recorded.state(run.path, e) for e in where))
+        scores = whatif.first_scores(run.config, near, *(run_cache.state(run.path, e) for e in where))
     except BSDError:
         return None
     truth = run.truth.is_poison if truth_shown and run.truth is not None else None

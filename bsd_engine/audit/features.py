@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bsd_engine.audit.models import AuditModels, channels_last
 from bsd_engine.compute import runtime
 from bsd_engine.files.atomic import storage_errors, write_atomic
 from bsd_engine.method.scoring import score
 from bsd_engine.runs.layout import checkpoint_paths
 from bsd_engine.runs.reader import RunReader
+from bsd_engine.runs.stored_models import StoredModels, channels_last
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ def features(run: RunReader, *, compute: bool = True) -> Features | None:
     kept = _read(file, run.num_samples)
     if kept is not None or not compute:
         return kept
-    both = AuditModels.of(run)
+    both = StoredModels.of(run)
     images, labels = channels_last(run.images), torch.from_numpy(run.labels.copy())
     place = runtime.choose("cpu", "float32")
     arrays = {

@@ -29,7 +29,7 @@ _SCHEMA = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class Judgement:
     """The verdict that stands for a sample."""
 
     sample: int
@@ -40,7 +40,7 @@ class Verdict:
     """Seconds since 1970."""
 
 
-class Verdicts:
+class Judgements:
     """The verdicts of one run folder. Every method opens the database anew, so any thread may call it."""
 
     def __init__(self, run: Path, num_samples: int) -> None:
@@ -102,13 +102,13 @@ class Verdicts:
                 f"Samples {samples[0]} to {samples[-1]} are judged, but the run has 0 to {self.num_samples - 1}."
             )
 
-    def standing(self) -> dict[int, Verdict]:
+    def standing(self) -> dict[int, Judgement]:
         """The verdict that stands for each sample that has one."""
         rows = self._read(
             "SELECT sample, choice, note, who, time FROM change WHERE id IN (SELECT max(id) FROM change GROUP BY sample) "
             "AND choice IS NOT NULL ORDER BY sample"
         )
-        return {row[0]: Verdict(sample=row[0], choice=row[1], note=row[2], who=row[3], time=row[4]) for row in rows}
+        return {row[0]: Judgement(sample=row[0], choice=row[1], note=row[2], who=row[3], time=row[4]) for row in rows}
 
     @property
     def version(self) -> int:

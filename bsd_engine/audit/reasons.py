@@ -8,7 +8,7 @@ import numpy as np
 
 from bsd_engine.audit import redecide
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.audit.words import measure
+from bsd_engine.audit.number_format import measure
 from bsd_engine.errors import RunFolderError
 from bsd_engine.splits import als_clean_mask
 

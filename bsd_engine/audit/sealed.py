@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bsd_engine.audit.judgements import Verdict
+from bsd_engine.audit.judgements import Judgement
 from bsd_engine.errors import ConfigError
 
 
@@ -35,7 +35,7 @@ class Hits:
         return self.right + self.missed + self.accused
 
 
-def scores(verdicts: Mapping[int, Verdict], in_pool: np.ndarray, is_poison: np.ndarray) -> tuple[Hits, Hits]:
+def scores(verdicts: Mapping[int, Judgement], in_pool: np.ndarray, is_poison: np.ndarray) -> tuple[Hits, Hits]:
     """The reader's hits and those of BSD, over the samples that the reader has judged; unsure counts for neither.
 
     Parameters

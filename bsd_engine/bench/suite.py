@@ -27,7 +27,7 @@ SIZE, CHANNELS, CLASSES = 32, 3, 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class Timing:
     """Time of one part."""
 
     name: str
@@ -49,14 +49,14 @@ class Measured:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class BenchReport:
     """Everything measured in one go."""
 
     machine: str
     network: str
     peak: float
     """Operations a second in a large float32 matrix product."""
-    parts: tuple[Measured, ...]
+    parts: tuple[Timing, ...]
     ratios: tuple[float, ...]
     """Seconds of the plain loop by those of the engine, a pair of iterations each."""
     outside: float
@@ -131,7 +131,7 @@ def measure(
     workers: int = 2,
     landmarks: int = 2000,
     presets: tuple[str, ...] = (),
-) -> Report:
+) -> BenchReport:
     """Measure everything.
 
     Parameters
@@ -173,13 +173,13 @@ def measure(
     rows = mix.labeled_batch + 2 * mix.unlabeled_batch
     flop = rows * training + 2 * mix.unlabeled_batch * forward
     iterations = [
-        Measured(name=name, seconds=statistics.median(seconds), images=rows, flop=flop)
+        Timing(name=name, seconds=statistics.median(seconds), images=rows, flop=flop)
         for name, seconds in (
             ("MixMatch iteration, engine", engine_seconds),
             ("MixMatch iteration, plain loop", plain_seconds),
         )
     ]
-    return Report(
+    return BenchReport(
         machine=f"{place.description}, torch {torch.__version__}, {platform.machine()}",
         network=f"{config.model.model}, width {config.model.width}, {SIZE} px, {forward / 2e6:.0f} M multiply-adds an image",
         peak=peak,
@@ -205,14 +205,14 @@ def alternate(first: Callable[[], Any], second: Callable[[], Any], rounds: int) 
 
 def _other_parts(
     config: BSDConfig, works: Workload, samples: int, landmarks: int, forward: float, training: float
-) -> Iterator[Measured]:
+) -> Iterator[Timing]:
     threads, batch = works.trainer.runtime.threads, config.altruistic.altruistic_batch
     batches = -(-samples // batch)
     epoch = batches * timed(works.altruistic, threads)[0]
-    yield Measured(
+    yield Timing(
         name=f"altruistic epoch, N = {samples}", seconds=epoch, images=batches * batch, flop=batches * batch * training
     )
-    yield Measured(
+    yield Timing(
         name="scoring", seconds=timed(works.score_main, threads)[0], images=works.scored, flop=works.scored * forward
     )
     dimensions = works.trainer.main.head.in_features
@@ -222,9 +222,9 @@ def _other_parts(
         ("target vote", _vote(samples)),
         ("recording an epoch", record_epoch(samples)),
     ):
-        yield Measured(name=f"{name}, N = {samples}", seconds=timed(work, threads)[0], images=samples)
+        yield Timing(name=f"{name}, N = {samples}", seconds=timed(work, threads)[0], images=samples)
     if landmarks:
-        yield Measured(
+        yield Timing(
             name=f"map refit, {landmarks} landmarks", seconds=timed(map_refit(landmarks), threads)[0], images=landmarks
         )
 

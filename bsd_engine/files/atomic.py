@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bsd_engine.errors import StorageError
+from bsd_engine.errors import RunFolderError, StorageError
 
 _PART_BYTES = 4_000_000  # of a large file, written at a time
 
@@ -67,3 +67,13 @@ def npy_parts(array: np.ndarray) -> Iterator[bytes]:
 def without_following(path: str, flags: int) -> int:
     """Open a file of a run folder, but not what a link in its place points to: the folder may come from elsewhere."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for a run; one with files in it raises `RunFolderError`."""
+    with storage_errors(path):
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunFolderError(
+                f"{path} is not an empty folder; give a new one, or resume the run in it with --resume {path}."
+            )
+        path.mkdir(parents=True, exist_ok=True)

@@ -37,7 +37,7 @@ class Duplicates:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class DataReport:
     """What is known about the data before training, by what the defender sees: pixels and given labels."""
 
     class_names: tuple[str, ...]
@@ -91,11 +91,11 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def report(prepared: PreparedData) -> Report:
+def report(prepared: PreparedData) -> DataReport:
     """The report on prepared data. Reads every training image once: 2 s a gigabyte (one Zen core)."""
     groups = _duplicates(prepared)
     _, height, width, channels = prepared.images.shape
-    return Report(
+    return DataReport(
         class_names=prepared.class_names,
         class_counts=tuple(prepared.labels.bincount(minlength=prepared.num_classes).tolist()),
         num_train=len(prepared.labels),

@@ -13,7 +13,7 @@ from bsd_engine.runs.reader import RunReader
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
+class RecordingCard:
     """What is written down with a recording."""
 
     name: str

@@ -32,7 +32,7 @@ from bsd_engine.files import bounded
 from bsd_engine.files.atomic import storage_errors
 from bsd_engine.files.bounded import Stamp
 from bsd_engine.recordings.arrays import Rounded, checked, unpack_labels, unpack_masks
-from bsd_engine.recordings.card import Card, sentence_of
+from bsd_engine.recordings.card import RecordingCard, sentence_of
 from bsd_engine.recordings.file import MOST_FILE_BYTES, naming, read_head, read_members
 from bsd_engine.recordings.pack import LABELS, LOSSES, pack
 from bsd_engine.runs.epoch_file import pack_epoch, unpack_epoch
@@ -41,7 +41,7 @@ from bsd_engine.runs.layout import FORMAT_VERSION as RUN_FORMAT
 __all__ = [
     "NAMES",
     "PREFIX",
-    "Card",
+    "RecordingCard",
     "Recording",
     "describe",
     "folder_of",
@@ -96,7 +96,7 @@ def describe(name: str) -> Recording:
 def _described(path: Path, stamp: Stamp) -> Recording:
     head = read_head(path)
     with naming(path):
-        card = Card(**head["card"])
+        card = RecordingCard(**head["card"])
         if any(not isinstance(value, str) for value in vars(card).values()):
             raise ValueError("its card is no text")
         sentence = sentence_of(card.template, head["numbers"])

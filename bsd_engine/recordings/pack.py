@@ -17,7 +17,7 @@ from bsd_engine.events import EpochState
 from bsd_engine.files import bounded
 from bsd_engine.files.atomic import write_atomic
 from bsd_engine.recordings.arrays import Rounded, pack_labels, pack_masks
-from bsd_engine.recordings.card import Card, facts_of, sentence_of
+from bsd_engine.recordings.card import RecordingCard, facts_of, sentence_of
 from bsd_engine.recordings.file import FORMAT_VERSION, HEAD, write_members
 from bsd_engine.runs.epoch_file import pack_epoch
 from bsd_engine.runs.layout import checkpoint_paths
@@ -33,7 +33,7 @@ WEIGHTS_EPOCHS = 6
 """Checkpoints at most: the ends of the stages, and the last epoch."""
 
 
-def pack(run: Path, out: Path, card: Card, *, undefended: Path | None = None) -> Path:
+def pack(run: Path, out: Path, card: RecordingCard, *, undefended: Path | None = None) -> Path:
     """Write a finished run folder as one file.
 
     Parameters

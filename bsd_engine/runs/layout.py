@@ -25,9 +25,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from bsd_engine.errors import RunFolderError
 from bsd_engine.files import bounded
-from bsd_engine.files.atomic import storage_errors
 
 FORMAT_VERSION = 3
 """2: the OSS warm-up records all three distances and the nearest class. 3: epochs are packed (`epoch_file`). Older folders are read."""
@@ -42,16 +40,6 @@ Status = Literal["running", "paused", "finished", "stopped", "failed", "interrup
 def new_run_id() -> str:
     """A fresh folder name: local time and six random letters, never a user's text."""
     return f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder for a run; one with files in it raises `RunFolderError`."""
-    with storage_errors(path):
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise RunFolderError(
-                f"{path} is not an empty folder; give a new one, or resume the run in it with --resume {path}."
-            )
-        path.mkdir(parents=True, exist_ok=True)
 
 
 def epoch_name(epoch: int) -> str:

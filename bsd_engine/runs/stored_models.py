@@ -251,3 +251,8 @@ class _Kept:
 
 
 _kept = _Kept()
+
+
+def has_models(run: RunReader) -> bool:
+    """Whether the run folder has a checkpoint that holds something."""
+    return any(path.stat().st_size for path in checkpoint_paths(run.path))

@@ -16,10 +16,10 @@ import numpy as np
 
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochState
-from bsd_engine.files.atomic import npy_parts, storage_errors, write_atomic
+from bsd_engine.files.atomic import make_folder, npy_parts, storage_errors, write_atomic
 from bsd_engine.runs.commands import read_commands
 from bsd_engine.runs.epoch_file import pack_epoch
-from bsd_engine.runs.layout import FORMAT_VERSION, Command, checkpoint_paths, make_folder
+from bsd_engine.runs.layout import FORMAT_VERSION, Command, checkpoint_paths
 from bsd_engine.runs.lock import take_lock
 
 

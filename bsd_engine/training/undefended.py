@@ -16,10 +16,9 @@ from bsd_engine.compute.augment import Normalizer
 from bsd_engine.compute.plans import generator_for, seed_for
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import RunFolderError, TrainingError
-from bsd_engine.files.atomic import write_atomic
+from bsd_engine.files.atomic import make_folder, write_atomic
 from bsd_engine.method.scoring import hit_rate
 from bsd_engine.prepare.prepare import PreparedData, prepare, true_target
-from bsd_engine.runs.layout import make_folder
 from bsd_engine.training.supervised import cross_entropy_epoch
 
 WEIGHTS_FILE = "undefended.pt"

@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 from app.run.controls import config_of, form_of
 from app.run.panels import PANELS, View
 from app.run.status import look, sentence
-from app.server import eta, recorded, registry
+from app.server import eta, registry, run_cache
 from app.server.registry import RunRegistry
 from app.style.theme import DARK, LIGHT
 from bsd_engine.compute import progress
@@ -119,7 +119,7 @@ def test_with_the_truth_off_nothing_of_it_reaches_the_browser(open_page: Callabl
     path = fake_run(root, epochs=20)
     page = open_page(run=path.name, truth="false")
     sent, shown = everything(page), html(page)
-    success = recorded.rows(path)[-1].metrics["attack_success_rate"]
+    success = run_cache.rows(path)[-1].metrics["attack_success_rate"]
     telling = (
         "BadNets 5 %",
         "poison alone",
@@ -226,7 +226,7 @@ def test_settings_from_a_tampered_form_are_refused() -> None:
 
 def test_a_live_run_is_followed_paused_and_stopped(root: Path, open_page: Callable[..., AppTest]) -> None:
     with LiveFakeRun(root, seconds=0.1, run_id="20260103-000000-cccccc") as live:
-        wait_for(lambda: len(recorded.rows(live.path)) > 2)
+        wait_for(lambda: len(run_cache.rows(live.path)) > 2)
         page = open_page(run=live.path.name)
         page.button(key="pause").click()
         ran(page)
@@ -241,7 +241,7 @@ def test_a_live_run_is_followed_paused_and_stopped(root: Path, open_page: Callab
 
 def test_every_panel_draws_every_epoch_in_both_themes(tmp_path: Path) -> None:
     path = fake_run(tmp_path, epochs=38, maps=True)
-    version = recorded.reader(path).version
+    version = run_cache.reader(path).version
     for epoch in (0, 7, 8, 16, 17, 20, 37):
         for palette, truth in ((LIGHT, True), (DARK, False)):
             view = View(path=path, version=version, epoch=epoch, palette=palette, truth_shown=truth)
@@ -411,10 +411,10 @@ def test_a_resumed_run_that_crafts_its_trigger_says_how_far_it_is(
 
 def test_what_a_run_took_is_known_once_it_has_ended(root: Path) -> None:
     path = fake_run(root, epochs=38, status=None, samples=60)
-    assert recorded.prior_seconds(root, CONFIG) == {}
+    assert run_cache.prior_seconds(root, CONFIG) == {}
     with RunWriter(path) as writer:
         writer.summary(FakeRun().summary("finished", 38))
-    assert recorded.prior_seconds(root, CONFIG)["oss_warmup"] == 2.5
+    assert run_cache.prior_seconds(root, CONFIG)["oss_warmup"] == 2.5
 
 
 def test_commands_go_to_living_runs_only(tmp_path: Path) -> None:
@@ -427,12 +427,12 @@ def test_commands_go_to_living_runs_only(tmp_path: Path) -> None:
 
 def test_a_command_waits_until_the_writer_has_obeyed(tmp_path: Path) -> None:
     path = fake_run(tmp_path, epochs=2, status=None)
-    assert recorded.waiting_command(path, 0) is None
+    assert run_cache.waiting_command(path, 0) is None
     send_command(path, "pause")
-    assert recorded.waiting_command(path, 0) == "pause" and recorded.waiting_command(path, 1) is None
+    assert run_cache.waiting_command(path, 0) == "pause" and run_cache.waiting_command(path, 1) is None
     send_command(path, "stop")
     send_command(path, "resume")
-    assert recorded.waiting_command(path, 1) == "stop"
+    assert run_cache.waiting_command(path, 1) == "stop"
 
 
 SCHEDULE = ScheduleConfig(altruistic_epochs=2, t1=2, init_epochs=1, t2=5, t3=6)
@@ -454,6 +454,6 @@ def test_time_left_uses_the_median_of_the_last_five_epochs_of_a_stage() -> None:
 
 def test_pca_keeps_its_orientation_from_epoch_to_epoch(tmp_path: Path) -> None:
     path = fake_run(tmp_path, epochs=6)
-    maps = [recorded.pca_map(path, epoch) for epoch in range(6)]
+    maps = [run_cache.pca_map(path, epoch) for epoch in range(6)]
     for before, after in itertools.pairwise(maps):
         assert np.all((before * after).sum(0) > 0)

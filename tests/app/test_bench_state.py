@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 from app.components import packet
 from app.trigger_bench import packets
 from app.trigger_bench import state as bench_state
-from app.trigger_bench.packets import Bench, Look, Uploads
+from app.trigger_bench.packets import Bench, BenchRequest, Uploads
 from app.trigger_bench.state import BenchState, Limits
 from bsd_engine.runs.record import record_run
 from bsd_engine.runs.stored_models import stored_epochs
@@ -177,7 +177,7 @@ def run(made: Path, root: Path) -> Path:
 def packed(path: Path, uploads: Uploads | None = None, **changes: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     bench = Bench.of(path)
     assert bench is not None
-    look = Look(
+    look = BenchRequest(
         bench=bench,
         state=replace(bench.limits.start, **changes),
         uploads=uploads or Uploads(),

@@ -12,9 +12,9 @@ import pytest
 from app import figure_file
 from app.components.saving import record
 from app.paper.figures import CHARTS
-from app.run import panels, remake
+from app.run import figure_commands, panels
 from app.run.panels import PANELS, View
-from app.server import recorded
+from app.server import run_cache
 from app.style.theme import DARK, LIGHT
 from bsd_engine.config.presets import smoke
 
@@ -32,13 +32,13 @@ def _rerun(command: str, out: Path) -> dict:
 def test_the_command_of_a_panel_gives_its_data_again(recorded_run: Path, tmp_path: Path, name: str) -> None:
     view = View(
         path=recorded_run,
-        version=recorded.reader(recorded_run).version,
+        version=run_cache.reader(recorded_run).version,
         epoch=5,
         palette=DARK,
         truth_shown=False,
         map_kind="PCA",
     )
-    again = _rerun(remake.command_of(name, view), tmp_path / "figure.json")
+    again = _rerun(figure_commands.command_of(name, view), tmp_path / "figure.json")
     shown = record(panels.PANELS[name](view), "")
     assert (
         again["data"] == shown["data"] and again["layout"] == shown["layout"] and again["summary"] == shown["summary"]
@@ -46,18 +46,20 @@ def test_the_command_of_a_panel_gives_its_data_again(recorded_run: Path, tmp_pat
 
 
 def test_before_an_epoch_there_is_no_command() -> None:
-    assert remake.command_of("accuracy", None) == ""
+    assert figure_commands.command_of("accuracy", None) == ""
 
 
 def test_the_commands_of_other_figures_work_too(recorded_run: Path, tmp_path: Path) -> None:
-    paper = remake.command("figure7c", [recorded_run], palette=LIGHT)
+    paper = figure_commands.command("figure7c", [recorded_run], palette=LIGHT)
     assert (
         _rerun(paper, tmp_path / "a.json")["data"]
         == record(CHARTS["figure7c"].draw([recorded_run], LIGHT, True), "")["data"]
     )
-    passport = remake.command(remake.PASSPORT, [recorded_run], palette=LIGHT, epoch=4, sample=17)
+    passport = figure_commands.command(figure_commands.PASSPORT, [recorded_run], palette=LIGHT, epoch=4, sample=17)
     assert "sample 17" in _rerun(passport, tmp_path / "b.json")["summary"]
-    attack = remake.command("attack_classes", palette=LIGHT, config=smoke().with_settings(attack="badnets", rate=0.1))
+    attack = figure_commands.command(
+        "attack_classes", palette=LIGHT, config=smoke().with_settings(attack="badnets", rate=0.1)
+    )
     found = _rerun(attack, tmp_path / "c.json")
     assert found["summary"].startswith("Poisoned classes: 18 poisoned images") and "--rate 0.1" in found["command"]
 

@@ -17,7 +17,7 @@ from app.learn import algorithm, cards, packets, tour
 from app.learn import lesson as learn_state
 from app.learn.lesson import CAPTIONS, HIDEABLE, Lesson
 from app.learn.tour_numbers import numbers, sides
-from app.server import recorded
+from app.server import run_cache
 from app.state import linked
 from app.state.linked import Linked
 from app.style import glossary
@@ -127,7 +127,7 @@ def test_every_line_is_executed_somewhere_and_every_executed_line_is_there() -> 
 
 
 def test_the_variables_are_those_of_the_record(run: RunReader) -> None:
-    rows = recorded.rows(run.path)
+    rows = run_cache.rows(run.path)
     first, grown = dict(algorithm.variables(run, rows[T1_EPOCH])), dict(algorithm.variables(run, rows[-1]))
     pool = int(run.epoch(T1_EPOCH).clean_mask.sum())
     assert (
@@ -220,7 +220,7 @@ def test_where_nothing_was_added_the_question_is_what_a_defence_distrusts(tmp_pa
 def test_a_run_that_is_not_over_has_a_tour_too(tmp_path: Path, epochs: int) -> None:
     short = RunReader(fake_run(tmp_path, epochs=epochs, status="stopped"))
     assert all(0 <= step.epoch < epochs and "None" not in " ".join(texts(step)) for step in tour.steps(short))
-    assert len(algorithm.to_dict(short, recorded.rows(short.path))["executed"]) == epochs
+    assert len(algorithm.to_dict(short, run_cache.rows(short.path))["executed"]) == epochs
 
 
 def test_a_run_of_the_engine_measures_the_plainly_trained_model(recorded_run: Path) -> None:

@@ -16,11 +16,11 @@ from PIL import Image
 from app.components import packet
 from app.replay.packets import LARGEST_SHEET, sheets
 from app.replay.page import LARGEST_BYTES, UNNAMED, main, replay_page, source
-from app.server import recorded
+from app.server import run_cache
 from app.state.linked import Linked
 from app.tune import packets
 from app.tune.asks import Want
-from app.tune.packets import Look
+from app.tune.packets import ViewRequest
 from bsd_engine.errors import RunFolderError
 from bsd_engine.method.preview import Settings
 from bsd_engine.recordings import library
@@ -62,10 +62,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunReader:
 
 def test_the_page_holds_every_column_that_the_server_would_send(run: RunReader) -> None:
     page = taken_apart(replay_page(run))
-    look = Look(
+    look = ViewRequest(
         run=run, truth_shown=True, live=False, busy="", looked=Linked(epoch=3), settings=Settings.of(run.config)
     )
-    epochs = tuple(range(len(recorded.rows(run.path))))
+    epochs = tuple(range(len(run_cache.rows(run.path))))
     for epoch in epochs:
         _, arrays = packet.unpack(
             packets.build(look, Want(geometry=epoch == 0, columns=(epoch,), distances=(epoch,)), None)

@@ -14,11 +14,11 @@ from streamlit.testing.v1 import AppTest
 from app.components import packet
 from app.components.linked_views.view import SCRIPT_NAME, script, whole_script
 from app.components.served_script import install
-from app.server import recorded
+from app.server import run_cache
 from app.state.linked import Linked, encode_ids
 from app.tune import packets, preview
 from app.tune.asks import Want
-from app.tune.packets import Look
+from app.tune.packets import ViewRequest
 from bsd_engine.method import preview as whatif
 from bsd_engine.method.preview import Settings
 from bsd_engine.recordings import library
@@ -39,9 +39,9 @@ def sent(page: AppTest) -> tuple[dict, dict[str, np.ndarray]]:
     return packet.unpack(found.proto.bytes)
 
 
-def look(path: Path, **changes) -> Look:
+def look(path: Path, **changes) -> ViewRequest:
     run = RunReader(path)
-    return Look(
+    return ViewRequest(
         **{
             "run": run,
             "truth_shown": True,
@@ -151,7 +151,7 @@ def test_rows_of_epochs_come_once_and_again_where_one_has_changed(root: Path) ->
 
     first = rows("")
     assert first[:2] == (0, 20) and rows(first[2]) == (20, 0, first[2])
-    known = [packets._epoch_row(look(path), row) for row in recorded.rows(path)[:15]]
+    known = [packets._epoch_row(look(path), row) for row in run_cache.rows(path)[:15]]
     assert rows(packets._named(known)) == (15, 5, first[2])
     known[3][6] = 999
     assert rows(packets._named(known))[:2] == (0, 20)
@@ -178,7 +178,7 @@ def test_thumbs_are_small_pictures_of_the_samples(root: Path) -> None:
     "epoch", range(0, CONFIG.schedule.altruistic_epochs + CONFIG.schedule.t2, 3)
 )  # then the made-up run drops nothing
 def test_a_preview_with_the_runs_settings_is_the_run(root: Path, epoch: int) -> None:
-    run = recorded.reader(fake_run(root, run_id="r"))
+    run = run_cache.reader(fake_run(root, run_id="r"))
     found = preview.preview(run, Settings.of(run.config), epoch, run.truth.is_poison)
     if epoch < CONFIG.schedule.altruistic_epochs:
         assert found is None
@@ -193,19 +193,19 @@ def test_a_preview_with_the_runs_settings_is_the_run(root: Path, epoch: int) -> 
 
 
 def test_before_the_first_split_a_preview_has_nothing_to_differ_from(root: Path) -> None:
-    run = recorded.reader(fake_run(root, epochs=CONFIG.schedule.altruistic_epochs + 3))
+    run = run_cache.reader(fake_run(root, epochs=CONFIG.schedule.altruistic_epochs + 3))
     found = preview.preview(run, Settings.of(run.config), CONFIG.schedule.altruistic_epochs + 2, None)
     assert found.before is None and found.difference is None and found.pool.any()
     assert found.settings.t1 == 2 and found.worth.honesty == "exact"
 
 
 def test_another_distance_needs_a_recording_of_it(root: Path) -> None:
-    run = recorded.reader(fake_run(root))  # like a folder of format 1
+    run = run_cache.reader(fake_run(root))  # like a folder of format 1
     assert preview.preview(run, replace(Settings.of(run.config), distance="max"), T1_EPOCH, None) is None
 
 
 def test_the_map_over_alpha_and_beta_is_of_the_shown_split(root: Path) -> None:
-    run = recorded.reader(fake_run(root))
+    run = run_cache.reader(fake_run(root))
     own = Settings.of(run.config)
     keys = [preview.pool_map(run, own, epoch, truth_shown=True)[0] for epoch in (3, T1_EPOCH - 2, T1_EPOCH, 30)]
     assert keys[0] == "" and keys[1] != keys[2] == keys[3]

@@ -77,9 +77,9 @@ def a_row_is_pinned(page: Any) -> None:
 
 
 def a_verdict_is_given_and_taken_back(page: Any, run: RunReader) -> None:
-    from bsd_engine.audit.judgements import Verdicts
+    from bsd_engine.audit.judgements import Judgements
 
-    said = Verdicts(run.path, run.num_samples)
+    said = Judgements(run.path, run.num_samples)
     page.get_by_role("button", name="Remove").click()
     until(lambda: [v.choice for v in said.standing().values()] == ["remove"], "the verdict")
     page.get_by_role("button", name="Undo").click()

@@ -15,7 +15,7 @@ import pytest
 from app.components import packet
 from app.components.linked_views.view import FOLDER, script
 from app.replay.page import replay_page
-from app.server import recorded
+from app.server import run_cache
 from app.tune import preview
 from bsd_engine.method.preview import Settings
 from bsd_engine.runs.reader import RunReader
@@ -212,7 +212,7 @@ def test_the_map_over_the_shares_and_the_word_on_a_preview_are_the_engines(
     )
     grids = 0
     for (epoch, wanted), found in zip(asks(), answers, strict=True):
-        row = recorded.rows(run.path)[epoch]
+        row = run_cache.rows(run.path)[epoch]
         worth = preview.worth(run, preview.effective(run.config, row, wanted), row)
         assert found["worth"] == [worth.honesty, worth.sentence], (epoch, wanted)
         grid = preview.pool_map(run, wanted, epoch, truth_shown=True)[1]

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from bsd_engine.audit.judgements import Verdict
+from bsd_engine.audit.judgements import Judgement
 from bsd_engine.audit.suspects import Suspects
 from bsd_engine.data.folder import inside, split_folders
 from bsd_engine.errors import ConfigError
@@ -21,7 +21,7 @@ from bsd_engine.runs.reader import RunReader
 Rule = Literal["pool", "steady"]
 
 
-def kept(found: Suspects, verdicts: Mapping[int, Verdict], rule: Rule = "pool") -> np.ndarray:
+def kept(found: Suspects, verdicts: Mapping[int, Judgement], rule: Rule = "pool") -> np.ndarray:
     """(N,) bool: the samples to keep.
 
     Parameters

@@ -11,7 +11,7 @@ from bsd_engine.audit.export.report import report
 from bsd_engine.audit.export.table import csv_text, parquet_bytes, table
 from bsd_engine.audit.export.weights import main_weights
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.audit.judgements import Verdicts
+from bsd_engine.audit.judgements import Judgements
 from bsd_engine.audit.suspects import suspects
 from bsd_engine.errors import ConfigError
 from bsd_engine.files.atomic import storage_errors, write_atomic
@@ -24,7 +24,7 @@ def write_suspects(folder: Path, out: Path, rule: cleaned.Rule = "pool") -> tupl
     returns what was written and how many samples are kept."""
     run = RunReader(folder)
     history = RunHistory.of(run)
-    found, verdicts = suspects(history), Verdicts(run.path, run.num_samples).standing()
+    found, verdicts = suspects(history), Judgements(run.path, run.num_samples).standing()
     columns = table(history, found, verdicts, run.files)
     content = (
         parquet_bytes(columns)
@@ -41,14 +41,14 @@ def write_suspects(folder: Path, out: Path, rule: cleaned.Rule = "pool") -> tupl
 def write_report(folder: Path, out: Path, *, with_truth: bool = True) -> Path:
     """Write the HTML report."""
     run = RunReader(folder)
-    text = report(run, Verdicts(run.path, run.num_samples).standing(), with_truth=with_truth)
+    text = report(run, Judgements(run.path, run.num_samples).standing(), with_truth=with_truth)
     return _write(out, text.encode("utf-8", "backslashreplace"))
 
 
 def write_cleaned(folder: Path, out: Path, rule: cleaned.Rule = "pool", progress: Progress = iter) -> int:
     """Write the cleaned set as a folder of images; returns how many samples it has."""
     run = RunReader(folder)
-    keep = cleaned.kept(suspects(RunHistory.of(run)), Verdicts(run.path, run.num_samples).standing(), rule)
+    keep = cleaned.kept(suspects(RunHistory.of(run)), Judgements(run.path, run.num_samples).standing(), rule)
     cleaned.save_cleaned(run, keep, out, progress)
     return int(keep.sum())
 

@@ -22,10 +22,10 @@ from bsd_engine.audit.common import BLIND_SPOT, Common, in_common, matched_contr
 from bsd_engine.audit.export import svg
 from bsd_engine.audit.gap import BIN, Gap, find_gap
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.audit.judgements import Verdict
+from bsd_engine.audit.judgements import Judgement
+from bsd_engine.audit.number_format import measure
 from bsd_engine.audit.reasons import reason
 from bsd_engine.audit.suspects import Suspects, suspects
-from bsd_engine.audit.words import measure
 from bsd_engine.runs.reader import RunReader
 
 SHOWN = 60
@@ -49,7 +49,7 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem } td { o
 
 def report(
     run: RunReader,
-    verdicts: Mapping[int, Verdict] | None = None,
+    verdicts: Mapping[int, Judgement] | None = None,
     *,
     with_truth: bool = True,
     shown: int = SHOWN,
@@ -194,7 +194,7 @@ def _figures(
 # -- samples ---------------------------------------------------------------------------------------
 
 
-def _top(run: RunReader, history: RunHistory, found: Suspects, verdicts: Mapping[int, Verdict], shown: int) -> str:
+def _top(run: RunReader, history: RunHistory, found: Suspects, verdicts: Mapping[int, Judgement], shown: int) -> str:
     images, files = run.images, run.files
     rows = []
     for place, sample in enumerate(found.order[:shown].tolist(), 1):
@@ -271,13 +271,13 @@ def _array(pixels: np.ndarray, alt: str) -> str:
 # -- what people said, settings --------------------------------------------------------------------
 
 
-def _verdicts(verdicts: Mapping[int, Verdict]) -> str:
+def _verdicts(verdicts: Mapping[int, Judgement]) -> str:
     counts = {choice: sum(v.choice == choice for v in verdicts.values()) for choice in ("keep", "remove", "unsure")}
     if not verdicts:
         return ""
     said = ", ".join(f"{n:,} {choice}" for choice, n in counts.items() if n)
     names = ", ".join(sorted({v.who for v in verdicts.values()}))
-    return _section("Verdicts", f"<p>{escape(said)}; by {escape(names)}.</p>")
+    return _section("Judgements", f"<p>{escape(said)}; by {escape(names)}.</p>")
 
 
 def _settings(run: RunReader, truth_shown: bool) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.audit.judgements import Verdict
+from bsd_engine.audit.judgements import Judgement
 from bsd_engine.audit.reasons import reason
 from bsd_engine.audit.suspects import Suspects
 from bsd_engine.errors import StorageError
@@ -45,7 +45,7 @@ COLUMNS = (
 def table(
     history: RunHistory,
     found: Suspects,
-    verdicts: Mapping[int, Verdict],
+    verdicts: Mapping[int, Judgement],
     files: tuple[str, ...] | None = None,
     *,
     reasons: bool = True,

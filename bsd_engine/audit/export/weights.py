@@ -8,8 +8,8 @@ import struct
 import torch
 from torch import Tensor
 
-from bsd_engine.audit.models import AuditModels
 from bsd_engine.runs.reader import RunReader
+from bsd_engine.runs.stored_models import StoredModels
 
 _DTYPES = {
     torch.float32: "F32",
@@ -52,7 +52,7 @@ def safetensors(state: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
 
 def main_weights(run: RunReader) -> bytes:
     """The clean model f as a .safetensors file; its metadata say how to build the network and normalise its input."""
-    both = AuditModels.of(run)
+    both = StoredModels.of(run)
     normalize = both.normalize
     metadata = {
         "model": run.config.model.model,

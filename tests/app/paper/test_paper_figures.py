@@ -11,7 +11,7 @@ from app.figures.facts import Facts
 from app.paper import curves, figures, splits
 from app.paper.curves import Outcome, Voted
 from app.paper.figures import CHARTS, FIGURES, is_forced, is_plain, rate_of
-from app.server import recorded
+from app.server import run_cache
 from app.style.theme import DARK, LIGHT
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.runs.reader import RunReader
@@ -69,7 +69,7 @@ def test_the_paper_has_eight_of_these_figures() -> None:
 
 
 def test_figure_5_counts_the_poison_that_the_record_counts(recorded_run: Path, facts: Facts) -> None:
-    metrics = {row.epoch: row.metrics for row in recorded.rows(recorded_run)}
+    metrics = {row.epoch: row.metrics for row in run_cache.rows(recorded_run)}
     total = int(RunReader(recorded_run).truth.is_poison.sum())
     figure = curves.poison_takeover(metrics, facts, total, LIGHT)
     line = figure.data[0]
@@ -78,7 +78,7 @@ def test_figure_5_counts_the_poison_that_the_record_counts(recorded_run: Path, f
 
 
 def test_figure_5_shows_the_fewest_class(recorded_run: Path, facts: Facts) -> None:
-    states = [RunReader(recorded_run).read_epoch(row.epoch) for row in recorded.rows(recorded_run)]
+    states = [RunReader(recorded_run).read_epoch(row.epoch) for row in run_cache.rows(recorded_run)]
     figure = curves.class_starvation(states, facts, LIGHT)
     shares = np.array(
         [np.bincount(facts.labels[states[-1].clean_mask], minlength=10) / np.bincount(facts.labels, minlength=10)]
@@ -88,21 +88,23 @@ def test_figure_5_shows_the_fewest_class(recorded_run: Path, facts: Facts) -> No
 
 
 def test_figure_7_histograms_count_every_sample(recorded_run: Path, facts: Facts) -> None:
-    state = RunReader(recorded_run).read_epoch(recorded.rows(recorded_run)[-1].epoch)
+    state = RunReader(recorded_run).read_epoch(run_cache.rows(recorded_run)[-1].epoch)
     for make in (splits.loss_gap_histogram, splits.main_loss_histogram):
         every = next(trace for trace in make(state, facts, None, LIGHT).data if trace.name == "all")
         assert sum(every.y[:-1]) == len(state.main_loss)
 
 
 def test_figure_8_has_a_row_a_distance_and_says_what_an_old_record_lacks(recorded_run: Path, facts: Facts) -> None:
-    states = [RunReader(recorded_run).read_epoch(row.epoch) for row in recorded.rows(recorded_run) if row.all_distances]
+    states = [
+        RunReader(recorded_run).read_epoch(row.epoch) for row in run_cache.rows(recorded_run) if row.all_distances
+    ]
     figure = splits.oss_warmup_distances(states, facts, RunReader(recorded_run).truth, LIGHT)
     assert len(figure.data) == 2 * 3 * min(4, len(states)) > 0
     assert "no record" in splits.oss_warmup_distances([], facts, None, LIGHT).layout.meta["summary"]
 
 
 def test_figure_9_ends_on_the_majority_of_the_votes(recorded_run: Path, facts: Facts) -> None:
-    said = recorded.rows(recorded_run)[: RunReader(recorded_run).config.schedule.altruistic_epochs]
+    said = run_cache.rows(recorded_run)[: RunReader(recorded_run).config.schedule.altruistic_epochs]
     figure = curves.vote_history([Voted(title="BadNets", said=said, facts=facts, target=3)], LIGHT)
     epoch_votes = [int(s.vote_counts.argmax()) for s in said]
     marks = next(trace for trace in figure.data if trace.name == "this epoch")
@@ -142,7 +144,7 @@ def test_figure_3_marks_the_papers_numbers_apart_from_ours() -> None:
 def test_figure_11_takes_each_class_for_the_target(tmp_path: Path) -> None:
     run = record(tmp_path / "all", attack="badnets_all2all", all_to_all="shared", selective_drop=False)
     figure = CHARTS["figure11"].draw([run], LIGHT, True)
-    state = RunReader(run).read_epoch(recorded.rows(run)[0].epoch + RunReader(run).config.schedule.altruistic_epochs)
+    state = RunReader(run).read_epoch(run_cache.rows(run)[0].epoch + RunReader(run).config.schedule.altruistic_epochs)
     assert state.oss_score is not None and len(figure.data) == 20
     labels = RunReader(run).labels
     assert sum(figure.data[0].y[:-1]) + sum(figure.data[1].y[:-1]) == (labels == 0).sum()

@@ -23,8 +23,7 @@ from bsd_engine.audit.export.report import LARGEST_BYTES, report
 from bsd_engine.audit.export.table import COLUMNS, csv_text, parquet_bytes, table
 from bsd_engine.audit.features import features, neighbours
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.audit.judgements import Verdict, Verdicts
-from bsd_engine.audit.models import AuditModels
+from bsd_engine.audit.judgements import Judgement, Judgements
 from bsd_engine.audit.saliency import saliency
 from bsd_engine.audit.suspects import suspects
 from bsd_engine.compute import models
@@ -33,6 +32,7 @@ from bsd_engine.errors import BSDError, ConfigError
 from bsd_engine.prepare.prepare import prepare
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.record import record_run
+from bsd_engine.runs.stored_models import StoredModels
 from tests.support.fake_run import fake_run
 from tests.support.short_runs import short
 
@@ -65,7 +65,7 @@ def own_run(own_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def everything(folder: Path) -> tuple[RunReader, RunHistory, dict]:
     run = RunReader(folder)
     history = RunHistory.of(run)
-    return run, history, table(history, suspects(history), Verdicts(folder, run.num_samples).standing(), run.files)
+    return run, history, table(history, suspects(history), Judgements(folder, run.num_samples).standing(), run.files)
 
 
 # -- tables ----------------------------------------------------------------------------------------
@@ -95,7 +95,7 @@ def test_a_note_and_a_verdict_are_in_the_table_and_decide_what_is_kept(history: 
     found = suspects(history)
     out, inside = int(np.flatnonzero(~found.in_pool)[0]), int(np.flatnonzero(found.in_pool)[0])
     said = {
-        s: Verdict(sample=s, choice=c, note="=1+1", who="x", time=0) for s, c in ((out, "keep"), (inside, "remove"))
+        s: Judgement(sample=s, choice=c, note="=1+1", who="x", time=0) for s, c in ((out, "keep"), (inside, "remove"))
     }
     columns = table(history, found, said, reasons=False)
     assert columns["verdict"][int(found.rank[out]) - 1] == "keep" and ",'=1+1," in csv_text(columns)
@@ -202,7 +202,7 @@ def test_weights_build_the_model_that_was_tested(recorded_run: Path, tmp_path: P
     network.load_state_dict(tensors)
     scale, bias = (torch.tensor(json.loads(metadata[name])).view(1, -1, 1, 1) for name in ("scale", "bias"))
     images = torch.from_numpy(run.images[:50].astype(np.float32))
-    both = AuditModels.of(run)
+    both = StoredModels.of(run)
     with torch.inference_mode():
         torch.testing.assert_close(network(images * scale + bias), both.main(both.normalize(images)))
     assert json.loads(metadata["classes"]) == list(run.class_names) and not {"attack", "target_label"} & set(metadata)
@@ -232,7 +232,7 @@ def test_features_are_kept_and_neighbours_are_the_nearest(recorded_run: Path, tm
 
 def test_saliency_adds_up_to_what_the_image_gains_over_grey(recorded_run: Path) -> None:
     run = RunReader(recorded_run)
-    both, image, label = AuditModels.of(run), run.images[5], int(run.labels[5])
+    both, image, label = StoredModels.of(run), run.images[5], int(run.labels[5])
     found = saliency(both.altruistic, both.normalize, image, label, steps=256)
 
     def says(pixels: torch.Tensor) -> float:

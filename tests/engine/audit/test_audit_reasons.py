@@ -10,8 +10,8 @@ import pytest
 
 from bsd_engine.audit import redecide
 from bsd_engine.audit.history import RunHistory
+from bsd_engine.audit.number_format import measure
 from bsd_engine.audit.reasons import reason
-from bsd_engine.audit.words import measure
 from bsd_engine.errors import RunFolderError
 from bsd_engine.runs.reader import RunReader
 

@@ -1,4 +1,4 @@
-"""Verdicts last, can be taken back, and survive two tabs; a bound says no more than its draw allows."""
+"""Judgements last, can be taken back, and survive two tabs; a bound says no more than its draw allows."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bsd_engine.audit.bounds import draw, needed_draws, sentence, upper_bound
-from bsd_engine.audit.judgements import FILE, Verdict, Verdicts
+from bsd_engine.audit.judgements import FILE, Judgement, Judgements
 from bsd_engine.audit.sealed import scores
 from bsd_engine.errors import ConfigError, StorageError
 
 
-def choices(verdicts: Verdicts) -> dict[int, str]:
+def choices(verdicts: Judgements) -> dict[int, str]:
     return {s: v.choice for s, v in verdicts.standing().items()}
 
 
 def test_the_newest_word_stands_and_undo_brings_back_the_one_before(tmp_path: Path) -> None:
-    said = Verdicts(tmp_path, 10)
+    said = Judgements(tmp_path, 10)
     assert said.standing() == {} and said.version == 0 and said.undo() == ()
     assert said.give([3, 1, 3], "remove", "a checkerboard", who="ann") == 2
     said.give([1], "keep", "looked again", who="bob")
@@ -43,7 +43,7 @@ def test_the_newest_word_stands_and_undo_brings_back_the_one_before(tmp_path: Pa
 
 
 def test_a_file_that_a_first_writer_has_only_opened_holds_no_verdict(tmp_path: Path) -> None:
-    said = Verdicts(tmp_path, 10)
+    said = Judgements(tmp_path, 10)
     with contextlib.closing(sqlite3.connect(said.path, isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         assert said.path.exists() and said.standing() == {} and said.version == 0
@@ -51,7 +51,7 @@ def test_a_file_that_a_first_writer_has_only_opened_holds_no_verdict(tmp_path: P
 
 
 def test_an_undone_action_can_be_followed_by_others(tmp_path: Path) -> None:
-    said = Verdicts(tmp_path, 10)
+    said = Judgements(tmp_path, 10)
     said.give([0], "keep")
     said.undo()
     said.give([0], "unsure")
@@ -68,7 +68,7 @@ def test_an_undone_action_can_be_followed_by_others(tmp_path: Path) -> None:
 def test_any_row_of_verdicts_and_undos_is_what_a_stack_would_hold(
     tmp_path_factory: pytest.TempPathFactory, actions: list
 ) -> None:
-    said, stack = Verdicts(tmp_path_factory.mktemp("v"), 5), [{}]
+    said, stack = Judgements(tmp_path_factory.mktemp("v"), 5), [{}]
     for action in actions:
         if action is None:
             said.undo()
@@ -81,7 +81,7 @@ def test_any_row_of_verdicts_and_undos_is_what_a_stack_would_hold(
 
 
 def test_two_tabs_that_judge_at_once_lose_nothing(tmp_path: Path) -> None:
-    tabs = [Verdicts(tmp_path, 400) for _ in range(4)]
+    tabs = [Judgements(tmp_path, 400) for _ in range(4)]
 
     def judge(which: int) -> None:
         for i in range(20):
@@ -111,21 +111,21 @@ def test_a_verdict_that_cannot_be_is_one_sentence_and_leaves_nothing(
     tmp_path: Path, samples: list, choice: str, note: str, said: str
 ) -> None:
     with pytest.raises(ConfigError, match=said):
-        Verdicts(tmp_path, 10).give(samples, choice, note)
+        Judgements(tmp_path, 10).give(samples, choice, note)
     assert not (tmp_path / FILE).exists()
 
 
 def test_a_note_may_hold_anything(tmp_path: Path) -> None:
     note = "'); DROP TABLE change; -- <script>alert(1)</script> 日本"
-    Verdicts(tmp_path, 10).give([1], "keep", note)
-    assert Verdicts(tmp_path, 10).standing()[1].note == note
+    Judgements(tmp_path, 10).give([1], "keep", note)
+    assert Judgements(tmp_path, 10).standing()[1].note == note
 
 
 def test_a_broken_database_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"no database at all, but long enough to look like one" * 40)
     for use in (lambda v: v.standing(), lambda v: v.give([1], "keep"), lambda v: v.undo()):
         with pytest.raises(StorageError, match="move the file away to start anew"):
-            use(Verdicts(tmp_path, 10))
+            use(Judgements(tmp_path, 10))
 
 
 # -- bounds ----------------------------------------------------------------------------------------
@@ -170,8 +170,8 @@ def test_a_draw_is_random_whole_and_nested() -> None:
 # -- sealed mode -----------------------------------------------------------------------------------
 
 
-def verdict(sample: int, choice: str) -> Verdict:
-    return Verdict(sample=sample, choice=choice, note="", who="x", time=0.0)
+def verdict(sample: int, choice: str) -> Judgement:
+    return Judgement(sample=sample, choice=choice, note="", who="x", time=0.0)
 
 
 def test_a_reader_and_bsd_are_scored_on_the_same_samples() -> None:

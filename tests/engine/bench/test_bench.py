@@ -150,9 +150,9 @@ def test_a_resnet18_has_555_million_multiply_adds() -> None:
 
 
 def test_shares_and_rates_follow_from_seconds() -> None:
-    part = suite.Measured(name="x", seconds=0.5, images=100, flop=4e9)
+    part = suite.Timing(name="x", seconds=0.5, images=100, flop=4e9)
     assert part.images_per_second == 200 and part.share(16e9) == 0.5
-    assert suite.Measured(name="x", seconds=0.5, images=100).share(16e9) is None
+    assert suite.Timing(name="x", seconds=0.5, images=100).share(16e9) is None
 
 
 def test_work_is_timed_in_turn_after_one_round_that_does_not_count() -> None:

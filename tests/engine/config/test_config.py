@@ -10,7 +10,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 from bsd_engine.config import settings as config
-from bsd_engine.config.method_settings import ScheduleConfig
+from bsd_engine.config.method_settings import STAGES, ScheduleConfig
 from bsd_engine.config.presets import PRESETS, demo, preset
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import ConfigError
@@ -372,7 +372,7 @@ def test_each_stage_is_as_long_as_its_settings_say(schedule: ScheduleConfig) -> 
         schedule.t2 - schedule.t1 - schedule.init_epochs,
         schedule.t3 - schedule.t2,
     ]
-    assert stages == [stage for stage, length in zip(config.STAGES, lengths) for _ in range(length)]
+    assert stages == [stage for stage, length in zip(STAGES, lengths) for _ in range(length)]
 
 
 def test_the_paper_trains_145_epochs() -> None:

@@ -29,13 +29,13 @@ from bsd_engine.recordings import file as recording_file
 from bsd_engine.recordings import library
 from bsd_engine.recordings.arrays import Rounded, pack_labels, pack_masks, unpack_labels, unpack_masks
 from bsd_engine.recordings.card import facts_of, sentence_of
-from bsd_engine.recordings.library import Card
+from bsd_engine.recordings.library import RecordingCard
 from bsd_engine.recordings.pack import round_losses, with_scores
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.record import branch_run, load_checkpoint
 from bsd_engine.runs.stored_models import load_models, load_undefended, stored_epochs
 
-CARD = Card(
+CARD = RecordingCard(
     name="short",
     title="A short run",
     template="{clean_accuracy} % right, {poison} poisoned, {fewest_in_pool} of the fewest.",

@@ -23,12 +23,12 @@ import pytest
 import torch
 
 from app.run.status import look, sentence
-from app.server import recorded
+from app.server import run_cache
 from app.server.registry import RunRegistry
 from bsd_engine.errors import BSDError, RunFolderError, StorageError, TrainingError
 from bsd_engine.events import Event, IterationDone
 from bsd_engine.prepare.prepare import PreparedData
-from bsd_engine.runs import checkpoints, commands, maps
+from bsd_engine.runs import checkpoints, commands, map_process
 from bsd_engine.runs import reader as reading
 from bsd_engine.runs.commands import send_command
 from bsd_engine.runs.layout import checkpoint_paths
@@ -141,7 +141,7 @@ def test_an_epoch_deleted_between_two_looks_at_a_folder_is_no_exception(
     monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(listed) if self.name == "epochs" else iter(()))
     shutil.rmtree(path / "epochs")
     assert RunReader(path).version[0] == 4
-    assert recorded.rows(path) == () and "was changed while it was shown" in str(recorded.damage(path))
+    assert run_cache.rows(path) == () and "was changed while it was shown" in str(run_cache.damage(path))
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_a_killed_map_process_leaves_the_run_whole_and_can_be_started_again(
 ) -> None:
     path = fake_run(tmp_path, epochs=3, status=None, samples=60)
     code = (
-        "import os, signal, sys; from pathlib import Path; from bsd_engine.files import atomic; from bsd_engine.runs import maps\n"
+        "import os, signal, sys; from pathlib import Path; from bsd_engine.files import atomic; from bsd_engine.runs import map_process as maps\n"
         "maps.umap_map = lambda points, previous: points[:, :2]\n"
         "atomic.os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "maps.make_maps(Path(sys.argv[1]))"
@@ -278,8 +278,8 @@ def test_a_killed_map_process_leaves_the_run_whole_and_can_be_started_again(
     assert died.returncode == -signal.SIGKILL
     reader = RunReader(path)
     assert reader.map_epochs == [] and reader.epochs == [0, 1, 2]
-    monkeypatch.setattr(maps, "umap_map", lambda points, previous: points[:, :2])
-    maps.make_maps(path)
+    monkeypatch.setattr(map_process, "umap_map", lambda points, previous: points[:, :2])
+    map_process.make_maps(path)
     assert reader.map_epochs == [0, 1, 2] and reader.map(2).shape == (len(reader.landmark_idx), 2)
 
 

@@ -10,7 +10,7 @@ from bsd_engine.__main__ import _run_options
 from bsd_engine.config.presets import PRESETS, preset
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import ConfigError
-from bsd_engine.runs.remake import train_command
+from bsd_engine.runs.retrain_command import train_command
 
 
 def read(command: str) -> BSDConfig:

@@ -23,11 +23,11 @@ from bsd_engine.config.presets import smoke
 from bsd_engine.errors import BSDError, RunFolderError, StorageError
 from bsd_engine.events import EpochState
 from bsd_engine.files import atomic
-from bsd_engine.files.atomic import npy_parts, write_atomic
+from bsd_engine.files.atomic import make_folder, npy_parts, write_atomic
 from bsd_engine.runs import writer as writing
 from bsd_engine.runs.commands import send_command
 from bsd_engine.runs.epoch_file import pack_epoch, unpack_epoch
-from bsd_engine.runs.layout import checkpoint_paths, list_runs, make_folder, new_run_id
+from bsd_engine.runs.layout import checkpoint_paths, list_runs, new_run_id
 from bsd_engine.runs.lock import is_locked
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.writer import RunWriter
