@@ -6,7 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
-ROOT = Path(__file__).parent
+import app
+
+STYLE = Path(app.__file__).parent / "style"
 
 
 def page(name: str, *arguments: object) -> Callable[[], None]:
@@ -16,12 +18,12 @@ def page(name: str, *arguments: object) -> Callable[[], None]:
 
 st.set_page_config(
     page_title="BSD: bi-perspective splitting defense",
-    page_icon=ROOT / "app" / "style" / "icon.svg",
+    page_icon=STYLE / "icon.svg",
     layout="wide",
     initial_sidebar_state=300,
 )
-st.logo(ROOT / "app" / "style" / "logo.svg", size="large")
-st.html(ROOT / "app" / "style" / "page.css")
+st.logo(STYLE / "logo.svg", size="large")
+st.html(STYLE / "page.css")
 run_page = st.Page(page("run"), title="Run", url_path="run")
 learn_page = st.Page(page("learn", run_page), title="Learn", default=True)
 tune_page = st.Page(page("tune", run_page), title="Tune", url_path="tune")
