@@ -11,10 +11,9 @@ import numpy as np
 
 from bsd_engine.errors import DataError
 from bsd_engine.files import bounded
+from bsd_engine.files.locations import assets_folder
 
-PATH = Path(__file__).parents[2] / "assets/fashion_mnist.npz.xz"
-
-
+PATH = assets_folder() / "fashion_mnist.npz.xz"
 _unpacking = threading.Lock()
 
 

@@ -5,7 +5,6 @@ Each source first tells its labels and only then decodes the images that are wan
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -20,6 +19,7 @@ from bsd_engine.data.decoded_cache import decoded
 from bsd_engine.data.folder import LabelledFiles, labelled_files, name_below, split_folders
 from bsd_engine.errors import DataError
 from bsd_engine.files.bounded import UNREADABLE
+from bsd_engine.files.locations import cache_folder
 
 BUNDLED = bundled_images.PATH
 _KEYS = ("train_images", "train_labels", "test_images", "test_labels", "class_names", "images", "labels")
@@ -229,11 +229,6 @@ def _from_files(root: Path, train: LabelledFiles, test: LabelledFiles | None, im
 
     names = tuple(name_below(root, file) for file in train.files)
     return Source(train.labels, test.labels if test_files else None, train.class_names, read, names)
-
-
-def cache_folder() -> Path:
-    """Where downloads and, in its folder `decoded`, decoded images are kept: BSD_DATA, or ~/.cache/bsd."""
-    return Path(os.environ.get("BSD_DATA") or "~/.cache/bsd").expanduser()
 
 
 def downloaded(name: str, image_size: int | None = None) -> Source:

@@ -31,6 +31,7 @@ from bsd_engine.errors import RunFolderError
 from bsd_engine.files import bounded
 from bsd_engine.files.atomic import storage_errors
 from bsd_engine.files.bounded import Stamp
+from bsd_engine.files.locations import assets_folder, cache_folder
 from bsd_engine.recordings.arrays import Rounded, checked, unpack_labels, unpack_masks
 from bsd_engine.recordings.card import RecordingCard, sentence_of
 from bsd_engine.recordings.file import MOST_FILE_BYTES, naming, read_head, read_members
@@ -51,7 +52,7 @@ __all__ = [
     "pack",
 ]
 
-FOLDER = Path(__file__).parents[2] / "assets/recordings"
+FOLDER = assets_folder() / "recordings"
 SUFFIX = ".bsdrec"
 PREFIX = "recording-"
 """Of the name of an unpacked folder, which is the run's id."""
@@ -110,8 +111,7 @@ def open_recording(name: str) -> Path:
 
 def folder_of(path: Path, name: str) -> Path:
     """Where a file's run folder lies once it is unpacked."""
-    cache = Path(os.environ.get("BSD_DATA") or "~/.cache/bsd").expanduser() / "recordings"
-    return cache / f"{name}-{_digest(path, bounded.stamp_of(path))}" / f"{PREFIX}{name}"
+    return cache_folder() / "recordings" / f"{name}-{_digest(path, bounded.stamp_of(path))}" / f"{PREFIX}{name}"
 
 
 def open_file(path: Path, name: str) -> Path:

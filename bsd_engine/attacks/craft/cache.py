@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bsd_engine.data import dataset, sources
+from bsd_engine.data import dataset
+from bsd_engine.files.locations import cache_folder
 
 FORMAT_VERSION = 1  # rises when the same settings give other arrays
 _DIGEST_BYTES = 16
@@ -47,7 +48,7 @@ def kept(key: tuple, make: Callable[[], Tensor]) -> Tensor:
         Crafts the array, on the CPU. A folder that cannot be written to keeps nothing, which is no error.
     """
     name = hashlib.blake2b(repr((FORMAT_VERSION, *key)).encode(), digest_size=_DIGEST_BYTES).hexdigest()
-    path = sources.cache_folder() / "crafted" / f"{name}.npy"
+    path = cache_folder() / "crafted" / f"{name}.npy"
     array = _read(path)
     if array is None:
         array = make().numpy()

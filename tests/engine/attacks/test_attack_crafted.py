@@ -16,8 +16,8 @@ from bsd_engine.attacks.craft import pgd, surrogate
 from bsd_engine.attacks.craft.surrogate import Surrogate, Training
 from bsd_engine.compute import progress, runtime
 from bsd_engine.config.data_settings import ModelConfig
-from bsd_engine.data import sources
 from bsd_engine.errors import ConfigError
+from bsd_engine.files.locations import cache_folder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -354,4 +354,4 @@ def test_a_target_without_images_is_refused(name: str, count: int, said: str) ->
 
 def test_crafting_is_below_the_cache_folder(cache: Path) -> None:
     poisoned_images("narcissus")
-    assert cache.parent == sources.cache_folder() and {path.suffix for path in cache.iterdir()} == {".npy"}
+    assert cache.parent == cache_folder() and {path.suffix for path in cache.iterdir()} == {".npy"}
