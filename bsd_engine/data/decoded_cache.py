@@ -10,16 +10,15 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import secrets
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from bsd_engine.data.decoding import Form, decode_chunks, decode_in_memory, survey
 from bsd_engine.data.folder import name_below
+from bsd_engine.files.atomic import renamed_when_complete
 from bsd_engine.files.bounded import UNREADABLE
 
 FORMAT_VERSION = 2  # 2: dark images of 16 bits are scaled like others
@@ -101,25 +100,11 @@ def _write(path: Path, files: Sequence[Path], form: Form, broken: dict[int, Exce
     path.parent.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(path.parent).free < np.prod(shape, dtype=np.int64):
         raise OSError("the disk is too full")
-    with _renamed_when_whole(path) as file:
+    with renamed_when_complete(path) as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
         file.flush()
         begin, stride = file.tell(), np.prod(form.shape).item()
         decode_chunks(files, form, broken, lambda start, chunk: _write_at(file.fileno(), chunk, begin + start * stride))
-
-
-@contextmanager
-def _renamed_when_whole(path: Path) -> Iterator:
-    """A new file that appears under its name after the block, whole and on the disk, or not at all."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(3)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            yield file
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _write_at(descriptor: int, chunk: np.ndarray, offset: int) -> None:

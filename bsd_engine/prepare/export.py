@@ -6,7 +6,6 @@ import csv
 import io
 import os
 import re
-import secrets
 import shlex
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +20,8 @@ from torch import Tensor
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.data.decoding import LARGEST_KEPT_SIZE
 from bsd_engine.errors import ConfigError, StorageError
-from bsd_engine.files.atomic import storage_errors
+from bsd_engine.files.arrays import pack_arrays, write_npz
+from bsd_engine.files.atomic import storage_errors, temporary_beside
 from bsd_engine.prepare.prepare import PreparedData
 
 Format = Literal["folder", "npz"]
@@ -129,9 +129,7 @@ def arrays(prepared: PreparedData) -> dict[str, np.ndarray]:
 
 def npz_bytes(prepared: PreparedData) -> bytes:
     """The .npz file as it would be saved."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays(prepared))
-    return buffer.getvalue()
+    return pack_arrays(**arrays(prepared))
 
 
 def _npz(prepared: PreparedData, out: Path) -> list[Path]:
@@ -144,7 +142,7 @@ def _npz(prepared: PreparedData, out: Path) -> list[Path]:
         temporary = [temporary_beside(path) for path in (out, listing)]
         try:
             with temporary[0].open("xb") as file:
-                np.savez(file, **arrays(prepared))
+                write_npz(file, arrays(prepared))
             temporary[1].write_text(_listing(prepared, [""] * len(prepared.labels)))
             for part, path in zip(temporary, (out, listing)):
                 os.replace(part, path)
@@ -152,11 +150,6 @@ def _npz(prepared: PreparedData, out: Path) -> list[Path]:
             for part in temporary:
                 part.unlink(missing_ok=True)
     return [out, listing]
-
-
-def temporary_beside(path: Path) -> Path:
-    """A hidden name in the same folder, to be renamed when what it holds is whole."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(3)}.tmp")
 
 
 # -- folders ---------------------------------------------------------------------------------------

@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +18,7 @@ import torch
 from torch import Tensor
 
 from bsd_engine.data import dataset
+from bsd_engine.files.atomic import renamed_when_complete
 from bsd_engine.files.locations import cache_folder
 
 FORMAT_VERSION = 1  # rises when the same settings give other arrays
@@ -70,23 +69,14 @@ def _write(path: Path, array: np.ndarray) -> None:
     """The file appears under its name whole or not at all."""
     stream = io.BytesIO()
     np.save(stream, array, allow_pickle=False)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(3)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(stream.getvalue() + _digest_of(stream.getvalue()))
-        os.replace(temporary, path)
+        with renamed_when_complete(path, durable=False) as file:
+            file.write(stream.getvalue() + _digest_of(stream.getvalue()))
     except OSError as error:
         _log.warning(
             "%s cannot keep what was crafted (%s); it is crafted again next time.", path.parent, error.strerror or error
         )
-        _remove(temporary)
-
-
-def _remove(temporary: Path) -> None:
-    try:
-        temporary.unlink(missing_ok=True)
-    except OSError:
-        pass  # the folder is no folder, or not ours: then there is no file of ours either
 
 
 def _digest_of(content: bytes) -> bytes:
