@@ -108,7 +108,7 @@ def _write(path: Path, files: Sequence[Path], form: Form, broken: dict[int, Exce
 
 
 def _write_at(descriptor: int, chunk: np.ndarray, offset: int) -> None:
-    content = memoryview(chunk).cast("B")
+    content = chunk.data.cast("B")
     while content:
         written = os.pwrite(descriptor, content, offset)
         content, offset = content[written:], offset + written

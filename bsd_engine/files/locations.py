@@ -11,8 +11,8 @@ _PACKAGE = Path(__file__).parents[1]
 def assets_folder() -> Path:
     """The folder of bundled images, recordings and tables.
 
-    In the repository it is `assets` beside the package; an installed package carries it as `_assets` inside. That one is
-    looked for first, because another package may have installed an `assets` folder beside this one.
+    In the repository it is `assets` beside the package; an installed package carries it as `_assets` inside. That one
+    is looked for first, because another package may have installed an `assets` folder beside this one.
     """
     installed = _PACKAGE / "_assets"
     return installed if installed.is_dir() else _PACKAGE.parent / "assets"

@@ -265,9 +265,9 @@ def test_the_key_knows_every_value_of_the_data() -> None:
 
 
 def test_arrays_are_kept_under_their_key_alone() -> None:
-    assert crafted_cache.kept(("a", 1), lambda: torch.arange(3)).tolist() == [0, 1, 2]
-    assert crafted_cache.kept(("a", 1), refused).tolist() == [0, 1, 2]
-    assert crafted_cache.kept(("a", 2), lambda: torch.arange(2)).tolist() == [0, 1]
+    assert crafted_cache.cached(("a", 1), lambda: torch.arange(3)).tolist() == [0, 1, 2]
+    assert crafted_cache.cached(("a", 1), refused).tolist() == [0, 1, 2]
+    assert crafted_cache.cached(("a", 2), lambda: torch.arange(2)).tolist() == [0, 1]
 
 
 # --- the surrogate ---
