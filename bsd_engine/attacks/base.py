@@ -88,7 +88,7 @@ class Attack(ABC):
 
     @abstractmethod
     def _trigger(self, images: Tensor, indices: Tensor) -> Tensor:
-        """Images with the trigger. `images` is a copy and may be changed in place; `indices` are the samples' numbers."""
+        """Images with the trigger. `images` is a copy and may be changed; `indices` are the samples' numbers."""
 
     def _poison_images(self, images: Tensor, indices: Tensor, target_label: int) -> Tensor:
         """Images as they go into the training set; overridden by attacks that do more to them than add the trigger."""

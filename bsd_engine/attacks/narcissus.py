@@ -75,8 +75,8 @@ class Narcissus(CraftedNoise):
         of_target = images[labels == target_label]
         if len(of_target) < 2:
             raise ConfigError(
-                f"The number of images with the target label {target_label} is {len(of_target)}, expected at least 2 to "
-                "craft noise from; choose another target or use more images."
+                f"The number of images with the target label {target_label} is {len(of_target)}, expected at least 2 "
+                "to craft noise from; choose another target or use more images."
             )
         network, label = self._teacher(images, labels, target_label)
         generator = torch.Generator().manual_seed(self.seed)

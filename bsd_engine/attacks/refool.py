@@ -122,7 +122,7 @@ def _linear(images: Tensor) -> Tensor:
 
 
 def _blurred(light: Tensor, drawn: Reflections, which: Tensor) -> Tensor:
-    """Gaussian blur with a width per scene: one matrix per scene and axis, normalised over what lies inside the image."""
+    """Gaussian blur with a width per scene: one matrix per scene and axis, normalised inside the image."""
     down, across = (_blur(size, drawn.sigma[which])[:, None] for size in light.shape[2:])
     return down @ light @ across.transpose(-1, -2)
 

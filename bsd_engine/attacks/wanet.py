@@ -40,7 +40,7 @@ class WaNet(Attack):
     noise_rate: float = 0.2
     """Share of noise samples (paper: 0.2)."""
     noise_rate_mode: Literal["absolute", "relative"] = "absolute"
-    """absolute: noise_rate is a share of all images (paper); relative: a number per poisoned image (BackdoorBench: 2)."""
+    """absolute: a share of all images (paper); relative: a number per poisoned image (BackdoorBench: 2)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

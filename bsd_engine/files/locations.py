@@ -19,5 +19,5 @@ def assets_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """The folder for downloads, decoded images, unpacked recordings and crafted triggers: $BSD_DATA, or ~/.cache/bsd."""
+    """The folder of downloads, decoded images, unpacked recordings and crafted triggers: $BSD_DATA or ~/.cache/bsd."""
     return Path(os.environ.get("BSD_DATA") or "~/.cache/bsd").expanduser()

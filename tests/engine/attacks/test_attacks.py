@@ -303,7 +303,7 @@ def test_wrong_settings_are_named(settings_: dict[str, Any], said: str) -> None:
         ({"rate": 0.0, "count_mode": "bernoulli_nontarget"}, ConfigError, "poisons none"),
         ({"labels": torch.full((50,), 3)}, ConfigError, "poisons none"),
         ({"rate": float("nan")}, ConfigError, "between 0 and 1"),
-        ({"labels": random_labels(49)}, DataError, "one label an image"),
+        ({"labels": random_labels(49)}, DataError, "one label per image"),
         ({"images": random_images(50).float()}, DataError, "expected uint8"),
         ({"images": random_images(50, (3, 16, 16))}, DataError, "make the attack for their shape"),
     ],

@@ -136,7 +136,7 @@ def test_nothing_is_written_over(prepared: PreparedData, tmp_path: Path, form: A
         export.save(prepared, place, form)
     assert [p.name for p in tmp_path.rglob("*")] == ["set.npz", "mine.txt"]
     (tmp_path / "list.poison.csv").touch()
-    with pytest.raises(ConfigError, match="list.poison.csv is there already"):
+    with pytest.raises(ConfigError, match="list.poison.csv exists already"):
         export.save(prepared, tmp_path / "list.npz", "npz")
 
 
