@@ -27,7 +27,7 @@ NAMES = ("zebra", "ant", "../bee/..", "wasp")
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> BSDConfig:
-    """Settings for 80 + 20 colour images of 12x10 pixels in four classes, not in alphabetical order and one with a wild name."""
+    """Settings for 80 + 20 colour images of 12x10 pixels in four classes: not sorted by name, one name unsafe."""
     rng, path = np.random.default_rng(0), tmp_path_factory.mktemp("set") / "images.npz"
     np.savez(
         path,
