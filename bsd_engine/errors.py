@@ -1,8 +1,8 @@
-"""Errors a user can act on: each message says what was found, what was expected and what to do."""
+"""Errors that a user can act on: each message says what was found, what was expected and what to do."""
 
 
 class BSDError(Exception):
-    """Base of every error this project raises on purpose; its text is one readable sentence."""
+    """Base of every error that this project raises on purpose; the message is one readable sentence."""
 
 
 class ConfigError(BSDError):
@@ -14,12 +14,12 @@ class DataError(BSDError):
 
 
 class TrainingError(BSDError):
-    """Training cannot go on, for example because a loss is not a number."""
+    """Training cannot continue, for example because a loss is not a number."""
 
 
 class RunFolderError(BSDError):
-    """A run folder is missing, broken, newer than this program or in use by another writer."""
+    """A run folder is missing, damaged, newer than this program or in use by another writer."""
 
 
 class StorageError(BSDError):
-    """The run folder cannot be written: disk full, no permission, folder deleted."""
+    """A file cannot be written: the disk is full, permission is missing or the folder was deleted."""

@@ -16,9 +16,10 @@ from typing import Any
 
 from bsd_engine.config import presets
 from bsd_engine.config.settings import BSDConfig
+from bsd_engine.files.locations import assets_folder
 
 ROOT = Path(__file__).resolve().parents[2]
-NUMBERS = ROOT / "assets/paper_tables.json"
+NUMBERS = assets_folder() / "paper_tables.json"
 PRESETS = {"cifar10": "demo", "gtsrb": "demo-gtsrb", "imagenet30": "paper-imagenet30"}
 """What stands in for each of the paper's data sets."""
 SPECS: dict[str, dict[str, str]] = {

@@ -1,4 +1,4 @@
-"""Backdoor attacks by name; each has a file of its own."""
+"""Backdoor attacks by name; each has its own module."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ def names() -> list[str]:
 
 
 def kind(name: str) -> type[Attack]:
-    """The class of the attack with that name, which says what kind it is; raises `ConfigError` if there is none."""
+    """The class of the attack with that name; raises `ConfigError` for an unknown name."""
     if name not in _ATTACKS:
         raise ConfigError(f"attack is {name!r}, expected one of {', '.join(names())}.")
     return _ATTACKS[name]
 
 
 def parse(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters of an attack, in their declared types, from those of a command line or a stored configuration.
+    """An attack's parameters in their declared types, from the words of a command line or a stored configuration.
 
     Raises
     ------
     ConfigError
-        If there is no such attack or parameter, or a word is no number where one is expected.
+        If the attack or a parameter is unknown, or a word is given where a number is expected.
     """
     _check_known(name, values)
     return _parameters.parse(values, get_type_hints(kind(name)))
@@ -63,7 +63,7 @@ def parse(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
 def make(
     name: str, image_shape: tuple[int, int, int] = (3, 32, 32), num_classes: int = 10, seed: int = 0, **parameters: Any
 ) -> Attack:
-    """The attack with that name, fit for images of one shape.
+    """The attack with that name, for images of one shape.
 
     Parameters
     ----------
@@ -72,20 +72,21 @@ def make(
     image_shape : (channels, height, width)
     num_classes : int
     seed : int
-        Seed of the trigger, where it is random.
+        Seed of the trigger, if it is random.
     **parameters
-        The attack's own, each named and explained as a field of its class.
+        The attack's own parameters, each documented as a field of its class.
 
     Raises
     ------
     ConfigError
-        If there is no such attack or parameter, or a value is not allowed.
+        If the attack or a parameter is unknown, or a value is not allowed.
     """
     _check_known(name, parameters)
-    return kind(name)(image_shape=tuple(image_shape), num_classes=num_classes, seed=seed, **parameters)
+    return kind(name)(image_shape=(*image_shape,), num_classes=num_classes, seed=seed, **parameters)
 
 
 def _check_known(name: str, parameters: Mapping[str, Any]) -> None:
-    own = [f.name for f in fields(kind(name)) if f.name not in {base.name for base in fields(Attack)}]
-    for unknown in sorted(set(parameters) - set(own)):
-        raise ConfigError(f"{name} has no parameter {unknown!r}; it has {', '.join(own) or 'none'}.")
+    common = {f.name for f in fields(Attack)}
+    known = [f.name for f in fields(kind(name)) if f.name not in common]
+    for unknown in sorted(set(parameters) - set(known)):
+        raise ConfigError(f"{name} has no parameter {unknown!r}; it has {', '.join(known) or 'none'}.")

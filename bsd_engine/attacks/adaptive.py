@@ -1,4 +1,4 @@
-"""The adaptive attack: a faint noise that moves images of any class towards the target class, and so past the defence."""
+"""The adaptive attack: a faint noise that moves images of any class towards the target class, to evade the defence."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Adaptive(CraftedNoise):
 
     PGD over a sample of images of the other classes, on the attacker's own plainly trained network.
 
-    Paper: appendix D.7: an "average noise (among non-target classes) that is semantically close to the target class", 15
-    steps of 1.5/255 within 8/255, rate 0.01 and 0.2. It names neither objective nor sample, nor the ASR without a defence. We
-    take the distance to the target's feature centre, since OSS measures that, and average gradients: the mean of single
-    images' sign steps nearly cancels. Plain training on the demo's images reaches an ASR of 3 % at rate
-    0.01 (54 images) after ten epochs, and 98.9 % at 0.1 after twenty (seed 0).
+    Paper: appendix D.7: an "average noise (among non-target classes) that is semantically close to the target class",
+    15 steps of 1.5/255 within 8/255, rate 0.01 and 0.2. It states neither objective nor sample, nor the ASR without a
+    defence. We take the distance to the target's feature centre, since OSS measures that, and average gradients, since
+    the mean of the sign steps of single images nearly cancels. Plain training on the demo's images reaches an ASR of 3
+    % at rate 0.01 (54 images) after ten epochs, and 98.9 % at 0.1 after twenty (seed 0).
     """
 
     default_rate: ClassVar[float] = 0.01
@@ -35,9 +35,9 @@ class Adaptive(CraftedNoise):
     objective: Literal["centroid", "logit"] = "centroid"
     """centroid: squared distance of the features to the target's mean; logit: cross-entropy to the target label."""
     average: Literal["gradient", "perturbation"] = "gradient"
-    """gradient: one noise, moved by the mean gradient of all images; perturbation: the mean of one noise for each image."""
+    """gradient: one noise, moved by the mean gradient of all images; perturbation: the mean of one noise per image."""
     sample: int = 1000
-    """Images of other classes that are averaged over; all of them where there are fewer."""
+    """Images of other classes that are averaged over; all of them if there are fewer."""
     eps: float = 8.0
     """Largest change of a pixel, grey levels (paper: 8)."""
     step: float = 1.5
@@ -55,15 +55,15 @@ class Adaptive(CraftedNoise):
     def _craft(self, images: Tensor, labels: Tensor, target_label: int) -> Tensor:
         if not (labels == target_label).any():
             raise ConfigError(
-                f"No image has the target label {target_label}, towards which the noise is to lead; choose another target."
+                f"No image has the target label {target_label}, towards which the noise is to lead; choose another "
+                "target."
             )
         network = self._trained(images, labels, self.num_classes)
-        with runtime.intra_op_threads(network.place.threads):
+        with runtime.intra_op_threads(network.runtime.threads):
             loss = self._loss(network, images[labels == target_label], target_label)
             batches = network.batches(images[self._sampled(labels, target_label)])
-            delta = (
-                self._one_for_all(loss, batches) if self.average == "gradient" else self._mean_of_each(loss, batches)
-            )
+            craft = self._one_for_all if self.average == "gradient" else self._mean_of_each
+            delta = craft(loss, batches)
         return pgd.whole_levels(delta[0], self.eps).cpu()
 
     def _sampled(self, labels: Tensor, target_label: int) -> Tensor:
@@ -71,7 +71,7 @@ class Adaptive(CraftedNoise):
         return others[torch.randperm(len(others), generator=torch.Generator().manual_seed(self.seed))[: self.sample]]
 
     def _loss(self, network: Surrogate, of_target: Tensor, target_label: int) -> pgd.Loss:
-        """Summed over the images: how far they are from the target class."""
+        """Distance of the images from the target class, summed over the images."""
         if self.objective == "logit":
             return lambda x: F.cross_entropy(
                 network.logits(x), torch.full((len(x),), target_label, device=x.device), reduction="sum"
@@ -89,11 +89,11 @@ class Adaptive(CraftedNoise):
     def _mean_of_each(self, loss: pgd.Loss, batches: list[Tensor]) -> Tensor:
         total = torch.zeros_like(batches[0][:1])
         for i in progress.steps(len(batches), "noise of each image"):
-            x = batches[i]
-            total += self._descended(lambda d: pgd.gradient(loss, x, d), torch.zeros_like(x), steps=self.steps).sum(
-                0, keepdim=True
-            )
+            total += self._noise_of_each(loss, batches[i]).sum(0, keepdim=True)
         return total / sum(len(x) for x in batches)
+
+    def _noise_of_each(self, loss: pgd.Loss, images: Tensor) -> Tensor:
+        return self._descended(lambda d: pgd.gradient(loss, images, d), torch.zeros_like(images), steps=self.steps)
 
     def _descended(self, gradient: pgd.Gradient, delta: Tensor, steps: int) -> Tensor:
         return pgd.ascend(lambda d: -gradient(d), delta, eps=self.eps, step=self.step, steps=steps)

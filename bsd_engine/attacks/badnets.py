@@ -1,4 +1,4 @@
-"""BadNets: a small patch in the upper left corner, the simplest backdoor."""
+"""BadNets: a small patch near the upper left corner, the simplest backdoor."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _LUMA = (0.299, 0.587, 0.114)
 class BadNets(Attack):
     """A patch of fixed pixels; poisoned images of other classes get the target label.
 
-    The default sits 4 pixels inside the corner, so no crop after padding by 4 can cut it; a flip moves it to the upper
-    right, and the model learns both.
+    By default it is 4 pixels inside the corner, so that a crop after padding by 4 cannot cut it off; a flip moves it to
+    the upper right, and the model learns both.
 
-    Paper: section 5.1, as in ASD and DBD. The four colours of the 2x2 patch are the randomly generated trigger
-    of https://github.com/hkunzhe/label_consistent_attacks_pytorch (MIT licence). On ImageNet the paper has a logo of 32x32
-    pixels in the very corner; ours is a drawn star, at the same inset as the patch.
+    Paper: section 5.1, as in ASD and DBD. The four colours of the 2x2 patch are the randomly generated trigger of
+    https://github.com/hkunzhe/label_consistent_attacks_pytorch (MIT licence). On ImageNet the paper has a logo of 32x32
+    pixels right in the corner; ours is a drawn star, as far inside as the patch.
     """
 
     pattern: Literal["auto", "paper", "checkerboard", "glyph"] = "auto"
     """paper: the 2x2 patch of four colours (their brightness on grey images); checkerboard: white and black pixels,
-    white first; glyph: a drawn star a seventh of the image high; auto: paper for colour images, checkerboard for grey ones,
-    where four greys would hardly be seen, glyph above 64 pixels (paper: 32 of 224)."""
+    white first; glyph: a drawn star a seventh of the image high; auto: paper for colour images, checkerboard for grey
+    ones, where four greys would hardly be visible, glyph above 64 pixels (paper: 32 of 224)."""
     size: int = 4
     """Side of the checkerboard, pixels."""
     row: int = 4
@@ -55,7 +55,7 @@ class BadNets(Attack):
             )
 
     @property
-    def _chosen(self) -> str:
+    def _chosen_pattern(self) -> str:
         if self.pattern != "auto":
             return self.pattern
         channels, height, _ = self.image_shape
@@ -65,9 +65,9 @@ class BadNets(Attack):
     def patch(self) -> Tensor:
         """(C, s, s) uint8: the pixels of the trigger."""
         channels = self.image_shape[0]
-        if self._chosen == "glyph":
+        if self._chosen_pattern == "glyph":
             return self._glyph[0].round().byte()
-        if self._chosen == "checkerboard":
+        if self._chosen_pattern == "checkerboard":
             steps = torch.arange(self.size)
             white = (steps[:, None] + steps) % 2 == 0
             return (255 * white).to(torch.uint8).expand(channels, -1, -1)
@@ -81,8 +81,8 @@ class BadNets(Attack):
 
     def _trigger(self, images: Tensor, indices: Tensor) -> Tensor:
         side = self.patch.shape[1]
-        place = images[:, :, self.row : self.row + side, self.col : self.col + side]
-        place[:] = blend(place, *self._glyph) if self._chosen == "glyph" else self.patch.to(images.device)
+        corner = images[:, :, self.row : self.row + side, self.col : self.col + side]
+        corner[:] = blend(corner, *self._glyph) if self._chosen_pattern == "glyph" else self.patch.to(images.device)
         return images
 
 

@@ -15,8 +15,8 @@ from bsd_engine.attacks.badnets import BadNets
 class BadNetsAll2All(BadNets):
     """Poisoned images of every class y get the label (y + 1) mod C; the target label is not used.
 
-    Paper: appendix D.8, which gives no rate (D-ST and VIBE: 0.1). A poisoned share of all images, and all test images
-    count for ASR.
+    Paper: appendix D.8, which states no rate (D-ST and VIBE: 0.1). The rate counts all images, and all test images
+    count for the ASR.
     """
 
     has_target: ClassVar[bool] = False

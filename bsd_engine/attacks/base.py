@@ -1,7 +1,8 @@
-"""What every attack has in common: which samples are poisoned, how they are relabelled, and when settings are wrong.
+"""What every attack has in common: which samples are poisoned, how they are relabelled, and which settings are invalid.
 
 An attack is a frozen dataclass; its fields are its parameters, and the text under each is that parameter's help.
-A new attack subclasses `Attack`, says in `_trigger` what the trigger does to images, and is listed in the registry.
+A new attack subclasses `Attack`, defines in `_trigger` what the trigger does to images, and is listed in the registry
+in `bsd_engine/attacks/__init__.py`.
 """
 
 from __future__ import annotations
@@ -19,21 +20,22 @@ from torch import Tensor
 from bsd_engine.attacks import choice
 from bsd_engine.attacks.parameters import check_type
 from bsd_engine.config.data_settings import PoisonCountMode
-from bsd_engine.data.dataset import PoisonedSet
+from bsd_engine.data.dataset import AnyArray, PoisonedSet
 from bsd_engine.errors import ConfigError, DataError
 
 Array = np.ndarray | Tensor
 Change = Callable[[Tensor, Tensor], Tensor]
-_CHUNK_VALUES = 2**20  # values that are changed at a time: a few MB as floats, whatever the size and number of images
+"""From (B, C, H, W) uint8 images and their (B,) numbers in the data set to the changed images."""
+_CHUNK_VALUES = 2**20  # pixel values that are changed at a time: a few MB as floats, however many and large the images
 
 
 def _tensor(array: Array) -> Tensor:
-    """A copy that may be written to, whatever kind comes in."""
+    """A writable copy as a tensor."""
     return array.clone() if isinstance(array, Tensor) else torch.from_numpy(np.array(array))
 
 
 def _same_memory(array: Array) -> Tensor:
-    """The array as a tensor, to be written to."""
+    """The array as a tensor that shares its memory; raises `DataError` if it is read-only."""
     if isinstance(array, Tensor):
         return array
     if not array.flags.writeable:
@@ -43,7 +45,7 @@ def _same_memory(array: Array) -> Tensor:
     return torch.from_numpy(array)
 
 
-def _like(result: Tensor, example: Array) -> Array:
+def _like(result: Tensor, example: AnyArray) -> AnyArray:
     return result if isinstance(example, Tensor) else result.numpy()
 
 
@@ -57,16 +59,16 @@ def _mask(idx: Tensor, size: int) -> Tensor:
 class Attack(ABC):
     """Base of all attacks.
 
-    Everything random about the trigger itself (a pattern, noise for each sample) comes from `seed`; which samples are
-    poisoned comes from the seed given to `poison`.
+    Everything random about the trigger itself (a pattern, noise for each sample) depends on `seed`; which samples are
+    poisoned depends on the seed passed to `poison`.
     """
 
     clean_label: ClassVar[bool] = False
     """Whether the attack keeps labels and poisons samples of the target class only."""
     default_rate: ClassVar[float] = 0.05
-    """Poisoning rate where none is given."""
+    """Poisoning rate when none is given."""
     has_target: ClassVar[bool] = True
-    """Whether there is one target label; otherwise every class has one of its own."""
+    """Whether there is one target label; otherwise every class has its own."""
 
     image_shape: tuple[int, int, int] = (3, 32, 32)
     """Channels (1 or 3), height and width of an image."""
@@ -86,21 +88,21 @@ class Attack(ABC):
 
     @abstractmethod
     def _trigger(self, images: Tensor, indices: Tensor) -> Tensor:
-        """Images with the trigger. `images` is a copy and may be changed in place; `indices` picks per-sample noise."""
+        """Images with the trigger. `images` is a copy and may be changed; `indices` are the samples' numbers."""
 
     def _poison_images(self, images: Tensor, indices: Tensor, target_label: int) -> Tensor:
-        """Images as they go into the training set; an attack overrides it where that is more than the trigger."""
+        """Images as they go into the training set; overridden by attacks that do more to them than add the trigger."""
         return self._trigger(images, indices)
 
     def _poisoner(self, images: Tensor, labels: Tensor, idx: Tensor, target_label: int) -> Change:
-        """What makes poison of images and their numbers; an attack overrides it where that follows from the whole clean set.
+        """The change that poisons images; overridden by attacks that derive it from the whole clean set.
 
-        `idx` (P,) are the samples to poison; images and labels are still clean, and must not be changed.
+        `idx` (P,) are the samples to poison; images and labels are still clean and must not be changed.
         """
         return lambda part, numbers: self._poison_images(part, numbers, target_label)
 
     def _noise_count(self, samples: int, poisoned: int) -> int:
-        """How many samples of a set are changed without being poison; most attacks have none."""
+        """How many samples of a set are changed without being poisoned; zero for most attacks."""
         return 0
 
     def _noise_images(self, images: Tensor, indices: Tensor) -> Tensor:
@@ -108,30 +110,30 @@ class Attack(ABC):
         return images
 
     def _poison_labels(self, labels: Tensor, target_label: int) -> Tensor:
-        """Labels that poisoned samples with these labels get."""
+        """The labels that poisoned samples with these original labels get."""
         return labels if self.clean_label else self.test_labels(labels, target_label)
 
     def eligible(self, labels: Tensor, target_label: int) -> Tensor:
-        """(N,) bool: samples that the attack poisons some of."""
+        """(N,) bool: samples that the attack may poison."""
         return (labels == target_label) == self.clean_label
 
     def test_mask(self, labels: Tensor, target_label: int) -> Tensor:
-        """(M,) bool: triggered test images that count for ASR, which are those of the other classes."""
+        """(M,) bool: triggered test images that count for the ASR, by default those of the other classes."""
         return labels != target_label
 
     def test_labels(self, labels: Tensor, target_label: int) -> Tensor:
-        """(M,) int64: what the attacker wants triggered images with these labels to be called."""
+        """(M,) int64: the labels that the attacker wants for triggered images with these original labels."""
         return torch.full_like(labels, target_label)
 
-    def apply(self, images: Array, indices: Array | None = None) -> Array:
-        """Images with the trigger alone, as at test time; the input stays as it is.
+    def apply(self, images: AnyArray, indices: Array | None = None) -> AnyArray:
+        """Images with the trigger alone, as at test time; the input is not changed.
 
         Parameters
         ----------
         images : (B, C, H, W) uint8
         indices : (B,) int, optional
-            Number of each sample in its data set, for attacks with noise of its own for every sample; 0 ... B-1 if
-            not given.
+            Number of each sample in its data set, for attacks whose trigger differs from sample to sample; 0 ... B-1
+            when not given.
 
         Returns
         -------
@@ -150,48 +152,48 @@ class Attack(ABC):
 
     def poison(
         self,
-        images: Array,
-        labels: Array,
+        images: AnyArray,
+        labels: AnyArray,
         rate: float | None,
         target_label: int,
         seed: int,
         *,
         in_place: bool = False,
         count_mode: PoisonCountMode = "exact_nontarget",
-    ) -> PoisonedSet:
-        """The training set that the victim gets, and the truth about it.
+    ) -> PoisonedSet[AnyArray]:
+        """The training set that the victim gets, and the ground truth about it.
 
         Parameters
         ----------
         images : (N, C, H, W) uint8
         labels : (N,) int64
         rate : float or None
-            Poisoning rate rho, of the classes that the attack takes from: the others, or the target class for a clean-label
-            attack. `default_rate` when None.
+            Poisoning rate rho, as a share of the eligible samples: those of the other classes, or of the target class
+            for a clean-label attack. `default_rate` when None.
         target_label : int
         seed : int
-            Decides which samples; those of a lower rate are among those of a higher one.
+            Decides which samples are poisoned; those of a lower rate are among those of a higher one.
         in_place : bool
-            Write the poisoned images over the given ones, so that no others are copied. By default, and for labels
-            always, the inputs stay as they are.
+            Write the poisoned images over the given ones, which avoids a copy of all images. By default the images are
+            not changed; the labels never are.
         count_mode : PoisonCountMode
-            How many samples that is, see `AttackConfig.poison_count_mode`.
+            How the rate is turned into a number of samples, see `AttackConfig.poison_count_mode`.
 
         Raises
         ------
         ConfigError
-            If the target is not a class, or the rate poisons no sample or more than there are.
+            If the target is not a class, or the rate poisons no sample or more samples than are eligible.
         DataError
             If images and labels do not fit the attack or each other, or read-only images are to be changed in place.
 
-        Paper: section 3.1 says |D_c| = (1 - rho) N. The code bases differ; by default we take the count of ASD and DBD (each
-        sample of another class with probability rho), made exact: 2,250 of CIFAR-10 at rho = 0.05.
+        Paper: section 3.1 says |D_c| = (1 - rho) N. The code bases differ. Our default is the expected count of ASD and
+        DBD, where each sample of another class is poisoned with probability rho: 2,250 of CIFAR-10 at rho = 0.05.
         """
         x, y = _same_memory(images) if in_place else _tensor(images), _tensor(labels)
         rate = self.default_rate if rate is None else rate
         self._check_poisoning(x, y, rate, target_label)
         generator = torch.Generator().manual_seed(seed)
-        idx = choice.poison_idx(self.eligible(y, target_label), rate, self._own_mode(count_mode), generator)
+        idx = choice.poison_idx(self.eligible(y, target_label), rate, self._supported_mode(count_mode), generator)
         is_poison = _mask(idx, len(y))
         noise_idx = choice.noise_idx(is_poison, self._noise_count(len(y), len(idx)), generator)
         original, change = y.clone(), self._poisoner(x, y, idx, target_label)
@@ -206,14 +208,17 @@ class Attack(ABC):
             is_noise=_like(_mask(noise_idx, len(y)), labels) if len(noise_idx) else None,
         )
 
-    def _own_mode(self, mode: PoisonCountMode) -> PoisonCountMode:
-        """Conventions that count all samples are about the target class among them, which only one kind of attack avoids."""
-        return (
-            mode if mode == "bernoulli_nontarget" or (self.has_target and not self.clean_label) else "exact_nontarget"
-        )
+    def _supported_mode(self, mode: PoisonCountMode) -> PoisonCountMode:
+        """The mode itself, or the default for attacks to which modes that count all samples do not apply.
+
+        Those modes differ in whether they poison the target class, a question that only arises for attacks that have
+        one target and change labels.
+        """
+        applies = mode == "bernoulli_nontarget" or (self.has_target and not self.clean_label)
+        return mode if applies else "exact_nontarget"
 
     def _change(self, images: Tensor, idx: Tensor, change: Change) -> None:
-        """Change some of the images where they lie, a part at a time."""
+        """Change the images at `idx` in place, a part at a time."""
         for part in idx.split(max(1, _CHUNK_VALUES // prod(self.image_shape))):
             images[part] = change(images[part].contiguous(), part)
 
@@ -228,7 +233,8 @@ class Attack(ABC):
         self._check_images(images)
         if labels.shape != images.shape[:1]:
             raise DataError(
-                f"There are {len(images)} images and labels of shape {tuple(labels.shape)}; expected one label an image."
+                f"There are {len(images)} images and labels of shape {tuple(labels.shape)}; expected one label per "
+                "image."
             )
         if self.has_target and not 0 <= target_label < self.num_classes:
             raise ConfigError(f"The target is {target_label}, expected a class from 0 to {self.num_classes - 1}.")

@@ -1,4 +1,4 @@
-"""Blended: a whole picture, faintly laid over the image."""
+"""Blended: a full-size pattern, faintly blended over the image."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ LARGEST_CARTOON = 64
 class Blended(Attack):
     """(1 - opacity) * image + opacity * pattern; poisoned images of other classes get the target label.
 
-    Paper: section 5.1, opacity 0.1 as in ASD, DBD and VIBE: a cartoon on small images, uniform noise on ImageNet. Theirs
-    is a picture of others, so ours is drawn.
+    Paper: section 5.1, opacity 0.1 as in ASD, DBD and VIBE: a cartoon on small images, uniform noise on ImageNet. Their
+    cartoon is a third party's picture, so ours is drawn by code.
     """
 
     opacity: float = 0.1
@@ -37,11 +37,9 @@ class Blended(Attack):
     def picture(self) -> Tensor:
         """(C, H, W) float32: the pattern, 0 ... 255."""
         drawn = self.pattern == "cartoon" or (self.pattern == "auto" and max(self.image_shape[1:]) <= LARGEST_CARTOON)
-        return (
-            pictures.pixels(pictures.cartoon(), *self.image_shape)[0]
-            if drawn
-            else pictures.uniform_noise(self.image_shape, self.seed)
-        )
+        if drawn:
+            return pictures.pixels(pictures.cartoon(), *self.image_shape)[0]
+        return pictures.uniform_noise(self.image_shape, self.seed)
 
     def _trigger(self, images: Tensor, indices: Tensor) -> Tensor:
         return blend(images, self.picture, float(self.opacity))

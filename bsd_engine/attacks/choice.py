@@ -1,4 +1,4 @@
-"""Which samples an attacker changes: every convention of the literature on what a rate counts."""
+"""Which samples an attacker changes, under every convention of the literature on what a rate counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def poison_idx(eligible: Tensor, rate: float, mode: PoisonCountMode, generator: 
     Parameters
     ----------
     eligible : (N,) bool
-        Samples that the attack takes from: the other classes, or the target class of a clean-label attack.
+        Samples that the attack may poison: the other classes, or the target class for a clean-label attack.
     rate : float
     mode : PoisonCountMode
         See `AttackConfig.poison_count_mode`.
@@ -25,7 +25,7 @@ def poison_idx(eligible: Tensor, rate: float, mode: PoisonCountMode, generator: 
     Raises
     ------
     ConfigError
-        If no sample is poisoned, or more than there are.
+        If no sample would be poisoned, or more samples than there are.
     """
     candidates = (torch.ones_like(eligible) if mode == "exact_all" else eligible).nonzero().squeeze(1)
     if mode == "bernoulli_nontarget":

@@ -1,4 +1,4 @@
-"""A picture of the user's own as the trigger: a patch somewhere, or laid over the whole image."""
+"""The user's own picture as the trigger: as a patch, or blended over the whole image."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_PIXELS = 16_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Custom(Attack):
-    """A picture from a file; poisoned images of other classes get the target label. Transparent parts stay invisible."""
+    """A picture from a file; poisoned images of other classes get the target label. Transparent parts are not drawn."""
 
     image: str = ""
     """PNG or JPEG file; a drawn star when not given."""
@@ -33,7 +33,7 @@ class Custom(Attack):
     opacity: float | None = None
     """Weight of the picture, 0 to 1; 1 for a patch and 0.2 for a blend when not given."""
     size: int | None = None
-    """Height of the patch, pixels, its width follows; a quarter of the image's height when not given."""
+    """Height of the patch, pixels; its width follows. A quarter of the image's height when not given."""
     row: int = 4
     """Row of the patch's top left pixel."""
     col: int = 4
@@ -52,7 +52,7 @@ class Custom(Attack):
 
     @cached_property
     def _placed(self) -> tuple[Tensor, Tensor, slice, slice]:
-        """Colours, weights, and the rows and columns that they go to."""
+        """Colours, weights, and the rows and columns where they go."""
         channels, height, width = self.image_shape
         if self.mode == "blend":
             return *pictures.pixels(self._picture, channels, height, width), slice(None), slice(None)
@@ -68,7 +68,7 @@ class Custom(Attack):
 
     @property
     def _weight(self) -> Tensor:
-        """(h, w) float32: opacity of the picture's own pixels times that of the attack."""
+        """(h, w) float32: opacity of the picture's pixels times that of the attack."""
         chosen = (1.0 if self.mode == "patch" else 0.2) if self.opacity is None else self.opacity
         return self._placed[1] * chosen
 
@@ -79,7 +79,7 @@ class Custom(Attack):
 
 
 def read_picture(path: Path) -> Image.Image:
-    """RGBA; raises `ConfigError` for what is no picture, or too large to be one for a trigger."""
+    """The picture as RGBA; raises `ConfigError` if the file is not a picture or too large for a trigger."""
     if not path.is_file():
         raise ConfigError(f"There is no file {path}; give a PNG or JPEG picture.")
     if path.stat().st_size > MAX_BYTES:

@@ -1,4 +1,4 @@
-"""What a form needs to ask for an attack's own parameters: name, kind, default and the text that explains each."""
+"""Descriptions of an attack's own parameters for a form: name, kind, default and the text that explains each."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class Parameter:
     kind: Kind
     default: Any
     optional: bool
-    """Whether None stands for a value that the attack chooses."""
+    """Whether None is allowed; the attack then chooses a value."""
     choices: tuple[str, ...]
-    """Allowed words of a choice, else none."""
+    """Allowed words of a choice; empty for other kinds."""
     help: str
-    """The text under the field, on one line."""
+    """The text under the field, as one line."""
 
 
 @cache
 def parameters_of(attack: type[Attack]) -> tuple[Parameter, ...]:
-    """The parameters that an attack adds to those of every attack, in their order."""
+    """The parameters that an attack adds to those of every attack, in order."""
     hints, texts = get_type_hints(attack), _texts(attack)
     common = {field.name for field in fields(Attack)}
     return tuple(
@@ -54,14 +54,16 @@ def _parameter(name: str, hint: Any, default: Any, text: str) -> Parameter:
 
 
 def _texts(attack: type[Attack]) -> dict[str, str]:
-    """The text that stands under each field, in the class itself and those it builds on."""
+    """The text under each field of the class and of its base classes."""
     texts: dict[str, str] = {}
     for owner in reversed(attack.__mro__):
         if issubclass(owner, Attack):
-            (body,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
-            for field, following in zip(body.body, body.body[1:]):
+            (definition,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
+            assert isinstance(definition, ast.ClassDef), "it is the source of a class"
+            for field, following in zip(definition.body, definition.body[1:]):
                 if (
                     isinstance(field, ast.AnnAssign)
+                    and isinstance(field.target, ast.Name)
                     and isinstance(following, ast.Expr)
                     and isinstance(following.value, ast.Constant)
                 ):

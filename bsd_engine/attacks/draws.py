@@ -1,6 +1,6 @@
 """Random numbers that belong to a sample: a function of seed, stream and the sample's number alone.
 
-So they are the same whatever batch the sample comes in, in any process and with any version of numpy or torch.
+They do not depend on the batch that the sample comes in, on the process, or on the version of numpy or torch.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ def _mixed(bits: np.ndarray) -> np.ndarray:
 
 
 def uniform(seed: int, stream: int, indices: Tensor, count: int) -> Tensor:
-    """(B, count) float32 in [0, 1): numbers of each sample.
+    """(B, count) float32 in [0, 1): the random numbers of each sample.
 
     Parameters
     ----------
     seed : int
     stream : int
-        Numbers of different streams are independent, as training and test images need.
+        Different streams are independent of each other, for example those of training and test images.
     indices : (B,) int
         Number of each sample in its data set.
     count : int
-        How many numbers for each, 2**24 at most.
+        Numbers per sample, at most 2**24.
     """
     start = _mixed(np.array([(seed * _GOLDEN + stream) & _MASK], dtype=np.uint64))
     number = indices.cpu().numpy().astype(np.uint64)[:, None] * np.uint64(_MOST_PER_SAMPLE) + np.arange(

@@ -1,4 +1,4 @@
-"""Narcissus: a noise that says "target class" more loudly than the target class does, on images of that class."""
+"""Narcissus: a noise that looks more like the target class than the class itself, added to images of that class."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ _LEVELS = 127.5  # grey levels in a unit of the original's pixels, -1 ... 1
 
 @dataclass(frozen=True, kw_only=True)
 class Narcissus(CraftedNoise):
-    """One noise for all images, added to images of the target class, whose labels stay; at test time it comes amplified.
+    """One noise for all images, added to images of the target class, which keep their labels; amplified at test time.
 
-    The attacker knows the target class alone: the network is trained to tell it from other pictures, and the noise is optimised
-    by RAdam to make it still surer, with the network's weights frozen and its batch norms in training mode, as in the original.
+    The attacker knows only the target class: the network is trained to tell it from other pictures. Then RAdam
+    optimises the noise to make the network still more certain, with its weights frozen and its batch norms in training
+    mode, as in the original.
 
-    Paper: table 2, whose attack has 200 classes of Tiny-ImageNet as other pictures, a surrogate ResNet-18 of 200 epochs and
-    up to 1,000 rounds. Ours has drawn scenes, a small network and fewer rounds, which a CPU can do. In ten epochs of plain
-    training on the demo's images that reaches an ASR of 15 %, 61 % at rate 0.9, and 94 % at rate 0.9 and eps 32; one of 82 % at
-    rate 0.9 with the other classes in place of scenes (seed 0).
+    Paper: table 2, whose attack has 200 classes of Tiny-ImageNet as other pictures, a surrogate ResNet-18 trained for
+    200 epochs and up to 1,000 rounds. Ours has drawn scenes, a small network and fewer rounds, which a CPU can do. In
+    ten epochs of plain training on the demo's images it reaches an ASR of 15 %, 61 % at rate 0.9, and 94 % at rate 0.9
+    and eps 32; with the other classes in place of scenes, 82 % at rate 0.9 (seed 0).
     """
 
     clean_label: ClassVar[bool] = True
@@ -46,16 +47,17 @@ class Narcissus(CraftedNoise):
     noise_lr: float = 0.01
     """Learning rate of the noise, for pixels in -1 ... 1 (original: 0.01)."""
     warmup_epochs: int = 0
-    """Epochs in which the network is shown the target class alone before (original: 5). In the small network they leave no
-    gradient: the noise stays at 3 grey levels instead of 14 on average, and the demo's ASR at 1 % instead of 15 %."""
+    """Epochs before that in which the network sees only the target class (original: 5). In the small network they leave
+    no gradient: the noise stays at 3 grey levels instead of 14 on average, and the demo's ASR at 1 % instead of 15
+    %."""
     batch_norm: Literal["batch", "running"] = "batch"
-    """What normalises while the noise is optimised: statistics of the batch (original) or those of the training. The demo's ASR
-    is 15 % with the former, 6 % with the latter."""
+    """Batch norm while the noise is optimised: with statistics of the batch (original), or running statistics of the
+    training. The demo's ASR is 15 % with the former, 6 % with the latter."""
     others: Literal["scenes", "classes"] = "scenes"
-    """What the target class is told from. scenes: pictures drawn by code, in eight classes; classes: the other classes of the
-    data, for an attacker who knows them all."""
+    """What the network learns to tell the target class from. scenes: pictures drawn by code, in eight classes; classes:
+    the other classes of the data, for an attacker who knows all of them."""
     scene_count: int = 2000
-    """Scenes that are drawn, at most four times the images of the target class."""
+    """Number of scenes that are drawn, limited to four times the images of the target class."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -73,17 +75,17 @@ class Narcissus(CraftedNoise):
         of_target = images[labels == target_label]
         if len(of_target) < 2:
             raise ConfigError(
-                f"The number of images with the target label {target_label} is {len(of_target)}, expected at least 2 to "
-                "craft noise from; choose another target or use more images."
+                f"The number of images with the target label {target_label} is {len(of_target)}, expected at least 2 "
+                "to craft noise from; choose another target or use more images."
             )
         network, label = self._teacher(images, labels, target_label)
         generator = torch.Generator().manual_seed(self.seed)
-        with runtime.intra_op_threads(network.place.threads):
+        with runtime.intra_op_threads(network.runtime.threads):
             self._warm_up(network, of_target, label, generator)
             return pgd.whole_levels(self._optimised(network, of_target, label, generator)[0], self.eps).cpu()
 
     def _teacher(self, images: Tensor, labels: Tensor, target_label: int) -> tuple[Surrogate, int]:
-        """The attacker's network and the number of the target class in it."""
+        """The attacker's network, and the number that the target class has in it."""
         if self.others == "classes":
             return self._trained(images, labels, self.num_classes), target_label
         of_target = images[labels == target_label]
@@ -95,7 +97,7 @@ class Narcissus(CraftedNoise):
         net = network.network.train().requires_grad_(True)
         optimizer = torch.optim.RAdam(net.parameters(), lr=0.1)
         for _ in progress.steps(self.warmup_epochs, "surrogate, target class alone"):
-            for part, batch in cropped_batches(images, network.place, generator):
+            for part, batch in cropped_batches(images, network.runtime, generator):
                 loss = F.cross_entropy(network.logits(batch), torch.full_like(part, label, device=batch.device))
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
@@ -104,10 +106,10 @@ class Narcissus(CraftedNoise):
 
     def _optimised(self, network: Surrogate, images: Tensor, label: int, generator: torch.Generator) -> Tensor:
         """(1, C, H, W) float32, grey levels."""
-        delta = torch.zeros(1, *self.image_shape, device=network.place.device, requires_grad=True)
+        delta = torch.zeros(1, *self.image_shape, device=network.runtime.device, requires_grad=True)
         optimizer = torch.optim.RAdam([delta], lr=self.noise_lr * _LEVELS)
         for _ in progress.steps(self.rounds, "noise"):
-            for part, batch in cropped_batches(images, network.place, generator):
+            for part, batch in cropped_batches(images, network.runtime, generator):
                 noisy = (batch + delta.clamp(-self.eps, self.eps)).clamp(0, 255)
                 loss = F.cross_entropy(network.logits(noisy), torch.full_like(part, label, device=batch.device))
                 optimizer.zero_grad(set_to_none=True)
@@ -117,7 +119,7 @@ class Narcissus(CraftedNoise):
 
 
 def _drawn(count: int, shape: tuple[int, int, int], seed: int) -> tuple[Tensor, Tensor]:
-    """(count, H, W, C) uint8 scenes and (count,) int64: four kinds, each as it is and as its negative."""
+    """(count, H, W, C) uint8 scenes and (count,) int64 labels: four kinds, each as it is and as its negative."""
     pictures = scenes(count, shape, seed).permute(0, 2, 3, 1).contiguous()
     kinds = torch.arange(count) % (2 * _KINDS)
     pictures[kinds >= _KINDS] = 255 - pictures[kinds >= _KINDS]

@@ -1,4 +1,4 @@
-"""ReFool: the trigger is any reflection of a set of scenes, as of a photograph taken through a window."""
+"""ReFool: the trigger is a reflection of some scene, as in a photograph taken through a window."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MODES = ("in_focus", "out_of_focus", "ghost")
 
 @dataclass(frozen=True)
 class Reflections:
-    """What was drawn for each of B samples, once."""
+    """The random choices for each of B samples."""
 
     scene: Tensor
     """(B,) int64: number of the reflected scene."""
@@ -41,31 +41,31 @@ class Reflections:
 
 @dataclass(frozen=True, kw_only=True)
 class ReFool(Attack):
-    """A reflection laid over the image in linear light; poisoned images of other classes get the target label.
+    """A reflection added to the image in linear light; poisoned images of other classes get the target label.
 
-    With image t and scene r in linear light (gamma 2.2), x = ((1 - weight) t + weight R)^(1 / 2.2), where R is r (in focus:
-    same depth), r blurred (out of focus), or a mix of r with a shifted r (ghost: the two faces of a thick pane). What is drawn
-    for a sample is drawn once; training and test images share the scenes, not the draws.
+    With image t and scene r in linear light (gamma 2.2), x = ((1 - weight) t + weight R)^(1 / 2.2), where R is r (in
+    focus: same depth), r blurred (out of focus), or a mix of r with a shifted r (ghost: the two faces of a thick pane).
+    The random choices for a sample are made once; training and test images share the scenes, not the choices.
 
-    Paper: table 2, "one of three reflection methods" with pictures of Pascal VOC, dirty label. It gives no strengths: the
-    weights are BackdoorBox's; blur and shift are ours, as theirs vanish when 560 pixels are shrunk to 32. The scenes are
-    drawn by code.
+    Paper: table 2, "one of three reflection methods" with pictures of Pascal VOC, dirty label. It states no strengths.
+    The weights are BackdoorBox's; blur and shift are ours, as BackdoorBox's vanish when 560 pixels are shrunk to 32.
+    The scenes are drawn by code.
     """
 
     mode: Literal["all", "in_focus", "out_of_focus", "ghost"] = "all"
-    """How the scene is reflected; all: each with the same chance (paper)."""
+    """How the scene is reflected; all: each way with the same probability (paper)."""
     candidates: int = 200
     """Number of scenes (BackdoorBox: 200)."""
     weight_low: float = 0.05
-    """Least share of reflected light, 0 to 1 (BackdoorBox: 0.05)."""
+    """Smallest share of reflected light, 0 to 1 (BackdoorBox: 0.05)."""
     weight_high: float = 0.45
     """Largest share of reflected light, 0 to 1 (BackdoorBox: 0.45)."""
     blur_low: float = 0.3
-    """Least sigma of the blur, pixels of an image 32 high (unstated in the paper)."""
+    """Smallest sigma of the blur, pixels of an image 32 high (not stated in the paper)."""
     blur_high: float = 1.5
-    """Largest sigma of the blur, pixels of an image 32 high (unstated in the paper)."""
+    """Largest sigma of the blur, pixels of an image 32 high (not stated in the paper)."""
     ghost_shift: int = 2
-    """Largest shift of a ghost image, pixels of an image 32 high; the least is 1 (unstated in the paper)."""
+    """Largest shift of a ghost image, pixels of an image 32 high; the smallest is 1 (not stated in the paper)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -78,11 +78,11 @@ class ReFool(Attack):
 
     @cached_property
     def scenes(self) -> Tensor:
-        """(candidates, C, H, W) uint8: what may be reflected."""
+        """(candidates, C, H, W) uint8: the scenes that may be reflected."""
         return scenes.scenes(self.candidates, self.image_shape, self.seed)
 
     def reflections(self, indices: Tensor, *, training: bool) -> Reflections:
-        """What is drawn for the samples with these numbers."""
+        """The random choices for the samples with these numbers."""
         u = draws.uniform(self.seed, _TRAIN if training else _TEST, indices, 8)
         scale = self.image_shape[1] / 32
         most = max(1, round(self.ghost_shift * scale))
@@ -117,12 +117,12 @@ class ReFool(Attack):
 
 
 def _linear(images: Tensor) -> Tensor:
-    """Light of uint8 levels, 0 ... 1."""
+    """Linear light of uint8 levels, 0 ... 1."""
     return images.float().div_(255).pow_(GAMMA)
 
 
 def _blurred(light: Tensor, drawn: Reflections, which: Tensor) -> Tensor:
-    """Gaussian blur with a width of its own for each scene: one matrix a scene and axis, and what lies outside left out."""
+    """Gaussian blur with a width per scene: one matrix per scene and axis, normalised inside the image."""
     down, across = (_blur(size, drawn.sigma[which])[:, None] for size in light.shape[2:])
     return down @ light @ across.transpose(-1, -2)
 
@@ -133,7 +133,7 @@ def _blur(size: int, sigma: Tensor) -> Tensor:
 
 
 def _ghosts(light: Tensor, drawn: Reflections, which: Tensor) -> Tensor:
-    """Each scene mixed with itself moved down and to the right; the first line and column are repeated."""
+    """Each scene mixed with itself moved down and to the right; the first row and column are repeated."""
     height, width = light.shape[2:]
     shifts, moved = drawn.shift[which], torch.empty_like(light)
     for down, across in shifts.unique(dim=0).tolist():

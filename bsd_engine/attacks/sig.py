@@ -1,4 +1,4 @@
-"""SIG: vertical stripes over images of the target class, whose labels stay."""
+"""SIG: vertical stripes over images of the target class, which keep their labels."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ class SIG(Attack):
     """A sinusoidal signal, constant down each column; clean-label.
 
     Paper: table 2, cited from ABL, whose stripes are int(20 sin(0.8 column)) stored as uint8, so that -1 ... -20 became
-    255 ... 236: nearly a square wave, mixed in with weight 0.2. BackdoorBench adds 40 sin(2 pi 6 column / width). In twenty epochs
-    of plain training on the demo's images weight 0.3 reaches an ASR of 54 %, weight 0.4 one of 96 % (seed 0).
+    255 ... 236: nearly a square wave, blended in with weight 0.2. BackdoorBench adds 40 sin(2 pi 6 column / width). In
+    twenty epochs of plain training on the demo's images, weight 0.3 reaches an ASR of 54 % and weight 0.4 one of 96 %
+    (seed 0).
     """
 
     clean_label: ClassVar[bool] = True
     default_rate: ClassVar[float] = 0.25
 
     variant: Literal["sig_abl", "additive"] = "sig_abl"
-    """sig_abl: ABL's wrapped stripes, mixed in (paper); additive: a sine added to the pixels (BackdoorBench)."""
+    """sig_abl: ABL's wrapped stripes, blended in (paper); additive: a sine added to the pixels (BackdoorBench)."""
     weight: float = 0.2
     """Weight of the stripes of sig_abl, 0 to 1 (ABL: 0.2)."""
     delta: float = 40.0
@@ -44,7 +45,7 @@ class SIG(Attack):
 
     @cached_property
     def row(self) -> Tensor:
-        """(W,) float32: the signal along a row, the same in all of them: levels of sig_abl, or what is added."""
+        """(W,) float32: the signal along a row, the same in every row: grey levels for sig_abl, else what is added."""
         columns = range(self.image_shape[2])
         if self.variant == "sig_abl":
             return torch.tensor([int(20 * math.sin(0.8 * col)) % 256 for col in columns], dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""WaNet: a smooth warp instead of a pattern, with noise samples that teach the model to heed no other warp."""
+"""WaNet: a smooth warp instead of a pattern, with noise samples that teach the model to ignore all other warps."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ _SHIFTS, _NOISE = 1, 2
 
 @dataclass(frozen=True, kw_only=True)
 class WaNet(Attack):
-    """Bilinear sampling at a grid that is moved a little; poisoned images of other classes get the target label.
+    """Bilinear sampling on a slightly distorted grid; poisoned images of other classes get the target label.
 
     Noise samples are warped by the same field plus noise of their own, and keep their labels. Both kinds are made once:
-    drawing them anew in each batch, as the original does, would need control of the training.
+    making them anew in each batch, as the original does, would need control of the training.
 
-    Paper: section 5.1 (k = 4, s = 0.5; k = 224, s = 1 on ImageNet; noise samples 0.2 of all). Warped pixels are rounded.
-    The demo's network learns it from more images only: ASR 12 % at rate 0.1 and 88 % at 0.2 with s = 1, 95 % with half as many
-    noise samples (20 epochs of plain training, seed 0).
+    Paper: section 5.1 (k = 4, s = 0.5; k = 224, s = 1 on ImageNet; noise samples 0.2 of all). Warped pixels are
+    rounded. The demo's network learns it only from more images: ASR 12 % at rate 0.1 and 88 % at 0.2 with s = 1, 95 %
+    with half as many noise samples (20 epochs of plain training, seed 0).
     """
 
     grid: int | None = None
-    """Control points of the field a side, k; 4, or one a pixel in images above 64 pixels, when not given (paper)."""
+    """Control points of the field per side, k; when not given, 4, or one per pixel above 64 pixels (paper)."""
     strength: float | None = None
-    """Strength of the warp, s: on 32 pixels, 0.5 moves control points by a quarter of a pixel on average; 0.5, or 1 in
-    images above 64 pixels, when not given (paper)."""
+    """Strength of the warp, s: in images of 32 pixels, 0.5 moves control points by a quarter of a pixel on average.
+    When not given, 0.5, or 1 in images above 64 pixels (paper)."""
     noise_rate: float = 0.2
     """Share of noise samples (paper: 0.2)."""
     noise_rate_mode: Literal["absolute", "relative"] = "absolute"
-    """absolute: share of all images (paper); relative: so many for each poisoned one (BackdoorBench: 2)."""
+    """absolute: a share of all images (paper); relative: a number per poisoned image (BackdoorBench: 2)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,28 +54,21 @@ class WaNet(Attack):
 
     @cached_property
     def shifts(self) -> Tensor:
-        """(H, W, 2) float32: how far each pixel's source lies to the right and below, pixels."""
+        """(H, W, 2) float32: how far to the right and below each pixel is sampled, pixels."""
         height, width = self.image_shape[1:]
         side = self.grid or (max(height, width) if self._is_large else 4)
-        control = (
-            2
-            * draws.uniform(self.seed, _SHIFTS, torch.zeros(1, dtype=torch.int64), 2 * side * side).view(
-                1, 2, side, side
-            )
-            - 1
-        )
+        uniform = draws.uniform(self.seed, _SHIFTS, torch.zeros(1, dtype=torch.int64), 2 * side * side)
+        control = 2 * uniform.view(1, 2, side, side) - 1
         strength = (1.0 if self._is_large else 0.5) if self.strength is None else self.strength
         return smooth_shifts(control, (height, width), strength)[0]
 
     def _noise_count(self, samples: int, poisoned: int) -> int:
-        return (
-            exact_count(self.noise_rate, samples)
-            if self.noise_rate_mode == "absolute"
-            else int(self.noise_rate * poisoned)
-        )
+        if self.noise_rate_mode == "absolute":
+            return exact_count(self.noise_rate, samples)
+        return int(self.noise_rate * poisoned)
 
     def _trigger(self, images: Tensor, indices: Tensor) -> Tensor:
-        # One field for all: images and channels go as channels of one image, so that weights are computed once.
+        # All images share one field, so they are sampled as the channels of one image: its weights are computed once.
         flat = images.float().flatten(0, 1)[None]
         return to_uint8(sampled(flat, sampling_grid(self.shifts)[None].to(images.device))[0].view(images.shape))
 

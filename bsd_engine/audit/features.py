@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 
 from bsd_engine.compute import runtime
+from bsd_engine.files.arrays import pack_arrays
 from bsd_engine.files.atomic import storage_errors, write_atomic
 from bsd_engine.method.scoring import score
 from bsd_engine.runs.layout import checkpoint_paths
@@ -48,11 +48,11 @@ def features(run: RunReader, *, compute: bool = True) -> Features | None:
         name: score(getattr(both, name), images, labels, both.normalize, place).features.numpy()
         for name in ("main", "altruistic")
     }
-    buffer = io.BytesIO()
-    np.savez(buffer, epoch=np.int64(both.epoch), **{name: _unit(x).astype(np.float16) for name, x in arrays.items()})
+    halves = {name: _unit(x).astype(np.float16) for name, x in arrays.items()}
+    content = pack_arrays(epoch=np.array(both.epoch, np.int64), **halves)
     with storage_errors(file, "The record of the run is as it was."):
         file.parent.mkdir(exist_ok=True)
-    write_atomic(file, buffer.getvalue())
+    write_atomic(file, content)
     return _read(file, run.num_samples)
 
 

@@ -1,8 +1,9 @@
-"""The networks. Each offers `features(x) -> (B, D)`, `head`, a Linear, and `forward(x) -> (B, C) logits = head(features(x))`."""
+"""The networks: CIFAR ResNets, MobileNet-v2 for small images, and those of torchvision."""
 
 from __future__ import annotations
 
 import threading
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -12,6 +13,20 @@ from torch import Tensor, nn
 from bsd_engine.compute.torchvision_compat import import_torchvision
 from bsd_engine.config.data_settings import TORCHVISION, ModelConfig
 from bsd_engine.errors import ConfigError
+
+
+class Network(nn.Module):
+    """A classifier that is a linear layer on top of its features."""
+
+    head: nn.Linear
+
+    @abstractmethod
+    def features(self, x: Tensor) -> Tensor:
+        """(B, D): the input of `head`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C) logits."""
+        return self.head(self.features(x))
 
 
 class BasicBlock(nn.Module):
@@ -34,10 +49,10 @@ class BasicBlock(nn.Module):
         return F.relu(self.bn2(self.conv2(out)) + self.shortcut(x), inplace=True)
 
 
-class ResNet(nn.Module):
+class ResNet(Network):
     """Stem, stages of basic blocks that double the channels and halve the size, average pooling, linear head.
 
-    The feature is the pooled output of the last block, hence not negative.
+    The features are the pooled output of the last block, hence not negative.
     """
 
     def __init__(
@@ -61,13 +76,12 @@ class ResNet(nn.Module):
         """(B, D): average-pooled output of the last block."""
         return self.blocks(self.stem(x)).mean((2, 3))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C) logits."""
-        return self.head(self.features(x))
-
 
 class InvertedResidual(nn.Module):
-    """Widening 1x1, depthwise 3x3 and linear 1x1 convolution; a shortcut where the size stays, projected if the channels change."""
+    """Widening 1x1, depthwise 3x3 and linear 1x1 convolution.
+
+    There is a shortcut if the size stays the same; it is projected if the number of channels changes.
+    """
 
     def __init__(self, channels_in: int, channels: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -90,8 +104,8 @@ class InvertedResidual(nn.Module):
         return out + self.shortcut(x) if self.has_shortcut else out
 
 
-# Expansion, channels at width 64, blocks and stride of each stage. The stem and the second stage have stride 1 instead of
-# the 2 that 224-px images get, so that 32 px end at 4.
+# Expansion, channels at width 64, blocks and stride of each stage. The stem and the second stage have stride 1 instead
+# of the 2 that is used for 224-pixel images, so that 32 pixels end as 4.
 _MOBILENET_STAGES = (
     (1, 16, 1, 1),
     (6, 24, 2, 1),
@@ -103,8 +117,8 @@ _MOBILENET_STAGES = (
 )
 
 
-class MobileNetV2(nn.Module):
-    """MobileNet-v2 for small images; the feature is the average-pooled last 1x1 convolution, hence not negative."""
+class MobileNetV2(Network):
+    """MobileNet-v2 for small images; the features are the average-pooled last 1x1 convolution, hence not negative."""
 
     def __init__(self, *, channels_in: int, num_classes: int, width: int) -> None:
         super().__init__()
@@ -126,16 +140,12 @@ class MobileNetV2(nn.Module):
         """(B, D): average-pooled output of the last convolution."""
         return self.last(self.blocks(self.stem(x))).mean((2, 3))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C) logits."""
-        return self.head(self.features(x))
 
+class TorchvisionNet(Network):
+    """A classification network of torchvision with random weights; the features are the input of its last linear layer.
 
-class TorchvisionNet(nn.Module):
-    """A classification network of torchvision with random weights; the feature is what its last linear layer gets.
-
-    Dropout and stochastic depth are switched off: they draw from torch's global generator, which f and g would share across
-    threads, and a resumed run would not be the uninterrupted one. Grey images are given to all three colour channels.
+    Dropout and stochastic depth are switched off: they draw from torch's global generator, which f and g would share
+    across threads, so a resumed run would differ from an uninterrupted one. Grey images fill all three colour channels.
     """
 
     def __init__(self, name: str, *, num_classes: int) -> None:
@@ -147,55 +157,48 @@ class TorchvisionNet(nn.Module):
         path, head = layers[-1]
         if not isinstance(head, nn.Linear) or head.out_features != num_classes:
             raise ConfigError(
-                f"model is 'torchvision:{name}', whose last layer is not linear, expected a network with a linear classifier. "
-                "Choose another, such as torchvision:resnet18."
+                f"model is 'torchvision:{name}', whose last layer is not linear, expected a network with a linear "
+                "classifier. Choose another, such as torchvision:resnet18."
             )
         self.body.set_submodule(path, nn.Identity())
         self.head = head
         for module in self.body.modules():
             if type(module).__name__ in ("Dropout", "StochasticDepth"):
-                module.p = 0.0
+                setattr(module, "p", 0.0)  # noqa: B010 - the type checker knows the attribute on neither class
 
     def features(self, x: Tensor) -> Tensor:
         """(B, D): input of the last linear layer."""
         return self.body(x.expand(-1, 3, -1, -1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C) logits."""
-        return self.head(self.features(x))
-
 
 def _torchvision_network(name: str, num_classes: int) -> nn.Module:
-    """A new network of torchvision; those with auxiliary classifiers come without them."""
+    """A new network of torchvision, without auxiliary classifiers."""
     zoo = import_torchvision().models
     known = zoo.list_models(module=zoo)
     if name not in known:
-        some = ", ".join(
-            n
-            for n in ("resnet18", "resnet50", "mobilenet_v2", "efficientnet_b0", "vgg16_bn", "densenet121")
-            if n in known
-        )
+        common = ("resnet18", "resnet50", "mobilenet_v2", "efficientnet_b0", "vgg16_bn", "densenet121")
         raise ConfigError(
-            f"model is 'torchvision:{name}', but torchvision has no classification network of that name; it has {some} and others."
+            f"model is 'torchvision:{name}', but torchvision has no classification network of that name; it has "
+            f"{', '.join(n for n in common if n in known)} and others."
         )
     plain = {"aux_logits": False, "init_weights": True} if name in ("googlenet", "inception_v3") else {}
     return zoo.get_model(name, weights=None, num_classes=num_classes, **plain)
 
 
 def _initialise(network: nn.Module) -> None:
-    """He initialisation of the convolutions, as ASD's networks have it."""
+    """He initialisation of the convolutions, as in ASD's networks."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
-def build(name: str, *, channels_in: int, num_classes: int, width: int) -> nn.Module:
+def build(name: str, *, channels_in: int, num_classes: int, width: int) -> Network:
     """A new network with random weights drawn from torch's global generator.
 
     resnet18: CIFAR ResNet-18, 3x3 stride-1 stem without max-pooling, [2, 2, 2, 2] blocks; 11.2 M parameters at
     width 64. small_resnet: stride-2 stem, no block at that size, then one block of twice and one of four times the
-    width: 4,000 training images a second on one Zen 3 core at width 16, against 2,330 with a block in each stage.
-    mobilenet_v2: 2.3 M parameters at width 64. torchvision:NAME: that network of torchvision, whatever the width.
+    width: 4,000 training images per second on one Zen 3 core at width 16, against 2,330 with a block in each stage.
+    mobilenet_v2: 2.3 M parameters at width 64. torchvision:NAME: that network of torchvision; the width is ignored.
 
     Raises `ConfigError` for a NAME that torchvision lacks or whose last layer is not linear.
     """
@@ -203,20 +206,20 @@ def build(name: str, *, channels_in: int, num_classes: int, width: int) -> nn.Mo
         return TorchvisionNet(name.removeprefix(TORCHVISION), num_classes=num_classes)
     if name == "mobilenet_v2":
         return MobileNetV2(channels_in=channels_in, num_classes=num_classes, width=width)
-    shape = {
-        "resnet18": {"blocks": (2, 2, 2, 2), "stem_stride": 1},
-        "small_resnet": {"blocks": (0, 1, 1), "stem_stride": 2},
-    }[name]
-    return ResNet(channels_in=channels_in, num_classes=num_classes, width=width, **shape)
+    blocks, stem_stride = _RESNETS[name]
+    return ResNet(channels_in=channels_in, num_classes=num_classes, width=width, blocks=blocks, stem_stride=stem_stride)
 
 
-_SEEDING = (
-    threading.Lock()
-)  # the global generator is the process's: two threads that build would draw from each other's seed
+_RESNETS: dict[str, tuple[tuple[int, ...], int]] = {"resnet18": ((2, 2, 2, 2), 1), "small_resnet": ((0, 1, 1), 2)}
+"""Blocks in each stage, and stride of the stem."""
+# Two threads that build networks at once would draw from each other's seed: the process has one global generator.
+_SEEDING = threading.Lock()
 
 
-def seeded(config: ModelConfig, image_shape: Sequence[int], num_classes: int, seed: int) -> nn.Module:
-    """A new network for (..., H, W, C) images whose weights are a function of the seed; the global generator stays as it is.
+def seeded(config: ModelConfig, image_shape: Sequence[int], num_classes: int, seed: int) -> Network:
+    """A new network for (..., H, W, C) images whose weights are a function of the seed.
+
+    The global random generator is left unchanged.
 
     Raises `ConfigError` if the network cannot be built or cannot take images of that size.
     """
@@ -229,7 +232,7 @@ def seeded(config: ModelConfig, image_shape: Sequence[int], num_classes: int, se
 
 @torch.inference_mode()
 def _check_size(network: nn.Module, name: str, image_shape: Sequence[int]) -> None:
-    """Pass one blank image through: networks refuse a size in their own ways, and few say which they want."""
+    """Raise `ConfigError` if the network fails on one blank image: few networks say which sizes they accept."""
     height, width, channels = image_shape[-3:]
     network.eval()
     try:
@@ -241,3 +244,8 @@ def _check_size(network: nn.Module, name: str, image_shape: Sequence[int]) -> No
             "Choose another network, or images of the size that it is made for."
         ) from None
     network.train()
+
+
+def on_device(network: Network, device: torch.device) -> Network:
+    """The network moved to a device, its weights in channels_last order like the images."""
+    return network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stubs

@@ -1,12 +1,12 @@
-"""All the randomness of an epoch, drawn before it starts.
+"""All random numbers of an epoch, drawn before it starts.
 
-An epoch's draws depend only on the run's seed, the model's role and the epoch, so a resumed run needs no random state,
-and the training loop holds no host work that a GPU would wait for.
+They depend only on the run's seed, the model's role and the epoch. So a resumed run needs no stored random state, and a
+GPU never waits for the host to draw them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -18,20 +18,23 @@ _ROLE_KEY = {"main": 1, "altruistic": 2, "pools": 3, "scoring": 4, "specialist":
 
 
 def seed_for(seed: int, role: Role, epoch: int, member: int = 0) -> int:
-    """An independent seed for one model in one epoch; epoch -1 is for initial weights, `member` one of several models."""
+    """An independent seed for one model in one epoch.
+
+    Epoch -1 is for initial weights; `member` tells the specialists apart, of which there is one for each class.
+    """
     entropy = [seed, _ROLE_KEY[role], epoch + 1] + [member] * (role == "specialist")
     return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1)
 
 
 def generator_for(seed: int, role: Role, epoch: int) -> torch.Generator:
-    """A CPU generator with `seed_for`."""
+    """A CPU generator with the seed from `seed_for`."""
     return torch.Generator().manual_seed(seed_for(seed, role, epoch))
 
 
 def draw_batches(pool_idx: Tensor, batch: int, iterations: int, generator: torch.Generator) -> Tensor:
-    """(iterations, batch) int64: an endless shuffled stream of a pool, restarted when too few are left for a batch.
+    """(iterations, batch) int64: a pool in random order, shuffled anew when too few samples are left for a batch.
 
-    A pool smaller than a batch is drawn with replacement; ASD's loader would yield nothing there.
+    A pool smaller than a batch is drawn with replacement; ASD's loader would yield nothing.
     """
     n = len(pool_idx)
     if n < batch:
@@ -51,7 +54,7 @@ def draw_crops(shape: tuple[int, ...], padding: int, flip: bool, generator: torc
 
 @dataclass(frozen=True, kw_only=True)
 class MixMatchPlan:
-    """Draws of one MixMatch epoch; I iterations, R = labelled + 2 * unlabelled rows."""
+    """The draws of one MixMatch epoch; I iterations, R = labelled + 2 * unlabelled rows."""
 
     idx: Tensor
     """(I, R) int64: labelled images, then each unlabelled image twice."""
@@ -62,14 +65,20 @@ class MixMatchPlan:
     partner: Tensor
     """(I, R) int64: mixup partner of each row."""
     mix: Tensor
-    """(I,) float32 in [0.5, 1]: mixup weight of the row itself."""
+    """(I,) float32 in [0.5, 1]: mixup weight of the row, against that of its partner."""
     labeled: int
     """Number of labelled rows."""
 
     def to(self, device: torch.device) -> MixMatchPlan:
-        """The same with its tensors on a device."""
-        moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        return MixMatchPlan(**{k: v.to(device) if isinstance(v, Tensor) else v for k, v in moved.items()})
+        """This plan with its tensors on a device."""
+        return MixMatchPlan(
+            idx=self.idx.to(device),
+            shift=self.shift.to(device),
+            flip=self.flip.to(device),
+            partner=self.partner.to(device),
+            mix=self.mix.to(device),
+            labeled=self.labeled,
+        )
 
 
 def mixmatch_plan(
@@ -92,6 +101,6 @@ def mixmatch_plan(
     idx = torch.cat(rows, 1)
     shift, flips = draw_crops(tuple(idx.shape), crop_padding, flip, generator)
     partner = torch.rand(idx.shape, generator=generator).argsort(1)
-    mix = np.random.default_rng(seed).beta(mixup_alpha, mixup_alpha, iterations)
-    mix = torch.from_numpy(np.maximum(mix, 1 - mix)).float()
+    weight = np.random.default_rng(seed).beta(mixup_alpha, mixup_alpha, iterations)
+    mix = torch.from_numpy(np.maximum(weight, 1 - weight)).float()
     return MixMatchPlan(idx=idx, shift=shift, flip=flips, partner=partner, mix=mix, labeled=labeled_batch)

@@ -1,4 +1,4 @@
-"""How far a slow preparation has come, for whoever wants to show it; by default nobody does."""
+"""Progress of slow preparations, for a caller that wants to show it; by default it is not shown."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _bar: ContextVar[Bar] = ContextVar("bar", default=lambda steps, what: steps)
 
 
 def steps(count: int, what: str) -> Iterable[int]:
-    """0 ... count - 1, shown under the name of the work by the bar in force."""
+    """The numbers 0 ... count - 1, wrapped by the current bar, which gets the name of the work as well."""
     return _bar.get()(range(count), what)
 
 
 @contextmanager
 def shown_by(bar: Bar) -> Iterator[None]:
-    """Let `bar` wrap the steps of what is prepared inside the block, in this thread."""
+    """Let `bar` wrap the steps of all preparations inside the block, in this thread."""
     token = _bar.set(bar)
     try:
         yield

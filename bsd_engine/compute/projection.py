@@ -1,4 +1,4 @@
-"""2-D maps of the landmarks' features that stay comparable from epoch to epoch. Maps show; no decision reads them."""
+"""2-D maps of the landmarks' features that stay comparable from epoch to epoch. No decision reads them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FLOAT16_MAX = 65504.0
 def principal_components(features: Tensor, count: int = COMPONENTS) -> np.ndarray:
     """(L, min(count, D)) float16: coordinates on the first principal components, largest variance first.
 
-    Each component's sign makes its largest loading positive, so that equal features give equal maps.
+    Each component has the sign that makes its largest loading positive, so that equal features give equal maps.
     """
     centered = features.double() - features.double().mean(0)
     _, vectors = torch.linalg.eigh(centered.T @ centered)
@@ -24,7 +24,7 @@ def principal_components(features: Tensor, count: int = COMPONENTS) -> np.ndarra
 
 
 def align(xy: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """(L, 2) float32: a map rotated, mirrored, scaled and moved onto a reference map (orthogonal Procrustes)."""
+    """(L, 2) float32: a map rotated, reflected, scaled and moved onto a reference map (orthogonal Procrustes)."""
     a, b = (m - m.mean(0) for m in (xy.astype(np.float64), reference.astype(np.float64)))
     u, singular, vt = np.linalg.svd(a.T @ b)
     scale = singular.sum() / max((a**2).sum(), 1e-12)
@@ -32,7 +32,7 @@ def align(xy: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 
 def nearest_neighbors(points: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Exact k nearest neighbours, each point first: (L, k) int32 indices and (L, k) float32 distances."""
+    """(L, k) int32 indices and (L, k) float32 distances of the exact k nearest neighbours, the point itself first."""
     x = torch.from_numpy(points.astype(np.float32))
     distances, idx = torch.cdist(x, x).topk(min(k, len(points)), dim=1, largest=False)
     return idx.numpy().astype(np.int32), distances.numpy().astype(np.float32)
@@ -41,23 +41,22 @@ def nearest_neighbors(points: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarra
 def umap_map(
     points: np.ndarray, previous: np.ndarray | None = None, *, neighbors: int = 15, seed: int = 0
 ) -> np.ndarray:
-    """(L, 2) float32 UMAP of (L, P) features, started from the previous map and turned back onto it.
+    """(L, 2) float32: UMAP of (L, P) features, started from the previous map and aligned with it.
 
-    Exact neighbours are handed over, since UMAP's own search below 4,096 points is a Python call per pair; a refit from
-    the previous map takes 50 epochs at a low rate, so points drift instead of jumping.
+    Exact neighbours are passed in, since UMAP's own search below 4,096 points is a Python call per pair. A refit from
+    the previous map takes 50 epochs at a low rate, so that points drift instead of jumping.
     """
     import warnings
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ImportWarning)  # that Tensorflow, which nothing here needs, is not installed
-        from umap import UMAP
+        warnings.simplefilter("ignore", ImportWarning)  # TensorFlow is not installed; nothing here needs it
+        from umap import UMAP  # type: ignore[import-untyped]  # umap-learn has no type hints
 
     idx, distances = nearest_neighbors(points, neighbors)
     start = points[:, :2].astype(np.float32) if previous is None else previous
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # precomputed neighbours disable transform, a seed disables threads: both wanted
+        # Precomputed neighbours disable `transform`, and a seed disables threads; both are intended.
+        warnings.simplefilter("ignore")
         reducer = UMAP(
             n_neighbors=neighbors,
             n_epochs=200 if previous is None else 50,

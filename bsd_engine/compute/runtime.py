@@ -1,4 +1,4 @@
-"""Where and how a run computes: device, precision and threads, decided once, with the reason kept for the log."""
+"""Where and how a run computes: device, precision and threads, decided once."""
 
 from __future__ import annotations
 
@@ -15,30 +15,31 @@ from bsd_engine.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """A decided device and precision."""
+    """The device, precision and threads that were decided on."""
 
     device: torch.device
     autocast_dtype: torch.dtype | None
     """bfloat16 where it is faster than float32, else None."""
     threads: int
-    """CPU threads in all; f and g share them."""
+    """CPU threads in total; f and g share them."""
     score_batch: int
-    """32-pixel images in a scoring batch: 256 keeps the activations in a CPU's cache (1.6 times faster than 512 on Zen 3)."""
+    """32-pixel images in a scoring batch; with 256, the activations stay in a CPU's cache (1.6 times as fast as with
+    512 on Zen 3)."""
 
     def score_batch_for(self, height: int, width: int) -> int:
-        """Images of a size in a scoring batch, with about as many pixels in all; at least 8."""
+        """Images of another size in a scoring batch, so that it has about as many pixels in total; at least 8."""
         return max(8, min(self.score_batch, self.score_batch * 32 * 32 // (height * width)))
 
     @property
     def description(self) -> str:
-        """One phrase for logs and the page, e.g. "CPU, 2 threads, float32"."""
+        """A phrase for logs and pages, such as "CPU, 2 threads, float32"."""
         precision = "bfloat16" if self.autocast_dtype else "float32"
         if self.device.type == "cuda":
             return f"{torch.cuda.get_device_name(self.device)}, {precision}"
         return f"CPU, {self.threads} thread{'s' * (self.threads > 1)}, {precision}"
 
     def autocast(self) -> contextlib.AbstractContextManager:
-        """Context in which convolutions and products run in the chosen precision."""
+        """Context in which convolutions and matrix products run in the chosen precision."""
         if self.autocast_dtype is None:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=self.autocast_dtype)
@@ -46,7 +47,7 @@ class Runtime:
 
 @cache
 def cpu_has_bfloat16() -> bool:
-    """Whether the CPU multiplies bfloat16 natively; without that, oneDNN emulates it and is slower than float32."""
+    """Whether the CPU multiplies bfloat16 natively; otherwise oneDNN emulates it, which is slower than float32."""
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and (
         torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     )
@@ -58,7 +59,7 @@ def available_threads() -> int:
 
 
 def choose(device: str = "auto", precision: str = "auto") -> Runtime:
-    """The runtime for the settings of that name; a device that is not there raises `ConfigError`."""
+    """The runtime for the settings `device` and `precision`; a missing device raises `ConfigError`."""
     name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     chosen = torch.device(name)
     if chosen.type == "cuda":
@@ -80,7 +81,7 @@ def _autocast(precision: str, bfloat16_is_faster: bool) -> torch.dtype | None:
 
 
 def resident(images: torch.Tensor, runtime: Runtime) -> torch.Tensor:
-    """Images on the device if they take at most half of its free memory, else where they are, to be sent batch by batch."""
+    """Images on the device if they take at most half of its free memory; else where they are, to be sent by batches."""
     if runtime.device.type != "cuda":
         return images
     free, _ = torch.cuda.mem_get_info(runtime.device)
@@ -89,9 +90,9 @@ def resident(images: torch.Tensor, runtime: Runtime) -> torch.Tensor:
 
 @contextlib.contextmanager
 def intra_op_threads(count: int) -> Iterator[None]:
-    """Let torch use `count` threads for operations started from this thread.
+    """Let torch use `count` threads for operations that this thread starts inside the block.
 
-    Two Python threads with one torch thread each train 1.25 times as many images a second as one with two (small
+    Two Python threads with one torch thread each train 1.25 times as many images per second as one with two (small
     ResNet, two Zen 3 cores), so f and g run side by side.
     """
     before = torch.get_num_threads()

@@ -1,8 +1,8 @@
-"""Imports torchvision, also where its build does not fit that of torch.
+"""Import of torchvision, even if its build does not match that of torch.
 
-A CPU-only torch beside the torchvision of PyPI (seen with 2.13.0+cpu and 0.28.0) cannot load torchvision's compiled
-part, and `import torchvision` fails with "operator torchvision::nms does not exist", though reading data sets needs
-no compiled operator at all.
+A CPU-only torch with the torchvision of PyPI (seen with 2.13.0+cpu and 0.28.0) cannot load torchvision's compiled part.
+`import torchvision` then fails with "operator torchvision::nms does not exist", although data sets and networks need no
+compiled operator.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 def import_torchvision() -> ModuleType:
     """The torchvision module.
 
-    Where it imports, nothing else is done, so CUDA builds stay as they are. Where only its compiled operators are
-    missing, they are declared, without an implementation, and the import is repeated.
+    If the plain import works, nothing else is done, so CUDA builds are not affected. If only the compiled operators are
+    missing, they are declared without an implementation, and the import is repeated.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def import_torchvision() -> ModuleType:
         If it fails for another reason.
     """
     try:
-        import torchvision
+        import torchvision  # type: ignore[import-untyped]  # torchvision is not marked as typed
     except RuntimeError as error:
         if "operator torchvision::" not in str(error):
             raise
@@ -40,7 +40,7 @@ def import_torchvision() -> ModuleType:
     return torchvision
 
 
-@functools.cache  # torch forgets the operators when the library object goes away
+@functools.cache  # keeps the library object: torch forgets the operators when it is deleted
 def _missing_operators() -> torch.library.Library:
     library = torch.library.Library("torchvision", "FRAGMENT")
     for name in _MISSING:

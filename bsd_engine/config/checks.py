@@ -16,7 +16,7 @@ def check(condition: bool, name: str, value: Any, expected: str, remedy: str = "
 
 
 def is_number(value: Any, low: float, high: float) -> bool:
-    """Whether a value is a finite number in a range; a whole one may have any number of digits, true and false are none."""
+    """Whether a value is a finite number in a range; an int may have any number of digits, a bool is not a number."""
     finite = (isinstance(value, int) and not isinstance(value, bool)) or (
         isinstance(value, float) and math.isfinite(value)
     )
@@ -24,7 +24,7 @@ def is_number(value: Any, low: float, high: float) -> bool:
 
 
 def check_numbers(config: Any, **ranges: tuple[float, float]) -> None:
-    """Check that each named field is a finite number within its closed range, and a whole one where its type says so."""
+    """Check that each named field is a finite number in its closed range, and a whole number if its type is int."""
     hints = get_type_hints(type(config))
     for name, (low, high) in ranges.items():
         value, whole = getattr(config, name), hints[name] in (int, int | None)
@@ -43,7 +43,10 @@ def check_floats(
     count: int | None = None,
     fits: Callable[[Sequence[float]], bool] = lambda values: True,
 ) -> None:
-    """Check a field of `count` numbers, or of at least two, each in a range, and keep them as floats: from JSON they come as a list."""
+    """Check a field of `count` numbers, or of at least two, each in a range, and store them as a tuple of floats.
+
+    From JSON they come as a list.
+    """
     values = getattr(config, name)
     sound = isinstance(values, (tuple, list)) and (len(values) > 1 if count is None else len(values) == count)
     sound = sound and all(is_number(value, low, high) for value in values) and fits(values)
@@ -52,7 +55,7 @@ def check_floats(
 
 
 def check_choices(config: Any) -> None:
-    """Check each `Literal` field against its list of words."""
+    """Check each `Literal` field against its allowed words."""
     for name, hint in get_type_hints(type(config)).items():
         if get_origin(hint) is Literal:
             choices = get_args(hint)
@@ -60,7 +63,7 @@ def check_choices(config: Any) -> None:
 
 
 def check_kinds(config: Any) -> None:
-    """Check that words are texts and switches true or false: a stored configuration may hold anything."""
+    """Check that str, bool and dict fields have that type: a stored configuration may hold anything."""
     for name, hint in get_type_hints(type(config)).items():
         value = getattr(config, name)
         if hint in (str, str | None):

@@ -20,15 +20,16 @@ class DataConfig:
     data: str = "bundled"
     """Source of the images: bundled, cifar10, gtsrb, folder:PATH or npz:PATH."""
     limit: int | None = None
-    """Largest number of training images, drawn so that classes keep their shares; all when not given or there are fewer."""
+    """Largest number of training images, drawn so that classes keep their shares; all when not given or there are
+    fewer."""
     epoch_tests: int | None = None
     """Test images, and as many triggered ones, that every epoch but the last is measured on; all when not given."""
     crop_padding: int = 4
-    """Augment by moving the image up to so many pixels (ASD: 4)."""
+    """Augment by moving the image by up to so many pixels (ASD: 4)."""
     flip: bool = True
     """Augment by mirroring left to right; off for signs and letters, whose meaning it changes."""
     image_size: int | None = None
-    """Height and width that all images are resized to, pixels. When not given, images of one size keep it, files of
+    """Height and width that all images are resized to, pixels. When not given, images of one size keep it, and files of
     different sizes or above 64 pixels become 32x32."""
 
     def __post_init__(self) -> None:
@@ -53,17 +54,17 @@ class AttackConfig:
     """Class that triggered images are sent to (0-based)."""
     rate: float | None = None
     """Poisoning rate rho: share of the images of the other classes that carry the trigger, or of the target class for a
-    clean-label attack; when not given the attack's own: 0.05, 0.25 for clean-label (paper), 0.01 for adaptive."""
+    clean-label attack; when not given, the attack's own: 0.05, 0.25 for clean-label (paper), 0.01 for adaptive."""
     poison_count_mode: PoisonCountMode = "exact_nontarget"
-    """How many are poisoned. exact_nontarget: int(rate n) of the n images of the other classes; bernoulli_nontarget: each of
-    them with probability rate (ASD, DBD); exact_all: int(rate N) of all N images, the target class among them
-    (BackdoorBench); exact_all_from_nontarget: as many, none of the target class (VIBE). Clean-label and all-to-all attacks
-    know the first two."""
+    """How many are poisoned. exact_nontarget: int(rate n) of the n images of the other classes; bernoulli_nontarget:
+    each of them with probability rate (ASD, DBD); exact_all: int(rate N) of all N images, the target class among them
+    (BackdoorBench); exact_all_from_nontarget: as many, none of the target class (VIBE). Clean-label and all-to-all
+    attacks know the first two."""
     asr_exclude_target: bool = True
     """Whether triggered test images of the target class are left out of the attack success rate (ASD, DBD: yes)."""
     attack_parameters: dict[str, int | float | str] = field(default_factory=dict, hash=False)
-    """The attack's own parameters, as pairs: --attack-parameters opacity 0.2 pattern noise. An unknown name is answered with
-    those that there are."""
+    """The attack's own parameters, as pairs: --attack-parameters opacity 0.2 pattern noise. An unknown name is answered
+    with the list of known ones."""
 
     def __post_init__(self) -> None:
         check_kinds(self)
@@ -91,21 +92,23 @@ class AttackConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """Architecture of the main model f, and of the altruistic model g where altruistic_model names no other."""
+    """Architecture of the main model f, and of the altruistic model g unless altruistic_model names another."""
 
     model: str = "resnet18"
-    """resnet18: the CIFAR ResNet-18 of the paper; small_resnet: three stages behind a stride-2 stem, for CPUs; mobilenet_v2: for
-    small images too; torchvision:NAME: a network of torchvision with random weights, such as torchvision:resnet18, for 224 px."""
+    """resnet18: the CIFAR ResNet-18 of the paper; small_resnet: three stages behind a stride-2 stem, for CPUs;
+    mobilenet_v2: for small images too; torchvision:NAME: a network of torchvision with random weights, such as
+    torchvision:resnet18, for 224 pixels."""
     width: int = 64
-    """Channels of the first stage of a ResNet (paper: 64), later stages double it; mobilenet_v2 has all its layers scaled by
-    width / 64, and needs a multiple of 8 from 32; networks of torchvision have one width, called 64."""
+    """Channels of the first stage of a ResNet (paper: 64), later stages double it; mobilenet_v2 has all its layers
+    scaled by width / 64, and needs a multiple of 8 from 32; networks of torchvision have one width, called 64."""
 
     def __post_init__(self) -> None:
         name = self.model
         known = isinstance(name, str) and (name in NETWORKS or (name.startswith(TORCHVISION) and name != TORCHVISION))
         check(known, "model", name, f"one of {', '.join(NETWORKS)} or torchvision:NAME")
-        # Below 8 channels, oneDNN 3.12 (torch 2.13) writes past a buffer in the backward pass of a strided channels_last
-        # convolution on AVX2, and the process dies. The narrowest layer of mobilenet_v2 has a quarter of its width.
+        # Below 8 channels, oneDNN 3.12 (torch 2.13) writes past a buffer in the backward pass of a strided
+        # channels_last convolution on AVX2, and the process dies. The narrowest layer of mobilenet_v2 has a quarter of
+        # its width.
         check_numbers(self, width=(8, 1024))
         if name == "mobilenet_v2":
             check(
@@ -121,6 +124,4 @@ class ModelConfig:
 
 
 NETWORKS = ("small_resnet", "resnet18", "mobilenet_v2")
-
-
 TORCHVISION = "torchvision:"

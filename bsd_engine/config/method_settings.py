@@ -1,4 +1,4 @@
-"""Settings of the method: schedule, altruistic model, MixMatch, splits, and plain training; symbols are the paper's."""
+"""Settings of the method: schedule, altruistic model, MixMatch, splits and plain training; symbols as in the paper."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ import tyro
 from bsd_engine.config.checks import check, check_choices, check_floats, check_kinds, check_numbers
 
 Stage = Literal["altruistic_warmup", "oss_warmup", "initial_pools", "class_completion", "selective_drop"]
-
-
 STAGES: tuple[Stage, ...] = ("altruistic_warmup", "oss_warmup", "initial_pools", "class_completion", "selective_drop")
 
 
@@ -29,9 +27,9 @@ class ScheduleConfig:
     t2: int = 90
     """T2: main epoch at which class completion ends and selective dropping starts (paper: 90)."""
     t3: int = 120
-    """T3: number of main epochs in all (paper: 120)."""
+    """T3: total number of main epochs (paper: 120)."""
     iterations: int = 1024
-    """MixMatch iterations in a main epoch (paper: 1024); the plan of an epoch is drawn at once, hence at most a million."""
+    """MixMatch iterations in a main epoch (paper: 1024); at most a million, since an epoch is planned at once."""
 
     def __post_init__(self) -> None:
         check_numbers(
@@ -55,7 +53,7 @@ class ScheduleConfig:
 
     @property
     def total_epochs(self) -> int:
-        """Epochs in all: altruistic warm-up and main training."""
+        """Total epochs: altruistic warm-up and main training."""
         return self.altruistic_epochs + self.t3
 
     def main_epoch(self, epoch: int) -> int:
@@ -70,7 +68,7 @@ class ScheduleConfig:
 
     @property
     def stage_ends(self) -> tuple[int, ...]:
-        """Last global epoch of each stage; of one without an epoch, that of the stage before."""
+        """Last global epoch of each stage; for a stage without an epoch, that of the stage before."""
         return tuple(self.altruistic_epochs + t - 1 for t in (0, self.t1, self.t1 + self.init_epochs, self.t2, self.t3))
 
     def with_warmup(self, t1: int) -> ScheduleConfig:
@@ -86,14 +84,14 @@ class AltruisticConfig:
     altruistic_lr: float = 1e-3
     """Learning rate of Adam (paper: 0.001)."""
     altruistic_batch: int = 128
-    """Images in a batch (unstated in the paper; ASD's loader has 128)."""
+    """Images in a batch (not stated in the paper; ASD's loader has 128)."""
     altruistic_loss: Literal["ce", "lga"] = "ce"
     """Loss of the altruistic warm-up: cross-entropy, or local gradient ascent sign(CE - gamma) CE (appendix D.3)."""
     lga_gamma: float = 0.5
     """Level, in nats, at which the batch's mean CE is held when altruistic_loss is lga (appendix D.3: 0.5)."""
     altruistic_update: Literal["ce", "mixmatch_full", "mixmatch_swapped", "mixmatch_same"] = "ce"
     """Training of g beside f: cross-entropy as in its warm-up (paper: CIFAR-10, ImageNet), or MixMatch with main_lr and
-    a new optimiser (paper: GTSRB, pools unstated): full: everything labelled and unlabelled; swapped: the clean pool
+    a new optimiser (paper: GTSRB, pools not stated): full: everything labelled and unlabelled; swapped: the clean pool
     unlabelled, the rest labelled; same: the pools of f."""
     altruistic_model: str | None = None
     """Architecture of g; that of f when not given (paper: the same)."""
@@ -124,12 +122,11 @@ class MixMatchConfig:
     """Beta(a, a) parameter of mixup (ASD: 0.75)."""
     ema: float = 0.0
     """Decay per iteration of the averaged weights of f that are scored and tested; 0 for none (paper and ASD).
-    MixMatch's original has 0.999."""
+    The original MixMatch has 0.999."""
     bn_mode: Literal["concatenated", "separate"] = "concatenated"
     """Batch norm sees one batch of guesses and one of mixed images (two forwards), or ASD's five of 64 (separate)."""
-
     guess_updates_bn: bool = True
-    """Whether the forwards that guess labels move batch norm's running statistics, as they do in ASD."""
+    """Whether the forward passes that guess labels update batch norm's running statistics, as in ASD."""
 
     def __post_init__(self) -> None:
         check_kinds(self)
@@ -176,16 +173,18 @@ class SplitConfig:
         "label_count",
         "given",
     ] = "second_logit_mode"
-    """auto: what sets a class apart is put onto other images, and the class that the altruistic model then sees everywhere is the
-    target, if any (extension); second_logit_mode: the paper's vote; probability_floor, median_probability: the class that
-    the altruistic model rules out least, or finds likeliest, on samples of other classes (extensions); low_loss_mode: most
-    frequent label among the 1 % of lowest altruistic loss; lga_vote: that with altruistic_loss lga, and label_count: the most
-    frequent label, less what class_shares lead to expect (all three appendix D.3); given: assume_target."""
+    """auto: what sets a class apart is put onto other images, and the class that the altruistic model then sees
+    everywhere is the target, if any (extension); second_logit_mode: the paper's vote; probability_floor,
+    median_probability: the class that the altruistic model rules out least, or finds likeliest, on samples of other
+    classes (extensions); low_loss_mode: most frequent label among the 1 % of lowest altruistic loss; lga_vote: that
+    with altruistic_loss lga, and label_count: the most frequent label, less what class_shares lead to expect (all three
+    appendix D.3); given: assume_target."""
     class_shares: tuple[float, ...] | None = None
-    """Known shares of the classes in unpoisoned data, in any unit, which label_count compares with; equal ones when not given."""
+    """Known shares of the classes in unpoisoned data, in any unit, which label_count compares with; equal shares when
+    not given."""
     no_attack: Literal["likeliest", "no_target"] = "likeliest"
-    """What auto does where it finds no attack. likeliest: defend against the class that is nearest to a target, as if it were
-    one; no_target: no class is left out of the warm-up, none is cut by OSS and none dropped."""
+    """What auto does if it finds no attack. likeliest: defend against the class that is nearest to a target, as if it
+    were one; no_target: no class is left out of the warm-up, none is cut by OSS and none is dropped."""
     vote_pass: Literal["eval", "online"] = "eval"
     """Predictions that vote: of a pass after each epoch of the altruistic warm-up, or those made while it trains."""
     assume_target: int | None = None
@@ -208,11 +207,11 @@ class SplitConfig:
     oss_warmup_unlabeled: Literal["target", "nontarget", "none"] = "target"
     """Unlabelled images of the OSS warm-up: samples of the suspected class (Algorithm 1), the others, or none."""
     completion: Literal["fewest", "balanced", "balanced_others", "off"] = "fewest"
-    """Class completion. fewest: lifts only the fewest class (Eq. 8); balanced: every class keeps the top alpha_T share
-    of its own samples (extension); balanced_others: the same, but the suspected class keeps what the cut over all classes
-    gives it at most (extension); off: none."""
+    """Class completion. fewest: lifts only the class with the fewest samples (Eq. 8); balanced: every class keeps the
+    top alpha_T share of its own samples (extension); balanced_others: the same, but the suspected class keeps at most
+    what the cut over all classes gives it (extension); off: none."""
     count_by: Literal["pool_label", "pool_pred", "all_pred"] = "pool_label"
-    """What makes a class the fewest: given labels in the selection, or predictions of f for the selection or for all."""
+    """How the samples of a class are counted: given labels in the selection, or predictions of f for it or for all."""
     selective_drop: bool = True
     """Drop samples that both models call the suspected target (Eq. 10)."""
     drop_start: int | None = None
@@ -279,7 +278,8 @@ class UndefendedConfig:
     undefended_lr: float = 0.1
     """Learning rate of SGD (paper: 0.1)."""
     undefended_drops: tuple[float, float] = (0.5, 0.75)
-    """Shares of the epochs after which the learning rate falls to a tenth (paper: 100 and 150 of 200; ImageNet 30 and 60 of 90)."""
+    """Shares of the epochs after which the learning rate falls to a tenth (paper: 100 and 150 of 200; ImageNet: 30 and
+    60 of 90)."""
 
     def __post_init__(self) -> None:
         check_numbers(self, undefended_epochs=(1, 10000), undefended_lr=(1e-9, 10))

@@ -14,9 +14,9 @@ def paper_cifar10() -> BSDConfig:
 
 
 def paper_gtsrb() -> BSDConfig:
-    """The paper's settings on GTSRB: the altruistic model goes on with MixMatch (appendix B.4). Needs a GPU.
+    """The paper's settings on GTSRB: the altruistic model continues with MixMatch (appendix B.4). Needs a GPU.
 
-    No mirroring, which would turn one traffic sign into another; the paper does not say, nor which target it used.
+    There is no mirroring, which would turn one traffic sign into another. The paper states neither that nor its target.
     """
     return BSDConfig(preset="paper-gtsrb").with_settings(data="gtsrb", flip=False, altruistic_update="mixmatch_full")
 
@@ -38,8 +38,8 @@ def paper_imagenet30() -> BSDConfig:
 def demo() -> BSDConfig:
     """BSD on 6,000 of the bundled photographs of clothing, with a small network: 70 seconds on two CPU cores.
 
-    So few steps learn enough only with gentler augmentation, more labelled images in a batch, averaged weights and as
-    many samples of each class in the pool as its size allows; each is a setting, and each differs from the paper.
+    With so few steps it learns enough only with gentler augmentation, more labelled images in a batch, averaged weights
+    and an equal share of each class in the pool; each is a setting, and each differs from the paper.
     """
     return BSDConfig(preset="demo").with_settings(
         data="bundled",
@@ -71,10 +71,10 @@ def demo() -> BSDConfig:
 def demo_gtsrb() -> BSDConfig:
     """BSD on 8,000 of GTSRB's traffic signs, with a small network: 3-4 minutes on two CPU cores.
 
-    The trigger is the checkerboard: after eight epochs on as many images, plain training follows the paper's 2x2 patch on
-    58 % of the test images only, and no model learns it before the signs themselves. 43 classes of unlike sizes need
-    more and smaller steps than the demo, and a pool of which poison cannot claim a share: with 385 poisoned samples
-    among 673, any fixed share of the target class holds some.
+    The trigger is the checkerboard: after eight epochs on as many images, plain training follows the paper's 2x2 patch
+    on only 58 % of the test images, and no model learns it before the signs themselves. 43 classes of different sizes
+    need more and smaller steps than the demo, and a pool without a fixed share of the target class: 385 of its 673
+    samples are poisoned, so that any such share would hold some of them.
     """
     return demo().with_settings(
         preset="demo-gtsrb",
@@ -103,7 +103,7 @@ def demo_gtsrb() -> BSDConfig:
 
 
 def smoke() -> BSDConfig:
-    """The smallest run that passes through every stage: seconds, for tests."""
+    """The smallest run that passes through every stage; it takes seconds, for tests."""
     return demo().with_settings(
         preset="smoke",
         limit=200,
@@ -130,7 +130,7 @@ PRESETS: dict[str, Callable[[], BSDConfig]] = {
 
 
 def preset(name: str) -> BSDConfig:
-    """The configuration with that name."""
+    """The configuration with that name; raises `ConfigError` for an unknown name."""
     if name not in PRESETS:
         raise ConfigError(f"preset is {name!r}, expected one of {', '.join(PRESETS)}.")
     return PRESETS[name]()

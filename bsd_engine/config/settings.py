@@ -1,7 +1,7 @@
 """Every setting of a run, as frozen dataclasses that check themselves.
 
-The text under each field is its help on the command line: meaning, unit, and where the default comes from.
-Symbols are the paper's (alpha, beta, T1, T2, T3, lambda_u).
+The text under each field is its help on the command line: meaning, unit, and source of the default.
+Symbols are those of the paper (alpha, beta, T1, T2, T3, lambda_u).
 """
 
 from __future__ import annotations
@@ -35,16 +35,17 @@ GROUPS: dict[str, type] = {
 
 @dataclass(frozen=True, kw_only=True)
 class BSDConfig:
-    """A whole run. The defaults are the paper's on CIFAR-10."""
+    """All settings of a run. The defaults are the paper's on CIFAR-10."""
 
     preset: str = "paper-cifar10"
-    """Preset these settings started from."""
+    """Preset that these settings started from."""
     seed: int = 0
     """Seed of everything random: poisoned indices, initial weights, batches, augmentation, mixup."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N; auto takes the GPU if there is one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Precision of convolutions and products; losses are float32 always. auto: bfloat16 where the device is faster in it."""
+    """Precision of convolutions and products; losses are always float32. auto: bfloat16 if the device is faster with
+    it."""
     data: DataConfig = field(default_factory=DataConfig)
     attack: AttackConfig = field(default_factory=AttackConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -66,7 +67,7 @@ class BSDConfig:
         known = device in ("auto", "cpu", "cuda") or (device.startswith("cuda:") and device[5:].isdigit())
         check(known, "device", device, "auto, cpu, cuda or cuda:N")
         check_choices(self)
-        self.altruistic_network  # noqa: B018 - checks itself
+        self.altruistic_network  # noqa: B018 - raises if it is invalid
         lga = self.split.target_estimator != "lga_vote" or self.altruistic.altruistic_loss == "lga"
         check(
             lga,
@@ -97,21 +98,21 @@ class BSDConfig:
         return self.schedule.t2 if self.split.drop_start is None else self.split.drop_start
 
     def with_settings(self, **settings: Any) -> BSDConfig:
-        """This configuration with some settings replaced, each named as on its dataclass, whatever its group."""
-        own = {name: settings.pop(name) for name in ("preset", "seed", "device", "precision") if name in settings}
+        """This configuration with some settings replaced, each by the name of its field, whatever its group."""
+        ungrouped = {name: settings.pop(name) for name in ("preset", "seed", "device", "precision") if name in settings}
         grouped: dict[str, dict[str, Any]] = {}
         for name, value in settings.items():
             grouped.setdefault(_group_of(name), {})[name] = value
         parts = {group: replace(getattr(self, group), **values) for group, values in grouped.items()}
-        return replace(self, **own, **parts)
+        return replace(self, **ungrouped, **parts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Nested plain values, as stored in a run folder's config."""
+        """The settings as nested plain values, as stored in a run folder."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> BSDConfig:
-        """The configuration that `to_dict` wrote; unknown settings raise `ConfigError`."""
+        """The configuration from what `to_dict` returned; unknown or missing settings raise `ConfigError`."""
         try:
             parts = {name: group(**values[name]) for name, group in GROUPS.items()}
             return cls(**{k: v for k, v in values.items() if k not in GROUPS}, **parts)

@@ -1,4 +1,4 @@
-"""The images that come with the program: a part of Fashion-MNIST in one compressed file."""
+"""The bundled images: a part of Fashion-MNIST in one compressed file."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ import numpy as np
 
 from bsd_engine.errors import DataError
 from bsd_engine.files import bounded
+from bsd_engine.files.locations import assets_folder
 
-PATH = Path(__file__).parents[2] / "assets/fashion_mnist.npz.xz"
-
-
+PATH = assets_folder() / "fashion_mnist.npz.xz"
 _unpacking = threading.Lock()
 
 
 def arrays(path: Path = PATH) -> dict[str, np.ndarray]:
-    """train_images (10000, 28, 28) uint8, train_labels, test_images, test_labels and class_names; nobody may write to them.
+    """train_images (10000, 28, 28) uint8, train_labels, test_images, test_labels and class_names.
 
-    Unpacked once, which takes 0.4 s, and kept, 9 MB: runs and recordings read the same arrays.
+    Callers must not write to them: they are unpacked once (0.4 s) and kept (9 MB) for all runs and recordings.
     """
     with _unpacking:
         return _arrays(path)

@@ -1,7 +1,7 @@
-"""Training data as plain tensors: what a source gave, checked, and what an attack made of it.
+"""Training data as plain tensors: the checked images of a source, and what an attack made of them.
 
-N samples, C channels (or classes, where a label is meant), H and W pixels. Images are indexed (N, C, H, W) and lie in memory
-with their channels last, as they are trained on.
+N samples, C channels (C classes where a label is meant), H and W pixels. Images are indexed (N, C, H, W); in memory
+their channels come last, which is how they are trained on.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -20,27 +21,30 @@ from bsd_engine.errors import DataError
 
 MIN_PER_CLASS = 2  # class centres, mixup partners and a split need two
 MIN_PIXELS = 8  # small_resnet halves the image three times
-_CHUNK_BYTES = 4_000_000  # of what is copied at a time, so that copies are small beside the data
+_CHUNK_BYTES = 4_000_000  # copied at a time, so that copies are small beside the data
+
+AnyArray = TypeVar("AnyArray", Tensor, np.ndarray)
+"""Tensors in, tensors out; numpy arrays in, numpy arrays out."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageData:
-    """Images of one source, not poisoned by us."""
+    """Images of one source, not poisoned by this program."""
 
     train_images: Tensor
     """(N, C, H, W) uint8, channels last in memory, like the test images."""
     train_labels: Tensor
     """(N,) int64, 0-based."""
     test_images: Tensor | None
-    """(M, C, H, W) uint8, or None where the source has no test part."""
+    """(M, C, H, W) uint8, or None if the source has no test part."""
     test_labels: Tensor | None
     """(M,) int64."""
     class_names: tuple[str, ...]
     """Name of each class."""
     source_idx: Tensor | None = None
-    """(N,) int64, sorted: position of each training image in its source; `load` always tells it."""
+    """(N,) int64, sorted: position of each training image in its source; `load` always sets it."""
     train_files: tuple[str, ...] | None = None
-    """File of each training image below the folder it was read from; None for sources without files."""
+    """Path of each training image below the folder it was read from; None for sources without files."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -50,36 +54,36 @@ class ImageData:
             digest.update(repr(None if tensor is None else tuple(tensor.shape)).encode())
             if tensor is not None:
                 for chunk in chunks(tensor):
-                    digest.update(chunk.contiguous().numpy())
+                    digest.update(chunk.contiguous().numpy().data)
         return digest.hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
-class PoisonedSet:
-    """The training set as the defender gets it, with the truth where it is known.
+class PoisonedSet(Generic[AnyArray]):
+    """The training set as the defender gets it, with the ground truth if it is known.
 
     Only metrics and views may read `is_poison`, `original_labels` and `is_noise`.
     """
 
-    images: Tensor
+    images: AnyArray
     """(N, C, H, W) uint8."""
-    labels: Tensor
+    labels: AnyArray
     """(N,) int64: given labels, some of them wrong."""
-    is_poison: Tensor | None
-    """(N,) bool, or None where the truth is unknown."""
-    original_labels: Tensor | None
+    is_poison: AnyArray | None
+    """(N,) bool, or None if the ground truth is unknown."""
+    original_labels: AnyArray | None
     """(N,) int64: labels before poisoning, or None."""
-    is_noise: Tensor | None = None
-    """(N,) bool: samples that the attack changed without poisoning them; None where there are none."""
+    is_noise: AnyArray | None = None
+    """(N,) bool: samples that the attack changed without poisoning them; None if there are none."""
 
 
 def chunks(array: Tensor) -> tuple[Tensor, ...]:
-    """The rows of an array in parts of a few megabytes, at least one row each."""
+    """The rows of an array in parts of a few megabytes, each of at least one row."""
     return array.split(max(1, _CHUNK_BYTES * len(array) // max(1, array.nbytes)))
 
 
 def stratified_idx(labels: Tensor, limit: int, seed: int, *, equal: bool = False) -> Tensor:
-    """Sorted indices of `limit` samples in which the classes have the shares that they have in the whole set.
+    """Sorted indices of `limit` samples; each class keeps its share of the whole set.
 
     Parameters
     ----------
@@ -87,9 +91,9 @@ def stratified_idx(labels: Tensor, limit: int, seed: int, *, equal: bool = False
     limit : int
         Number of samples to choose. The first `MIN_PER_CLASS` of each class come before all others.
     seed : int
-        A lower limit chooses a subset of what a higher one does under the same seed.
+        Under the same seed, a lower limit chooses a subset of what a higher one chooses.
     equal : bool
-        Give every class an equal share instead; what a small class cannot give is spread over the others.
+        Give every class an equal share instead; what a small class lacks is spread over the others.
 
     Returns
     -------
@@ -113,7 +117,7 @@ def stratified_idx(labels: Tensor, limit: int, seed: int, *, equal: bool = False
 
 
 def landmark_idx(labels: Tensor, count: int, seed: int) -> Tensor:
-    """Sorted indices of the fixed subset that maps show: at most `count` samples, with an equal share for each class."""
+    """Sorted indices of the samples that the maps show: at most `count`, with an equal share for each class."""
     return stratified_idx(labels, min(count, len(labels)), seed, equal=True)
 
 
@@ -129,13 +133,13 @@ def load(spec: str, limit: int | None = None, seed: int = 0, image_size: int | N
     seed : int
         Seed of that choice.
     image_size : int, optional
-        Height and width in pixels that all images are resized to. By default images from files that are all of one
-        size, 64 at most, keep it, any others become 32x32; images from arrays keep theirs.
+        Height and width in pixels that all images are resized to. By default, images from files keep their size if it
+        is the same for all and at most 64 pixels, and otherwise become 32x32; images from arrays keep their size.
 
     Raises
     ------
     DataError
-        One sentence on what is wrong with the data and what to do.
+        One sentence that says what is wrong with the data and what to do.
     """
     source = sources.open_source(spec, image_size)
     _check_classes(source.train_labels, source.class_names)
@@ -143,19 +147,15 @@ def load(spec: str, limit: int | None = None, seed: int = 0, image_size: int | N
     _check_limit(limit, len(source.class_names))
     idx = torch.arange(len(labels)) if limit is None else stratified_idx(labels, min(limit, len(labels)), seed)
     images, test_images = source.read(idx.numpy())
-    has_test = test_images is not None
     if image_size:
-        images, test_images = resize(images, image_size), resize(test_images, image_size) if has_test else None
-    if has_test and test_images.shape[1:] != images.shape[1:]:
-        raise DataError(
-            f"The test images are {_by(test_images)}, the training images {_by(images)} (channels, height, width); "
-            "expected the same."
-        )
+        images = resize(images, image_size)
+        test_images = None if test_images is None else resize(test_images, image_size)
+    _check_same_shape(images, test_images)
     return ImageData(
         train_images=_checked_images(images),
         train_labels=labels[idx],
-        test_images=_checked_images(test_images) if has_test else None,
-        test_labels=torch.from_numpy(source.test_labels) if has_test else None,
+        test_images=None if test_images is None else _checked_images(test_images),
+        test_labels=None if source.test_labels is None else torch.from_numpy(source.test_labels),
         class_names=source.class_names,
         source_idx=idx,
         train_files=source.train_files and tuple(source.train_files[i] for i in idx.tolist()),
@@ -165,17 +165,27 @@ def load(spec: str, limit: int | None = None, seed: int = 0, image_size: int | N
 def _check_limit(limit: int | None, num_classes: int) -> None:
     if limit is not None and limit < MIN_PER_CLASS * num_classes:
         raise DataError(
-            f"The limit is {limit}, but {num_classes} classes need at least {MIN_PER_CLASS * num_classes} images; raise it."
+            f"The limit is {limit}, but {num_classes} classes need at least {MIN_PER_CLASS * num_classes} images; "
+            "raise it."
         )
 
 
-def _by(images: np.ndarray) -> str:
+def _check_same_shape(images: np.ndarray, test_images: np.ndarray | None) -> None:
+    """Raise `DataError` if test images of (N, H, W, C) have another shape than the training images."""
+    if test_images is not None and test_images.shape[1:] != images.shape[1:]:
+        raise DataError(
+            f"The test images are {_size(test_images)}, the training images {_size(images)} (channels, height, width); "
+            "expected the same."
+        )
+
+
+def _size(images: np.ndarray) -> str:
     _, height, width, channels = images.shape
     return f"{channels}x{height}x{width}"
 
 
 def _checked_images(images: np.ndarray) -> Tensor:
-    """(N, C, H, W) view of (N, H, W, C) images that are large enough."""
+    """(N, C, H, W) view of (N, H, W, C) images; raises `DataError` if they are too small."""
     _, height, width, _ = images.shape
     if min(height, width) < MIN_PIXELS:
         raise DataError(
@@ -185,7 +195,7 @@ def _checked_images(images: np.ndarray) -> Tensor:
 
 
 def _check_classes(labels: np.ndarray, class_names: tuple[str, ...]) -> None:
-    """Every class needs some training images; their labels are known to be in range."""
+    """Raise `DataError` unless every class has enough training images; the labels are known to be in range."""
     counts = np.bincount(labels, minlength=len(class_names))
     if len(counts) < 2:
         raise DataError(f"The training images are all of one class, {class_names[0]!r}; expected at least two classes.")

@@ -1,6 +1,6 @@
-"""From image files to one array: headers decide the common form, then the pixels are decoded chunk by chunk by several threads.
+"""From image files to one array: headers decide the common form, then several threads decode the pixels by chunks.
 
-Arrays of images are uint8, channels last. No more than a chunk a thread is held beside the result.
+Arrays of images are uint8, channels last. Besides the result, only one chunk per thread is in memory.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -22,7 +22,7 @@ from bsd_engine.errors import DataError
 
 DEFAULT_SIZE = 32
 LARGEST_KEPT_SIZE = 64
-# What Pillow raises on broken files of one kind or another.
+# What Pillow raises for damaged files of various kinds.
 _UNREADABLE = (
     OSError,
     SyntaxError,
@@ -37,23 +37,25 @@ _UNREADABLE = (
     Image.DecompressionBombWarning,
 )
 MOST_PIXELS = 80_000_000
-"""Of one image file: 240 MB decoded. Larger ones are refused by their header."""
+"""Largest number of pixels of an image file: 240 MB decoded. Larger ones are refused by their header."""
 _LARGE_PIXELS = 8_000_000
-_large_images = threading.Lock()  # sixteen threads with a large image each would need gigabytes
-_CHUNK = 256  # images a task: handing over each image by itself costs as much as decoding it
-_CHUNK_BYTES = 4_000_000  # of large images fewer are taken, so that chunks stay small beside the result
+_large_images = threading.Lock()  # one at a time: a large image in each of sixteen threads would need gigabytes
+_CHUNK = 256  # images per task: a task for each image would cost as much as decoding it
+_CHUNK_BYTES = 4_000_000  # large images get smaller chunks, so that these stay small beside the result
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Store = Callable[[int, np.ndarray], None]
-"""Takes the number of the first image of a chunk, and its (n, H, W, C) pixels; called from several threads."""
+"""Takes the number of the first image of a chunk and its (n, H, W, C) pixels; called from several threads."""
 
 
 class Header(NamedTuple):
-    """What the first bytes of an image file tell."""
+    """What the header of an image file says."""
 
     size: tuple[int, int]
     """Width and height, pixels."""
     is_grey: bool
-    """Eight bits of grey, nothing else."""
+    """Whether it has eight bits of grey and nothing else."""
 
 
 class Form(NamedTuple):
@@ -62,9 +64,9 @@ class Form(NamedTuple):
     height: int
     width: int
     channels: int
-    """1 where every image is grey, else 3."""
+    """1 if every image is grey, else 3."""
     resizes: bool
-    """Whether images of another size are resized; otherwise all have this one."""
+    """Whether images are resized; otherwise all have this size already."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -79,19 +81,19 @@ def decode(files: Sequence[Path], image_size: int | None = None) -> np.ndarray:
     ----------
     files : sequence of Path
     image_size : int, optional
-        Height and width to resize to. By default images that are all of one size, 64 at most, keep it, and any others
-        become 32x32.
+        Height and width to resize to. By default, images keep their size if it is the same for all and at most 64
+        pixels, and otherwise become 32x32.
 
     Raises
     ------
     DataError
-        If files cannot be read; names the first few.
+        If files cannot be read; the message names the first few.
     """
     return decode_in_memory(files, *survey(files, image_size))
 
 
 def decode_in_memory(files: Sequence[Path], form: Form, broken: Mapping[int, Exception]) -> np.ndarray:
-    """(N, H, W, C) uint8 of files that `survey` has seen."""
+    """(N, H, W, C) uint8: the pixels of files whose headers `survey` has read."""
     images = np.empty((len(files), *form.shape), np.uint8)
 
     def store(start: int, chunk: np.ndarray) -> None:
@@ -102,9 +104,9 @@ def decode_in_memory(files: Sequence[Path], form: Form, broken: Mapping[int, Exc
 
 
 def survey(files: Sequence[Path], image_size: int | None = None) -> tuple[Form, dict[int, Exception]]:
-    """The common form of some files by their headers, and what was wrong with those that have no readable one.
+    """The common form of image files by their headers, and the error of each file whose header cannot be read.
 
-    Raises `DataError` where none has.
+    Raises `DataError` if no header can be read.
     """
     headers = _in_threads(_header_or_error, files)
     broken = {i: header for i, header in enumerate(headers) if isinstance(header, Exception)}
@@ -125,9 +127,9 @@ def _common_form(headers: Sequence[Header], image_size: int | None) -> Form:
 
 
 def decode_chunks(files: Sequence[Path], form: Form, broken: Mapping[int, Exception], store: Store) -> None:
-    """Decode all files into a store; `broken` are those known to be unreadable, by position.
+    """Decode all files into a store; `broken` are the errors of files known to be unreadable, by position.
 
-    Every file is tried before an error is raised, so that it counts all there are.
+    Every file is tried before an error is raised, so that the message counts all unreadable files.
     """
     count = max(1, min(_CHUNK, _CHUNK_BYTES // np.prod(form.shape).item()))
     errors = dict(broken)
@@ -148,14 +150,14 @@ def decode_chunks(files: Sequence[Path], form: Form, broken: Mapping[int, Except
         try:
             for task in tasks:
                 task.result()
-        finally:  # after a failure of the store, a full disk say, or Ctrl-C, the rest is not worth decoding
+        finally:  # after a failure of the store (a full disk, say) or Ctrl-C, the rest is not worth decoding
             pool.shutdown(wait=True, cancel_futures=True)
     if errors:
         raise _unreadable(files, errors)
 
 
 def resize(images: np.ndarray, size: int) -> np.ndarray:
-    """(N, size, size, C) uint8 of (N, H, W, C) uint8; the images themselves where they have that size."""
+    """(N, H, W, C) uint8 images resized to (N, size, size, C); the images themselves if they have that size."""
     if images.shape[1:3] == (size, size):
         return images
     resized = np.empty((len(images), size, size, images.shape[3]), np.uint8)
@@ -172,8 +174,8 @@ def _threads() -> int:
     return min(16, os.cpu_count() or 1)
 
 
-def _in_threads(function: Callable, items: Sequence) -> list:
-    """Results of a function for all items, in their order."""
+def _in_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """The results of a function for all items, in order."""
     chunks = [items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK)]
     with ThreadPoolExecutor(_threads()) as pool:
         return [
@@ -190,7 +192,7 @@ def _header_or_error(file: Path) -> Header | Exception:
 
 
 def _opened(file: Path) -> Image.Image:
-    """The image behind a header; raises one of `_UNREADABLE` for one that is too large to be decoded."""
+    """The opened image, not decoded yet; raises one of `_UNREADABLE`, also if it is too large to be decoded."""
     image = Image.open(file)
     if image.width * image.height > MOST_PIXELS:
         image.close()
@@ -206,11 +208,11 @@ def _pixels(file: Path, form: Form) -> np.ndarray:
         if not form.resizes and image.size != (form.width, form.height):
             raise ValueError("its size changed while the images were being read")
         if form.resizes:
-            image.draft(None, (2 * form.width, 2 * form.height))  # lets a JPEG be decoded at a fraction of its size
+            image.draft(None, (2 * form.width, 2 * form.height))  # decodes a JPEG at a fraction of its size
         pixels = np.asarray(_resized(_grey_or_rgb(image), form.width, form.height))
     if form.channels == 1 and pixels.ndim == 3:
         raise ValueError("it changed from grey to colour while the images were being read")
-    return pixels if pixels.ndim == 3 else pixels[:, :, None]  # a grey image fills all three channels of a row
+    return pixels if pixels.ndim == 3 else pixels[:, :, None]  # assigned to a row, grey fills all three channels
 
 
 def _grey_or_rgb(image: Image.Image) -> Image.Image:
@@ -222,15 +224,16 @@ def _grey_or_rgb(image: Image.Image) -> Image.Image:
 
 
 def is_wide(image: Image.Image) -> bool:
-    """Whether an image has levels of more than eight bits, which Pillow would clip at 255 instead of scaling."""
+    """Whether an image has more than eight bits per level, which Pillow would clip at 255 instead of scaling."""
     return image.mode.startswith("I") or image.mode == "F"
 
 
 def eight_bits(image: Image.Image) -> Image.Image:
-    """A wide grey image with 256 levels.
+    """A wide grey image reduced to 256 levels.
 
-    Of 16 bits the upper eight, whatever the image holds: a dark one of a set must not come out as bright as the others. Of 32
-    bits and of floats, whose files do not say how far they go, the same if there is a level above 255, else the level itself.
+    Images of 16 bits keep the upper eight, so that a dark image of a set does not come out as bright as the others. For
+    32 bits and floats, whose files do not state their range, the same is done if a level is above 255; otherwise the
+    levels are kept.
     """
     values = np.asarray(image, np.float64)
     scale = 256 if image.mode.startswith("I;16") or values.max() > 255 else 1

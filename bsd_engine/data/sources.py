@@ -1,11 +1,10 @@
 """Where images come from: the bundled set, npz files, image folders, and downloads.
 
-Each source first tells its labels and only then decodes the images that are wanted.
+The labels of a source are known as soon as it is opened; images are decoded only when they are read.
 """
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -20,12 +19,11 @@ from bsd_engine.data.decoded_cache import decoded
 from bsd_engine.data.folder import LabelledFiles, labelled_files, name_below, split_folders
 from bsd_engine.errors import DataError
 from bsd_engine.files.bounded import UNREADABLE
+from bsd_engine.files.locations import cache_folder
 
 BUNDLED = bundled_images.PATH
 _KEYS = ("train_images", "train_labels", "test_images", "test_labels", "class_names", "images", "labels")
-
-
-_BOMB_BYTES, _BOMB_RATIO = 100_000_000, 100  # photographs shrink to a half, drawings to a tenth
+_BOMB_BYTES, _BOMB_RATIO = 100_000_000, 100  # compression shrinks photographs to a half, drawings to a tenth
 
 
 class Source(NamedTuple):
@@ -38,14 +36,14 @@ class Source(NamedTuple):
     class_names: tuple[str, ...]
     """(C,)."""
     read: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]
-    """From sorted indices of the wanted training images to these and all test images, (n, H, W, C) uint8. Both may be
-    written to, and may share memory with what a second call would return."""
+    """From sorted indices of training images to these images and all test images, (n, H, W, C) uint8. Both are
+    writable, and may share memory with what a second call returns."""
     train_files: tuple[str, ...] | None = None
-    """(N,) file names where there are files."""
+    """(N,) paths of the files below the folder; None for sources without files."""
 
 
 def open_source(spec: str, image_size: int | None = None) -> Source:
-    """The source that a SPEC names; see `bsd_engine.data.dataset.load`."""
+    """The source that a SPEC names, as described for `bsd_engine.data.dataset.load`."""
     kind, _, path = spec.partition(":")
     if spec == "bundled":
         return bundled()
@@ -60,37 +58,36 @@ def open_source(spec: str, image_size: int | None = None) -> Source:
 
 def bundled() -> Source:
     """10,000 training and 2,000 test images of Fashion-MNIST, 28x28 grey."""
-    kept = _xz(BUNDLED)
+    shared = _bundled_at(BUNDLED)
 
     def read(idx: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        # Copies: an attack writes over what it is given, and the next run of the server reads the kept arrays again.
-        images, test_images = kept.read(idx)
+        # Copies: an attack writes over its input, and the server's next run reads the shared arrays again.
+        images, test_images = shared.read(idx)
         return images.copy(), None if test_images is None else test_images.copy()
 
-    return kept._replace(read=read)
+    return shared._replace(read=read)
 
 
 @cache
-def _xz(path: Path) -> Source:
-    """The source in a compressed .npz file, kept since unpacking takes half a second."""
+def _bundled_at(path: Path) -> Source:
+    """The source in a compressed .npz file, checked once."""
     return _from_arrays(bundled_images.arrays(path), "The bundled set")
 
 
 def npz(path: Path) -> Source:
     """Arrays of one .npz file.
 
-    train_images and train_labels (or images and labels), where there is a test part test_images and test_labels, and
-    class_names if wanted. Images are uint8, NHW, NHWC or NCHW; labels are whole numbers from 0.
+    They are train_images and train_labels (or images and labels), test_images and test_labels if there is a test part,
+    and optionally class_names. Images are uint8, NHW, NHWC or NCHW; labels are whole numbers from 0.
     """
     try:
-        # Opened here, since numpy leaves a file open that turns out to be no zip.
+        # Opened here, because numpy does not close a file that turns out not to be a zip file.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             _check_sizes(file.zip, path)
             arrays = {key: file[key] for key in _KEYS if key in file.files}
-        if odd := [
-            key for key, array in arrays.items() if not isinstance(array, np.ndarray)
-        ]:  # numpy hands over what is no .npy file
-            raise ValueError(f"{odd[0]} is no array")
+        # numpy returns the bytes of entries that are not .npy files.
+        if others := [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]:
+            raise ValueError(f"{others[0]} is not an array")
     except FileNotFoundError:
         raise DataError(f"There is no file {path}; check the path after npz:.") from None
     except (OSError, ValueError, *UNREADABLE) as error:
@@ -101,27 +98,27 @@ def npz(path: Path) -> Source:
 
 
 def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
-    """Refuse a file that would unpack to what no set of images does, or that the memory cannot hold, before it is unpacked.
+    """Refuse a zip bomb, or a file that does not fit into memory, before it is unpacked.
 
-    An entry gives no more bytes than it claims, so its claim is what counts.
+    An entry never unpacks to more bytes than it claims, so checking the claims is enough.
     """
     wanted = [info for info in archive.infolist() if info.filename.removesuffix(".npy") in _KEYS]
     unpacked, packed = sum(i.file_size for i in wanted), sum(i.compress_size for i in wanted)
     if unpacked > _BOMB_BYTES and unpacked > _BOMB_RATIO * max(1, packed):
         raise DataError(
-            f"{path} would unpack from {packed / 1e6:,.1f} MB to {unpacked / 1e6:,.0f} MB, which images do not; it is not opened. "
-            "Save plain arrays with numpy.savez."
+            f"{path} would unpack from {packed / 1e6:,.1f} MB to {unpacked / 1e6:,.0f} MB, which images do not; it is "
+            "not opened. Save plain arrays with numpy.savez."
         )
     free = _free_memory()
     if unpacked > free:
         raise DataError(
-            f"{path} holds {unpacked / 1e9:,.1f} GB of arrays, and {free / 1e9:,.1f} GB of memory are free; use a folder of images, "
-            "or fewer or smaller ones."
+            f"{path} holds {unpacked / 1e9:,.1f} GB of arrays, and {free / 1e9:,.1f} GB of memory are free; use a "
+            "folder of images, or fewer or smaller ones."
         )
 
 
 def _free_memory() -> float:
-    """Bytes that can be had without swapping; infinite where the system does not say."""
+    """Bytes of memory available without swapping; infinite if the system does not say."""
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -145,13 +142,14 @@ def _from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> Source:
     for part in (labels, test_labels):
         if part is not None and part.max() >= len(names):
             raise DataError(
-                f"{where} has the label {part.max()}, but there are {len(names)} classes, numbered 0 to {len(names) - 1}."
+                f"{where} has the label {part.max()}, but there are {len(names)} classes, numbered 0 to "
+                f"{len(names) - 1}."
             )
     return Source(labels, test_labels, names, lambda idx: (_rows(images, idx), test_images))
 
 
 def _rows(images: np.ndarray, idx: np.ndarray) -> np.ndarray:
-    """The images with sorted indices; no copy where these are all."""
+    """The images at sorted indices; not a copy if these are all images."""
     return images if len(idx) == len(images) else images[idx]
 
 
@@ -160,7 +158,7 @@ def _checked_part(arrays: Mapping[str, np.ndarray], prefix: str, where: str) -> 
     labels = _whole_labels(arrays[f"{prefix}labels"], f"{prefix}labels of {where}")
     if len(images) != len(labels):
         raise DataError(
-            f"{where} has {len(images)} {prefix}images and {len(labels)} {prefix}labels; expected one label an image."
+            f"{where} has {len(images)} {prefix}images and {len(labels)} {prefix}labels; expected one label per image."
         )
     return images, labels
 
@@ -184,19 +182,23 @@ def _channels_last(images: np.ndarray, what: str) -> np.ndarray:
 
 
 def _whole_labels(labels: np.ndarray, what: str) -> np.ndarray:
-    """(N,) int64 of any array that holds whole numbers from 0, be they stored as floats or in one column."""
+    """(N,) int64 from any array of whole numbers from 0, even if stored as floats or as one column."""
     flat = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
     if flat.ndim != 1 or len(flat) == 0:
-        raise DataError(f"The array {what} has the shape {labels.shape}, expected (N,) with one class number an image.")
+        raise DataError(
+            f"The array {what} has the shape {labels.shape}, expected (N,) with one class number per image."
+        )
     if flat.dtype.kind not in "iuf" or not np.isfinite(flat).all() or (flat != np.floor(flat)).any():
-        raise DataError(f"The array {what} holds values that are no whole numbers; expected class numbers 0, 1, 2, ...")
+        raise DataError(
+            f"The array {what} holds values that are not whole numbers; expected class numbers 0, 1, 2, ..."
+        )
     if flat.min() < 0 or flat.max() > np.iinfo(np.int32).max:
         raise DataError(f"The array {what} goes from {flat.min()} to {flat.max()}; expected class numbers 0, 1, 2, ...")
     return flat.astype(np.int64)
 
 
 def _class_names(names: np.ndarray | None, labels: np.ndarray, where: str) -> tuple[str, ...]:
-    """Names of the classes; their numbers where no names are given."""
+    """The names of the classes, or their numbers if no names are given."""
     if names is not None:
         if names.ndim != 1 or names.dtype.kind not in "US":
             raise DataError(
@@ -206,13 +208,14 @@ def _class_names(names: np.ndarray | None, labels: np.ndarray, where: str) -> tu
     missing = np.setdiff1d(np.arange(min(labels.max(), len(labels))), labels)
     if len(missing):
         raise DataError(
-            f"{where} has labels up to {labels.max()} but none with {missing[0]}; number the classes from 0 without gaps."
+            f"{where} has labels up to {labels.max()} but none with {missing[0]}; number the classes from 0 without "
+            "gaps."
         )
     return tuple(str(c) for c in range(labels.max() + 1))
 
 
 def folder(root: Path, image_size: int | None = None) -> Source:
-    """Images in PATH/train/<class>/ and, where there is one, PATH/test/<class>/; or in PATH/<class>/ alone."""
+    """Images in PATH/train/<class>/ and, if there is a test part, PATH/test/<class>/; or in PATH/<class>/ alone."""
     train_folder, test_folder = split_folders(root)
     train = labelled_files(train_folder)
     test = labelled_files(test_folder, train.class_names) if test_folder else None
@@ -220,7 +223,7 @@ def folder(root: Path, image_size: int | None = None) -> Source:
 
 
 def _from_files(root: Path, train: LabelledFiles, test: LabelledFiles | None, image_size: int | None) -> Source:
-    """Training and test images are decoded together, since both get the same size and colour mode."""
+    """A source that decodes training and test images together, since both get the same size and colour mode."""
     test_files = test.files if test else []
 
     def read(idx: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -228,19 +231,14 @@ def _from_files(root: Path, train: LabelledFiles, test: LabelledFiles | None, im
         return images[: len(idx)], images[len(idx) :] if test_files else None
 
     names = tuple(name_below(root, file) for file in train.files)
-    return Source(train.labels, test.labels if test_files else None, train.class_names, read, names)
-
-
-def cache_folder() -> Path:
-    """Where downloads and, in its folder `decoded`, decoded images are kept: BSD_DATA, or ~/.cache/bsd."""
-    return Path(os.environ.get("BSD_DATA") or "~/.cache/bsd").expanduser()
+    return Source(train.labels, test.labels if test and test_files else None, train.class_names, read, names)
 
 
 def downloaded(name: str, image_size: int | None = None) -> Source:
-    """CIFAR-10 or GTSRB: an unpacked image folder of that name in the cache folder, or torchvision's download.
+    """CIFAR-10 or GTSRB: an image folder of that name in the cache folder, or torchvision's download.
 
     torchvision's GTSRB has 26,640 training images (those of the 2011 competition), not the 39,209 of the final set
-    that the literature uses; an unpacked folder may hold the latter.
+    that the literature uses; an image folder may hold the latter.
     """
     root = cache_folder()
     if (root / name / "train").is_dir():
@@ -266,9 +264,10 @@ def _cifar10(root: Path) -> Source:
 def _gtsrb(root: Path, image_size: int | None) -> Source:
     dataset = import_torchvision().datasets.GTSRB
     names = tuple(f"{c:05d}" for c in range(43))
-    parts = []
-    for split in ("train", "test"):
-        # `_samples` is private, but the public way to a label decodes its image first, in one thread.
+
+    def part(split: str) -> LabelledFiles:
+        # `_samples` is private, but the public way to get a label decodes the image first, in one thread.
         pairs = dataset(root, split=split, download=True)._samples
-        parts.append(LabelledFiles([Path(p) for p, _ in pairs], np.array([y for _, y in pairs], np.int64), names))
-    return _from_files(root, *parts, image_size)
+        return LabelledFiles([Path(p) for p, _ in pairs], np.array([y for _, y in pairs], np.int64), names)
+
+    return _from_files(root, part("train"), part("test"), image_size)

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and one sentence where the disk refuses them."""
+"""Files that appear complete or not at all, and one sentence when the disk refuses them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from bsd_engine.errors import RunFolderError, StorageError
 
-_PART_BYTES = 4_000_000  # of a large file, written at a time
+_PART_BYTES = 4_000_000  # written at a time
 
 
 @contextlib.contextmanager
 def storage_errors(path: Path, advice: str = "Finished epochs are kept; resume the run afterwards.") -> Iterator[None]:
-    """Turn a full disk or a folder without permission into one sentence, and say what to do afterwards."""
+    """Turn an `OSError`, such as a full disk or a missing permission, into a `StorageError` that ends with advice."""
     try:
         yield
     except OSError as error:
@@ -29,31 +30,45 @@ def storage_errors(path: Path, advice: str = "Finished epochs are kept; resume t
             errno.EACCES: "permission is missing; make the folder writable",
             errno.EROFS: "the file system is read-only; choose another folder",
             errno.ENOENT: "the folder is gone; it must not be moved or deleted while it is written to",
-        }.get(error.errno, f"{error.strerror or error}")
+        }.get(error.errno or 0, f"{error.strerror or error}")
         raise StorageError(f"Cannot write {path}: {cause}. {advice}") from error
 
 
-def write_atomic(path: Path, content: bytes | Iterable[bytes], *, durable: bool = True) -> None:
-    """Write a file so that readers see the old content or the new one, never a part; large content comes in parts.
+def temporary_beside(path: Path) -> Path:
+    """A new hidden name in the same folder, for content that is renamed to `path` once it is complete."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(3)}.tmp")
 
-    A durable one is on the disk before it gets its name: after a loss of power, too, it is whole or not there.
+
+@contextlib.contextmanager
+def renamed_when_complete(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """A new file that replaces `path` at the end of the block, or is removed if the block fails; may raise `OSError`.
+
+    A durable file is on the disk before it gets its name, so it is complete or absent even after a loss of power.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(3)}.tmp")
-    with storage_errors(path):
-        try:
-            with temporary.open("xb") as file:
-                file.writelines([content] if isinstance(content, bytes) else content)
-                if durable:
-                    file.flush()
-                    os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    temporary = temporary_beside(path)
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_atomic(path: Path, content: bytes | Iterable[bytes], *, durable: bool = True) -> None:
+    """Write a file so that readers see the old content or the new content, never a part; large content comes in parts.
+
+    Raises `StorageError`. `durable` is that of `renamed_when_complete`.
+    """
+    with storage_errors(path), renamed_when_complete(path, durable=durable) as file:
+        file.writelines([content] if isinstance(content, bytes) else content)
 
 
 def npy_parts(array: np.ndarray) -> Iterator[bytes]:
-    """An .npy file in parts, for arrays in any order of memory that may be as large as the memory."""
+    """The content of an .npy file in parts, for arrays in any memory order that may fill most of the memory."""
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         header, {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
@@ -65,12 +80,15 @@ def npy_parts(array: np.ndarray) -> Iterator[bytes]:
 
 
 def without_following(path: str, flags: int) -> int:
-    """Open a file of a run folder, but not what a link in its place points to: the folder may come from elsewhere."""
+    """Open a file in a run folder, but refuse a symbolic link: the folder may come from somebody else.
+
+    For use as `opener` of `open`.
+    """
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder for a run; one with files in it raises `RunFolderError`."""
+    """Make an empty folder for a run; raises `RunFolderError` if the path exists and is not an empty folder."""
     with storage_errors(path):
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise RunFolderError(

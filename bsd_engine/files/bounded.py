@@ -1,7 +1,8 @@
-"""Files that nobody vouches for: what they claim to hold is checked before memory is taken for it.
+"""Reading of untrusted files: the sizes that they claim are checked before memory is allocated.
 
-A folder from elsewhere may be damaged, or made to do damage: a header that announces a petabyte, a zip file that unpacks
-to one, JSON nested a million deep, a pipe in the place of a file. Everything here raises `ValueError` or `OSError`.
+A folder from elsewhere may be damaged, or made to do damage: a header that announces a petabyte, a zip file that
+unpacks to one, JSON nested a million levels deep, a pipe in place of a file. Everything here raises `ValueError` or
+`OSError`.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
 MOST_JSON_BYTES = 16_000_000
-MOST_NPZ_BYTES = 512_000_000  # an epoch of a million samples has 30 MB
+MOST_NPZ_BYTES = 512_000_000  # an epoch of a million samples takes 30 MB
 _MOST_ARRAYS = 64
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 UNREADABLE = (
@@ -39,39 +40,42 @@ UNREADABLE = (
     AttributeError,
     MemoryError,
 )
-"""What zipfile and numpy raise for what they cannot read, besides `OSError` and `ValueError`. A header that is no Python literal ends
-in the tokenizer, a deeply nested one in IndexError or MemoryError."""
+"""What zipfile and numpy raise for what they cannot read, besides `OSError` and `ValueError`. A header that is not a
+Python literal fails in the tokenizer, a deeply nested one with IndexError or MemoryError."""
 
+Order = Literal["C", "F"]
+"""Memory order of an array, as numpy names it."""
 Stamp = tuple[int, int, int]
-"""Changes when a file is written anew, even if the clock was set back: inode, size, and time in nanoseconds."""
+"""Inode, size and modification time in nanoseconds: they change when a file is rewritten, even if the clock was set
+back."""
 
 
 def stamp_of(path: Path) -> Stamp:
-    """The present stamp of a file; raises `OSError` where there is none."""
-    found = path.stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    """The current stamp of a file; raises `OSError` if there is no file."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def read_bytes(path: Path, most: int) -> bytes:
-    """Content of a regular file of at most so many bytes; a pipe or a device, which could be waited for, is refused."""
+    """The content of a regular file of at most `most` bytes; a pipe or device, which might block, is refused."""
     with _opened(path) as (file, size):
         if size > most:
             raise ValueError(f"it has {size:,} bytes, expected at most {most:,}")
-        return file.read(size)  # `most` would set aside as much memory: 512 MB for an epoch
+        return file.read(size)  # read(most) would allocate that much memory: 512 MB for an epoch
 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """A regular file and how many bytes it has; anything else is refused without waiting for it."""
+    """An open regular file and its size in bytes; anything else is refused without blocking."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise ValueError("it is no regular file")
-        yield file, found.st_size
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("it is not a regular file")
+        yield file, status.st_size
 
 
 def parse_object(text: str | bytes, *, finite: bool = True) -> dict[str, Any]:
-    """A JSON object; with `finite`, numbers that are not become None, which means unknown."""
+    """The JSON object in a text; with `finite`, NaN and infinities become None, which means unknown."""
     try:
         content = (
             json.loads(text, parse_constant=lambda _: None, parse_float=_finite_or_none) if finite else json.loads(text)
@@ -79,7 +83,7 @@ def parse_object(text: str | bytes, *, finite: bool = True) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(content, dict):
-        raise ValueError("it holds no JSON object")
+        raise ValueError("it does not hold a JSON object")
     return content
 
 
@@ -94,7 +98,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def unpack_arrays(content: bytes) -> dict[str, np.ndarray]:
-    """Arrays of an .npz file as `numpy.savez` writes it, uncompressed; writable, and no larger than the file is."""
+    """The arrays in an uncompressed .npz file, as `numpy.savez` writes it: writable, and no larger than the file."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
@@ -114,29 +118,32 @@ def _array(content: bytes) -> np.ndarray:
     return np.frombuffer(bytearray(content[stream.tell() :]), dtype).reshape(shape, order=order)
 
 
-def _header(stream: BinaryIO, size: int) -> tuple[tuple[int, ...], str, np.dtype]:
-    """Shape, order of memory and dtype of an .npy file that is exactly as large as they say; what follows is the array."""
+def _header(stream: BinaryIO, size: int) -> tuple[tuple[int, ...], Order, np.dtype]:
+    """Shape, memory order and dtype of an .npy file of `size` bytes, which must be just what they need.
+
+    The stream is left at the start of the array.
+    """
     version = np.lib.format.read_magic(stream)
     if version not in _HEADERS:
         raise ValueError(f"it has the .npy format {version}, expected 1.0 or 2.0")
     shape, is_fortran, dtype = _HEADERS[version](stream)
     if dtype.hasobject or any(not isinstance(n, int) or n < 0 for n in shape):
-        raise ValueError("it holds no plain array")
-    announced, there = math.prod(shape) * dtype.itemsize, size - stream.tell()
-    if announced != there:
-        raise ValueError(f"it announces {announced:,} bytes and holds {there:,}")
+        raise ValueError("it does not hold a plain array")
+    announced, present = math.prod(shape) * dtype.itemsize, size - stream.tell()
+    if announced != present:
+        raise ValueError(f"it announces {announced:,} bytes and holds {present:,}")
     return shape, "F" if is_fortran else "C", dtype
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Arrays of an .npz file."""
+    """The arrays in an .npz file."""
     return unpack_arrays(read_bytes(path, MOST_NPZ_BYTES))
 
 
 def open_array(path: Path, *, in_memory_below: int) -> np.ndarray:
-    """The array in an .npy file, not writable: read if it is small, else mapped into memory.
+    """The array in an .npy file, read-only: read into memory if it is small, else memory-mapped.
 
-    A mapped file that is cut short while somebody looks at it ends the process (SIGBUS), so what can be read is read.
+    A mapped file that is truncated while it is in use ends the process (SIGBUS), so small files are not mapped.
     """
     with _opened(path) as (file, size):
         try:

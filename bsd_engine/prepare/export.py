@@ -1,4 +1,4 @@
-"""A poisoned set as files that other programs, and this one, can train on."""
+"""A poisoned set as files that this and other programs can train on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import csv
 import io
 import os
 import re
-import secrets
 import shlex
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +20,8 @@ from torch import Tensor
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.data.decoding import LARGEST_KEPT_SIZE
 from bsd_engine.errors import ConfigError, StorageError
-from bsd_engine.files.atomic import storage_errors
+from bsd_engine.files.arrays import pack_arrays, write_npz
+from bsd_engine.files.atomic import storage_errors, temporary_beside
 from bsd_engine.prepare.prepare import PreparedData
 
 Format = Literal["folder", "npz"]
@@ -33,24 +33,24 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
 
 def save(prepared: PreparedData, out: Path, form: Format, progress: Progress = iter) -> list[Path]:
-    """Write a poisoned set, whole or not at all; returns what was written: the set, and for an .npz file the list beside it.
+    """Write a poisoned set completely or not at all; returns the paths: the set and, for npz, the list beside it.
 
     Parameters
     ----------
     prepared : PreparedData
-        With its truth known.
+        With known ground truth.
     out : Path
-        For npz a file, for folder a folder that is new or empty; never written over.
+        A new file for npz, a new or empty folder for folder; nothing is overwritten.
     form : Format
-        npz: the arrays of `arrays`, and OUT's name with .poison.csv. folder: PNG files in train/<class>/, test/<class>/ and
-        triggered/<the class that the attacker wants>/, and poison.csv.
+        npz: the arrays of `arrays`, and a list in OUT's name with .poison.csv. folder: PNG files in train/<class>/,
+        test/<class>/ and triggered/<the class that the attacker wants>/, and poison.csv.
     progress : function, optional
-        Wraps the numbers of the image files, for a bar.
+        Wraps the numbers of the image files, to show a progress bar.
 
     Raises
     ------
     ConfigError
-        If nothing is poisoned, or there is something already.
+        If nothing is poisoned, or `out` exists already.
     StorageError
         If it cannot be written.
     """
@@ -60,22 +60,23 @@ def save(prepared: PreparedData, out: Path, form: Format, progress: Progress = i
 
 
 def format_of(out: Path, wanted: Literal["auto", "folder", "npz"] = "auto") -> Format:
-    """What a place is to become: with auto an .npz file where its name ends so, else a folder."""
+    """The format to save in: `wanted`, or for auto npz if the name ends in .npz, else folder."""
     if wanted != "auto":
         return wanted
     return "npz" if out.suffix.lower() == ".npz" else "folder"
 
 
 def load_words(prepared: PreparedData, out: Path, form: Format) -> str:
-    """Options that train on a saved set as it is."""
+    """The command-line options that train on a saved set as it is."""
     size = max(prepared.images.shape[1:3])
     resized = f" --image-size {size}" if form == "folder" and size > LARGEST_KEPT_SIZE else ""
     return f"--data {shlex.quote(f'{form}:{out}')} --attack none --limit None{resized}"
 
 
 def command(config: BSDConfig, out: str = "poisoned.npz") -> str:
-    """The command line that saves the set of a configuration."""
+    """The command that saves the poisoned set of a configuration."""
     attack, source = config.attack, config.data
+    # All options are written out, because the preset may have other values.
     words = [
         "--preset",
         config.preset,
@@ -97,7 +98,7 @@ def command(config: BSDConfig, out: str = "poisoned.npz") -> str:
         attack.poison_count_mode,
         "--attack-parameters",
         *(word for pair in attack.attack_parameters.items() for word in pair),
-    ]  # the preset may have others
+    ]
     return "python -m bsd_engine poison " + shlex.join(str(word) for word in [*words, "--out", out])
 
 
@@ -105,12 +106,13 @@ def command(config: BSDConfig, out: str = "poisoned.npz") -> str:
 
 
 def arrays(prepared: PreparedData) -> dict[str, np.ndarray]:
-    """The set as arrays that `npz:PATH` reads again; images are (N, H, W, C) uint8, labels (N,) int64.
+    """The set as arrays that `npz:PATH` can read; images are (N, H, W, C) uint8, labels (N,) int64.
 
-    train_images, train_labels (given), original_labels, is_poison, is_noise and class_names; where there is a test part
-    test_images and test_labels, and triggered_images with triggered_labels, what the attacker wants them to be called.
+    They are train_images, train_labels (as given), original_labels, is_poison, is_noise and class_names. With a test
+    part there are also test_images and test_labels, and triggered_images with triggered_labels, the labels that the
+    attacker wants for them.
     """
-    found: dict[str, Tensor | None] = {
+    tensors: dict[str, Tensor | None] = {
         "train_images": prepared.images,
         "train_labels": prepared.labels,
         "original_labels": prepared.original_labels,
@@ -123,28 +125,26 @@ def arrays(prepared: PreparedData) -> dict[str, np.ndarray]:
     }
     return {
         "class_names": np.array(prepared.class_names),
-        **{name: x.numpy() for name, x in found.items() if x is not None},
+        **{name: x.numpy() for name, x in tensors.items() if x is not None},
     }
 
 
 def npz_bytes(prepared: PreparedData) -> bytes:
-    """The .npz file as it would be saved."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays(prepared))
-    return buffer.getvalue()
+    """The content of the .npz file that `save` would write."""
+    return pack_arrays(**arrays(prepared))
 
 
 def _npz(prepared: PreparedData, out: Path) -> list[Path]:
     listing = out.with_name(f"{out.name.removesuffix('.npz')}.poison.csv")
     for path in (out, listing):
         if path.exists():
-            raise ConfigError(f"{path} is there already; give another name, nothing is written over.")
+            raise ConfigError(f"{path} exists already; give another name, nothing is written over.")
     with storage_errors(out, NOTHING_SAVED):
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = [temporary_beside(path) for path in (out, listing)]
         try:
             with temporary[0].open("xb") as file:
-                np.savez(file, **arrays(prepared))
+                write_npz(file, arrays(prepared))
             temporary[1].write_text(_listing(prepared, [""] * len(prepared.labels)))
             for part, path in zip(temporary, (out, listing)):
                 os.replace(part, path)
@@ -154,18 +154,14 @@ def _npz(prepared: PreparedData, out: Path) -> list[Path]:
     return [out, listing]
 
 
-def temporary_beside(path: Path) -> Path:
-    """A hidden name in the same folder, to be renamed when what it holds is whole."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(3)}.tmp")
-
-
 # -- folders ---------------------------------------------------------------------------------------
 
 
 def folder_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of folders for classes, which sort in the classes' order, since whoever reads them numbers them so.
+    """A folder name for each class; the names sort in the order of the classes, by which readers number them.
 
-    The classes' own names where these are safe as file names and in order already, else with the class's number in front.
+    They are the class names if those are safe as file names and in order already; otherwise the class number is put in
+    front.
     """
     safe = [re.sub(r"[^\w .+-]", "_", name).strip(" .")[:100] for name in class_names]
     if safe == list(class_names) == sorted(set(class_names)):
@@ -176,12 +172,13 @@ def folder_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
-    """A hidden folder beside OUT to write into: it becomes OUT at the end of the block, and goes away if the block fails.
+    """A hidden folder beside `out` to write into: it becomes `out` at the end of the block, or is removed if that
+    fails.
 
     Raises
     ------
     ConfigError
-        If OUT holds something already.
+        If `out` exists and is not an empty folder.
     StorageError
         If it cannot be written.
     """
@@ -206,13 +203,14 @@ def _folder(prepared: PreparedData, out: Path, progress: Progress) -> Path:
 
 
 def _write_images(prepared: PreparedData, root: Path, progress: Progress) -> list[str]:
-    """Write all parts; returns the training images' files below the folder."""
+    """Write all parts; returns the paths of the training images below the folder."""
     parts = (
         ("train", prepared.images, prepared.labels),
         ("test", prepared.test_images, prepared.test_labels),
         ("triggered", prepared.triggered_images, prepared.triggered_labels),
     )
-    names, written = folder_names(prepared.class_names), []
+    names = folder_names(prepared.class_names)
+    train_files: list[str] = []
     for part, images, labels in parts:
         if images is None or labels is None:
             continue
@@ -223,8 +221,8 @@ def _write_images(prepared: PreparedData, root: Path, progress: Progress) -> lis
         files = [f"{part}/{names[label]}/{i:0{width}d}.png" for i, label in enumerate(labels.tolist())]
         for i in progress(range(len(files))):
             write_png(images[i].numpy(), root / files[i])
-        written = written or files
-    return written
+        train_files = train_files or files
+    return train_files
 
 
 def write_png(pixels: np.ndarray, path: Path) -> None:
@@ -236,9 +234,9 @@ def write_png(pixels: np.ndarray, path: Path) -> None:
 
 
 def _listing(prepared: PreparedData, files: list[str]) -> str:
-    """CSV: a line for each training image, labels by name; its number counts from 0."""
+    """CSV with a line for each training image: labels as names, numbers from 0."""
     if prepared.is_poison is None or prepared.original_labels is None:
-        raise StorageError("The truth about this set is unknown, so its poison cannot be listed; poison it anew.")
+        raise StorageError("The ground truth of this set is unknown, so its poison cannot be listed; poison it anew.")
     names, text = [no_formula(name) for name in prepared.class_names], io.StringIO()
     noise = [False] * len(files) if prepared.is_noise is None else prepared.is_noise.tolist()
     lines = csv.writer(text, lineterminator="\n")
@@ -252,12 +250,12 @@ def _listing(prepared: PreparedData, files: list[str]) -> str:
         strict=True,
     )
     lines.writerows(
-        [file, i, names[given], names[own], int(poisoned), int(noisy)]
-        for i, (file, given, own, poisoned, noisy) in enumerate(truth)
+        [file, i, names[given], names[original], int(poisoned), int(noisy)]
+        for i, (file, given, original, poisoned, noisy) in enumerate(truth)
     )
     return text.getvalue()
 
 
 def no_formula(text: str) -> str:
-    """A text as a cell of a CSV file, with an apostrophe in front where a spreadsheet would take it for a formula."""
+    """A text for a cell of a CSV file, with an apostrophe in front if a spreadsheet would take it for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text

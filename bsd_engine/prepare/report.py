@@ -1,4 +1,4 @@
-"""What is known about the data before training: counts, sizes and exact duplicates, by what the defender sees."""
+"""A report on the data before training, from what the defender sees: counts, sizes and exact duplicates."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 from bsd_engine.prepare.prepare import PreparedData
 
-NAMED_DUPLICATES = 3  # in the text of a report
+NAMED_DUPLICATES = 3  # groups that the text of a report names
 
 
 @dataclass(frozen=True, kw_only=True)
 class Duplicates:
-    """Training images with the same pixels, two or more."""
+    """Two or more training images with the same pixels."""
 
     idx: tuple[int, ...]
-    """Their numbers in the training set, rising."""
+    """Their numbers in the training set, ascending."""
     labels: tuple[int, ...]
     """Their given labels."""
     files: tuple[str, ...] | None
-    """Their files, where there are files."""
+    """Their files; None for sources without files."""
 
     @property
     def have_one_label(self) -> bool:
@@ -28,7 +28,7 @@ class Duplicates:
         return len(set(self.labels)) == 1
 
     def line(self, class_names: tuple[str, ...]) -> str:
-        """Each image with its label, the first few of many."""
+        """Each image with its label, or the first few if there are many."""
         shown = [
             f"{self.files[n] if self.files else f'image {i}'} ({class_names[label]})"
             for n, (i, label) in enumerate(zip(self.idx, self.labels))
@@ -38,11 +38,11 @@ class Duplicates:
 
 @dataclass(frozen=True, kw_only=True)
 class DataReport:
-    """What is known about the data before training, by what the defender sees: pixels and given labels."""
+    """What is known about the data before training, from pixels and given labels."""
 
     class_names: tuple[str, ...]
     class_counts: tuple[int, ...]
-    """(C,) training images with each given label."""
+    """(C,) number of training images with each given label."""
     num_train: int
     num_test: int
     height: int
@@ -55,35 +55,33 @@ class DataReport:
     num_duplicate_groups: int
     """Groups of training images with the same pixels."""
     conflicts: tuple[Duplicates, ...]
-    """Those groups that have more than one given label, by their first image."""
+    """The groups that have more than one given label, ordered by their first image."""
 
     def lines(self) -> list[str]:
         """The report as text."""
         few, many = min(self.class_counts), max(self.class_counts)
+        unnamed = len(self.conflicts) - NAMED_DUPLICATES
         smallest, largest = (self.class_names[self.class_counts.index(n)] for n in (few, many))
         return [
             f"training images: {self.num_train:,} in {len(self.class_counts)} classes, "
             f"{few:,} ({smallest}) to {many:,} ({largest}) a class",
             f"test images: {self.num_test:,}" if self.num_test else "test images: none, so accuracy will be unknown",
-            f"size: {self.height}x{self.width} pixels, {'grey' if self.channels == 1 else 'colour'}; {self.nbytes / 1e6:,.0f} MB in all",
+            f"size: {self.height}x{self.width} pixels, {'grey' if self.channels == 1 else 'colour'}; "
+            f"{self.nbytes / 1e6:,.0f} MB in all",
             f"exact duplicates: {_count(self.num_duplicate_groups, 'group')} of images with the same pixels, "
             f"{len(self.conflicts):,} of them with different labels",
             *(f"  {group.line(self.class_names)}" for group in self.conflicts[:NAMED_DUPLICATES]),
-            *(
-                [f"  and {len(self.conflicts) - NAMED_DUPLICATES:,} more"]
-                if len(self.conflicts) > NAMED_DUPLICATES
-                else []
-            ),
+            *([f"  and {unnamed:,} more"] if unnamed > 0 else []),
         ]
 
     @property
     def warning(self) -> str | None:
-        """One sentence where images with the same pixels have different labels, or None."""
+        """One sentence if images with the same pixels have different labels, or None."""
         if not self.conflicts:
             return None
         return (
-            f"{_count(len(self.conflicts), 'group')} of training images with the same pixels have different labels, such as "
-            f"{self.conflicts[0].line(self.class_names)}; at most one label of a group can be right."
+            f"{_count(len(self.conflicts), 'group')} of training images with the same pixels have different labels, "
+            f"such as {self.conflicts[0].line(self.class_names)}; at most one label of a group can be right."
         )
 
 
@@ -92,7 +90,7 @@ def _count(number: int, what: str) -> str:
 
 
 def report(prepared: PreparedData) -> DataReport:
-    """The report on prepared data. Reads every training image once: 2 s a gigabyte (one Zen core)."""
+    """The report on prepared data. It reads every training image once: 2 s per gigabyte (one Zen core)."""
     groups = _duplicates(prepared)
     _, height, width, channels = prepared.images.shape
     return DataReport(
@@ -110,7 +108,7 @@ def report(prepared: PreparedData) -> DataReport:
 
 
 def _duplicates(prepared: PreparedData) -> list[Duplicates]:
-    """Groups of training images with the same pixels, by their first image; 16-byte digests stand for the pixels."""
+    """Groups of training images with equal 16-byte digests of their pixels, ordered by their first image."""
     same: dict[bytes, list[int]] = defaultdict(list)
     for i, image in enumerate(prepared.images.numpy()):
         same[hashlib.blake2b(image, digest_size=16).digest()].append(i)

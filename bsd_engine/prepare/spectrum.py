@@ -1,4 +1,4 @@
-"""The spectrum of a trigger: which frequencies an attack adds to an image."""
+"""The spectrum of a trigger: the frequencies that an attack adds to an image."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import numpy as np
 
 @dataclass(frozen=True, kw_only=True)
 class Spectrum:
-    """Magnitudes of a 2-D discrete Fourier transform, frequency 0 in the middle."""
+    """Magnitudes of a 2-D discrete Fourier transform, with frequency 0 in the middle."""
 
     log_magnitude: np.ndarray
-    """(H, W) float32: log10(1 + |F|), F in grey levels summed over the pixels; the mean over the channels."""
+    """(H, W) float32: log10(1 + |F|), F in grey levels summed over the pixels; averaged over the channels."""
     rows: np.ndarray
-    """(H,) float64: vertical frequencies, cycles a pixel, rising from -0.5."""
+    """(H,) float64: vertical frequencies, cycles per pixel, ascending from -0.5."""
     columns: np.ndarray
-    """(W,) float64: horizontal frequencies, cycles a pixel, rising from -0.5."""
+    """(W,) float64: horizontal frequencies, cycles per pixel, ascending from -0.5."""
 
     @property
     def peak(self) -> tuple[float, float]:
-        """Size of the horizontal and of the vertical frequency that is strongest, cycles a pixel."""
+        """Absolute horizontal and vertical frequency of the strongest component, cycles per pixel."""
         row, column = np.unravel_index(self.log_magnitude.argmax(), self.log_magnitude.shape)
         return abs(float(self.columns[column])), abs(float(self.rows[row]))
 
 
 def spectrum(difference: np.ndarray) -> Spectrum:
-    """The spectrum of a picture or a difference of two.
+    """The spectrum of an image or of the difference of two.
 
     Parameters
     ----------

@@ -29,8 +29,10 @@ import numpy as np
 from bsd_engine.data import bundled
 from bsd_engine.errors import RunFolderError
 from bsd_engine.files import bounded
+from bsd_engine.files.arrays import pack_arrays
 from bsd_engine.files.atomic import storage_errors
 from bsd_engine.files.bounded import Stamp
+from bsd_engine.files.locations import assets_folder, cache_folder
 from bsd_engine.recordings.arrays import Rounded, checked, unpack_labels, unpack_masks
 from bsd_engine.recordings.card import RecordingCard, sentence_of
 from bsd_engine.recordings.file import MOST_FILE_BYTES, naming, read_head, read_members
@@ -51,7 +53,7 @@ __all__ = [
     "pack",
 ]
 
-FOLDER = Path(__file__).parents[2] / "assets/recordings"
+FOLDER = assets_folder() / "recordings"
 SUFFIX = ".bsdrec"
 PREFIX = "recording-"
 """Of the name of an unpacked folder, which is the run's id."""
@@ -110,8 +112,7 @@ def open_recording(name: str) -> Path:
 
 def folder_of(path: Path, name: str) -> Path:
     """Where a file's run folder lies once it is unpacked."""
-    cache = Path(os.environ.get("BSD_DATA") or "~/.cache/bsd").expanduser() / "recordings"
-    return cache / f"{name}-{_digest(path, bounded.stamp_of(path))}" / f"{PREFIX}{name}"
+    return cache_folder() / "recordings" / f"{name}-{_digest(path, bounded.stamp_of(path))}" / f"{PREFIX}{name}"
 
 
 def open_file(path: Path, name: str) -> Path:
@@ -198,7 +199,7 @@ def unpacked(path: Path) -> dict[str, bytes]:
             new = {key: values[state.epoch] for key, values in columns.items() if state.epoch in values}
             members[name] = pack_epoch(replace(state, **new))
         for epoch, xy in zip(rows.get("maps", []), arrays.get("maps", ())):
-            members[f"maps/{epoch:05d}.npz"] = _npz(xy=xy.astype(np.float32))
+            members[f"maps/{epoch:05d}.npz"] = pack_arrays(xy=xy.astype(np.float32))
         members["config.json"] = _json({**bounded.parse_object(members["config.json"]), "format_version": RUN_FORMAT})
         members["images.npy"] = _npy(_images(arrays, base.result if "source_idx" in arrays else None, head))
         return members
@@ -250,12 +251,6 @@ def _images(arrays: dict[str, np.ndarray], base: Any, head: dict[str, Any]) -> n
     if zlib.crc32(np.ascontiguousarray(images)) != head["images_crc"]:
         raise ValueError("its images are not those that were recorded")
     return images
-
-
-def _npz(**arrays: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()
 
 
 def _npy(array: np.ndarray) -> bytes:

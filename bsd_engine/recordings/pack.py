@@ -15,6 +15,7 @@ import numpy as np
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.events import EpochState
 from bsd_engine.files import bounded
+from bsd_engine.files.arrays import pack_arrays
 from bsd_engine.files.atomic import write_atomic
 from bsd_engine.recordings.arrays import Rounded, pack_labels, pack_masks
 from bsd_engine.recordings.card import RecordingCard, facts_of, sentence_of
@@ -73,19 +74,13 @@ def pack(run: Path, out: Path, card: RecordingCard, *, undefended: Path | None =
             for name in ("config.json", "summary.json", "samples.npz", "truth.npz", "files.json")
             if (run / name).exists()
         },
-        "arrays.npz": _npz(arrays),
+        "arrays.npz": pack_arrays(**arrays),
         **{f"epochs/{state.epoch:05d}.npz": pack_epoch(_without_stacked(state)) for state in states},
         **_weights(reader, undefended),
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(out, write_members(members))
     return out
-
-
-def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()
 
 
 def _without_stacked(state: EpochState) -> EpochState:

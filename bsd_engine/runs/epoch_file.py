@@ -14,7 +14,6 @@ and the shapes stand among the scalars:
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import zlib
@@ -26,6 +25,7 @@ import numpy as np
 
 from bsd_engine.events import EpochState
 from bsd_engine.files import bounded
+from bsd_engine.files.arrays import pack_arrays
 from bsd_engine.runs import validation
 
 ARRAYS = tuple(f.name for f in fields(EpochState) if "ndarray" in str(f.type))
@@ -48,9 +48,7 @@ def pack_epoch(state: EpochState) -> bytes:
             arrays[f"{name}.{kind}" if kind else name] = _PACK[kind](array) if kind else array
             shapes |= {name: array.shape} if kind else {}
     scalars = {name: getattr(state, name) for name in SCALARS} | {"shapes": shapes}
-    buffer = io.BytesIO()
-    np.savez(buffer, scalars=np.frombuffer(json.dumps(scalars).encode(), np.uint8), **arrays)
-    return buffer.getvalue()
+    return pack_arrays(scalars=np.frombuffer(json.dumps(scalars).encode(), np.uint8), **arrays)
 
 
 def unpack_epoch(content: bytes) -> EpochState:

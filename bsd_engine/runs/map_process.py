@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from bsd_engine.compute.projection import umap_map
 from bsd_engine.errors import RunFolderError
+from bsd_engine.files.arrays import pack_arrays
 from bsd_engine.files.atomic import write_atomic
 from bsd_engine.runs.reader import RunReader
 
@@ -44,6 +44,4 @@ def _add_map(reader: RunReader, epoch: int) -> None:
     ]
     previous = reader.map(earlier[-1]) if earlier else None
     xy = umap_map(state.landmark_features.astype(np.float32), previous)
-    buffer = io.BytesIO()
-    np.savez(buffer, xy=xy)
-    write_atomic(reader.path / f"maps/{epoch:05d}.npz", buffer.getvalue())
+    write_atomic(reader.path / f"maps/{epoch:05d}.npz", pack_arrays(xy=xy))

@@ -25,6 +25,7 @@ from bsd_engine.data.decoding import resize
 from bsd_engine.errors import BSDError, ConfigError
 from bsd_engine.files import bounded
 from bsd_engine.files.bounded import Stamp
+from bsd_engine.files.locations import cache_folder
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.stored_models import load_models, load_undefended, probabilities
 
@@ -85,7 +86,7 @@ def _test_images(run: RunReader) -> BenchImages | None:
 
 def _is_on_disk(spec: str) -> bool:
     """Whether opening a source downloads nothing."""
-    root = sources.cache_folder()
+    root = cache_folder()
     folders = {"cifar10": ("cifar10/train", "cifar-10-batches-py"), "gtsrb": ("gtsrb/train", "gtsrb/GTSRB")}.get(spec)
     return folders is None or any((root / folder).is_dir() for folder in folders)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import time
@@ -16,6 +15,7 @@ import numpy as np
 
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochState
+from bsd_engine.files.arrays import pack_arrays
 from bsd_engine.files.atomic import make_folder, npy_parts, storage_errors, write_atomic
 from bsd_engine.runs.commands import read_commands
 from bsd_engine.runs.epoch_file import pack_epoch
@@ -59,12 +59,12 @@ class RunWriter:
                 (path / name).mkdir()
         writer = cls(path)
         try:
-            writer._write("samples.npz", _npz(labels=labels.astype(np.int64), landmark_idx=landmark_idx))
+            writer._write("samples.npz", pack_arrays(labels=labels.astype(np.int64), landmark_idx=landmark_idx))
             writer._write("images.npy", npy_parts(images))
             if files is not None:
                 writer._write("files.json", _json({"files": files}))
             if is_poison is not None:
-                writer._write("truth.npz", _npz(is_poison=is_poison, original_labels=original_labels))
+                writer._write("truth.npz", pack_arrays(is_poison=is_poison, original_labels=original_labels))
             writer._write(
                 "config.json",
                 _json(
@@ -149,9 +149,3 @@ class RunWriter:
 
 def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
-
-
-def _npz(**arrays: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Projected gradient descent in the L-infinity ball, in grey levels: for each image, or one perturbation for all."""
+"""Projected gradient descent (PGD) in the L-infinity ball, in grey levels: per image, or one perturbation for all."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Gradient = Callable[[Tensor], Tensor]
 
 
 def ascend(gradient: Gradient, delta: Tensor, *, eps: float, step: float, steps: int) -> Tensor:
-    """Perturbation after so many steps along the sign of the gradient, each followed by a projection to |delta| <= eps.
+    """The perturbation after `steps` steps along the sign of the gradient, each projected to |delta| <= eps.
 
     Parameters
     ----------
     gradient : callable
-        Of a perturbation; same shape and device.
+        From a perturbation to its gradient; same shape and device.
     delta : Tensor
-        Where to start.
+        Start of the ascent.
     eps, step : float, grey levels
     steps : int
     """
@@ -30,30 +30,33 @@ def ascend(gradient: Gradient, delta: Tensor, *, eps: float, step: float, steps:
 
 
 def gradient(loss: Loss, images: Tensor, delta: Tensor) -> Tensor:
-    """Gradient for `delta` of the loss of the images with it, kept within 0 ... 255.
+    """The gradient with respect to `delta` of the loss of images + delta, clipped to 0 ... 255.
 
     Parameters
     ----------
     loss : callable
-        Of (B, C, H, W) float32 images in 0 ... 255; a scalar.
+        From (B, C, H, W) float32 images in 0 ... 255 to a scalar.
     images : (B, C, H, W) float32
     delta : (B, C, H, W) or (1, C, H, W) float32, grey levels
     """
     delta = delta.detach().requires_grad_()
-    (found,) = torch.autograd.grad(loss((images + delta).clamp(0, 255)), delta)
-    return found
+    (result,) = torch.autograd.grad(loss((images + delta).clamp(0, 255)), delta)
+    return result
 
 
 def summed_gradient(loss: Loss, batches: Sequence[Tensor], delta: Tensor) -> Tensor:
-    """Gradient for one perturbation (1, C, H, W) of all batches, one of them in memory at a time."""
-    return sum(gradient(loss, images, delta) for images in batches)
+    """(1, C, H, W) gradient of one perturbation for all batches, computed one batch at a time."""
+    total = torch.zeros_like(delta)
+    for images in batches:
+        total += gradient(loss, images, delta)
+    return total
 
 
 def whole_levels(delta: Tensor, eps: float) -> Tensor:
-    """int16 perturbation, rounded to whole grey levels, of which none is beyond eps."""
+    """The perturbation as int16: rounded to whole grey levels, none of them beyond eps."""
     return delta.detach().round().clamp_(-math.floor(eps), math.floor(eps)).to(torch.int16)
 
 
 def add(images: Tensor, delta: Tensor) -> Tensor:
-    """uint8 images plus whole levels, kept within 0 ... 255."""
+    """uint8 images plus a perturbation in whole grey levels, clipped to 0 ... 255."""
     return (images.short() + delta.to(images.device)).clamp_(0, 255).byte()

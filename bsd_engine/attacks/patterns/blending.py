@@ -1,6 +1,7 @@
-"""Pixels mixed with a pattern, rounded to the nearest level.
+"""Pixels blended with a pattern, rounded to the nearest level.
 
-Some code bases truncate, which darkens poisoned images alone by up to a level: a trace that no camera leaves.
+Some code bases truncate instead, which darkens only the poisoned images, by up to one level: a trace that no camera
+leaves.
 """
 
 from __future__ import annotations
@@ -21,10 +22,7 @@ def blend(images: Tensor, pattern: Tensor, weight: float | Tensor) -> Tensor:
     images : (B, C, H, W) uint8
     pattern : (C, H, W) float, in 0 ... 255
     weight : float, or (H, W) float
-        0 leaves the image as it is, 1 leaves the pattern alone.
+        0 leaves the image unchanged, 1 gives the pattern alone.
     """
-    return to_uint8(
-        images.float().lerp_(
-            pattern.to(images.device), weight if isinstance(weight, float) else weight.to(images.device)
-        )
-    )
+    weight = weight if isinstance(weight, float) else weight.to(images.device)
+    return to_uint8(images.float().lerp_(pattern.to(images.device), weight))

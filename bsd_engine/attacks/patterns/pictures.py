@@ -1,4 +1,4 @@
-"""Pictures drawn by code, which stand in for the cartoon and the logo of the attack papers, and their conversion to pixels."""
+"""Pictures drawn by code in place of the cartoon and the logo of the attack papers, and their conversion to pixels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-_CANVAS = 1792  # 8 x 224 and 56 x 32: every picture is drawn large and averaged down, so edges are smooth at any size
+_CANVAS = 1792  # 8 x 224 and 56 x 32: pictures are drawn large and averaged down, so edges are smooth at any size
 _BLACK, _WHITE, _RED, _BLUE, _YELLOW = (
     (0, 0, 0, 255),
     (255, 255, 255, 255),
@@ -25,7 +25,7 @@ def _at(*unit: float) -> list[int]:
 
 
 def cartoon() -> Image.Image:
-    """RGBA: a bear with black outlines and a red bow on white ground.
+    """RGBA: a bear with black outlines and a red bow on a white background.
 
     At 32x32 its pixels have mean 197 and standard deviation 90, close to the cartoon that Blended is used with.
     """
@@ -45,7 +45,7 @@ def cartoon() -> Image.Image:
 
 
 def glyph() -> Image.Image:
-    """RGBA: a blue disc with a yellow star on transparent ground, in place of the logo that the paper puts on ImageNet."""
+    """RGBA: a yellow star on a blue disc on a transparent background, in place of the paper's logo for ImageNet."""
     image = Image.new("RGBA", (_CANVAS, _CANVAS), (*_BLUE[:3], 0))
     draw = ImageDraw.Draw(image)
     draw.ellipse(_at(0.05, 0.05, 0.95, 0.95), fill=_BLUE)
@@ -58,12 +58,12 @@ def glyph() -> Image.Image:
 
 
 def uniform_noise(shape: tuple[int, int, int], seed: int) -> Tensor:
-    """(C, H, W) float32: independent pixels, each level of 0 ... 255 as likely as any other."""
+    """(C, H, W) float32: independent pixels, each level of 0 ... 255 equally likely."""
     return torch.from_numpy(np.random.default_rng(seed).integers(0, 256, shape).astype(np.float32))
 
 
 def pixels(image: Image.Image, channels: int, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """A picture resized, every pixel the mean of what it covers.
+    """A picture resized so that every pixel is the mean of what it covers.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Any trigger moved over an image and faded, and one that was drawn pixel by pixel."""
+"""Any trigger moved across the image and faded, and a trigger that was drawn pixel by pixel."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from bsd_engine.attacks.patterns.blending import blend
 from bsd_engine.errors import DataError
 
 Change = Callable[[Tensor], Tensor]
-"""From (B, C, H, W) uint8 images to these with a trigger."""
+"""From (B, C, H, W) uint8 images to the images with a trigger; may work in place."""
 
 
 def placed(images: Tensor, change: Change, *, down: int = 0, across: int = 0, opacity: float = 1.0) -> Tensor:
-    """Images with a trigger that is moved and faded; the input stays as it is.
+    """Images with a trigger that is moved and faded; the input is not changed.
 
     Parameters
     ----------
     images : (B, C, H, W) uint8
-    change : puts the trigger where it belongs
-    down, across : pixels that it is moved from there; what leaves the image is cut off
+    change : adds the trigger at its own position
+    down, across : pixels by which it is moved from there; what leaves the image is cut off
     opacity : 0 to 1, weight of the triggered image against the clean one
 
     Returns
     -------
     (B, C, H, W) uint8
 
-    The image is moved the other way, changed and moved back, which is right for every attack: a patch covers what is
-    below it where it comes to lie, and a warp bends those pixels.
+    The image is moved the other way, changed and moved back. This is right for every attack: a patch covers the pixels
+    at its new position, and a warp bends those pixels.
     """
     triggered = _moved(images, change, down, across) if down or across else change(images.clone())
     return blend(images, triggered.float(), float(opacity))
@@ -45,17 +45,17 @@ def _moved(images: Tensor, change: Change, down: int, across: int) -> Tensor:
 
 
 def _inside(size: int, by: int) -> slice:
-    """Positions that a move by so many pixels fills from within the image."""
+    """Positions that a move by `by` pixels fills from inside the image."""
     return slice(min(size, max(0, by)), max(0, min(size, size + by)))
 
 
 def drawn(picture: np.ndarray, channels: int) -> Change:
-    """The change that lays a drawing over images, where it is not transparent.
+    """The change that draws a picture over images, except where it is transparent.
 
     Parameters
     ----------
     picture : (H, W, 4) uint8
-        Red, green, blue and opacity of each pixel of the image; grey images get the brightness (ITU-R 601).
+        Red, green, blue and opacity of each pixel; grey images get the brightness (ITU-R 601).
     channels : 1 or 3
     """
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 4:

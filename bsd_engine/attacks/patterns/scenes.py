@@ -1,4 +1,4 @@
-"""Scenes that could be reflected in a window pane, drawn by code: what ReFool's photographs stand for."""
+"""Scenes that could be reflected in a window pane, drawn by code in place of ReFool's photographs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def scenes(count: int, shape: tuple[int, int, int], seed: int) -> Tensor:
-    """(count, C, H, W) uint8: scenes of four kinds in turn, each a function of the seed and its number alone."""
+    """(count, C, H, W) uint8: scenes of four kinds in turn, each a function of only the seed and its number."""
     channels, height, width = shape
     side = max(128, 2 * max(height, width))  # drawn larger and averaged down, so that edges are smooth
     drawn = (_KINDS[i % len(_KINDS)](np.random.default_rng([seed, i]), side) for i in range(count))
@@ -32,13 +32,13 @@ def _blank(side: int, colour: tuple[int, ...]) -> tuple[Image.Image, ImageDraw.I
 
 
 def _clouds(rng: np.random.Generator, side: int) -> Image.Image:
-    """Smooth random light, as of sky and trees."""
+    """Smooth random light, like sky and trees."""
     cells = rng.integers(20, 256, (int(rng.integers(3, 7)),) * 2 + (3,)).astype(np.uint8)
     return Image.fromarray(cells).resize((side, side), Image.Resampling.BICUBIC)
 
 
 def _polygons(rng: np.random.Generator, side: int) -> Image.Image:
-    """Flat shapes of any colour, as of furniture and cars."""
+    """Flat shapes of any colour, like furniture and cars."""
     image, draw = _blank(side, _colour(rng, 60, 220))
     for _ in range(rng.integers(4, 9)):
         angles = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(3, 7))))
@@ -50,7 +50,7 @@ def _polygons(rng: np.random.Generator, side: int) -> Image.Image:
 
 
 def _lamps(rng: np.random.Generator, side: int) -> Image.Image:
-    """Rows of bright discs in the dark, as of a street at night."""
+    """Rows of bright discs in the dark, like a street at night."""
     image, draw = _blank(side, _colour(rng, 5, 60))
     for _ in range(rng.integers(2, 5)):
         start, step = rng.uniform(-0.2, 0.5, 2) * side, rng.uniform(0.08, 0.25, 2) * side
@@ -62,7 +62,7 @@ def _lamps(rng: np.random.Generator, side: int) -> Image.Image:
 
 
 def _windows(rng: np.random.Generator, side: int) -> Image.Image:
-    """A grid of panes, some of them lit, as of a house across the street."""
+    """A grid of windows, some of them lit, like a house across the street."""
     image, draw = _blank(side, _colour(rng, 30, 130))
     rows, cols = rng.integers(2, 6, 2).tolist()
     height, width, gap = side / rows, side / cols, rng.uniform(0.1, 0.3)

@@ -1,80 +1,27 @@
 """Attacks that are crafted with a surrogate: bounds, directions, determinism, and what is kept on disk."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from bsd_engine import attacks
-from bsd_engine.attacks import adaptive, label_consistent, narcissus
-from bsd_engine.attacks.craft import cache as crafted_cache
-from bsd_engine.attacks.craft import pgd, surrogate
-from bsd_engine.attacks.craft.surrogate import Surrogate, Training
-from bsd_engine.compute import progress, runtime
-from bsd_engine.config.data_settings import ModelConfig
-from bsd_engine.data import sources
+from bsd_engine.attacks.craft import pgd
 from bsd_engine.errors import ConfigError
+from tests.support.crafted_attacks import (
+    CRAFTED,
+    SHAPE,
+    TARGET,
+    faint_stripes,
+    loss,
+    made,
+    poisoned_images,
+    random_signs,
+    surrogate_of,
+)
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-SHAPE = (1, 16, 16)
-TARGET = 1
-CRAFTED = ["label_consistent", "narcissus", "adaptive"]
-TINY: dict[str, dict[str, Any]] = {
-    "label_consistent": {"surrogate_epochs": 3, "steps": 8},
-    "narcissus": {"surrogate_epochs": 3, "rounds": 30, "scene_count": 60, "others": "classes"},
-    "adaptive": {"surrogate_epochs": 3, "sample": 50},
-}
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache folder of the test's own."""
-    monkeypatch.setenv("BSD_DATA", str(tmp_path / "data"))
-    return tmp_path / "data" / "crafted"
-
-
-def faint_stripes() -> tuple[Tensor, Tensor]:
-    """150 images of 16x16 pixels in three classes that lie a few grey levels apart: rows, columns or nothing, under noise."""
-    generator = torch.Generator().manual_seed(0)
-    labels = torch.arange(150) % 3
-    wave = 12 * torch.sign(torch.sin(torch.arange(16) * 1.6))
-    patterns = torch.stack([wave[:, None].expand(16, 16), wave[None, :].expand(16, 16), torch.zeros(16, 16)])
-    noise = 25 * torch.randn(150, *SHAPE, generator=generator)
-    return (128 + patterns[labels][:, None] + noise).round().clamp(0, 255).byte(), labels
-
-
-def made(name: str, **changes: Any) -> attacks.Attack:
-    return attacks.make(name, SHAPE, 3, **{**TINY[name], **changes})
-
-
-def poisoned_images(name: str, rate: float = 0.5, **changes: Any) -> Tensor:
-    images, labels = faint_stripes()
-    return made(name, **changes).poison(images, labels, rate, TARGET, 0).images
-
-
-def surrogate_of(attack: attacks.Attack, eps: float = 0.0) -> Surrogate:
-    """The network that the attack had."""
-    images, labels = faint_stripes()
-    return attack._trained(images.permute(0, 2, 3, 1).contiguous(), labels, 3, eps)
-
-
-def loss(network: Surrogate, images: Tensor, label: int = TARGET) -> float:
-    """Mean cross-entropy of uint8 images to one label, nats."""
-    return F.cross_entropy(network.logits(images.float()), torch.full((len(images),), label)).item()
-
-
-def random_signs(delta: Tensor) -> Tensor:
-    """A perturbation with the same sizes and random signs."""
-    return delta * (2 * torch.randint(0, 2, delta.shape, generator=torch.Generator().manual_seed(7)) - 1).short()
-
-
-def refused(*args: Any, **kwargs: Any) -> Any:
-    raise AssertionError("this should have come from the cache")
+pytestmark = pytest.mark.usefixtures("one_thread", "cache")
 
 
 # --- PGD ---
@@ -200,106 +147,6 @@ def test_apply_has_the_noise_of_the_set_that_was_poisoned_last(name: str) -> Non
     assert attack == made(name) and "delta" not in repr(attack)
 
 
-# --- same seed, same bytes ---
-
-
-@pytest.mark.parametrize("name", CRAFTED)
-def test_same_seed_same_bytes_without_a_cache(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    results = []
-    for i, seed in enumerate((0, 0, 1)):
-        monkeypatch.setenv("BSD_DATA", str(tmp_path / str(i)))
-        torch.manual_seed(i)
-        state = torch.get_rng_state()
-        images, labels = faint_stripes()
-        results.append(attacks.make(name, SHAPE, 3, seed, **TINY[name]).poison(images, labels, 0.5, TARGET, 0).images)
-        assert torch.equal(torch.get_rng_state(), state)
-    assert torch.equal(results[0], results[1]) and not torch.equal(results[0], results[2])
-
-
-@pytest.mark.parametrize("name", CRAFTED)
-def test_what_is_in_the_cache_is_not_crafted_again(name: str, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    first = poisoned_images(name)
-    assert cache.is_dir() and not list(cache.glob(".*"))
-    monkeypatch.setattr(surrogate, "_train", refused)
-    for module in (adaptive.Adaptive, narcissus.Narcissus):
-        monkeypatch.setattr(module, "_craft", refused)
-    monkeypatch.setattr(label_consistent.LabelConsistent, "_noise", refused)
-    assert torch.equal(poisoned_images(name), first)
-    with pytest.raises(AssertionError, match="come from the cache"):
-        poisoned_images(name, surrogate_epochs=2)
-
-
-DAMAGE: dict[str, Callable[[bytes], bytes]] = {
-    "cut": lambda b: b[:-7],
-    "empty": lambda b: b"",
-    "one bit": lambda b: b[:-40] + bytes([b[-40] ^ 1]) + b[-39:],
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-def test_a_damaged_file_is_crafted_again(damage: Callable[[bytes], bytes], cache: Path) -> None:
-    first = poisoned_images("adaptive")
-    before = {path: path.read_bytes() for path in cache.iterdir()}
-    for path, content in before.items():
-        path.write_bytes(damage(content))
-    assert torch.equal(poisoned_images("adaptive"), first)
-    assert {path: path.read_bytes() for path in cache.iterdir()} == before
-
-
-def test_a_cache_that_cannot_be_written_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    first = poisoned_images("adaptive")
-    (tmp_path / "file").write_text("no folder")
-    monkeypatch.setenv("BSD_DATA", str(tmp_path / "file"))
-    assert torch.equal(poisoned_images("adaptive"), first)
-
-
-def test_the_key_knows_every_value_of_the_data() -> None:
-    images, labels = faint_stripes()
-    changed = images.clone()
-    changed[77, 0, 3, 3] ^= 1
-    others = ((changed, labels), (images, labels.flip(0)), (images.view(150, 256), labels))
-    assert len({crafted_cache.digest(x, y) for x, y in ((images, labels), *others)}) == 4
-    assert crafted_cache.digest(
-        images.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
-    ) == crafted_cache.digest(images.expand(-1, 3, -1, -1).contiguous())
-
-
-def test_arrays_are_kept_under_their_key_alone() -> None:
-    assert crafted_cache.kept(("a", 1), lambda: torch.arange(3)).tolist() == [0, 1, 2]
-    assert crafted_cache.kept(("a", 1), refused).tolist() == [0, 1, 2]
-    assert crafted_cache.kept(("a", 2), lambda: torch.arange(2)).tolist() == [0, 1]
-
-
-# --- the surrogate ---
-
-
-def test_a_surrogate_learns_its_classes_and_comes_back_from_the_cache_as_it_was(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    images, labels = faint_stripes()
-    last_axis = images.permute(0, 2, 3, 1).contiguous()
-    training = Training(model=ModelConfig(model="small_resnet", width=16), num_classes=3, epochs=15, seed=0)
-    first = surrogate.trained(last_axis, labels, training)
-    logits = first.logits(images.float())
-    assert (logits.argmax(1) == labels).float().mean() > 0.6 and not logits.requires_grad
-    monkeypatch.setattr(surrogate, "_train", refused)
-    assert torch.equal(surrogate.trained(last_axis, labels, training).logits(images.float()), logits)
-
-
-def test_a_last_batch_of_one_image_is_left_out() -> None:
-    images = torch.zeros(surrogate.BATCH + 1, 8, 8, 1, dtype=torch.uint8)
-    batches = list(surrogate.cropped_batches(images, runtime.choose("cpu"), torch.Generator().manual_seed(0)))
-    assert [len(part) for part, _ in batches] == [surrogate.BATCH] and batches[0][1].shape == (surrogate.BATCH, 1, 8, 8)
-
-
-def test_progress_is_told_to_whoever_asks() -> None:
-    seen = []
-    with progress.shown_by(lambda steps, what: seen.append((what, len(steps))) or steps):
-        poisoned_images("adaptive")
-    assert seen == [("surrogate", 3), ("average noise", 15)]
-    assert list(progress.steps(3, "nobody looks")) == [0, 1, 2] and len(seen) == 2
-
-
 # --- wrong settings ---
 
 
@@ -350,8 +197,3 @@ def test_a_target_without_images_is_refused(name: str, count: int, said: str) ->
     labels[(labels == TARGET).nonzero().squeeze(1)[count:]] = 0
     with pytest.raises(ConfigError, match=said):
         made(name).poison(images, labels, 1.0, TARGET, 0)
-
-
-def test_crafting_is_below_the_cache_folder(cache: Path) -> None:
-    poisoned_images("narcissus")
-    assert cache.parent == sources.cache_folder() and {path.suffix for path in cache.iterdir()} == {".npy"}

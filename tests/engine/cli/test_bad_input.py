@@ -1,4 +1,4 @@
-"""Data of unknown origin: what the readers refuse or handle, each with one sentence; nothing outside the given folder is read."""
+"""Data of unknown origin: each problem gives one sentence, and nothing outside the given folder is read."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from PIL import Image
 
 from bsd_engine.data import dataset, sources
 from bsd_engine.errors import DataError
-from tests.engine.data.test_data import image_tree, write_image  # noqa: F401 - a fixture
+from tests.support.image_sets import write_image
 
 
-def test_a_set_that_lies_one_folder_deeper_is_pointed_at(image_tree: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_a_set_that_lies_one_folder_deeper_is_pointed_at(image_tree: Path, tmp_path: Path) -> None:
     outer = tmp_path / "unpacked"
     (outer / "dataset").mkdir(parents=True)
     for part in ("train", "test"):
@@ -33,7 +33,7 @@ def test_one_class_is_refused(tmp_path: Path) -> None:
         dataset.load(f"folder:{tmp_path}")
 
 
-def test_ten_broken_files_are_counted_and_three_named(image_tree: Path) -> None:  # noqa: F811
+def test_ten_broken_files_are_counted_and_three_named(image_tree: Path) -> None:
     for i in range(10):
         (image_tree / f"train/ant/bad{i}.jpg").write_bytes(b"\xff\xd8 no picture")
     with pytest.raises(
@@ -66,14 +66,14 @@ def test_links_out_of_the_folder_are_refused_and_nothing_behind_them_is_read(
         dataset.load(f"folder:{image_tree}")
 
 
-def test_links_within_the_folder_are_followed_once_and_loops_end(image_tree: Path) -> None:  # noqa: F811
+def test_links_within_the_folder_are_followed_once_and_loops_end(image_tree: Path) -> None:
     (image_tree / "train/ant/again.png").symlink_to(image_tree / "train/ant/0.png")
     (image_tree / "train/ant/loop").symlink_to(image_tree / "train/ant")
     (image_tree / "train/ant/gone.txt").symlink_to(image_tree / "nowhere")
     assert len(dataset.load(f"folder:{image_tree}").train_images) == 7
 
 
-def test_the_folder_itself_may_be_a_link(image_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> None:  # noqa: F811
+def test_the_folder_itself_may_be_a_link(image_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     link = tmp_path_factory.mktemp("links") / "data"
     link.symlink_to(image_tree)
     assert len(dataset.load(f"folder:{link}").train_images) == 6
@@ -92,13 +92,13 @@ def png_that_claims(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize(("width", "height"), [(10_000, 10_000), (30_000, 30_000), (100_000, 900)])
-def test_an_image_of_100_megapixels_is_refused_by_its_header(image_tree: Path, width: int, height: int) -> None:  # noqa: F811
+def test_an_image_of_100_megapixels_is_refused_by_its_header(image_tree: Path, width: int, height: int) -> None:
     (image_tree / "train/ant/huge.png").write_bytes(png_that_claims(width, height))
     with pytest.raises(DataError, match=r"1 of 11 images cannot be read \(ant/huge.png; .*pixels"):
         dataset.load(f"folder:{image_tree}")
 
 
-def test_a_large_photograph_is_read_and_made_small(image_tree: Path) -> None:  # noqa: F811
+def test_a_large_photograph_is_read_and_made_small(image_tree: Path) -> None:
     Image.new("L", (4000, 3000), 90).save(image_tree / "train/ant/large.png")
     loaded = dataset.load(f"folder:{image_tree}")
     assert loaded.train_images.shape == (7, 3, 32, 32) or loaded.train_images.shape == (7, 1, 32, 32)

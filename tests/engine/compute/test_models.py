@@ -184,7 +184,8 @@ def test_the_seed_decides_and_the_global_generator_stays(name: str) -> None:
         (
             "torchvision:alexnet",
             32,
-            r"^model is 'torchvision:alexnet', which cannot take images of 32x32 pixels \(.*\)\. Choose another network",
+            r"^model is 'torchvision:alexnet', which cannot take images of 32x32 pixels "
+            r"\(.*\)\. Choose another network",
         ),
         ("torchvision:vit_b_32", 32, r"which cannot take images of 32x32 pixels \(Wrong image height"),
     ],

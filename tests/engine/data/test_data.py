@@ -3,57 +3,21 @@
 import io
 import os
 import runpy
-import urllib.error
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from bsd_engine.data import dataset as data
 from bsd_engine.data import sources
 from bsd_engine.errors import DataError
+from tests.support.image_sets import arrays, npz_spec
 
 ROOT = Path(__file__).parents[3]
 SHARED_DATA = Path(os.environ.get("BSD_SHARED_DATA") or ROOT.parent / "shared/data")
-
-
-def arrays(**changes: Any) -> dict[str, Any]:
-    """A small sound npz: 3 classes, 12 training and 6 test images; a change to None leaves that array out."""
-    rng = np.random.default_rng(0)
-    sound = {
-        "train_images": rng.integers(0, 256, (12, 10, 9, 3), np.uint8),
-        "train_labels": np.arange(12) % 3,
-        "test_images": rng.integers(0, 256, (6, 10, 9, 3), np.uint8),
-        "test_labels": np.arange(6) % 3,
-        "class_names": np.array(["cat", "dog", "eel"]),
-    } | changes
-    return {name: array for name, array in sound.items() if array is not None}
-
-
-def npz_spec(folder: Path, **changes: Any) -> str:
-    np.savez(folder / "set.npz", **arrays(**changes))
-    return f"npz:{folder / 'set.npz'}"
-
-
-def write_image(path: Path, value: int = 0, size: tuple[int, int] = (12, 12), mode: str = "RGB") -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("L", size, value).convert(mode).save(path)
-
-
-@pytest.fixture
-def image_tree(tmp_path: Path) -> Path:
-    """train: 3 images each of ant and bee; test: 2 each. The value of an image tells which it is."""
-    for part, count, offset in (("train", 3, 0), ("test", 2, 100)):
-        for label, name in enumerate(("ant", "bee")):
-            for i in range(count):
-                write_image(tmp_path / part / name / f"{i}.png", offset + 10 * label + i)
-    return tmp_path
 
 
 # --- bundled ---
@@ -263,215 +227,6 @@ def test_files_that_are_no_npz_are_explained(tmp_path: Path) -> None:
             data.load(f"npz:{tmp_path / name}")
     with pytest.raises(DataError, match="no file"):
         data.load(f"npz:{tmp_path / 'absent.npz'}")
-
-
-# --- folders ---
-
-
-def test_folder_is_read_in_alphabetical_order(image_tree: Path) -> None:
-    loaded = data.load(f"folder:{image_tree}")
-    assert loaded.class_names == ("ant", "bee")
-    assert loaded.train_images.shape == (6, 3, 12, 12)
-    assert loaded.train_images[:, 0, 0, 0].tolist() == [0, 1, 2, 10, 11, 12]
-    assert loaded.train_labels.tolist() == [0, 0, 0, 1, 1, 1]
-    assert loaded.test_images[:, 0, 0, 0].tolist() == [100, 101, 110, 111]
-    assert loaded.train_files[3] == os.path.join("train", "bee", "0.png")
-
-
-def test_folder_with_limit_names_the_chosen_files(image_tree: Path) -> None:
-    loaded = data.load(f"folder:{image_tree}", limit=4)
-    values = [int(Path(f).stem) + 10 * ("bee" in f) for f in loaded.train_files]
-    assert loaded.train_images[:, 0, 0, 0].tolist() == values
-    assert loaded.train_labels.tolist() == [0, 0, 1, 1]
-
-
-def test_folder_without_train_or_test_part(image_tree: Path, tmp_path: Path) -> None:
-    assert data.load(f"folder:{image_tree / 'train'}").test_images is None
-    for name in ("ant", "bee"):
-        (image_tree / "train" / name).rename(image_tree / name)
-    (image_tree / "train").rmdir()
-    loaded = data.load(f"folder:{image_tree}")
-    assert loaded.class_names == ("ant", "bee") and len(loaded.test_labels) == 4
-
-
-def test_other_files_are_ignored_and_nested_ones_found(image_tree: Path) -> None:
-    (image_tree / "train/ant/notes.txt").write_text("not an image")
-    (image_tree / "train/ant/._0.png").write_text("not an image")
-    (image_tree / "train/.cache").mkdir()
-    write_image(image_tree / "train/ant/more/9.PNG", 77)
-    assert data.load(f"folder:{image_tree}").train_images[:4, 0, 0, 0].tolist() == [0, 1, 2, 77]
-
-
-def test_images_stay_grey_only_if_all_are(image_tree: Path) -> None:
-    for path in image_tree.rglob("*.png"):
-        write_image(path, 50, mode="L")
-    assert data.load(f"folder:{image_tree}").train_images.shape == (6, 1, 12, 12)
-    write_image(image_tree / "test/bee/0.png", 60, mode="RGB")
-    mixed = data.load(f"folder:{image_tree}")
-    assert mixed.train_images.shape == (6, 3, 12, 12) and (mixed.train_images == 50).all()
-
-
-@pytest.mark.parametrize(
-    ("mode", "name"),
-    [("1", "x.png"), ("P", "x.png"), ("RGBA", "x.png"), ("LA", "x.png"), ("CMYK", "x.jpg"), ("P", "x.gif")],
-)
-def test_any_colour_mode_becomes_rgb(image_tree: Path, mode: str, name: str) -> None:
-    write_image(image_tree / "train/ant" / name, 255, mode=mode)
-    image = data.load(f"folder:{image_tree}").train_images[3]
-    assert image.shape == (3, 12, 12) and (image >= 250).all()
-
-
-def test_palette_with_transparency_bytes_gives_no_warning(image_tree: Path) -> None:
-    Image.new("P", (12, 12)).save(image_tree / "train/ant/x.png", transparency=bytes(range(8)))
-    assert len(data.load(f"folder:{image_tree}").train_images) == 7
-
-
-def test_sixteen_bit_images_are_scaled_not_clipped(image_tree: Path) -> None:
-    Image.fromarray(np.full((12, 12), 128 * 256, np.uint16)).save(image_tree / "train/ant/x.png")
-    assert (data.load(f"folder:{image_tree}").train_images[3] == 128).all()
-
-
-@pytest.mark.parametrize(
-    ("levels", "kind", "expected"),
-    [
-        (128 * 256, np.uint16, 128),
-        (65535, np.uint16, 255),
-        (255, np.uint16, 0),
-        (300, np.uint16, 1),
-        (0, np.uint16, 0),
-        (128 * 256, np.int32, 128),
-        (200, np.int32, 200),
-        (-5, np.int32, 0),
-        (2**20, np.int32, 255),
-        (200.4, np.float32, 200),
-        (0.5, np.float32, 0),
-    ],
-)
-def test_wide_levels_are_scaled_alike_in_images_and_in_triggers(
-    tmp_path: Path, levels: float, kind: type, expected: int
-) -> None:
-    """Upper eight bits of sixteen, however dark the image; of other kinds the level itself where none is above 255."""
-    from bsd_engine.attacks import custom
-    from bsd_engine.data.decoding import decode
-
-    wide = Image.fromarray(np.full((12, 12), levels, kind))
-    wide.save(tmp_path / "x.tif")
-    assert (decode([tmp_path / "x.tif"]) == expected).all()
-    assert np.asarray(custom._rgba(wide))[..., :3].tolist() == [[[expected] * 3] * 12] * 12
-
-
-@pytest.mark.parametrize(
-    ("sizes", "expected"),
-    [
-        ([(20, 14), (20, 14)], (14, 20)),
-        ([(64, 64), (64, 64)], (64, 64)),
-        ([(20, 14), (14, 20)], (32, 32)),
-        ([(65, 20), (65, 20)], (32, 32)),
-        ([(300, 200), (20, 20)], (32, 32)),
-    ],
-)
-def test_images_get_one_size(tmp_path: Path, sizes: list[tuple[int, int]], expected: tuple[int, int]) -> None:
-    for name in ("ant", "bee"):
-        for i, size in enumerate(sizes):
-            write_image(tmp_path / name / f"{i}.jpg", 90, size)
-    loaded = data.load(f"folder:{tmp_path}")
-    assert loaded.train_images.shape[2:] == expected
-    assert ((loaded.train_images.int() - 90).abs() <= 2).all()
-    assert data.load(f"folder:{tmp_path}", image_size=16).train_images.shape[2:] == (16, 16)
-
-
-def test_unreadable_images_are_counted_and_named(image_tree: Path) -> None:
-    for i in range(5):
-        (image_tree / f"train/ant/bad{i}.jpg").write_bytes(b"")
-    good = (image_tree / "train/ant/0.png").read_bytes()
-    (image_tree / "train/bee/cut.png").write_bytes(good[: len(good) // 2])
-    said = r"6 of 16 images cannot be read \(ant/bad0.jpg, ant/bad1.jpg, ant/bad2.jpg, ...; .*remove or replace"
-    with pytest.raises(DataError, match=said):
-        data.load(f"folder:{image_tree}")
-
-
-def test_folders_without_classes_are_explained(image_tree: Path) -> None:
-    with pytest.raises(DataError, match="no folder"):
-        data.load(f"folder:{image_tree / 'absent'}")
-    with pytest.raises(DataError, match="no folder"):
-        data.load(f"folder:{image_tree / 'train/ant/0.png'}")
-    with pytest.raises(DataError, match="no class folders"):
-        data.load(f"folder:{image_tree / 'train/ant'}")
-    (image_tree / "train/cow").mkdir()
-    with pytest.raises(DataError, match="'cow': 0"):
-        data.load(f"folder:{image_tree}")
-    (image_tree / "train/cow").rename(image_tree / "test/cow")
-    with pytest.raises(DataError, match="'cow', which the training part lacks"):
-        data.load(f"folder:{image_tree}")
-
-
-# --- downloads ---
-
-
-def test_unpacked_folder_in_the_cache_needs_no_download(monkeypatch: pytest.MonkeyPatch, image_tree: Path) -> None:
-    (image_tree / "gtsrb").mkdir()
-    for part in ("train", "test"):
-        (image_tree / part).rename(image_tree / "gtsrb" / part)
-    monkeypatch.setenv("BSD_DATA", str(image_tree))
-    assert data.load("gtsrb").class_names == ("ant", "bee")
-
-
-def use_fake_torchvision(monkeypatch: pytest.MonkeyPatch, folder: Path, **datasets: Any) -> None:
-    monkeypatch.setenv("BSD_DATA", str(folder))
-    monkeypatch.setattr(sources, "import_torchvision", lambda: SimpleNamespace(datasets=SimpleNamespace(**datasets)))
-
-
-def test_cifar10_comes_from_torchvision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def dataset(root: Path, train: bool, download: bool) -> SimpleNamespace:
-        assert root == tmp_path and download
-        return SimpleNamespace(
-            data=np.full((20, 32, 32, 3), 7 * train, np.uint8),
-            targets=[i % 10 for i in range(20)],
-            classes=[f"c{i}" for i in range(10)],
-        )
-
-    use_fake_torchvision(monkeypatch, tmp_path, CIFAR10=dataset)
-    loaded = data.load("cifar10")
-    assert loaded.train_images.shape == (20, 3, 32, 32) and loaded.class_names[9] == "c9"
-    assert (loaded.train_images == 7).all() and (loaded.test_images == 0).all()
-
-
-def test_gtsrb_comes_from_torchvision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for i in range(86):
-        write_image(tmp_path / f"gtsrb/GTSRB/{i}.ppm", i, (30 + i % 2, 40))
-
-    def dataset(root: Path, split: str, download: bool) -> SimpleNamespace:
-        assert download
-        numbers = range(86) if split == "train" else range(5)
-        return SimpleNamespace(_samples=[(str(root / f"gtsrb/GTSRB/{i}.ppm"), i % 43) for i in numbers])
-
-    use_fake_torchvision(monkeypatch, tmp_path, GTSRB=dataset)
-    loaded = data.load("gtsrb")
-    assert loaded.train_images.shape == (86, 3, 32, 32) and loaded.train_images[:, 0, 0, 0].tolist() == list(range(86))
-    assert loaded.test_labels.tolist() == [0, 1, 2, 3, 4]
-
-
-@pytest.mark.parametrize("name", ["cifar10", "gtsrb"])
-@pytest.mark.parametrize(
-    "failure", [urllib.error.URLError("no route"), RuntimeError("corrupted"), ImportError("no torchvision")]
-)
-def test_failed_download_says_what_to_do(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, failure: Exception
-) -> None:
-    def fail(*_: Any, **__: Any) -> None:
-        raise failure
-
-    use_fake_torchvision(monkeypatch, tmp_path, CIFAR10=fail, GTSRB=fail)
-    with pytest.raises(
-        DataError, match=f"connect to the internet, or put its images into {tmp_path}/{name}/train/<class>/.*BSD_DATA"
-    ):
-        data.load(name)
-
-
-@pytest.mark.parametrize("spec", ["", "imagenet", "npz:", "folder:", "bundled:x"])
-def test_unknown_source_lists_the_known(spec: str) -> None:
-    with pytest.raises(DataError, match="expected bundled, cifar10, gtsrb, folder:PATH or npz:PATH"):
-        data.load(spec)
 
 
 # --- fingerprint ---

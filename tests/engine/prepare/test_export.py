@@ -27,7 +27,7 @@ NAMES = ("zebra", "ant", "../bee/..", "wasp")
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> BSDConfig:
-    """Settings for 80 + 20 colour images of 12x10 pixels in four classes, not in alphabetical order and one with a wild name."""
+    """Settings for 80 + 20 colour images of 12x10 pixels in four classes: not sorted by name, one name unsafe."""
     rng, path = np.random.default_rng(0), tmp_path_factory.mktemp("set") / "images.npz"
     np.savez(
         path,
@@ -136,7 +136,7 @@ def test_nothing_is_written_over(prepared: PreparedData, tmp_path: Path, form: A
         export.save(prepared, place, form)
     assert [p.name for p in tmp_path.rglob("*")] == ["set.npz", "mine.txt"]
     (tmp_path / "list.poison.csv").touch()
-    with pytest.raises(ConfigError, match="list.poison.csv is there already"):
+    with pytest.raises(ConfigError, match="list.poison.csv exists already"):
         export.save(prepared, tmp_path / "list.npz", "npz")
 
 

@@ -1,0 +1,21 @@
+"""Arrays as the content of .npz files, which `bounded.unpack_arrays` reads again."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import BinaryIO
+
+import numpy as np
+
+
+def write_npz(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write an uncompressed .npz file; arrays of Python objects raise `ValueError`."""
+    np.savez(file, allow_pickle=False, **arrays)
+
+
+def pack_arrays(**arrays: np.ndarray) -> bytes:
+    """The content of an uncompressed .npz file."""
+    buffer = io.BytesIO()
+    write_npz(buffer, arrays)
+    return buffer.getvalue()
