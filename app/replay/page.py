@@ -223,7 +223,7 @@ def _hash(content: str) -> str:
 
 @cache
 def _script() -> str:
-    text = whole_script() + "\n" + (FOLDER / "replay.js").read_text()
+    text = whole_script() + "\n" + (FOLDER / "offline/replay.js").read_text()
     return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
@@ -239,7 +239,7 @@ def _style() -> str:
         f":root {{ color-scheme: light dark; --st-font: {FONT}; {colours('light')}}}\n"
         f"@media (prefers-color-scheme: dark) {{ :root {{ {colours('dark')}}} }}\n"
         + (FOLDER / "tune.css").read_text()
-        + (FOLDER / "replay.css").read_text()
+        + (FOLDER / "offline/replay.css").read_text()
     )
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
-from app.live_plot import install_plotly_js, live_plot
+from app.components.live_plot import install_plotly_js, live_plot
 
 if MODE != "no library":
     install_plotly_js(Path(__file__).parent / "static")

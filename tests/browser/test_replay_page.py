@@ -164,7 +164,7 @@ async function replayed(encoded, asks) {
 def twin(browser: Any) -> Any:
     """A blank page with the scripts."""
     page = browser.new_page()
-    page.add_script_tag(content=script("splits", "packet", "model") + (FOLDER / "replay.js").read_text() + HARNESS)
+    page.add_script_tag(content=script("model/splits", "../packet", "model/model") + (FOLDER / "offline/replay.js").read_text() + HARNESS)
     yield page
     page.close()
 

@@ -49,7 +49,7 @@ function cases(encoded) {
 def twin(browser: Any) -> Any:
     """A blank page with the scripts of the twin."""
     page = browser.new_page()
-    page.add_script_tag(content=script("splits", "packet") + HARNESS)
+    page.add_script_tag(content=script("model/splits", "../packet") + HARNESS)
     yield page
     page.close()
 

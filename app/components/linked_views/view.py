@@ -16,23 +16,23 @@ from app.components import served_script
 
 FOLDER = Path(__file__).parent
 SCRIPTS = (
-    "splits",
-    "packet",
-    "raster",
-    "model",
-    "plot",
-    "axes",
-    "quadrant",
-    "panels",
-    "heat",
-    "time",
-    "controls",
-    "inspector",
-    "texts",
-    "algorithm",
-    "tour",
-    "learn",
-    "main",
+    "model/splits",
+    "../packet",
+    "views/raster",
+    "model/model",
+    "views/plot",
+    "views/axes",
+    "views/quadrant",
+    "views/panels",
+    "views/heat",
+    "views/time",
+    "views/controls",
+    "views/inspector",
+    "lesson/texts",
+    "lesson/algorithm",
+    "lesson/tour",
+    "lesson/learn",
+    "app",
 )
 SCRIPT_NAME = "tune.js"
 
@@ -47,7 +47,7 @@ def whole_script() -> str:
     """The module that the browser fetches: the scripts, with the page's elements and styles."""
     texts = {
         "HTML": (FOLDER / "tune.html").read_text(),
-        "CSS": (FOLDER / "tune.css").read_text() + (FOLDER / "learn.css").read_text(),
+        "CSS": (FOLDER / "tune.css").read_text() + (FOLDER / "lesson/learn.css").read_text(),
     }
     return "\n".join([*(f"const {name} = {json.dumps(text)}" for name, text in texts.items()), script()])
 

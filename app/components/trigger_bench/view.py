@@ -10,8 +10,8 @@ from typing import Any
 from app.components import served_script
 
 FOLDER = Path(__file__).parent
-PACKET = FOLDER.parent / "linked_views" / "packet.js"
-SCRIPTS = ("drawing", "answers", "stage", "main")
+PACKET = FOLDER.parent / "packet.js"
+SCRIPTS = ("drawing", "answers", "stage", "bench")
 SCRIPT_NAME = "bench.js"
 
 
