@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from app.components import packet
-from app.components.linked_views.view import FOLDER, script
+from app.components.bundle import bundle
 from app.replay.page import replay_page
 from app.server import run_cache
 from app.tune import preview
@@ -151,20 +151,13 @@ def test_hostile_names_stay_text(tmp_path: Path, opened: Callable) -> None:
 
 # -- what is counted in the page instead of by the server ------------------------------------------
 
-HARNESS = """
-async function replayed(encoded, asks) {
-  const bytes = await inflated(Uint8Array.from(atob(encoded), c => c.charCodeAt(0))), model = new Model()
-  model.take(unpackPacket(bytes))
-  return asks.map(ask => ({grid: countedGrid(model, ask), worth: worthOf(model, model.effective(ask), ask.epoch)}))
-}
-"""
-
 
 @pytest.fixture(scope="module")
 def twin(browser: Any) -> Any:
-    """A blank page with the scripts."""
+    """A blank page with the function of replay_twin.js."""
     page = browser.new_page()
-    page.add_script_tag(content=script("model/splits", "../packet", "model/model") + (FOLDER / "offline/replay.js").read_text() + HARNESS)
+    page.add_script_tag(content=bundle(Path(__file__).parent / "replay_twin.js"), type="module")
+    page.wait_for_function("() => window.replayed")
     yield page
     page.close()
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from app.components import packet
-from app.components.linked_views.view import script
+from app.components.bundle import bundle
 from app.tune.columns import epoch_columns
 from app.tune.packets import own_settings
 from bsd_engine.compute.plans import generator_for
@@ -24,32 +25,14 @@ from bsd_engine.method.preview import FirstScores, Settings
 from bsd_engine.splits import clean_ratio, exact_count
 
 SHARES = (0.01, 0.2, 0.29, 0.333, 0.5, 0.7, 0.999, 1.0)
-HARNESS = """
-function cases(encoded) {
-  const bytes = Uint8Array.from(atob(encoded), c => c.charCodeAt(0)), {header, arrays} = unpackPacket(bytes)
-  return header.cases.map((spec, k) => {
-    const {epochs} = byEpoch(arrays), a = epochs.get(k), n = a.labels.length, {own, target} = spec
-    const out = {als: new Uint8Array(n), oss: new Uint8Array(n), pool: new Uint8Array(n)}
-    if (spec.first) {
-      const group = ossGroups(a.labels, target), oss = {group, ...groupRanks(a.s_rank, group, spec.classes)}
-      firstPool({gRank: a.g_rank, oss, combine: own.combine, draw: a.draw}, own.als_init_ratio ?? spec.alpha, spec.beta, out)
-    } else {
-      const ratio = cleanRatio(spec.t, {alpha: spec.alpha, start: own.alpha_start ?? spec.beta, t1: spec.t1, init: own.init_epochs, t2: own.t2})
-      const drops = own.selective_drop && target !== null && spec.t >= own.drop_start
-      laterPool({gapRank: a.gap_rank, labels: a.labels, byClass: groupRanks(a.gap_rank, a.labels, spec.classes), completion: own.completion, countBy: own.count_by,
-        predicted: a.predicted, allPredicted: a.predictions, target, both: unpackBits(a.both, n), drops}, ratio, out)
-    }
-    return Array.from(out.pool)
-  })
-}
-"""
 
 
 @pytest.fixture(scope="module")
 def twin(browser: Any) -> Any:
-    """A blank page with the scripts of the twin."""
+    """A blank page with the functions of tune_twin.js."""
     page = browser.new_page()
-    page.add_script_tag(content=script("model/splits", "../packet") + HARNESS)
+    page.add_script_tag(content=bundle(Path(__file__).parent / "tune_twin.js"), type="module")
+    page.wait_for_function("() => window.cases")
     yield page
     page.close()
 

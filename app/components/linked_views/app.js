@@ -1,7 +1,21 @@
 // One state under all views. A gesture stays here and is drawn at once; the server hears of it when it ends.
 
-class App {
-  constructor(root) {
+import {fill} from '../elements.js'
+import {packBits, unpackBits, unpackPacket} from '../packet.js'
+import {themeOf} from '../theme.js'
+import {Model, tally} from './model/model.js'
+import HTML from './tune.html' with {type: 'text'}
+import {Controls} from './views/controls.js'
+import {DistancePanel, HeatPanel} from './views/heat.js'
+import {Inspector} from './views/inspector.js'
+import {MapPanel, OtherView} from './views/panels.js'
+import {Quadrant} from './views/quadrant.js'
+import {Curves, Strip} from './views/time.js'
+
+export class App {
+  // `Lesson` is the class of the teaching layout, or null.
+  constructor(root, Lesson) {
+    fill(root, HTML)
     this.root = root
     this.model = new Model()
     this.view = {epoch: null, following: true, pin: null, hover: null, selected: new Uint8Array(0), count: 0, front: 'density', settings: null}
@@ -19,7 +33,7 @@ class App {
     this.controls = new Controls(this, $('.tn-controls'))
     this.inspector = new Inspector(this, $('.tn-side'))
     this.plots = [['hero', this.quadrant], ['map', this.map], ['other', this.other]]
-    this.learn = root.dataset.mode === 'learn' ? new Learn(this) : null
+    this.learn = Lesson && new Lesson(this)
     $('.tn-tabs').addEventListener('click', event => { if (event.target.dataset.tab) { this.tab = event.target.dataset.tab; this.draw('all'); this.request() } })
     $('.tn-front').addEventListener('change', event => { this.view.front = event.target.checked ? 'points' : 'density'; this.draw('all') })
     this.onKey = event => { if (event.key === 'Escape' && !/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) || event.key === 'Escape' && event.target.type === 'range') this.clear() }
@@ -52,6 +66,18 @@ class App {
   }
 
   // -- data from the server --------------------------------------------------------------------------------------------
+
+  // A message: new data, or none where only the theme changed.
+  receive(bytes) {
+    if (bytes === this.data || !bytes?.length) { this.draw('all'); return }
+    this.data = bytes
+    try { this.take(bytes) } catch (error) {
+      console.warn(error)
+      const box = this.root.querySelector('.tn-hero .tn-empty')
+      box.textContent = error.message
+      box.hidden = false
+    }
+  }
 
   take(bytes) {
     const packet = unpackPacket(bytes), first = !this.model.ready, before = this.model.info.length
@@ -289,40 +315,11 @@ class App {
   }
 
   choosePalette() {
-    const colour = getComputedStyle(this.root).getPropertyValue('--st-background-color').match(/[0-9a-f]{2}/gi)?.map(h => parseInt(h, 16)) ?? [255, 255, 255]
-    const dark = colour[0] + colour[1] + colour[2] < 384
-    const palette = this.model.header.palettes[dark ? 'dark' : 'light']
+    const palette = this.model.header.palettes[themeOf(this.root) ?? 'light']
     if (this.palette?.name !== palette.name) {
       for (const [name, value] of Object.entries(palette)) this.root.style.setProperty(`--tn-${name}`, value)
       this.sceneKey = null
     }
     return palette
-  }
-}
-
-// Called with each message, and when the theme changes.
-export function show(root, {data, setStateValue, setTriggerValue}) {
-  if (!root.app) {
-    if (!document.querySelector('style[data-tn]')) {
-      const style = document.createElement('style')
-      style.dataset.tn = ''
-      style.textContent = CSS
-      document.head.append(style)
-    }
-    const page = document.createElement('template')
-    page.innerHTML = HTML
-    root.replaceChildren(...page.content.querySelector('.tn').childNodes)
-    root.app = new App(root)
-  }
-  const app = root.app
-  app.send = setStateValue
-  app.fire = setTriggerValue
-  if (data === app.data || !data?.length) { app.draw('all'); return }
-  app.data = data
-  try { app.take(data) } catch (error) {
-    console.warn(error)
-    const box = root.querySelector('.tn-hero .tn-empty')
-    box.textContent = error.message
-    box.hidden = false
   }
 }

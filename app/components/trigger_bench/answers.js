@@ -1,9 +1,9 @@
 // What the models say: a card for each model and image, and the table over the stored checkpoints.
 
-const MODELS = [['undefended', 'undefended model'], ['altruistic', 'altruistic model'], ['main', 'main model']]
+export const MODELS = [['undefended', 'undefended model'], ['altruistic', 'altruistic model'], ['main', 'main model']]
 const percent = share => share > 0.995 && share < 1 ? '>99 %' : `${Math.round(100 * share)} %`
 
-function element(name, className, text) {
+export function element(name, className, text) {
   const made = document.createElement(name)
   if (className) made.className = className
   if (text !== undefined) made.textContent = text
@@ -18,7 +18,7 @@ function verdict(top, label, wanted, triggered) {
   return ['', '', triggered ? 'wrong, but not the target' : 'wrong']
 }
 
-class Cell {
+export class Cell {
   constructor(model, words, row) {
     this.model = model
     this.words = words
@@ -88,7 +88,7 @@ class Cell {
 }
 
 // Top answers at each stored checkpoint; a click on one of them shows it.
-class History {
+export class History {
   constructor(root, choose) {
     this.root = root
     this.table = root.querySelector('table')

@@ -1,5 +1,14 @@
 // The bench: what is chosen, asked of the server and painted. One question is on its way at a time; changes made meanwhile go together.
 
+import {addStyle, fill} from '../elements.js'
+import {toBase64, unpackPacket} from '../packet.js'
+import {themeOf} from '../theme.js'
+import {Cell, History, MODELS, element} from './answers.js'
+import CSS from './bench.css' with {type: 'text'}
+import HTML from './bench.html' with {type: 'text'}
+import {Drawing, parseColour} from './drawing.js'
+import {Stage, paintPixels} from './stage.js'
+
 const PATIENCE = 4000  // milliseconds until a lost question is asked again
 const REST = 250       // after which the hand rests: the address and all checkpoints follow
 const LARGEST_FILE = 10e6
@@ -7,6 +16,7 @@ const SWATCHES = {white: '#ffffff', black: '#000000', red: '#e8112d', yellow: '#
 
 class Bench {
   constructor(root) {
+    fill(root, HTML)
     this.root = root
     this.seq = 0
     this.waiting = 0        // time of the question on its way
@@ -138,6 +148,16 @@ class Bench {
     this.timer = setTimeout(() => this.ask(settled), PATIENCE + 100)
   }
 
+  // A message: new data, or none where only the theme changed.
+  receive(bytes) {
+    if (bytes === this.data || !bytes?.length) { if (this.fixed) this.palette(); return }
+    this.data = bytes
+    try { this.take(bytes) } catch (error) {
+      console.warn(error)
+      this.complain(error.message)
+    }
+  }
+
   take(bytes) {
     const {header, arrays} = unpackPacket(bytes)
     if (header.static) this.begin(header, arrays)
@@ -252,33 +272,19 @@ class Bench {
   }
 
   palette() {
-    const colour = getComputedStyle(this.root).getPropertyValue('--st-background-color').match(/[0-9a-f]{2}/gi)?.map(h => parseInt(h, 16)) ?? [255, 255, 255]
-    const palette = this.fixed.palettes[colour[0] + colour[1] + colour[2] < 384 ? 'dark' : 'light']
+    const palette = this.fixed.palettes[themeOf(this.root) ?? 'light']
     for (const [name, value] of Object.entries(palette)) this.root.style.setProperty(`--bn-${name}`, value)
     this.root.style.setProperty('--bn-edge', palette.unknown)
   }
 }
 
 // Called with each message, and when the theme changes.
-export function show(root, {data, setStateValue}) {
+export default function mount({data, parentElement, setStateValue}) {
+  const root = parentElement.querySelector('.bn')
   if (!root.app) {
-    if (!document.querySelector('style[data-bn]')) {
-      const style = document.createElement('style')
-      style.dataset.bn = ''
-      style.textContent = CSS
-      document.head.append(style)
-    }
-    const page = document.createElement('template')
-    page.innerHTML = HTML
-    root.replaceChildren(...page.content.querySelector('.bn').childNodes)
+    addStyle('bn', CSS)
     root.app = new Bench(root)
   }
-  const app = root.app
-  app.send = setStateValue
-  if (data === app.data || !data?.length) { if (app.fixed) app.palette(); return }
-  app.data = data
-  try { app.take(data) } catch (error) {
-    console.warn(error)
-    app.complain(error.message)
-  }
+  root.app.send = setStateValue
+  root.app.receive(data)
 }

@@ -1,6 +1,6 @@
 // A drawing of the size of an image: red, green, blue and opacity of each pixel.
 
-class Drawing {
+export class Drawing {
   constructor(height, width, bytes) {
     this.height = height
     this.width = width
@@ -29,12 +29,6 @@ class Drawing {
   get empty() { return !this.pixels.some((value, i) => i % 4 === 3 && value) }
 }
 
-function toBase64(bytes) {
-  let text = ''
-  for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192))
-  return btoa(text)
-}
-
-function parseColour(text) {
+export function parseColour(text) {
   return [1, 3, 5].map(i => parseInt(text.slice(i, i + 2), 16))
 }

@@ -2,7 +2,7 @@
 
 const ARROWS = {ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1]}
 
-class Stage {
+export class Stage {
   constructor(node, bench) {
     this.node = node
     this.bench = bench
@@ -83,7 +83,7 @@ class Stage {
 }
 
 // Pixels (H, W, K) of one image onto a canvas.
-function paintPixels(canvas, pixels, [height, width, channels]) {
+export function paintPixels(canvas, pixels, [height, width, channels]) {
   canvas.height = height
   canvas.width = width
   const image = new ImageData(width, height)

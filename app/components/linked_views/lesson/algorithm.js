@@ -1,6 +1,6 @@
 // Algorithm 1 beside the run: the lines that the shown epoch executes are lit, line by line in slow motion, with their variables.
 
-class AlgorithmPanel {
+export class AlgorithmPanel {
   constructor(app, texts, box) {
     Object.assign(this, {app, texts, box, at: null})
     this.list = box.querySelector('.tn-lines')

@@ -1,35 +1,16 @@
 // The teaching layout of the linked views: recordings to choose from, the tour, Algorithm 1, and which panels stand where.
 
+import {ENLARGED} from '../views/screen.js'
+import {AlgorithmPanel} from './algorithm.js'
+import LEARN_HTML from './learn.html' with {type: 'text'}
+import {Texts} from './texts.js'
+import {TourPanel} from './tour.js'
+
 const PANELS = {hero: '.tn-hero', map: '.tn-map', other: '.tn-other', curves: '.tn-curves', side: '.tn-side', heat: '.tn-heat', controls: '.tn-controls'}
 const SPEEDS = {lines: ['line by line', 800], slow: ['slow', 1400], normal: ['normal', 350], fast: ['fast', 110]}
 const SLIDE_WIDTH = 860  // in slides mode everything is laid out for this width and enlarged to the window's
 
-const LEARN_HTML = `
-<nav class="tn-cards" aria-label="Recordings"></nav>
-<section class="tn-tour tn-card" aria-label="Tour">
-  <header><div class="tn-dots"></div><button type="button" class="tn-before" aria-label="Step before">‹</button><button type="button" class="tn-after" aria-label="Next step">›</button></header>
-  <span class="tn-count"></span>
-  <h2></h2>
-  <div class="tn-talk">
-    <p class="tn-says"></p>
-    <div class="tn-guess"><p><b>Predict</b> <span class="tn-asks"></span></p><div class="tn-choices"></div><p class="tn-answer" role="status" hidden></p></div>
-    <div class="tn-try"><p><b>Try</b> <span class="tn-tries"></span></p><button type="button" class="tn-do" hidden></button></div>
-  </div>
-  <footer>
-    <div class="tn-captions" role="group" aria-label="Captions for"><button type="button" data-captions="student">student</button><button type="button" data-captions="researcher">researcher</button></div>
-    <button type="button" class="tn-slides" title="Large type, controls hidden (key s)">slides</button>
-    <details class="tn-teacher"><summary title="Hide controls for a class; the address keeps it">hide…</summary><div></div></details>
-  </footer>
-</section>
-<section class="tn-algorithm tn-card" aria-label="Algorithm 1">
-  <header><h2>Algorithm 1</h2><button type="button" class="tn-line" title="The next line of this epoch">next line ›</button></header>
-  <ol class="tn-lines"></ol>
-  <dl class="tn-variables"></dl>
-</section>
-<div class="tn-key"></div>
-<button type="button" class="tn-leave" hidden>leave slides (s)</button>`
-
-class Learn {
+export class Learn {
   constructor(app) {
     const {root} = app, page = document.createElement('template')
     Object.assign(this, {app, root, lesson: {step: 0, captions: 'student', slides: false, hidden: []}, steps: [], speed: 'normal'})

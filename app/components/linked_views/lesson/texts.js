@@ -1,7 +1,7 @@
 // Texts with terms, as app/style/glossary.py marks them: [[alpha]] shows the symbol, [[alpha|other words]] shows those. Built node by
 // node, never as HTML: names of classes come from outside.
 
-class Texts {
+export class Texts {
   constructor(root) {
     this.root = root
     this.terms = {}

@@ -1,6 +1,6 @@
 // The tour: what a step says, what it asks before it shows it, and what there is to try.
 
-class TourPanel {
+export class TourPanel {
   constructor(learn, texts, box) {
     Object.assign(this, {learn, texts, box, answers: new Map()})
     const $ = selector => box.querySelector(selector)

@@ -1,18 +1,11 @@
 // The run as far as the browser has it, what is looked at, and what follows from both: the scene.
 
-const LOSS_LOW = 1e-4, LOSS_HIGH = 20
+import {unpackBits} from '../../packet.js'
+import {byEpoch, scoresByRank} from './columns.js'
+import {lossUnit} from './scales.js'
+import {cleanRatio, firstPool, groupRanks, laterPool, ossGroups} from './splits.js'
 
-function lossUnit(value) {
-  const low = Math.log10(LOSS_LOW), high = Math.log10(LOSS_HIGH)
-  return (Math.log10(Math.min(LOSS_HIGH, Math.max(LOSS_LOW, value))) - low) / (high - low)
-}
-
-function lossOf(unit) {
-  const low = Math.log10(LOSS_LOW), high = Math.log10(LOSS_HIGH)
-  return 10 ** (low + unit * (high - low))
-}
-
-class Model {
+export class Model {
   constructor() {
     this.header = null
     this.epochs = new Map()  // epoch -> columns as they came
@@ -228,7 +221,7 @@ class Model {
 }
 
 // How many of each kind are where: the 2 x 2 table of ALS and OSS, and what changes against another pool.
-function tally(masks, before, poison) {
+export function tally(masks, before, poison) {
   const cells = [0, 0, 0, 0], poisoned = [0, 0, 0, 0]
   const out = {cells, poisoned, size: 0, poison: 0, gained: 0, lost: 0, gainedPoison: 0, lostPoison: 0}
   for (let i = 0; i < masks.pool.length; i++) {

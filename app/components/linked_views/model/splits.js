@@ -1,12 +1,12 @@
 // The browser's twin of bsd_engine.splits and decisions, on ranks: the server ranks scores (largest first, equal ones by
 // index), so every cut here is a comparison of whole numbers. tests/browser/test_tune_twin.py holds it to the engine.
 
-function exactCount(share, n) {
+export function exactCount(share, n) {
   return Math.min(n, Math.floor(share * n + 1e-9))
 }
 
 // Eq. 11: alpha_T, half a cosine from the start of the schedule to alpha.
-function cleanRatio(t, {alpha, start, t1, init, t2}) {
+export function cleanRatio(t, {alpha, start, t1, init, t2}) {
   const from = t1 + init
   if (t >= t2) return alpha
   if (t <= from) return start
@@ -20,7 +20,7 @@ function orderOf(rank) {
 }
 
 // Rank of each sample among those of its group (its class), and the sizes of the groups; -1 is no group.
-function groupRanks(rank, group, groups) {
+export function groupRanks(rank, group, groups) {
   const order = orderOf(rank), within = new Uint32Array(rank.length), sizes = new Uint32Array(groups)
   for (let k = 0; k < order.length; k++) {
     const i = order[k], g = group[i]
@@ -30,14 +30,14 @@ function groupRanks(rank, group, groups) {
 }
 
 // The group in which OSS ranks a sample: the suspected class, or with all-to-all (target null) each sample's own.
-function ossGroups(labels, target) {
+export function ossGroups(labels, target) {
   const group = new Int32Array(labels.length)
   for (let i = 0; i < labels.length; i++) group[i] = target === null || labels[i] === target ? labels[i] : -1
   return group
 }
 
 // Eq. 3-7. Fills als, oss and pool with 0 and 1; `oss` is null before there are distances, `draw` the run's random order.
-function firstPool({gRank, oss, combine, draw}, alpha, beta, out) {
+export function firstPool({gRank, oss, combine, draw}, alpha, beta, out) {
   const n = gRank.length, k = exactCount(alpha, n)
   const cuts = oss ? Array.from(oss.sizes, size => exactCount(beta, size)) : null
   let both = 0
@@ -61,7 +61,7 @@ function fewestQuota(counts, sizes, ratio) {
 }
 
 // Eq. 8-10. `byClass` is groupRanks of the gap with the labels as groups; fills out.pool.
-function laterPool({gapRank, labels, byClass, completion, countBy, predicted, allPredicted, target, both, drops}, ratio, out) {
+export function laterPool({gapRank, labels, byClass, completion, countBy, predicted, allPredicted, target, both, drops}, ratio, out) {
   const n = gapRank.length, k = exactCount(ratio, n), {within, sizes} = byClass, pool = out.pool
   const counts = new Array(sizes.length).fill(0)
   let ofTarget = 0

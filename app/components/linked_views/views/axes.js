@@ -1,8 +1,10 @@
 // Axes, histograms and words on a canvas.
 
+import {lossUnit} from '../model/scales.js'
+
 const FONT = '"Source Sans", "Source Sans 3", "Segoe UI", system-ui, sans-serif'
 
-function words(g, text, x, y, {colour, size = 11, align = 'left', weight = 400, veil = null, turn = 0}) {
+export function words(g, text, x, y, {colour, size = 11, align = 'left', weight = 400, veil = null, turn = 0}) {
   g.save()
   g.font = `${weight} ${size}px ${FONT}`
   g.textAlign = align
@@ -20,11 +22,11 @@ function words(g, text, x, y, {colour, size = 11, align = 'left', weight = 400, 
   g.restore()
 }
 
-function lossTicks() {
+export function lossTicks() {
   return [1e-4, 1e-3, .01, .1, 1, 10].map(v => ({at: lossUnit(v), text: v === 1e-4 ? '≤0.0001' : String(v)}))
 }
 
-function linearTicks(low, high, count = 5) {
+export function linearTicks(low, high, count = 5) {
   const raw = (high - low) / count, power = 10 ** Math.floor(Math.log10(raw || 1)), step = [1, 2, 5, 10].find(m => m * power >= raw) * power
   const ticks = []
   if (!(high > low)) return ticks
@@ -33,7 +35,7 @@ function linearTicks(low, high, count = 5) {
 }
 
 // Ticks and names of both axes of a plot, along its inner box.
-function axes(g, plot, palette, {x, y, xName, yName}) {
+export function axes(g, plot, palette, {x, y, xName, yName}) {
   const i = plot.inner
   g.strokeStyle = palette.line
   g.lineWidth = 1
@@ -59,7 +61,7 @@ function axes(g, plot, palette, {x, y, xName, yName}) {
 }
 
 // Counts of values in equal bins of the part of 0..1 that is shown; a second set for the poison among them.
-function binned(ids, us, low, high, bins, poison) {
+export function binned(ids, us, low, high, bins, poison) {
   const all = new Float64Array(bins), bad = new Float64Array(bins)
   const scale = bins / (high - low)
   for (let k = 0; k < ids.length; k++) {
@@ -73,7 +75,7 @@ function binned(ids, us, low, high, bins, poison) {
 
 // A histogram as outlines, each to its own peak: poison is a few per cent and would vanish beside the clean.
 // `place(share of the range, share of the height)` gives a point.
-function outlines(g, {all, bad}, palette, truth, place) {
+export function outlines(g, {all, bad}, palette, truth, place) {
   const bins = all.length, lines = truth ? [[all.map((v, k) => v - bad[k]), palette.clean], [bad, palette.poison]] : [[all, palette.unknown]]
   for (const [counts, colour] of lines) {
     const most = Math.max(...counts)

@@ -1,8 +1,10 @@
 // Settings by slider and number, what the preview is worth, what it changes, and the table of both cuts.
 
+import {clampShare} from '../model/scales.js'
+
 const NAMES = {recorded: 'as recorded', exact: 'exact', 'one step': 'one step', 'needs a run': 'needs a run'}
 
-class Controls {
+export class Controls {
   constructor(app, root) {
     Object.assign(this, {app, root})
     this.fields = {}

@@ -1,5 +1,12 @@
 // The first pool over the whole grid of alpha and beta, from the engine's count; a click takes the values over.
 
+import {scoresByRank} from '../model/columns.js'
+import {clampShare} from '../model/scales.js'
+import {exactCount, groupRanks, ossGroups} from '../model/splits.js'
+import {binned, outlines, words} from './axes.js'
+import {mixed, rgbOf} from './raster.js'
+import {pixelRatio, placeIn} from './screen.js'
+
 const HEAT = {l: 40, r: 12, t: 8, b: 34}
 
 const HEAT_KINDS = {
@@ -17,7 +24,7 @@ function scaleColour(share) {
   return `rgb(${mixed(SCALE[k], SCALE[k + 1], at - k).join()})`
 }
 
-class HeatPanel {
+export class HeatPanel {
   constructor(app, host, chooser, note) {
     Object.assign(this, {app, host, chooser, note})
     this.canvas = document.createElement('canvas')
@@ -143,7 +150,7 @@ class HeatPanel {
 }
 
 // The three distances side by side (Fig. 8): the suspected class along each, cut at the same beta.
-class DistancePanel {
+export class DistancePanel {
   constructor(app, host) {
     Object.assign(this, {app, host})
     this.rows = ['min', 'mean', 'max'].map(kind => {

@@ -1,8 +1,13 @@
 // The pinned sample with its reasons in ranks, and the images of what is selected or changed.
 
+import {scoreNear} from '../model/columns.js'
+import {lossUnit} from '../model/scales.js'
+import {exactCount} from '../model/splits.js'
+import {pixelRatio} from './screen.js'
+
 const PAGE = 30
 
-class Inspector {
+export class Inspector {
   constructor(app, root) {
     Object.assign(this, {app, root, source: null, page: 0})
     this.grid = root.querySelector('.tn-images')
@@ -216,4 +221,11 @@ class Inspector {
     g.setLineDash([])
     if (view.epoch !== null) { g.fillStyle = palette.text; g.globalAlpha = .5; g.fillRect(x(view.epoch) - .5, 0, 1, h - 10) }
   }
+}
+
+function indices(n, claim) {
+  const out = new Uint32Array(n)
+  let k = 0
+  for (let i = 0; i < n; i++) if (claim(i)) out[k++] = i
+  return out.slice(0, k)
 }

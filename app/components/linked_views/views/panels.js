@@ -1,8 +1,11 @@
 // The smaller linked views of samples: the map of features, and the view of both losses beside the quadrant.
 
+import {axes, linearTicks, lossTicks, words} from './axes.js'
+import {Plot} from './plot.js'
+
 const SMALL = {l: 44, r: 10, t: 8, b: 34}
 
-class MapPanel {
+export class MapPanel {
   constructor(app, host) {
     this.app = app
     this.plot = new Plot(host, {margins: {l: 8, r: 8, t: 6, b: 6}, label: 'Map of the features of some samples; distances on it are not OSS distances.',
@@ -76,7 +79,7 @@ class MapPanel {
 }
 
 // Main x altruistic loss while the quadrant shows distances; the first split's quadrant afterwards.
-class OtherView {
+export class OtherView {
   constructor(app, host) {
     this.app = app
     this.plot = new Plot(host, {margins: SMALL, label: 'The other pair of scores of the same samples.',

@@ -1,18 +1,11 @@
 // A plot of samples: a raster of points, an axis layer below and a layer for lines, lasso and marks above. Units are 0 to 1.
 
+import {Raster, Sprites, densityGrounds} from './raster.js'
+import {pixelRatio, placeIn} from './screen.js'
+
 const SPRITES = new Sprites()
-const ENLARGED = {factor: 1}  // slides mode enlarges the page by this
 
-// Pixels of the screen for one of the page.
-function pixelRatio() { return Math.min(3, Math.min(2, window.devicePixelRatio || 1) * ENLARGED.factor) }
-
-// Where a pointer is, in an element's own pixels.
-function placeIn(host, event) {
-  const box = host.getBoundingClientRect(), scale = box.width / host.offsetWidth || 1
-  return [(event.clientX - box.left) / scale, (event.clientY - box.top) / scale]
-}
-
-class Plot {
+export class Plot {
   constructor(host, {margins, onHover, onPick, onLasso, label}) {
     this.host = host
     this.margins = margins

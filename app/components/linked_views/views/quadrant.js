@@ -1,12 +1,14 @@
 // The quadrant: altruistic loss x OSS distance with alpha and beta as lines; after the initial split main x altruistic loss
 // with the discrepancy cut as a diagonal. Right and above stays.
 
+import {LOSS_LOW, clampShare, lossOf, lossUnit} from '../model/scales.js'
+import {cleanRatio, exactCount} from '../model/splits.js'
+import {axes, binned, linearTicks, lossTicks, outlines, words} from './axes.js'
+import {Plot} from './plot.js'
+import {placeIn} from './screen.js'
+
 const MARGINS = {l: 52, r: 84, t: 50, b: 36}
 const STEP = .005
-
-function clampShare(value) {
-  return Math.min(1, Math.max(.01, Math.round(value * 1000) / 1000))
-}
 
 // How many of descending scores are at least a value.
 function atLeast(byRank, value) {
@@ -15,7 +17,7 @@ function atLeast(byRank, value) {
   return low
 }
 
-class Quadrant {
+export class Quadrant {
   constructor(app, host) {
     this.app = app
     this.plot = new Plot(host, {margins: MARGINS, label: 'Samples by altruistic loss and distance; the table beside it has the counts.',
@@ -238,11 +240,4 @@ class Quadrant {
       cut.setAttribute('aria-valuetext', `${name} ${value.toFixed(3)}`)
     }
   }
-}
-
-function indices(n, claim) {
-  const out = new Uint32Array(n)
-  let k = 0
-  for (let i = 0; i < n; i++) if (claim(i)) out[k++] = i
-  return out.slice(0, k)
 }

@@ -2,7 +2,7 @@
 
 const LITTLE = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1
 
-function rgbOf(colour) {
+export function rgbOf(colour) {
   const m = /^#(..)(..)(..)$/.exec(colour)
   return m ? m.slice(1).map(h => parseInt(h, 16)) : [127, 127, 127]
 }
@@ -12,7 +12,7 @@ function packed([r, g, b]) {
 }
 
 // A mark drawn once, as the cover of each pixel (0-255) and one colour.
-class Sprites {
+export class Sprites {
   constructor() { this.cache = new Map() }
 
   get(shape, solid, radius, colour, opacity, dpr) {
@@ -52,7 +52,7 @@ function aim(sprite, width) {
   sprite.opaque = order.filter(k => cover[k] === 255).length
 }
 
-class Raster {
+export class Raster {
   constructor(width, height) {
     this.width = width
     this.height = height
@@ -105,12 +105,12 @@ class Raster {
   }
 }
 
-function mixed([r, g, b], [r2, g2, b2], share) {
+export function mixed([r, g, b], [r2, g2, b2], share) {
   return [r + (r2 - r) * share, g + (g2 - g) * share, b + (b2 - b) * share].map(Math.round)
 }
 
 // Two grounds with the density of samples in cells, on the page's colour and on that of what is kept.
-function densityGrounds(width, height, cell, counts, columns, palette) {
+export function densityGrounds(width, height, cell, counts, columns, palette) {
   const surface = rgbOf(palette.surface), ink = rgbOf(palette.unknown), tint = mixed(surface, rgbOf(palette.text), .055)
   const grounds = [surface, tint].map(() => new Uint32Array(width * height))
   let most = 1

@@ -1,9 +1,13 @@
 // Time: the strip of stages with the cursor, play and follow, and the curves over the run.
 
+import {cleanRatio} from '../model/splits.js'
+import {words} from './axes.js'
+import {pixelRatio, placeIn} from './screen.js'
+
 const CURVES = {l: 38, r: 46, t: 10, b: 24}
 const PLAY_MS = 350
 
-class Strip {
+export class Strip {
   constructor(app, root) {
     this.app = app
     this.stages = root.querySelector('.tn-stages')
@@ -85,7 +89,7 @@ class Strip {
   }
 }
 
-class Curves {
+export class Curves {
   constructor(app, host) {
     Object.assign(this, {app, host})
     this.canvas = document.createElement('canvas')
