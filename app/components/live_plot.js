@@ -6,14 +6,17 @@ import {saveButtons} from './saving.js'
 import {staticFile} from './static_file.js'
 
 let library = null
-let config = null  // one for all: another one would have `react` begin anew
+let config = null // one for all: another one would have `react` begin anew
 
 function script(source) {
   return new Promise((done, fail) => {
     const tag = document.createElement('script')
     tag.src = staticFile(source)
-    tag.onload = () => window.Plotly ? done(window.Plotly) : fail()
-    tag.onerror = () => { tag.remove(); fail() }
+    tag.onload = () => (window.Plotly ? done(window.Plotly) : fail())
+    tag.onerror = () => {
+      tag.remove()
+      fail()
+    }
     document.head.append(tag)
   })
 }
@@ -22,23 +25,46 @@ function load(source) {
   library ??= window.Plotly ? Promise.resolve(window.Plotly) : script(source)
   return library.catch(() => {
     library = null
-    throw new Error('The chart library app/static/plotly.min.js did not load, so there is no chart here. '
-      + 'Reload the page; if that does not help, check that server.enableStaticServing is on.')
+    throw new Error(
+      'The chart library app/static/plotly.min.js did not load, so there is no chart here. ' +
+        'Reload the page; if that does not help, check that server.enableStaticServing is on.'
+    )
   })
 }
 
-const CONFIG = {displaylogo: false, displayModeBar: 'hover', doubleClick: 'reset', typesetMath: false,
-  modeBarButtonsToRemove: ['toImage', 'autoScale2d', 'zoomIn2d', 'zoomOut2d', 'toggleSpikelines', 'hoverClosestCartesian', 'hoverCompareCartesian']}
+const CONFIG = {
+  displaylogo: false,
+  displayModeBar: 'hover',
+  doubleClick: 'reset',
+  typesetMath: false,
+  modeBarButtonsToRemove: [
+    'toImage',
+    'autoScale2d',
+    'zoomIn2d',
+    'zoomOut2d',
+    'toggleSpikelines',
+    'hoverClosestCartesian',
+    'hoverCompareCartesian'
+  ]
+}
 
 function prepare(chart) {
   if (chart.live) return chart.live
-  const live = chart.live = {next: null, drawing: false, held: false}
-  chart.addEventListener('pointerdown', () => {
-    live.held = true
-    const release = () => setTimeout(() => { live.held = false; draw(chart) }, 60)
-    window.addEventListener('pointerup', release, {once: true})
-    window.addEventListener('pointercancel', release, {once: true})
-  }, true)
+  const live = (chart.live = {next: null, drawing: false, held: false})
+  chart.addEventListener(
+    'pointerdown',
+    () => {
+      live.held = true
+      const release = () =>
+        setTimeout(() => {
+          live.held = false
+          draw(chart)
+        }, 60)
+      window.addEventListener('pointerup', release, {once: true})
+      window.addEventListener('pointercancel', release, {once: true})
+    },
+    true
+  )
   live.observer = new ResizeObserver(() => {
     if (chart.clientWidth && live.drawn) window.Plotly.Plots.resize(chart)
   })
@@ -63,7 +89,12 @@ async function draw(chart) {
       live.next = null
       const Plotly = await load(source)
       if (!chart.isConnected) return
-      await Plotly.react(chart, figure.data, figure.layout, config ??= {...CONFIG, modeBarButtonsToAdd: saveButtons()})
+      await Plotly.react(
+        chart,
+        figure.data,
+        figure.layout,
+        (config ??= {...CONFIG, modeBarButtonsToAdd: saveButtons()})
+      )
       if (!live.drawn) listen(chart)
       live.drawn = true
       settle(chart, figure.layout?.meta?.summary ?? '', '')
@@ -81,7 +112,10 @@ function settle(chart, summary, problem) {
   const note = frame.querySelector('.live-plot-note')
   note.textContent = problem
   problem ? note.setAttribute('role', 'alert') : note.removeAttribute('role')
-  if (summary) { chart.setAttribute('role', 'figure'); chart.setAttribute('aria-label', summary) }
+  if (summary) {
+    chart.setAttribute('role', 'figure')
+    chart.setAttribute('aria-label', summary)
+  }
 }
 
 export default function mount({data, parentElement, setTriggerValue}) {
@@ -97,9 +131,10 @@ export default function mount({data, parentElement, setTriggerValue}) {
     live.next = {figure: JSON.parse(data.spec), source: data.source}
   }
   draw(chart)
-  return () => setTimeout(() => {
-    if (chart.isConnected) return
-    live.observer.disconnect()
-    if (live.drawn) window.Plotly.purge(chart)
-  })
+  return () =>
+    setTimeout(() => {
+      if (chart.isConnected) return
+      live.observer.disconnect()
+      if (live.drawn) window.Plotly.purge(chart)
+    })
 }

@@ -2,22 +2,24 @@
 
 export function unpackPacket(bytes) {
   const text = new TextDecoder()
-  if (text.decode(bytes.subarray(0, 4)) !== 'BSDP') throw new Error('The page received data it does not know; reload it.')
+  if (text.decode(bytes.subarray(0, 4)) !== 'BSDP')
+    throw new Error('The page received data it does not know; reload it.')
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const length = view.getUint32(4, true), begin = Math.ceil((8 + length) / 8) * 8
+  const length = view.getUint32(4, true)
+  const begin = Math.ceil((8 + length) / 8) * 8
   const header = JSON.parse(text.decode(bytes.subarray(8, 8 + length)))
   const kinds = {u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, f4: Float32Array}
   const arrays = {}
   for (const [name, kind, offset, count] of header.arrays) {
     const size = kinds[kind].BYTES_PER_ELEMENT * count
-    arrays[name] = new kinds[kind](bytes.slice(begin + offset, begin + offset + size).buffer)  // a copy is aligned, a view may not be
+    arrays[name] = new kinds[kind](bytes.slice(begin + offset, begin + offset + size).buffer) // a copy is aligned, a view may not be
   }
   return {header, arrays}
 }
 
 export function unpackBits(bytes, n) {
   const out = new Uint8Array(n)
-  for (let i = 0; i < n; i++) out[i] = bytes[i >> 3] >> (i & 7) & 1
+  for (let i = 0; i < n; i++) out[i] = (bytes[i >> 3] >> (i & 7)) & 1
   return out
 }
 

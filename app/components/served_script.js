@@ -9,8 +9,10 @@ function load(source) {
     const name = source.split('?')[0]
     const failed = () => {
       loaded.delete(source)
-      throw new Error(`The script app/static/${name} did not load, so there are no views here. `
-        + 'Reload the page; if that does not help, check that server.enableStaticServing is on.')
+      throw new Error(
+        `The script app/static/${name} did not load, so there are no views here. ` +
+          'Reload the page; if that does not help, check that server.enableStaticServing is on.'
+      )
     }
     loaded.set(source, import(staticFile(source)).catch(failed))
   }
@@ -20,7 +22,16 @@ function load(source) {
 export default function mount(component) {
   const root = component.parentElement.querySelector('[data-script]')
   root.latest = component
-  load(root.dataset.script).then(script => { if (root.isConnected && root.latest === component) script.default(component) })
-    .catch(error => { root.textContent = error.message; root.setAttribute('role', 'alert') })
-  return () => setTimeout(() => { if (!root.isConnected) root.app?.close() })
+  load(root.dataset.script)
+    .then(script => {
+      if (root.isConnected && root.latest === component) script.default(component)
+    })
+    .catch(error => {
+      root.textContent = error.message
+      root.setAttribute('role', 'alert')
+    })
+  return () =>
+    setTimeout(() => {
+      if (!root.isConnected) root.app?.close()
+    })
 }

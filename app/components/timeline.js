@@ -6,13 +6,14 @@ import {themeOf} from './theme.js'
 const PATIENCE = 3000
 
 export default function mount({data, parentElement, setStateValue}) {
-  const strip = parentElement.querySelector('.timeline-strip'), range = parentElement.querySelector('input')
-  const own = range.own ??= {timer: null, until: 0, held: false}
+  const strip = parentElement.querySelector('.timeline-strip')
+  const range = parentElement.querySelector('input')
+  const own = (range.own ??= {timer: null, until: 0, held: false})
 
   if (strip.innerHTML !== data.strip) strip.innerHTML = data.strip
   range.max = data.total
   range.disabled = data.recorded < 1
-  const half = `(50% / ${data.total} - 8px)`  // the thumb's middle lies on the middle of its epoch
+  const half = `(50% / ${data.total} - 8px)` // the thumb's middle lies on the middle of its epoch
   range.style.marginLeft = `calc${half}`
   range.style.width = `calc(100% - 2 * ${half})`
   if (own.epoch === data.epoch) own.until = 0
@@ -21,7 +22,10 @@ export default function mount({data, parentElement, setStateValue}) {
 
   // A switch between light and dark reaches the server with the next run only: ask for one.
   const seen = themeOf(parentElement)
-  if (seen && seen !== data.theme && own.asked !== seen) { own.asked = seen; setStateValue('theme', seen) }
+  if (seen && seen !== data.theme && own.asked !== seen) {
+    own.asked = seen
+    setStateValue('theme', seen)
+  }
   if (seen === data.theme) own.asked = null
 
   const tell = () => {
@@ -29,8 +33,12 @@ export default function mount({data, parentElement, setStateValue}) {
     own.epoch = +range.value
     setStateValue('choice', {epoch: own.epoch, at: Date.now()})
   }
-  range.onpointerdown = () => { own.held = true }
-  range.onpointerup = range.onpointercancel = () => { own.held = false }
+  range.onpointerdown = () => {
+    own.held = true
+  }
+  range.onpointerup = range.onpointercancel = () => {
+    own.held = false
+  }
   range.oninput = () => {
     if (+range.value > data.recorded) range.value = data.recorded
     own.epoch = null

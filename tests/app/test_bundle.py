@@ -51,11 +51,7 @@ def test_modules_come_after_what_they_import_and_each_comes_once(tmp_path: Path)
 MISTAKES = [
     ("import {a} from './a.js'\nfunction b() {}\n", "export const a = 1\nclass b {}\n", "both declare b"),
     ("import {a} from './a.js'\n", "function a() {}\n", "imports a, but a.js does not export it"),
-    (
-        "import {a} from './a.js'\n",
-        "import {b} from './main.js'\n",
-        "main.js > a.js > main.js: modules must not",
-    ),
+    ("import {a} from './a.js'\n", "import {b} from './main.js'\n", "main.js > a.js > main.js: modules must not"),
     ("import {a as b} from './a.js'\n", "export const a = 1\n", "does not know this form: import {a as b}"),
     ("import * as a from './a.js'\n", "", r"does not know this form: import \* as a"),
     ("import {a} from 'package'\n", "", "does not know this form: import {a} from 'package'"),

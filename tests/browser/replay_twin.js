@@ -1,12 +1,13 @@
 // Gives the test what the offline page counts: the pools over the shares and the worth of a preview.
 
-import {countedGrid, worthOf} from '../../app/components/linked_views/offline/counting.js'
 import {Model} from '../../app/components/linked_views/model/model.js'
+import {countedGrid, worthOf} from '../../app/components/linked_views/offline/counting.js'
 import {inflated} from '../../app/components/linked_views/offline/packing.js'
 import {unpackPacket} from '../../app/components/packet.js'
 
 async function replayed(encoded, asks) {
-  const bytes = await inflated(Uint8Array.from(atob(encoded), c => c.charCodeAt(0))), model = new Model()
+  const bytes = await inflated(Uint8Array.from(atob(encoded), c => c.charCodeAt(0)))
+  const model = new Model()
   model.take(unpackPacket(bytes))
   return asks.map(ask => ({grid: countedGrid(model, ask), worth: worthOf(model, model.effective(ask), ask.epoch)}))
 }

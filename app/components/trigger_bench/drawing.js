@@ -21,12 +21,22 @@ export class Drawing {
   // The same along a straight line.
   line([row, col], [toRow, toCol], brush, colour) {
     const steps = Math.max(1, Math.abs(toRow - row), Math.abs(toCol - col))
-    for (let i = 0; i <= steps; i++) this.dot(Math.round(row + (toRow - row) * i / steps), Math.round(col + (toCol - col) * i / steps), brush, colour)
+    for (let i = 0; i <= steps; i++)
+      this.dot(
+        Math.round(row + ((toRow - row) * i) / steps),
+        Math.round(col + ((toCol - col) * i) / steps),
+        brush,
+        colour
+      )
   }
 
-  clear() { this.pixels.fill(0) }
+  clear() {
+    this.pixels.fill(0)
+  }
 
-  get empty() { return !this.pixels.some((value, i) => i % 4 === 3 && value) }
+  get empty() {
+    return !this.pixels.some((value, i) => i % 4 === 3 && value)
+  }
 }
 
 export function parseColour(text) {

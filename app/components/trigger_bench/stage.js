@@ -16,12 +16,18 @@ export class Stage {
     for (const end of ['focus', 'blur']) node.addEventListener(end, () => this.paintCursor())
   }
 
-  get paints() { return this.bench.state.trigger === 'drawn' && this.bench.mode !== 'move' }
+  get paints() {
+    return this.bench.state.trigger === 'drawn' && this.bench.mode !== 'move'
+  }
 
   // Row and column of the image under the pointer.
   place(event) {
-    const box = this.canvas.getBoundingClientRect(), [height, width] = this.bench.shape
-    return [Math.floor((event.clientY - box.top) / box.height * height), Math.floor((event.clientX - box.left) / box.width * width)]
+    const box = this.canvas.getBoundingClientRect()
+    const [height, width] = this.bench.shape
+    return [
+      Math.floor(((event.clientY - box.top) / box.height) * height),
+      Math.floor(((event.clientX - box.left) / box.width) * width)
+    ]
   }
 
   press(event) {
@@ -33,7 +39,10 @@ export class Stage {
     const {down, across} = this.bench.state
     this.from = {place: this.last, down, across}
     this.node.classList.toggle('dragging', !this.paints)
-    if (this.paints) { this.at = this.last; this.stroke(this.last, this.last) }
+    if (this.paints) {
+      this.at = this.last
+      this.stroke(this.last, this.last)
+    }
   }
 
   move(event) {
@@ -53,8 +62,14 @@ export class Stage {
   }
 
   stroke(from, to) {
-    const {down, across} = this.bench.state, own = ([row, col]) => [row - down, col - across]
-    this.bench.drawing.line(own(from), own(to), this.bench.brush, this.bench.mode === 'erase' ? null : this.bench.colour)
+    const {down, across} = this.bench.state
+    const own = ([row, col]) => [row - down, col - across]
+    this.bench.drawing.line(
+      own(from),
+      own(to),
+      this.bench.brush,
+      this.bench.mode === 'erase' ? null : this.bench.colour
+    )
     this.bench.drawn()
   }
 
@@ -65,10 +80,14 @@ export class Stage {
     else if (!arrow) return
     else if (this.paints) {
       const [height, width] = this.bench.shape
-      this.at = [Math.min(height - 1, Math.max(0, this.at[0] + arrow[0])), Math.min(width - 1, Math.max(0, this.at[1] + arrow[1]))]
+      this.at = [
+        Math.min(height - 1, Math.max(0, this.at[0] + arrow[0])),
+        Math.min(width - 1, Math.max(0, this.at[1] + arrow[1]))
+      ]
       this.paintCursor()
     } else {
-      const {down, across} = this.bench.state, step = event.shiftKey ? 4 : 1
+      const {down, across} = this.bench.state
+      const step = event.shiftKey ? 4 : 1
       this.bench.moveTo(down + step * arrow[0], across + step * arrow[1])
     }
     event.preventDefault()
@@ -78,7 +97,12 @@ export class Stage {
   paintCursor() {
     const [height, width] = this.bench.shape
     this.cursor.hidden = !this.paints || document.activeElement !== this.node
-    Object.assign(this.cursor.style, {top: `${100 * this.at[0] / height}%`, left: `${100 * this.at[1] / width}%`, height: `${100 / height}%`, width: `${100 / width}%`})
+    Object.assign(this.cursor.style, {
+      top: `${(100 * this.at[0]) / height}%`,
+      left: `${(100 * this.at[1]) / width}%`,
+      height: `${100 / height}%`,
+      width: `${100 / width}%`
+    })
   }
 }
 

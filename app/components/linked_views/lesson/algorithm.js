@@ -5,7 +5,10 @@ export class AlgorithmPanel {
     Object.assign(this, {app, texts, box, at: null})
     this.list = box.querySelector('.tn-lines')
     this.table = box.querySelector('.tn-variables')
-    box.querySelector('.tn-line').addEventListener('click', () => { app.strip.stop(); this.step() })
+    box.querySelector('.tn-line').addEventListener('click', () => {
+      app.strip.stop()
+      this.step()
+    })
   }
 
   take({lines, executed, variables}) {
@@ -14,21 +17,30 @@ export class AlgorithmPanel {
     if (this.linesText === text) return
     this.linesText = text
     this.rows = new Map()
-    this.list.replaceChildren(...lines.map(line => {
-      const row = document.createElement('li'), number = document.createElement('span'), code = document.createElement('code')
-      number.textContent = line.number
-      code.style.paddingLeft = `${line.indent * 12}px`
-      code.append(...this.texts.nodes(line.text))
-      if (line.note) { const note = document.createElement('small'); note.append(' ', ...this.texts.nodes(line.note)); code.append(note) }
-      row.append(number, code)
-      this.rows.set(line.number, row)
-      return row
-    }))
+    this.list.replaceChildren(
+      ...lines.map(line => {
+        const row = document.createElement('li')
+        const number = document.createElement('span')
+        const code = document.createElement('code')
+        number.textContent = line.number
+        code.style.paddingLeft = `${line.indent * 12}px`
+        code.append(...this.texts.nodes(line.text))
+        if (line.note) {
+          const note = document.createElement('small')
+          note.append(' ', ...this.texts.nodes(line.note))
+          code.append(note)
+        }
+        row.append(number, code)
+        this.rows.set(line.number, row)
+        return row
+      })
+    )
   }
 
   // The next line of this epoch; false after its last.
   next() {
-    const lines = this.executed?.[this.app.view.epoch] ?? [], at = this.at === null ? 0 : this.at + 1
+    const lines = this.executed?.[this.app.view.epoch] ?? []
+    const at = this.at === null ? 0 : this.at + 1
     if (at >= lines.length) return false
     this.at = at
     this.paint()
@@ -47,24 +59,37 @@ export class AlgorithmPanel {
   }
 
   paint() {
-    const {app, box} = this, epoch = app.view.epoch, lines = this.executed?.[epoch] ?? []
-    if (this.epoch !== epoch) { this.epoch = epoch; if (this.at !== null && !app.learn.slow) this.at = null; else if (this.at !== null) this.at = 0 }
-    const now = this.at === null ? null : lines[Math.min(this.at, lines.length - 1)], key = `${epoch}|${now}|${this.linesText?.length}`
+    const {app, box} = this
+    const epoch = app.view.epoch
+    const lines = this.executed?.[epoch] ?? []
+    if (this.epoch !== epoch) {
+      this.epoch = epoch
+      if (this.at !== null && !app.learn.slow) this.at = null
+      else if (this.at !== null) this.at = 0
+    }
+    const now = this.at === null ? null : lines[Math.min(this.at, lines.length - 1)]
+    const key = `${epoch}|${now}|${this.linesText?.length}`
     if (this.key === key) return
     this.key = key
     for (const [number, row] of this.rows) {
       const lit = lines.includes(number)
       row.classList.toggle('lit', lit)
       row.classList.toggle('now', number === now)
-      lit ? row.setAttribute('aria-current', number === now || now === null ? 'step' : 'false') : row.removeAttribute('aria-current')
+      lit
+        ? row.setAttribute('aria-current', number === now || now === null ? 'step' : 'false')
+        : row.removeAttribute('aria-current')
     }
     const first = this.rows.get(now ?? lines[lines[0] === 15 ? 1 : 0])
-    if (first && this.list.clientHeight) {  // scrolled here, not by the browser, which would move the page, too
+    if (first && this.list.clientHeight) {
+      // scrolled here, not by the browser, which would move the page, too
       const top = first.offsetTop - this.list.offsetTop
-      if (top < this.list.scrollTop || top + 60 > this.list.scrollTop + this.list.clientHeight) this.list.scrollTop = Math.max(0, top - 30)
+      if (top < this.list.scrollTop || top + 60 > this.list.scrollTop + this.list.clientHeight)
+        this.list.scrollTop = Math.max(0, top - 30)
     }
     const rows = (this.variables?.[epoch] ?? []).map(([term, value]) => {
-      const row = document.createElement('div'), name = document.createElement('dt'), what = document.createElement('dd')
+      const row = document.createElement('div')
+      const name = document.createElement('dt')
+      const what = document.createElement('dd')
       const size = ['D', 'D_c', 'D_p', 'D_t'].includes(term)
       name.append(size ? '|' : '', this.texts.term(term), size ? '|' : '')
       what.textContent = value

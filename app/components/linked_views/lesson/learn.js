@@ -6,14 +6,29 @@ import LEARN_HTML from './learn.html' with {type: 'text'}
 import {Texts} from './texts.js'
 import {TourPanel} from './tour.js'
 
-const PANELS = {hero: '.tn-hero', map: '.tn-map', other: '.tn-other', curves: '.tn-curves', side: '.tn-side', heat: '.tn-heat', controls: '.tn-controls'}
+const PANELS = {
+  hero: '.tn-hero',
+  map: '.tn-map',
+  other: '.tn-other',
+  curves: '.tn-curves',
+  side: '.tn-side',
+  heat: '.tn-heat',
+  controls: '.tn-controls'
+}
 const SPEEDS = {lines: ['line by line', 800], slow: ['slow', 1400], normal: ['normal', 350], fast: ['fast', 110]}
-const SLIDE_WIDTH = 860  // in slides mode everything is laid out for this width and enlarged to the window's
+const SLIDE_WIDTH = 860 // in slides mode everything is laid out for this width and enlarged to the window's
 
 export class Learn {
   constructor(app) {
-    const {root} = app, page = document.createElement('template')
-    Object.assign(this, {app, root, lesson: {step: 0, captions: 'student', slides: false, hidden: []}, steps: [], speed: 'normal'})
+    const {root} = app
+    const page = document.createElement('template')
+    Object.assign(this, {
+      app,
+      root,
+      lesson: {step: 0, captions: 'student', slides: false, hidden: []},
+      steps: [],
+      speed: 'normal'
+    })
     page.innerHTML = LEARN_HTML
     root.append(...page.content.childNodes)
     root.classList.add('tn-learn')
@@ -21,8 +36,11 @@ export class Learn {
     this.texts = new Texts(root)
     this.tour = new TourPanel(this, this.texts, $('.tn-tour'))
     this.algorithm = new AlgorithmPanel(app, this.texts, $('.tn-algorithm'))
-    $('.tn-captions').addEventListener('click', event => { if (event.target.dataset.captions) this.change({captions: event.target.dataset.captions}) })
-    for (const button of [$('.tn-slides'), $('.tn-leave')]) button.addEventListener('click', () => this.change({slides: !this.lesson.slides}))
+    $('.tn-captions').addEventListener('click', event => {
+      if (event.target.dataset.captions) this.change({captions: event.target.dataset.captions})
+    })
+    for (const button of [$('.tn-slides'), $('.tn-leave')])
+      button.addEventListener('click', () => this.change({slides: !this.lesson.slides}))
     $('.tn-side > h2').textContent = 'Images'
     $('.tn-key').innerHTML = $('.tn-legend').innerHTML
     this.addTimeControls($('.tn-time'))
@@ -31,25 +49,53 @@ export class Learn {
     document.addEventListener('keydown', this.onKey)
   }
 
-  close() { document.removeEventListener('keydown', this.onKey); this.enlarge(false) }
+  close() {
+    document.removeEventListener('keydown', this.onKey)
+    this.enlarge(false)
+  }
 
   addTimeControls(box) {
-    const stage = by => { const b = document.createElement('button'); b.type = 'button'; b.textContent = by < 0 ? '«' : '»'; b.setAttribute('aria-label', by < 0 ? 'Stage before' : 'Next stage'); b.title = b.ariaLabel ?? ''; b.className = 'tn-stage-step'; b.addEventListener('click', () => this.stageStep(by)); return b }
+    const stage = by => {
+      const b = document.createElement('button')
+      b.type = 'button'
+      b.textContent = by < 0 ? '«' : '»'
+      b.setAttribute('aria-label', by < 0 ? 'Stage before' : 'Next stage')
+      b.title = b.ariaLabel ?? ''
+      b.className = 'tn-stage-step'
+      b.addEventListener('click', () => this.stageStep(by))
+      return b
+    }
     box.querySelector('.tn-back').before(stage(-1))
     box.querySelector('.tn-next').after(stage(1))
     const select = document.createElement('select')
     select.className = 'tn-speed'
     select.setAttribute('aria-label', 'Speed of play')
-    for (const [name, [words]] of Object.entries(SPEEDS)) { const option = document.createElement('option'); option.value = name; option.textContent = words; select.append(option) }
+    for (const [name, [words]] of Object.entries(SPEEDS)) {
+      const option = document.createElement('option')
+      option.value = name
+      option.textContent = words
+      select.append(option)
+    }
     select.value = this.speed
-    select.addEventListener('change', () => { this.speed = select.value; this.algorithm.at = this.slow ? 0 : null; this.algorithm.key = null; this.algorithm.paint(); if (this.app.strip.timer) { this.app.strip.stop(); this.app.strip.start() } })
+    select.addEventListener('change', () => {
+      this.speed = select.value
+      this.algorithm.at = this.slow ? 0 : null
+      this.algorithm.key = null
+      this.algorithm.paint()
+      if (this.app.strip.timer) {
+        this.app.strip.stop()
+        this.app.strip.start()
+      }
+    })
     box.querySelector('.tn-now').after(select)
   }
 
   addCaptions() {
     this.captions = {}
     for (const [name, selector] of Object.entries(PANELS)) {
-      const panel = this.root.querySelector(selector), caption = document.createElement('p'), large = document.createElement('button')
+      const panel = this.root.querySelector(selector)
+      const caption = document.createElement('p')
+      const large = document.createElement('button')
       caption.className = 'tn-caption'
       const head = panel.querySelector(':scope > header:not(.tn-gridhead), :scope > h2')
       head ? head.after(caption) : panel.prepend(caption)
@@ -64,10 +110,18 @@ export class Learn {
     }
   }
 
-  get slow() { return this.speed === 'lines' }
-  get playMs() { return SPEEDS[this.speed][1] }
-  get step() { return this.steps[this.lesson.step] }
-  shows(panel) { return !this.places || panel in this.places }
+  get slow() {
+    return this.speed === 'lines'
+  }
+  get playMs() {
+    return SPEEDS[this.speed][1]
+  }
+  get step() {
+    return this.steps[this.lesson.step]
+  }
+  shows(panel) {
+    return !this.places || panel in this.places
+  }
 
   // -- data from the server ------------------------------------------------------------------------------------------------
 
@@ -84,24 +138,36 @@ export class Learn {
     this.paintLesson()
   }
 
-  get veiled() { return !!this.step?.veiled && !this.tour.answered }
+  get veiled() {
+    return !!this.step?.veiled && !this.tour.answered
+  }
 
   paintCards(cards) {
-    const run = this.app.model.header.run, key = JSON.stringify([cards, run])
+    const run = this.app.model.header.run
+    const key = JSON.stringify([cards, run])
     if (this.cardsKey === key) return
     this.cardsKey = key
-    this.root.querySelector('.tn-cards').replaceChildren(...cards.map(card => {
-      const button = document.createElement('button'), title = document.createElement('b'), sentence = document.createElement('span')
-      button.type = 'button'
-      button.dataset.run = card.run
-      title.textContent = card.title
-      sentence.textContent = card.sentence
-      button.title = card.sentence + (card.command ? `\nMade by: ${card.command}` : '')
-      card.run === run ? button.setAttribute('aria-current', 'true') : button.removeAttribute('aria-current')
-      button.append(title, sentence)
-      button.addEventListener('click', () => { if (card.run !== run) { button.dataset.opening = ''; this.app.fire('open', {run: card.run}) } })
-      return button
-    }))
+    this.root.querySelector('.tn-cards').replaceChildren(
+      ...cards.map(card => {
+        const button = document.createElement('button')
+        const title = document.createElement('b')
+        const sentence = document.createElement('span')
+        button.type = 'button'
+        button.dataset.run = card.run
+        title.textContent = card.title
+        sentence.textContent = card.sentence
+        button.title = card.sentence + (card.command ? `\nMade by: ${card.command}` : '')
+        card.run === run ? button.setAttribute('aria-current', 'true') : button.removeAttribute('aria-current')
+        button.append(title, sentence)
+        button.addEventListener('click', () => {
+          if (card.run !== run) {
+            button.dataset.opening = ''
+            this.app.fire('open', {run: card.run})
+          }
+        })
+        return button
+      })
+    )
   }
 
   // -- gestures ------------------------------------------------------------------------------------------------------------
@@ -130,10 +196,18 @@ export class Learn {
   }
 
   show({epoch, selected, pinned}) {
-    const {app} = this, {view, model} = app, {alpha, beta, t1, altruistic_epochs, distance} = model.own
+    const {app} = this
+    const {view, model} = app
+    const {alpha, beta, t1, altruistic_epochs, distance} = model.own
     view.selected = new Uint8Array(model.n)
     for (const id of selected) view.selected[id] = 1
-    Object.assign(view, {count: selected.length, pin: pinned, hover: null, following: false, epoch: Math.min(epoch, model.info.length - 1)})
+    Object.assign(view, {
+      count: selected.length,
+      pin: pinned,
+      hover: null,
+      following: false,
+      epoch: Math.min(epoch, model.info.length - 1)
+    })
     Object.assign(view.settings, {alpha, beta, t1, altruistic_epochs, distance})
     app.inspector.wanted = selected.length ? 'selected' : null
   }
@@ -145,14 +219,22 @@ export class Learn {
   }
 
   attempt() {
-    const {play, alpha, beta} = this.step.attempt, {app} = this
-    if (play) { app.strip.stop(); app.scrub(play[0]); app.strip.start(play[1]); return }
+    const {play, alpha, beta} = this.step.attempt
+    const {app} = this
+    if (play) {
+      app.strip.stop()
+      app.scrub(play[0])
+      app.strip.start(play[1])
+      return
+    }
     app.change({...(alpha === null ? {} : {alpha}), ...(beta === null ? {} : {beta})})
     app.commit()
   }
 
   stageStep(by) {
-    const {app} = this, {stages} = app.model.header, at = stages.findIndex(([, first, last]) => app.view.epoch >= first && app.view.epoch <= last)
+    const {app} = this
+    const {stages} = app.model.header
+    const at = stages.findIndex(([, first, last]) => app.view.epoch >= first && app.view.epoch <= last)
     const to = by < 0 && app.view.epoch > stages[at][1] ? at : at + by
     if (to < 0 || to >= stages.length) return
     app.strip.stop()
@@ -168,43 +250,60 @@ export class Learn {
 
   // Arrows or n and p step through the tour, space plays, s is for slides: but not while somebody types or moves a slider.
   key(event) {
-    const {target, key} = event, typing = /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName) || target.isContentEditable
+    const {target, key} = event
+    const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName) || target.isContentEditable
     if (event.ctrlKey || event.metaKey || event.altKey || typing || !this.steps.length) return
-    if (target.getAttribute?.('role') === 'slider' || target.closest?.('.tn-heat .tn-plot') || !(target === document.body || this.root.contains(target) || target.closest?.('[data-testid=stMain]'))) return
+    if (
+      target.getAttribute?.('role') === 'slider' ||
+      target.closest?.('.tn-heat .tn-plot') ||
+      !(target === document.body || this.root.contains(target) || target.closest?.('[data-testid=stMain]'))
+    )
+      return
     if (key === 'ArrowRight' || key === 'n') this.go(this.lesson.step + 1)
     else if (key === 'ArrowLeft' || key === 'p') this.go(this.lesson.step - 1)
     else if (key === 's') this.change({slides: !this.lesson.slides})
-    else if (key === ' ' && !/^(BUTTON|SUMMARY|A)$/.test(target.tagName)) { const {strip} = this.app; if (!strip.play.disabled) strip.timer ? strip.stop(true) : strip.start() }
-    else return
+    else if (key === ' ' && !/^(BUTTON|SUMMARY|A)$/.test(target.tagName)) {
+      const {strip} = this.app
+      if (!strip.play.disabled) strip.timer ? strip.stop(true) : strip.start()
+    } else return
     event.preventDefault()
   }
 
   // -- where things stand --------------------------------------------------------------------------------------------------
 
   arrange() {
-    const {focus, also} = this.step, small = also.length === 1 ? ['wide'] : ['left', 'right']
+    const {focus, also} = this.step
+    const small = also.length === 1 ? ['wide'] : ['left', 'right']
     this.enlarge(this.lesson.slides)
     this.place({[focus]: 'big', ...Object.fromEntries(also.map((panel, k) => [panel, small[k]]))})
   }
 
   place(places) {
     this.places = places
-    for (const [name, selector] of Object.entries(PANELS)) this.root.querySelector(selector).dataset.place = places[name] ?? 'none'
+    for (const [name, selector] of Object.entries(PANELS))
+      this.root.querySelector(selector).dataset.place = places[name] ?? 'none'
   }
 
   enlarge(on) {
-    const {root, app} = this, factor = on ? Math.max(1.15, window.innerWidth / SLIDE_WIDTH) : 1
+    const {root, app} = this
+    const factor = on ? Math.max(1.15, window.innerWidth / SLIDE_WIDTH) : 1
     root.classList.toggle('tn-slides', on)
-  root.style.zoom = factor === 1 ? '' : factor
+    root.style.zoom = factor === 1 ? '' : factor
     ENLARGED.factor = factor
     app.fit()
   }
 
   // As large as lets all images of the page stand in the large panel.
   fitImages() {
-    const {grid} = this.app.inspector, many = grid.children.length
-    if (this.places?.side !== 'big' || !many) { if (grid.style.gridTemplateColumns) grid.style.gridTemplateColumns = ''; return }
-    const w = grid.clientWidth - 4, h = grid.clientHeight - 4, key = `${many}|${w}|${h}`
+    const {grid} = this.app.inspector
+    const many = grid.children.length
+    if (this.places?.side !== 'big' || !many) {
+      if (grid.style.gridTemplateColumns) grid.style.gridTemplateColumns = ''
+      return
+    }
+    const w = grid.clientWidth - 4
+    const h = grid.clientHeight - 4
+    const key = `${many}|${w}|${h}`
     if (this.imagesKey === key && grid.style.gridTemplateColumns) return
     this.imagesKey = key
     let columns = Math.max(2, Math.ceil(w / 130))
@@ -218,22 +317,31 @@ export class Learn {
     root.dataset.captions = lesson.captions
     root.dataset.hide = lesson.hidden.join(' ')
     root.querySelector('.tn-leave').hidden = !lesson.slides
-    for (const button of root.querySelectorAll('.tn-captions button')) button.setAttribute('aria-pressed', String(button.dataset.captions === lesson.captions))
-    for (const [name, box] of Object.entries(captions)) { const text = captionTexts?.[name]?.[lesson.captions === 'student' ? 0 : 1]; box.hidden = !text; texts.put(box, text ?? '') }
+    for (const button of root.querySelectorAll('.tn-captions button'))
+      button.setAttribute('aria-pressed', String(button.dataset.captions === lesson.captions))
+    for (const [name, box] of Object.entries(captions)) {
+      const text = captionTexts?.[name]?.[lesson.captions === 'student' ? 0 : 1]
+      box.hidden = !text
+      texts.put(box, text ?? '')
+    }
     this.paintTeacher()
     this.tour.paint()
   }
 
   paintTeacher() {
     const box = this.root.querySelector('.tn-teacher div')
-    if (!box.children.length) for (const [name, words] of Object.entries(this.hideable ?? {})) {
-      const label = document.createElement('label'), input = document.createElement('input')
-      input.type = 'checkbox'
-      input.value = name
-      input.addEventListener('change', () => this.change({hidden: [...box.querySelectorAll('input:checked')].map(i => i.value)}))
-      label.append(input, ` ${words}`)
-      box.append(label)
-    }
+    if (!box.children.length)
+      for (const [name, words] of Object.entries(this.hideable ?? {})) {
+        const label = document.createElement('label')
+        const input = document.createElement('input')
+        input.type = 'checkbox'
+        input.value = name
+        input.addEventListener('change', () =>
+          this.change({hidden: [...box.querySelectorAll('input:checked')].map(i => i.value)})
+        )
+        label.append(input, ` ${words}`)
+        box.append(label)
+      }
     for (const input of box.querySelectorAll('input')) input.checked = this.lesson.hidden.includes(input.value)
   }
 

@@ -32,7 +32,7 @@ export class Texts {
   term(key, shown) {
     const term = this.terms[key]
     if (!term) return document.createTextNode(shown ?? key)
-    const button = document.createElement('span')  // a button would not break between its words
+    const button = document.createElement('span') // a button would not break between its words
     button.tabIndex = 0
     button.setAttribute('role', 'button')
     button.className = 'tn-term'
@@ -41,7 +41,13 @@ export class Texts {
     button.setAttribute('aria-haspopup', 'true')
     button.append(...(shown ? [document.createTextNode(shown)] : this.symbol(term.symbol)))
     button.addEventListener('click', () => this.explain(button, term))
-    button.addEventListener('keydown', event => { if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); event.stopPropagation(); this.explain(button, term) } })
+    button.addEventListener('keydown', event => {
+      if (event.key === 'Enter' || event.key === ' ') {
+        event.preventDefault()
+        event.stopPropagation()
+        this.explain(button, term)
+      }
+    })
     return button
   }
 
@@ -55,16 +61,25 @@ export class Texts {
   }
 
   explain(button, term) {
-    const {pop, root} = this, head = document.createElement('b'), words = document.createElement('p'), foot = document.createElement('small')
+    const {pop, root} = this
+    const head = document.createElement('b')
+    const words = document.createElement('p')
+    const foot = document.createElement('small')
     head.append(...this.symbol(term.symbol))
     if (term.symbol !== term.name) head.append(` ${term.name}`)
     words.textContent = term.plain
     foot.textContent = term.equation ? `in the paper: ${term.equation}` : ''
     pop.replaceChildren(head, words, foot)
     pop.showPopover?.()
-    const scale = pop.getBoundingClientRect().width / pop.offsetWidth || 1, at = button.getBoundingClientRect(), box = pop.getBoundingClientRect()
-    const left = Math.max(8, Math.min(window.innerWidth - box.width - 8, at.left)), below = at.bottom + 6 + box.height < window.innerHeight
-    Object.assign(pop.style, {left: left / scale + 'px', top: (below ? at.bottom + 6 : Math.max(8, at.top - box.height - 6)) / scale + 'px'})
+    const scale = pop.getBoundingClientRect().width / pop.offsetWidth || 1
+    const at = button.getBoundingClientRect()
+    const box = pop.getBoundingClientRect()
+    const left = Math.max(8, Math.min(window.innerWidth - box.width - 8, at.left))
+    const below = at.bottom + 6 + box.height < window.innerHeight
+    Object.assign(pop.style, {
+      left: left / scale + 'px',
+      top: (below ? at.bottom + 6 : Math.max(8, at.top - box.height - 6)) / scale + 'px'
+    })
     root.dataset.explained = button.dataset.term
   }
 }

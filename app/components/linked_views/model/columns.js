@@ -2,22 +2,26 @@
 
 // The rank at which a curve holds the score, dense at both ends, as in app/tune/columns.py.
 function knotPlace(j, last, n) {
-  return Math.round((n - 1) * (1 - Math.cos(Math.PI * j / last)) / 2)
+  return Math.round(((n - 1) * (1 - Math.cos((Math.PI * j) / last))) / 2)
 }
 
 // The score of one rank, to the nearest knot.
 export function scoreNear(curve, rank, n) {
   const last = curve.length - 1
-  return curve.length === n ? curve[rank] : curve[Math.round(Math.acos(1 - 2 * rank / (n - 1)) / Math.PI * last)]
+  return curve.length === n ? curve[rank] : curve[Math.round((Math.acos(1 - (2 * rank) / (n - 1)) / Math.PI) * last)]
 }
 
 // The scores of all ranks, from the curve of the sorted scores.
 export function scoresByRank(curve, n) {
-  const out = new Float32Array(n), last = curve.length - 1
-  if (curve.length === n) { out.set(curve); return out }
+  const out = new Float32Array(n)
+  const last = curve.length - 1
+  if (curve.length === n) {
+    out.set(curve)
+    return out
+  }
   for (let j = 0, from = 0; j < last; j++) {
     const to = knotPlace(j + 1, last, n)
-    for (let k = from; k < to; k++) out[k] = curve[j] + (curve[j + 1] - curve[j]) * (k - from) / (to - from)
+    for (let k = from; k < to; k++) out[k] = curve[j] + ((curve[j + 1] - curve[j]) * (k - from)) / (to - from)
     from = to
   }
   out[n - 1] = curve[last]
@@ -26,10 +30,14 @@ export function scoresByRank(curve, n) {
 
 // Arrays named "12/g_rank" belong to epoch 12, others to the run.
 export function byEpoch(arrays) {
-  const epochs = new Map(), others = {}
+  const epochs = new Map()
+  const others = {}
   for (const [name, values] of Object.entries(arrays)) {
     const [head, tail] = name.split('/')
-    if (tail === undefined) { others[name] = values; continue }
+    if (tail === undefined) {
+      others[name] = values
+      continue
+    }
     if (!epochs.has(+head)) epochs.set(+head, {})
     epochs.get(+head)[tail] = values
   }

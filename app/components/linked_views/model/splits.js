@@ -10,7 +10,7 @@ export function cleanRatio(t, {alpha, start, t1, init, t2}) {
   const from = t1 + init
   if (t >= t2) return alpha
   if (t <= from) return start
-  return start + (alpha - start) * (1 - Math.cos(Math.PI * (t - from) / (t2 - from))) / 2
+  return start + ((alpha - start) * (1 - Math.cos((Math.PI * (t - from)) / (t2 - from)))) / 2
 }
 
 function orderOf(rank) {
@@ -21,9 +21,12 @@ function orderOf(rank) {
 
 // Rank of each sample among those of its group (its class), and the sizes of the groups; -1 is no group.
 export function groupRanks(rank, group, groups) {
-  const order = orderOf(rank), within = new Uint32Array(rank.length), sizes = new Uint32Array(groups)
+  const order = orderOf(rank)
+  const within = new Uint32Array(rank.length)
+  const sizes = new Uint32Array(groups)
   for (let k = 0; k < order.length; k++) {
-    const i = order[k], g = group[i]
+    const i = order[k]
+    const g = group[i]
     if (g >= 0) within[i] = sizes[g]++
   }
   return {within, sizes}
@@ -38,7 +41,8 @@ export function ossGroups(labels, target) {
 
 // Eq. 3-7. Fills als, oss and pool with 0 and 1; `oss` is null before there are distances, `draw` the run's random order.
 export function firstPool({gRank, oss, combine, draw}, alpha, beta, out) {
-  const n = gRank.length, k = exactCount(alpha, n)
+  const n = gRank.length
+  const k = exactCount(alpha, n)
   const cuts = oss ? Array.from(oss.sizes, size => exactCount(beta, size)) : null
   let both = 0
   for (let i = 0; i < n; i++) {
@@ -61,8 +65,15 @@ function fewestQuota(counts, sizes, ratio) {
 }
 
 // Eq. 8-10. `byClass` is groupRanks of the gap with the labels as groups; fills out.pool.
-export function laterPool({gapRank, labels, byClass, completion, countBy, predicted, allPredicted, target, both, drops}, ratio, out) {
-  const n = gapRank.length, k = exactCount(ratio, n), {within, sizes} = byClass, pool = out.pool
+export function laterPool(
+  {gapRank, labels, byClass, completion, countBy, predicted, allPredicted, target, both, drops},
+  ratio,
+  out
+) {
+  const n = gapRank.length
+  const k = exactCount(ratio, n)
+  const {within, sizes} = byClass
+  const pool = out.pool
   const counts = new Array(sizes.length).fill(0)
   let ofTarget = 0
   for (let i = 0; i < n; i++) {
@@ -76,7 +87,8 @@ export function laterPool({gapRank, labels, byClass, completion, countBy, predic
     if (quota) for (let i = 0; i < n; i++) if (labels[i] === quota[0] && within[i] < quota[1]) pool[i] = 1
   } else if (completion !== 'off') {
     const quotas = Array.from(sizes, size => exactCount(ratio, size))
-    if (completion === 'balanced_others' && target !== null && sizes[target] > 0) quotas[target] = Math.min(quotas[target], ofTarget)
+    if (completion === 'balanced_others' && target !== null && sizes[target] > 0)
+      quotas[target] = Math.min(quotas[target], ofTarget)
     for (let i = 0; i < n; i++) pool[i] = within[i] < quotas[labels[i]] ? 1 : 0
   }
   if (drops) for (let i = 0; i < n; i++) if (both[i]) pool[i] = 0

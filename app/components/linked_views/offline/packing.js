@@ -1,17 +1,23 @@
 // The twin of app/components/packet.py, for what is made in the page; and the data that the page holds, inflated.
 
 export function packPacket(header, arrays) {
-  const kinds = {Uint8Array: 'u1', Uint16Array: 'u2', Uint32Array: 'u4', Float32Array: 'f4'}, index = [], aligned = n => Math.ceil(n / 8) * 8
+  const kinds = {Uint8Array: 'u1', Uint16Array: 'u2', Uint32Array: 'u4', Float32Array: 'f4'}
+  const index = []
+  const aligned = n => Math.ceil(n / 8) * 8
   let end = 0
   for (const [name, values] of Object.entries(arrays)) {
     index.push([name, kinds[values.constructor.name], end, values.length])
     end += aligned(values.byteLength)
   }
-  const head = new TextEncoder().encode(JSON.stringify({...header, arrays: index})), begin = aligned(8 + head.length), out = new Uint8Array(begin + end)
+  const head = new TextEncoder().encode(JSON.stringify({...header, arrays: index}))
+  const begin = aligned(8 + head.length)
+  const out = new Uint8Array(begin + end)
   out.set(new TextEncoder().encode('BSDP'))
   new DataView(out.buffer).setUint32(4, head.length, true)
   out.set(head, 8)
-  Object.values(arrays).forEach((values, k) => out.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), begin + index[k][2]))
+  Object.values(arrays).forEach((values, k) =>
+    out.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), begin + index[k][2])
+  )
   return out
 }
 

@@ -3,10 +3,11 @@ import {App} from '../app.js'
 import {countedGrid, worthOf} from './counting.js'
 import {inflated, packPacket} from './packing.js'
 
-
 const distancesCome = own => `The first split needs distances, which come with epoch ${own.altruistic_epochs + 1}.`
 
-function pick(object, names) { return Object.fromEntries(names.map(name => [name, object[name]])) }
+function pick(object, names) {
+  return Object.fromEntries(names.map(name => [name, object[name]]))
+}
 
 // Stands in for the server: images from the sheet, the map over the shares and the word on a preview, counted here.
 class Offline {
@@ -24,9 +25,13 @@ class Offline {
   }
 
   reply({want}) {
-    const {app} = this, {model, view} = app, news = {}, arrays = {}
+    const {app} = this
+    const {model, view} = app
+    const news = {}
+    const arrays = {}
     if (view.epoch === null) return
-    const settings = model.effective(view), key = app.key(settings, view.epoch)
+    const settings = model.effective(view)
+    const key = app.key(settings, view.epoch)
     if (this.answered !== key) {
       const [honesty, sentence] = worthOf(model, settings, view.epoch)
       this.answer = {settings, epoch: view.epoch, honesty, sentence}
@@ -34,19 +39,48 @@ class Offline {
     }
     const grid = countedGrid(model, view, want.grid)
     if (grid?.size) Object.assign(news, {grid, grid_empty: null})
-    else if (!grid && model.header.grid_empty !== distancesCome(model.own)) Object.assign(news, {grid: null, grid_empty: distancesCome(model.own)})
+    else if (!grid && model.header.grid_empty !== distancesCome(model.own))
+      Object.assign(news, {grid: null, grid_empty: distancesCome(model.own)})
     const ids = want.thumbs.filter(id => id < (this.sheet?.count ?? 0))
-    if (ids.length) { news.thumbs = {ids, height: this.sheet.height, width: this.sheet.width, channels: 4}; arrays.thumbs = this.pixels(ids) }
-    if (Object.keys(news).length) app.receive(packPacket({...pick(this.header, ['run', 'samples', 'truth', 'live', 'busy', 'from', 'epochs', 'rows']), sent: [], maps: [], ...news, answer: this.answer}, arrays))
+    if (ids.length) {
+      news.thumbs = {ids, height: this.sheet.height, width: this.sheet.width, channels: 4}
+      arrays.thumbs = this.pixels(ids)
+    }
+    if (Object.keys(news).length)
+      app.receive(
+        packPacket(
+          {
+            ...pick(this.header, ['run', 'samples', 'truth', 'live', 'busy', 'from', 'epochs', 'rows']),
+            sent: [],
+            maps: [],
+            ...news,
+            answer: this.answer
+          },
+          arrays
+        )
+      )
   }
 
   // (K, H, W, 4) of some tiles, one below the other.
   pixels(ids) {
-    const {image, width, height, columns} = this.sheet, canvas = document.createElement('canvas')
+    const {image, width, height, columns} = this.sheet
+    const canvas = document.createElement('canvas')
     canvas.width = width
     canvas.height = height * ids.length
     const g = canvas.getContext('2d', {willReadFrequently: true})
-    ids.forEach((id, k) => g.drawImage(image, id % columns * width, Math.floor(id / columns) * height, width, height, 0, k * height, width, height))
+    ids.forEach((id, k) =>
+      g.drawImage(
+        image,
+        (id % columns) * width,
+        Math.floor(id / columns) * height,
+        width,
+        height,
+        0,
+        k * height,
+        width,
+        height
+      )
+    )
     return new Uint8Array(g.getImageData(0, 0, canvas.width, canvas.height).data.buffer)
   }
 }
@@ -54,14 +88,19 @@ class Offline {
 const block = id => Uint8Array.from(atob(document.getElementById(id).textContent.trim()), c => c.charCodeAt(0))
 
 async function play(root) {
-  const bytes = await inflated(block('rp-run')), sheet = JSON.parse(document.getElementById('rp-images').dataset.sheet)
+  const bytes = await inflated(block('rp-run'))
+  const sheet = JSON.parse(document.getElementById('rp-images').dataset.sheet)
   if (sheet.count) sheet.image = await createImageBitmap(new Blob([block('rp-images')], {type: 'image/webp'}))
   new Offline(root, unpackPacket(bytes), sheet).app.receive(bytes)
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => root.app.draw('all'))
 }
 
 const page = document.querySelector('main .tn')
-if (page) play(page).catch(error => {
-  page.textContent = typeof DecompressionStream === 'undefined' ? 'This page needs a browser of 2023 or newer.' : `This page cannot be shown: ${error.message}`
-  page.setAttribute('role', 'alert')
-})
+if (page)
+  play(page).catch(error => {
+    page.textContent =
+      typeof DecompressionStream === 'undefined'
+        ? 'This page needs a browser of 2023 or newer.'
+        : `This page cannot be shown: ${error.message}`
+    page.setAttribute('role', 'alert')
+  })

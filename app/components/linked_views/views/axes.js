@@ -11,8 +11,9 @@ export function words(g, text, x, y, {colour, size = 11, align = 'left', weight 
   g.translate(x, y)
   g.rotate(turn)
   if (veil) {
-    const w = g.measureText(text).width, from = align === 'right' ? -w : align === 'center' ? -w / 2 : 0
-    g.globalAlpha = .82
+    const w = g.measureText(text).width
+    const from = align === 'right' ? -w : align === 'center' ? -w / 2 : 0
+    g.globalAlpha = 0.82
     g.fillStyle = veil
     g.fillRect(from - 3, -size, w + 6, size + 5)
     g.globalAlpha = 1
@@ -23,14 +24,17 @@ export function words(g, text, x, y, {colour, size = 11, align = 'left', weight 
 }
 
 export function lossTicks() {
-  return [1e-4, 1e-3, .01, .1, 1, 10].map(v => ({at: lossUnit(v), text: v === 1e-4 ? '≤0.0001' : String(v)}))
+  return [1e-4, 1e-3, 0.01, 0.1, 1, 10].map(v => ({at: lossUnit(v), text: v === 1e-4 ? '≤0.0001' : String(v)}))
 }
 
 export function linearTicks(low, high, count = 5) {
-  const raw = (high - low) / count, power = 10 ** Math.floor(Math.log10(raw || 1)), step = [1, 2, 5, 10].find(m => m * power >= raw) * power
+  const raw = (high - low) / count
+  const power = 10 ** Math.floor(Math.log10(raw || 1))
+  const step = [1, 2, 5, 10].find(m => m * power >= raw) * power
   const ticks = []
   if (!(high > low)) return ticks
-  for (let v = Math.ceil(low / step) * step; v <= high; v += step) ticks.push({at: (v - low) / (high - low), text: String(+v.toPrecision(6))})
+  for (let v = Math.ceil(low / step) * step; v <= high; v += step)
+    ticks.push({at: (v - low) / (high - low), text: String(+v.toPrecision(6))})
   return ticks
 }
 
@@ -39,15 +43,18 @@ export function axes(g, plot, palette, {x, y, xName, yName}) {
   const i = plot.inner
   g.strokeStyle = palette.line
   g.lineWidth = 1
-  g.strokeRect(i.x + .5, i.y + .5, i.w - 1, i.h - 1)
+  g.strokeRect(i.x + 0.5, i.y + 0.5, i.w - 1, i.h - 1)
   let free = -99
   for (const {at, text} of [...x].sort((a, b) => a.at - b.at)) {
     const px = plot.px(at)
     if (px < i.x - 1 || px > i.x + i.w + 1) continue
     g.fillStyle = palette.line
     g.fillRect(px, i.y + i.h, 1, 4)
-    if (px - free > 40) { const edge = px > plot.w - 22 ? 'right' : 'center'
-      words(g, text, edge === 'right' ? plot.w - 1 : px, i.y + i.h + 15, {colour: palette.muted, align: edge}); free = px }
+    if (px - free > 40) {
+      const edge = px > plot.w - 22 ? 'right' : 'center'
+      words(g, text, edge === 'right' ? plot.w - 1 : px, i.y + i.h + 15, {colour: palette.muted, align: edge})
+      free = px
+    }
   }
   for (const {at, text} of y) {
     const py = plot.py(at)
@@ -62,13 +69,15 @@ export function axes(g, plot, palette, {x, y, xName, yName}) {
 
 // Counts of values in equal bins of the part of 0..1 that is shown; a second set for the poison among them.
 export function binned(ids, us, low, high, bins, poison) {
-  const all = new Float64Array(bins), bad = new Float64Array(bins)
+  const all = new Float64Array(bins)
+  const bad = new Float64Array(bins)
   const scale = bins / (high - low)
   for (let k = 0; k < ids.length; k++) {
-    const i = ids[k], bin = us[i] === high ? bins - 1 : Math.floor((us[i] - low) * scale)
+    const i = ids[k]
+    const bin = us[i] === high ? bins - 1 : Math.floor((us[i] - low) * scale)
     if (bin < 0 || bin >= bins) continue
     all[bin]++
-    if (poison && poison[i]) bad[bin]++
+    if (poison?.[i]) bad[bin]++
   }
   return {all, bad}
 }
@@ -76,13 +85,22 @@ export function binned(ids, us, low, high, bins, poison) {
 // A histogram as outlines, each to its own peak: poison is a few per cent and would vanish beside the clean.
 // `place(share of the range, share of the height)` gives a point.
 export function outlines(g, {all, bad}, palette, truth, place) {
-  const bins = all.length, lines = truth ? [[all.map((v, k) => v - bad[k]), palette.clean], [bad, palette.poison]] : [[all, palette.unknown]]
+  const bins = all.length
+  const lines = truth
+    ? [
+        [all.map((v, k) => v - bad[k]), palette.clean],
+        [bad, palette.poison]
+      ]
+    : [[all, palette.unknown]]
   for (const [counts, colour] of lines) {
     const most = Math.max(...counts)
     if (!most) continue
     g.beginPath()
     g.moveTo(...place(0, 0))
-    counts.forEach((v, k) => { g.lineTo(...place(k / bins, v / most)); g.lineTo(...place((k + 1) / bins, v / most)) })
+    counts.forEach((v, k) => {
+      g.lineTo(...place(k / bins, v / most))
+      g.lineTo(...place((k + 1) / bins, v / most))
+    })
     g.lineTo(...place(1, 0))
     g.strokeStyle = colour
     g.lineWidth = 1.4

@@ -1,6 +1,6 @@
 // A plot of samples: a raster of points, an axis layer below and a layer for lines, lasso and marks above. Units are 0 to 1.
 
-import {Raster, Sprites, densityGrounds} from './raster.js'
+import {densityGrounds, Raster, Sprites} from './raster.js'
 import {pixelRatio, placeIn} from './screen.js'
 
 const SPRITES = new Sprites()
@@ -16,13 +16,14 @@ export class Plot {
       host.append(canvas)
       return canvas
     })
-    host.setAttribute('role', 'group')  // no image: the cuts in it are sliders
+    host.setAttribute('role', 'group') // no image: the cuts in it are sliders
     host.setAttribute('aria-label', label)
     this.listen(onHover, onPick, onLasso)
   }
 
   resize() {
-    const {clientWidth: w, clientHeight: h} = this.host, dpr = pixelRatio()
+    const {clientWidth: w, clientHeight: h} = this.host
+    const dpr = pixelRatio()
     if (w === this.w && h === this.h && dpr === this.dpr) return false
     Object.assign(this, {w, h, dpr})
     for (const canvas of this.canvases) {
@@ -46,28 +47,49 @@ export class Plot {
   }
 
   // Unit to pixel of the host and back.
-  px(u) { return this.inner.x + (u - this.zoom[0]) / (this.zoom[1] - this.zoom[0]) * this.inner.w }
-  py(v) { return this.inner.y + this.inner.h - (v - this.zoom[2]) / (this.zoom[3] - this.zoom[2]) * this.inner.h }
-  ux(x) { return this.zoom[0] + (x - this.inner.x) / this.inner.w * (this.zoom[1] - this.zoom[0]) }
-  uy(y) { return this.zoom[2] + (this.inner.y + this.inner.h - y) / this.inner.h * (this.zoom[3] - this.zoom[2]) }
-  inside(x, y) { const i = this.inner; return x >= i.x && x <= i.x + i.w && y >= i.y && y <= i.y + i.h }
+  px(u) {
+    return this.inner.x + ((u - this.zoom[0]) / (this.zoom[1] - this.zoom[0])) * this.inner.w
+  }
+  py(v) {
+    return this.inner.y + this.inner.h - ((v - this.zoom[2]) / (this.zoom[3] - this.zoom[2])) * this.inner.h
+  }
+  ux(x) {
+    return this.zoom[0] + ((x - this.inner.x) / this.inner.w) * (this.zoom[1] - this.zoom[0])
+  }
+  uy(y) {
+    return this.zoom[2] + ((this.inner.y + this.inner.h - y) / this.inner.h) * (this.zoom[3] - this.zoom[2])
+  }
+  inside(x, y) {
+    const i = this.inner
+    return x >= i.x && x <= i.x + i.w && y >= i.y && y <= i.y + i.h
+  }
 
   // What is drawn: places (N,) in units, the samples in front, and the others as density; null where there is nothing.
   show(points) {
-    if (this.points !== points) { this.points = points; this.groundKey = null; this.index = null }
+    if (this.points !== points) {
+      this.points = points
+      this.groundKey = null
+      this.index = null
+    }
   }
 
   grounds(palette, key) {
     const wanted = [key, palette.name, this.zoom.join(), this.w, this.h].join('|')
     if (this.groundKey === wanted) return
     this.groundKey = wanted
-    const {raster, dpr, points} = this, cell = Math.max(3, Math.round(6 * dpr))
-    const columns = Math.ceil(raster.width / cell), rows = Math.ceil(raster.height / cell), counts = new Uint32Array(columns * rows)
-    const [a, b, c, d] = this.zoom, {xs, ys, back} = points
+    const {raster, dpr, points} = this
+    const cell = Math.max(3, Math.round(6 * dpr))
+    const columns = Math.ceil(raster.width / cell)
+    const rows = Math.ceil(raster.height / cell)
+    const counts = new Uint32Array(columns * rows)
+    const [a, b, c, d] = this.zoom
+    const {xs, ys, back} = points
     for (let k = 0; k < back.length; k++) {
-      const i = back[k], x = (xs[i] - a) / (b - a), y = 1 - (ys[i] - c) / (d - c)
+      const i = back[k]
+      const x = (xs[i] - a) / (b - a)
+      const y = 1 - (ys[i] - c) / (d - c)
       if (x < 0 || x >= 1 || y < 0 || y >= 1) continue
-      counts[(y * raster.height / cell | 0) * columns + (x * raster.width / cell | 0)]++
+      counts[(((y * raster.height) / cell) | 0) * columns + (((x * raster.width) / cell) | 0)]++
     }
     ;[this.plain, this.kept] = densityGrounds(raster.width, raster.height, cell, counts, columns, palette)
   }
@@ -75,28 +97,46 @@ export class Plot {
   // look: {pool, poison, selected, any, palette, mistakes, radius, kept(row in units) -> column in units, key}
   paint(look) {
     const {raster, dpr, points, inner} = this
-    if (!points) { this.blank(look.palette); return }
+    if (!points) {
+      this.blank(look.palette)
+      return
+    }
     this.grounds(look.palette, look.key)
-    raster.ground(this.plain, this.kept, look.kept && (row => {
-      const u = look.kept(this.zoom[2] + (1 - (row + .5) / raster.height) * (this.zoom[3] - this.zoom[2]))
-      return Math.round((u - this.zoom[0]) / (this.zoom[1] - this.zoom[0]) * raster.width)
-    }))
-    const marks = this.marks(look), [a, b, c, d] = this.zoom, sx = raster.width / (b - a), sy = raster.height / (d - c)
-    const {xs, ys, front} = points, {pool, poison, selected, any} = look, last = []
+    raster.ground(
+      this.plain,
+      this.kept,
+      look.kept &&
+        (row => {
+          const u = look.kept(this.zoom[2] + (1 - (row + 0.5) / raster.height) * (this.zoom[3] - this.zoom[2]))
+          return Math.round(((u - this.zoom[0]) / (this.zoom[1] - this.zoom[0])) * raster.width)
+        })
+    )
+    const marks = this.marks(look)
+    const [a, b, c, d] = this.zoom
+    const sx = raster.width / (b - a)
+    const sy = raster.height / (d - c)
+    const {xs, ys, front} = points
+    const {pool, poison, selected, any} = look
+    const last = []
     const at = (i, mark) => raster.stamp((xs[i] - a) * sx, raster.height - (ys[i] - c) * sy, mark)
     for (const list of front) {
       const base = list === points.context ? marks.context : marks[any ? 1 : 0]
       for (let k = 0; k < list.length; k++) {
         const i = list[k]
-        if (any && selected[i]) { last.push(i); continue }
-        const bad = poison ? poison[i] : 2, kept = pool ? pool[i] : 1
+        if (any && selected[i]) {
+          last.push(i)
+          continue
+        }
+        const bad = poison ? poison[i] : 2
+        const kept = pool ? pool[i] : 1
         at(i, base[bad][kept])
         if (look.mistakes && bad === 1 && kept && !any) at(i, marks.ring)
       }
     }
     if (any) for (let k = 0; k < points.back.length; k++) if (selected[points.back[k]]) last.push(points.back[k])
     for (const i of last) {
-      const bad = poison ? poison[i] : 2, kept = pool ? pool[i] : 1
+      const bad = poison ? poison[i] : 2
+      const kept = pool ? pool[i] : 1
       at(i, marks.outline)
       at(i, marks.hole)
       at(i, marks[0][bad][kept])
@@ -112,60 +152,101 @@ export class Plot {
 
   // [strong, faded][clean, poison, unknown][left out, kept]
   marks(look) {
-    const {palette} = look, r = look.radius, dpr = this.dpr
-    const of = (opacity) => [[palette.clean, 'circle'], [palette.poison, 'diamond'], [palette.unknown, 'circle']].map(([colour, shape]) =>
-      [false, true].map(solid => SPRITES.get(shape, solid, r, colour, solid ? opacity : opacity * .8, dpr)))
-    const dots = [false, true].map(solid => SPRITES.get('circle', solid, solid ? 1.2 : 1.3, palette.unknown, solid ? .5 : .32, dpr))
-    return Object.assign([of(.9), of(.26)], {
+    const {palette} = look
+    const r = look.radius
+    const dpr = this.dpr
+    const of = opacity =>
+      [
+        [palette.clean, 'circle'],
+        [palette.poison, 'diamond'],
+        [palette.unknown, 'circle']
+      ].map(([colour, shape]) =>
+        [false, true].map(solid => SPRITES.get(shape, solid, r, colour, solid ? opacity : opacity * 0.8, dpr))
+      )
+    const dots = [false, true].map(solid =>
+      SPRITES.get('circle', solid, solid ? 1.2 : 1.3, palette.unknown, solid ? 0.5 : 0.32, dpr)
+    )
+    return Object.assign([of(0.9), of(0.26)], {
       context: [dots, dots, dots],
-      ring: SPRITES.get('ring', false, r + 4, palette.ring, .95, dpr),
+      ring: SPRITES.get('ring', false, r + 4, palette.ring, 0.95, dpr),
       outline: SPRITES.get('circle', true, r + 2, palette.ring, 1, dpr),
-      hole: SPRITES.get('circle', true, r + .9, palette.surface, 1, dpr),
+      hole: SPRITES.get('circle', true, r + 0.9, palette.surface, 1, dpr)
     })
   }
 
   // The front sample nearest to a place, within some pixels; null if there is none.
   nearest(x, y, within = 9) {
     if (!this.points || !this.inside(x, y)) return null
-    const {xs, ys, front} = this.points, [a, b, c, d] = this.zoom
-    const sx = this.inner.w / (b - a), sy = this.inner.h / (d - c), u = this.ux(x), v = this.uy(y)
-    let best = within * within, found = null
-    for (const list of front) for (let k = 0; k < list.length; k++) {
-      const i = list[k], dx = (xs[i] - u) * sx, dy = (ys[i] - v) * sy, far = dx * dx + dy * dy
-      if (far < best) { best = far; found = i }
-    }
+    const {xs, ys, front} = this.points
+    const [a, b, c, d] = this.zoom
+    const sx = this.inner.w / (b - a)
+    const sy = this.inner.h / (d - c)
+    const u = this.ux(x)
+    const v = this.uy(y)
+    let best = within * within
+    let found = null
+    for (const list of front)
+      for (let k = 0; k < list.length; k++) {
+        const i = list[k]
+        const dx = (xs[i] - u) * sx
+        const dy = (ys[i] - v) * sy
+        const far = dx * dx + dy * dy
+        if (far < best) {
+          best = far
+          found = i
+        }
+      }
     return found
   }
 
   within(polygon) {
-    const us = polygon.map(([x, y]) => [this.ux(x), this.uy(y)]), found = []
-    const xsAll = us.map(p => p[0]), ysAll = us.map(p => p[1])
+    const us = polygon.map(([x, y]) => [this.ux(x), this.uy(y)])
+    const found = []
+    const xsAll = us.map(p => p[0])
+    const ysAll = us.map(p => p[1])
     const box = [Math.min(...xsAll), Math.max(...xsAll), Math.min(...ysAll), Math.max(...ysAll)]
     const {xs, ys, front, back} = this.points
-    for (const list of [...front, back]) for (let k = 0; k < list.length; k++) {
-      const i = list[k], x = xs[i], y = ys[i]
-      if (x < box[0] || x > box[1] || y < box[2] || y > box[3]) continue
-      let inside = false
-      for (let p = 0, q = us.length - 1; p < us.length; q = p++) {
-        const [x1, y1] = us[p], [x2, y2] = us[q]
-        if (y1 > y !== y2 > y && x < (x2 - x1) * (y - y1) / (y2 - y1) + x1) inside = !inside
+    for (const list of [...front, back])
+      for (let k = 0; k < list.length; k++) {
+        const i = list[k]
+        const x = xs[i]
+        const y = ys[i]
+        if (x < box[0] || x > box[1] || y < box[2] || y > box[3]) continue
+        let inside = false
+        for (let p = 0, q = us.length - 1; p < us.length; q = p++) {
+          const [x1, y1] = us[p]
+          const [x2, y2] = us[q]
+          if (y1 > y !== y2 > y && x < ((x2 - x1) * (y - y1)) / (y2 - y1) + x1) inside = !inside
+        }
+        if (inside) found.push(i)
       }
-      if (inside) found.push(i)
-    }
     return found
   }
 
   // Pointer: hover; click picks; a drag draws a lasso, with Ctrl it moves the view; the wheel zooms, a double click shows all.
   listen(onHover, onPick, onLasso) {
     const host = this.host
-    let start = null, path = null, zoom = null
+    let start = null
+    let path = null
+    let zoom = null
     const place = event => placeIn(host, event)
     host.addEventListener('pointermove', event => {
       const [x, y] = place(event)
-      if (!start) { onHover(this.nearest(x, y)); return }
-      if (zoom) { this.pan(zoom, start, [x, y]); this.changed?.(); return }
+      if (!start) {
+        onHover(this.nearest(x, y))
+        return
+      }
+      if (zoom) {
+        this.pan(zoom, start, [x, y])
+        this.changed?.()
+        return
+      }
       if (!path && Math.hypot(x - start[0], y - start[1]) > 4) path = [start]
-      if (path) { path.push([x, y]); this.lasso = path; this.changed?.(true) }
+      if (path) {
+        path.push([x, y])
+        this.lasso = path
+        this.changed?.(true)
+      }
     })
     host.addEventListener('pointerdown', event => {
       const [x, y] = place(event)
@@ -185,28 +266,46 @@ export class Plot {
     }
     host.addEventListener('pointerup', end)
     host.addEventListener('pointercancel', end)
-    host.addEventListener('pointerleave', () => { if (!start) onHover(null) })
-    host.addEventListener('wheel', event => {
-      const [x, y] = place(event)
-      if (!this.points || !this.inside(x, y)) return
-      event.preventDefault()
-      this.scale(this.ux(x), this.uy(y), Math.exp(Math.max(-1, Math.min(1, event.deltaY / 300))))
+    host.addEventListener('pointerleave', () => {
+      if (!start) onHover(null)
+    })
+    host.addEventListener(
+      'wheel',
+      event => {
+        const [x, y] = place(event)
+        if (!this.points || !this.inside(x, y)) return
+        event.preventDefault()
+        this.scale(this.ux(x), this.uy(y), Math.exp(Math.max(-1, Math.min(1, event.deltaY / 300))))
+        this.changed?.()
+      },
+      {passive: false}
+    )
+    host.addEventListener('dblclick', () => {
+      this.zoom = [0, 1, 0, 1]
       this.changed?.()
-    }, {passive: false})
-    host.addEventListener('dblclick', () => { this.zoom = [0, 1, 0, 1]; this.changed?.() })
+    })
   }
 
   scale(u, v, factor) {
     const grow = (low, high, at) => {
-      const f = Math.min(factor, 1 / (high - low)), a = at - (at - low) * f, b = at + (high - at) * f, shift = Math.max(0, -a) - Math.max(0, b - 1)
-      return high - low < .005 && factor < 1 ? [low, high] : [a + shift, b + shift]
+      const f = Math.min(factor, 1 / (high - low))
+      const a = at - (at - low) * f
+      const b = at + (high - at) * f
+      const shift = Math.max(0, -a) - Math.max(0, b - 1)
+      return high - low < 0.005 && factor < 1 ? [low, high] : [a + shift, b + shift]
     }
     this.zoom = [...grow(this.zoom[0], this.zoom[1], u), ...grow(this.zoom[2], this.zoom[3], v)]
   }
 
   pan(from, [x0, y0], [x1, y1]) {
-    const move = (low, high, by) => { const b = Math.max(-low, Math.min(1 - high, by)); return [low + b, high + b] }
-    this.zoom = [...move(from[0], from[1], -(x1 - x0) / this.inner.w * (from[1] - from[0])), ...move(from[2], from[3], (y1 - y0) / this.inner.h * (from[3] - from[2]))]
+    const move = (low, high, by) => {
+      const b = Math.max(-low, Math.min(1 - high, by))
+      return [low + b, high + b]
+    }
+    this.zoom = [
+      ...move(from[0], from[1], (-(x1 - x0) / this.inner.w) * (from[1] - from[0])),
+      ...move(from[2], from[3], ((y1 - y0) / this.inner.h) * (from[3] - from[2]))
+    ]
   }
 
   // Lasso and the marks of the hovered and the pinned sample.
@@ -215,15 +314,31 @@ export class Plot {
     g.beginPath()
     g.rect(this.inner.x - 8, this.inner.y - 8, this.inner.w + 16, this.inner.h + 16)
     g.clip()
-    for (const [id, radius, width] of [[hover, 7, 1.5], [pin, 9, 2.4]]) {
+    for (const [id, radius, width] of [
+      [hover, 7, 1.5],
+      [pin, 9, 2.4]
+    ]) {
       if (id === null || !this.points || !Number.isFinite(this.points.xs[id])) continue
-      const x = this.px(this.points.xs[id]), y = this.py(this.points.ys[id])
-      for (const [colour, w] of [[palette.surface, width + 2.4], [palette.text, width]]) {
+      const x = this.px(this.points.xs[id])
+      const y = this.py(this.points.ys[id])
+      for (const [colour, w] of [
+        [palette.surface, width + 2.4],
+        [palette.text, width]
+      ]) {
         g.strokeStyle = colour
         g.lineWidth = w
         g.beginPath()
         g.arc(x, y, radius, 0, 7)
-        if (id === pin && radius === 9) for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) { g.moveTo(x + 9 * dx, y + 9 * dy); g.lineTo(x + 14 * dx, y + 14 * dy) }
+        if (id === pin && radius === 9)
+          for (const [dx, dy] of [
+            [1, 0],
+            [-1, 0],
+            [0, 1],
+            [0, -1]
+          ]) {
+            g.moveTo(x + 9 * dx, y + 9 * dy)
+            g.lineTo(x + 14 * dx, y + 14 * dy)
+          }
         g.stroke()
       }
     }

@@ -1,28 +1,37 @@
 // The quadrant: altruistic loss x OSS distance with alpha and beta as lines; after the initial split main x altruistic loss
 // with the discrepancy cut as a diagonal. Right and above stays.
 
-import {LOSS_LOW, clampShare, lossOf, lossUnit} from '../model/scales.js'
+import {clampShare, LOSS_LOW, lossOf, lossUnit} from '../model/scales.js'
 import {cleanRatio, exactCount} from '../model/splits.js'
 import {axes, binned, linearTicks, lossTicks, outlines, words} from './axes.js'
 import {Plot} from './plot.js'
 import {placeIn} from './screen.js'
 
 const MARGINS = {l: 52, r: 84, t: 50, b: 36}
-const STEP = .005
+const STEP = 0.005
 
 // How many of descending scores are at least a value.
 function atLeast(byRank, value) {
-  let low = 0, high = byRank.length
-  while (low < high) { const mid = (low + high) >> 1; byRank[mid] >= value ? low = mid + 1 : high = mid }
+  let low = 0
+  let high = byRank.length
+  while (low < high) {
+    const mid = (low + high) >> 1
+    byRank[mid] >= value ? (low = mid + 1) : (high = mid)
+  }
   return low
 }
 
 export class Quadrant {
   constructor(app, host) {
     this.app = app
-    this.plot = new Plot(host, {margins: MARGINS, label: 'Samples by altruistic loss and distance; the table beside it has the counts.',
-      onHover: id => app.hover(id), onPick: (id, event) => app.pick(id, event), onLasso: (ids, event) => app.select(ids, event)})
-    this.plot.changed = above => above ? app.draw('marks') : app.draw('all')
+    this.plot = new Plot(host, {
+      margins: MARGINS,
+      label: 'Samples by altruistic loss and distance; the table beside it has the counts.',
+      onHover: id => app.hover(id),
+      onPick: (id, event) => app.pick(id, event),
+      onLasso: (ids, event) => app.select(ids, event)
+    })
+    this.plot.changed = above => (above ? app.draw('marks') : app.draw('all'))
     this.cuts = ['alpha', 'beta', 'ratio'].map(name => this.makeCut(name, host))
   }
 
@@ -48,18 +57,37 @@ export class Quadrant {
       this.app.stats.events++
       this.dragTo(name, ...placeIn(host, event))
     })
-    for (const end of ['pointerup', 'pointercancel']) cut.addEventListener(end, () => { if (held) { held = false; this.app.commit() } })
+    for (const end of ['pointerup', 'pointercancel'])
+      cut.addEventListener(end, () => {
+        if (held) {
+          held = false
+          this.app.commit()
+        }
+      })
     cut.addEventListener('keydown', event => {
-      const up = {ArrowRight: name === 'beta' ? 1 : -1, ArrowLeft: name === 'beta' ? -1 : 1, ArrowUp: name === 'beta' ? -1 : 1, ArrowDown: name === 'beta' ? 1 : -1}[event.key]
-      const ends = {Home: .01, End: 1, PageUp: .05, PageDown: -.05}[event.key]
+      const up = {
+        ArrowRight: name === 'beta' ? 1 : -1,
+        ArrowLeft: name === 'beta' ? -1 : 1,
+        ArrowUp: name === 'beta' ? -1 : 1,
+        ArrowDown: name === 'beta' ? 1 : -1
+      }[event.key]
+      const ends = {Home: 0.01, End: 1, PageUp: 0.05, PageDown: -0.05}[event.key]
       if (up === undefined && ends === undefined) return
       event.preventDefault()
-      const which = name === 'ratio' ? this.moved : name, old = this.app.view.settings[which]
+      const which = name === 'ratio' ? this.moved : name
+      const old = this.app.view.settings[which]
       // The arrow moves the line where it points; alpha grows to the left, beta downwards.
-      const next = up !== undefined ? old + up * STEP * (event.shiftKey ? 10 : 1) : event.key.startsWith('Page') ? old + ends : ends
+      const next =
+        up !== undefined
+          ? old + up * STEP * (event.shiftKey ? 10 : 1)
+          : event.key.startsWith('Page')
+            ? old + ends
+            : ends
       this.app.change({[which]: clampShare(next)})
     })
-    cut.addEventListener('keyup', event => { if (/^(Arrow|Home|End|Page)/.test(event.key)) this.app.commit() })
+    cut.addEventListener('keyup', event => {
+      if (/^(Arrow|Home|End|Page)/.test(event.key)) this.app.commit()
+    })
     host.append(cut)
     return cut
   }
@@ -70,7 +98,9 @@ export class Quadrant {
     if (name === 'alpha') app.change({alpha: clampShare(atLeast(scene.gByRank, lossOf(plot.ux(x))) / scene.n)})
     else if (name === 'beta' && scene.targetScores?.length) {
       const [low, high] = scene.sRange
-      app.change({beta: clampShare(atLeast(scene.targetScores, low + plot.uy(y) * (high - low)) / scene.targetScores.length)})
+      app.change({
+        beta: clampShare(atLeast(scene.targetScores, low + plot.uy(y) * (high - low)) / scene.targetScores.length)
+      })
     } else if (name === 'ratio') {
       const gap = lossOf(plot.uy(y)) - lossOf(1 - plot.ux(x))
       const gaps = this.gaps(scene)
@@ -80,40 +110,58 @@ export class Quadrant {
 
   // The diagonal moves the share that weighs more in alpha_T at this epoch.
   get moved() {
-    const {own} = this.app.model, settings = this.app.view.settings
-    const w = this.scene ? cleanRatio(this.scene.t, {alpha: 1, start: 0, t1: settings.t1, init: own.init_epochs, t2: own.t2}) : 1
-    return w >= .5 || own.alpha_start !== null ? 'alpha' : 'beta'
+    const {own} = this.app.model
+    const settings = this.app.view.settings
+    const w = this.scene
+      ? cleanRatio(this.scene.t, {alpha: 1, start: 0, t1: settings.t1, init: own.init_epochs, t2: own.t2})
+      : 1
+    return w >= 0.5 || own.alpha_start !== null ? 'alpha' : 'beta'
   }
 
   solved(ratio) {
-    const {own} = this.app.model, {alpha, beta, t1} = this.app.view.settings, start = own.alpha_start ?? beta
+    const {own} = this.app.model
+    const {alpha, beta, t1} = this.app.view.settings
+    const start = own.alpha_start ?? beta
     const w = cleanRatio(this.scene.t, {alpha: 1, start: 0, t1, init: own.init_epochs, t2: own.t2})
-    return this.moved === 'alpha' ? {alpha: clampShare(start + (ratio - start) / Math.max(w, .01))} : {beta: clampShare((ratio - w * alpha) / (1 - w))}
+    return this.moved === 'alpha'
+      ? {alpha: clampShare(start + (ratio - start) / Math.max(w, 0.01))}
+      : {beta: clampShare((ratio - w * alpha) / (1 - w))}
   }
 
   // Once for each scene, palette and zoom: places, axes and histograms.
   setScene(scene) {
-    const {app, plot} = this, mode = app.view.front
+    const {app, plot} = this
+    const mode = app.view.front
     if (scene.ready !== mode) this.prepare(scene, mode)
     this.scene = scene
     plot.show(scene.points)
   }
 
   prepare(scene, mode) {
-    const {model} = this.app, {target} = scene, {clean, poison, others, target: targetIds} = model.sides(target)
-    const xs = scene.phase === 'later' ? scene.fX : scene.gU, ys = scene.phase === 'later' ? scene.gU : scene.sU ?? model.jitter
+    const {model} = this.app
+    const {target} = scene
+    const {clean, poison, others, target: targetIds} = model.sides(target)
+    const xs = scene.phase === 'later' ? scene.fX : scene.gU
+    const ys = scene.phase === 'later' ? scene.gU : (scene.sU ?? model.jitter)
     scene.targetIds = targetIds
     if (scene.oss && target !== null) {
       scene.targetScores = new Float32Array(scene.targetIds.length)
       for (const i of scene.targetIds) scene.targetScores[scene.oss.within[i]] = scene.sByRank[scene.sRank[i]]
     }
-    scene.points = {xs, ys, context: others, front: mode === 'points' ? [others, clean, poison] : [clean, poison], back: mode === 'points' ? new Uint32Array(0) : others}
+    scene.points = {
+      xs,
+      ys,
+      context: others,
+      front: mode === 'points' ? [others, clean, poison] : [clean, poison],
+      back: mode === 'points' ? new Uint32Array(0) : others
+    }
     scene.ready = mode
   }
 
   // The descending gaps that the diagonal cuts: of all samples, or where every class is cut by itself those of the suspected one.
   gaps(scene) {
-    const {own, header} = this.app.model, byClass = own.completion.startsWith('balanced') && scene.target !== null
+    const {own, header} = this.app.model
+    const byClass = own.completion.startsWith('balanced') && scene.target !== null
     if (!byClass) return scene.gapByRank
     if (!scene.targetGaps) {
       scene.targetGaps = new Float32Array(scene.targetIds.length)
@@ -123,14 +171,18 @@ export class Quadrant {
   }
 
   cutPlaces(settings) {
-    const {scene, app} = this, {n} = scene
+    const {scene, app} = this
+    const {n} = scene
     if (scene.phase === 'later') {
-      const gaps = this.gaps(scene), k = exactCount(app.model.ratio(scene, settings), gaps.length)
+      const gaps = this.gaps(scene)
+      const k = exactCount(app.model.ratio(scene, settings), gaps.length)
       return {gap: k > 0 ? gaps[k - 1] : Infinity}
     }
-    const k = exactCount(app.model.own.als_init_ratio ?? settings.alpha, n), places = {alpha: k > 0 ? lossUnit(scene.gByRank[k - 1]) : 1.02, beta: null}
+    const k = exactCount(app.model.own.als_init_ratio ?? settings.alpha, n)
+    const places = {alpha: k > 0 ? lossUnit(scene.gByRank[k - 1]) : 1.02, beta: null}
     if (scene.targetScores?.length) {
-      const kb = exactCount(settings.beta, scene.targetScores.length), [low, high] = scene.sRange
+      const kb = exactCount(settings.beta, scene.targetScores.length)
+      const [low, high] = scene.sRange
       places.beta = kb > 0 ? (scene.targetScores[kb - 1] - low) / (high - low) : 1.02
     }
     return places
@@ -140,11 +192,12 @@ export class Quadrant {
   keptFrom(places) {
     const {combine} = this.app.model.own
     if (this.scene.phase === 'later') return v => this.diagonal(v, places.gap)
-    const a = places.alpha, above = v => places.beta === null || v >= places.beta
+    const a = places.alpha
+    const above = v => places.beta === null || v >= places.beta
     if (this.scene.phase === 'alone' || combine === 'als_only') return () => a
-    if (combine === 'oss_only') return v => above(v) ? 0 : 2
-    if (combine === 'union') return v => above(v) ? 0 : a
-    return combine === 'random' ? () => 2 : v => above(v) ? a : 2
+    if (combine === 'oss_only') return v => (above(v) ? 0 : 2)
+    if (combine === 'union') return v => (above(v) ? 0 : a)
+    return combine === 'random' ? () => 2 : v => (above(v) ? a : 2)
   }
 
   // g - f is at least the gap where f is small; main loss grows to the left, so that upper right stays here too.
@@ -155,86 +208,161 @@ export class Quadrant {
 
   paint(look) {
     const {plot, scene, app} = this
-    const places = this.places = this.cutPlaces(app.view.settings)
-    plot.paint({...look, radius: scene.targetIds.length > 3000 ? 2.1 : scene.targetIds.length > 900 ? 2.5 : 3.2, kept: this.keptFrom(places), key: `${scene.phase}${scene.loss}|${scene.distance}|${app.view.front}|${app.view.settings.distance}`})
+    const places = (this.places = this.cutPlaces(app.view.settings))
+    plot.paint({
+      ...look,
+      radius: scene.targetIds.length > 3000 ? 2.1 : scene.targetIds.length > 900 ? 2.5 : 3.2,
+      kept: this.keptFrom(places),
+      key: `${scene.phase}${scene.loss}|${scene.distance}|${app.view.front}|${app.view.settings.distance}`
+    })
     this.placeHandles(places)
   }
 
   paintAxes(palette) {
-    const {plot, scene, app} = this, g = plot.layer(1), {poison} = app.model, i = plot.inner, zoom = plot.zoom
-    const later = scene.phase === 'later', {xs, ys} = scene.points
+    const {plot, scene, app} = this
+    const g = plot.layer(1)
+    const {poison} = app.model
+    const i = plot.inner
+    const zoom = plot.zoom
+    const later = scene.phase === 'later'
+    const {xs, ys} = scene.points
     const x = later ? lossTicks().map(t => ({...t, at: 1 - t.at})) : lossTicks()
     const y = later ? lossTicks() : scene.sRange ? linearTicks(...scene.sRange) : []
-    axes(g, plot, palette, {x, y,
-      xName: later ? 'main loss (SCE, nats, log): hard for f  ⟵   ⟶  known to f' : 'altruistic loss (SCE, nats, log): learned at once  ⟵   ⟶  hard for a model that memorises',
-      yName: later ? 'altruistic loss (nats, log)' : scene.sRange ? 'OSS distance: like another class ⟵  ⟶ a class of its own' : 'no distance yet'})
-    const bins = 64, everyone = app.model.everyone
+    axes(g, plot, palette, {
+      x,
+      y,
+      xName: later
+        ? 'main loss (SCE, nats, log): hard for f  ⟵   ⟶  known to f'
+        : 'altruistic loss (SCE, nats, log): learned at once  ⟵   ⟶  hard for a model that memorises',
+      yName: later
+        ? 'altruistic loss (nats, log)'
+        : scene.sRange
+          ? 'OSS distance: like another class ⟵  ⟶ a class of its own'
+          : 'no distance yet'
+    })
+    const bins = 64
+    const everyone = app.model.everyone
     const top = binned(later ? everyone : everyone, xs, zoom[0], zoom[1], bins, poison)
     outlines(g, top, palette, !!poison, (at, high) => [i.x + at * i.w, i.y - 4 - high * (MARGINS.t - 16)])
     if (later || scene.sRange) {
       const side = binned(later ? everyone : scene.targetIds, ys, zoom[2], zoom[3], 48, poison)
-      outlines(g, side, palette, !!poison, (at, high) => [i.x + i.w + 5 + high * (MARGINS.r - 18), i.y + i.h - at * i.h])
+      outlines(g, side, palette, !!poison, (at, high) => [
+        i.x + i.w + 5 + high * (MARGINS.r - 18),
+        i.y + i.h - at * i.h
+      ])
     }
   }
 
   paintOverlay(palette, marks) {
-    const {plot, scene, places, app} = this, g = plot.layer(2), i = plot.inner, {alpha, beta} = app.view.settings
+    const {plot, scene, places, app} = this
+    const g = plot.layer(2)
+    const i = plot.inner
+    const {alpha, beta} = app.view.settings
     g.strokeStyle = palette.text
     g.lineWidth = 1.5
     if (scene.phase === 'later') this.paintDiagonal(g, palette, places.gap)
     else {
       const x = Math.max(i.x, Math.min(i.x + i.w, plot.px(places.alpha)))
-      g.beginPath(); g.moveTo(x, i.y - MARGINS.t + 14); g.lineTo(x, i.y + i.h); g.stroke()
+      g.beginPath()
+      g.moveTo(x, i.y - MARGINS.t + 14)
+      g.lineTo(x, i.y + i.h)
+      g.stroke()
       const right = x < i.x + i.w - 130
       const share = app.model.own.als_init_ratio
-      words(g, share === null ? `alpha ${alpha.toFixed(3)}` : `ALS share ${share} (fixed)`, right ? x + 6 : x - 6, i.y - MARGINS.t + 25, {colour: palette.text, size: 13, weight: 650, align: right ? 'left' : 'right', veil: palette.surface})
+      words(
+        g,
+        share === null ? `alpha ${alpha.toFixed(3)}` : `ALS share ${share} (fixed)`,
+        right ? x + 6 : x - 6,
+        i.y - MARGINS.t + 25,
+        {colour: palette.text, size: 13, weight: 650, align: right ? 'left' : 'right', veil: palette.surface}
+      )
       if (places.beta !== null) {
         const y = Math.max(i.y, Math.min(i.y + i.h, plot.py(places.beta)))
-        g.beginPath(); g.moveTo(i.x, y); g.lineTo(i.x + i.w + MARGINS.r - 10, y); g.stroke()
-        words(g, `beta ${beta.toFixed(3)}`, plot.w - 4, y - 6, {colour: palette.text, size: 13, weight: 650, align: 'right', veil: palette.surface})
+        g.beginPath()
+        g.moveTo(i.x, y)
+        g.lineTo(i.x + i.w + MARGINS.r - 10, y)
+        g.stroke()
+        words(g, `beta ${beta.toFixed(3)}`, plot.w - 4, y - 6, {
+          colour: palette.text,
+          size: 13,
+          weight: 650,
+          align: 'right',
+          veil: palette.surface
+        })
       }
     }
     plot.drawMarks(g, marks, palette)
   }
 
   paintDiagonal(g, palette, gap) {
-    const {plot, app, scene} = this, i = plot.inner
+    const {plot, app, scene} = this
+    const i = plot.inner
     g.save()
-    g.beginPath(); g.rect(i.x, i.y, i.w, i.h); g.clip()
+    g.beginPath()
+    g.rect(i.x, i.y, i.w, i.h)
+    g.clip()
     g.beginPath()
     for (let k = 0; k <= 240; k++) {
-      const u = plot.zoom[0] + k / 240 * (plot.zoom[1] - plot.zoom[0]), value = lossOf(1 - u) + gap
+      const u = plot.zoom[0] + (k / 240) * (plot.zoom[1] - plot.zoom[0])
+      const value = lossOf(1 - u) + gap
       if (value >= LOSS_LOW) g.lineTo(plot.px(u), plot.py(lossUnit(value)))
     }
     g.stroke()
     g.restore()
-    const ratio = app.model.ratio(scene, app.view.settings), sign = gap < 0 ? '−' : ''
+    const ratio = app.model.ratio(scene, app.view.settings)
+    const sign = gap < 0 ? '−' : ''
     const of = this.gaps(scene) === scene.gapByRank ? '' : ` of ${app.model.header.names[scene.target]}`
-    const text = Number.isFinite(gap) ? `alpha_T ${ratio.toFixed(3)}${of}: altruistic − main ≥ ${sign}${Math.abs(gap).toPrecision(2)}` : 'keeps none'
+    const text = Number.isFinite(gap)
+      ? `alpha_T ${ratio.toFixed(3)}${of}: altruistic − main ≥ ${sign}${Math.abs(gap).toPrecision(2)}`
+      : 'keeps none'
     words(g, text, i.x + 8, i.y + 18, {colour: palette.text, size: 13, weight: 650, veil: palette.surface})
   }
 
   placeHandles(places) {
-    const [alpha, beta, ratio] = this.cuts, {plot, scene, app} = this, i = plot.inner, {settings} = app.view, later = scene.phase === 'later'
+    const [alpha, beta, ratio] = this.cuts
+    const {plot, scene, app} = this
+    const i = plot.inner
+    const {settings} = app.view
+    const later = scene.phase === 'later'
     alpha.hidden = later || app.model.own.als_init_ratio !== null
     beta.hidden = later || places.beta === null
     ratio.hidden = !later || !Number.isFinite(places.gap)
-    const clampX = x => Math.max(i.x, Math.min(i.x + i.w, x)), clampY = y => Math.max(i.y, Math.min(i.y + i.h, y))
-    if (!alpha.hidden) Object.assign(alpha.style, {left: clampX(plot.px(places.alpha)) - 8 + 'px', top: i.y - MARGINS.t + 12 + 'px', height: i.h + MARGINS.t - 12 + 'px', width: '16px'})
-    if (!beta.hidden) Object.assign(beta.style, {top: clampY(plot.py(places.beta)) - 8 + 'px', left: i.x + 'px', width: i.w + MARGINS.r - 10 + 'px', height: '16px'})
+    const clampX = x => Math.max(i.x, Math.min(i.x + i.w, x))
+    const clampY = y => Math.max(i.y, Math.min(i.y + i.h, y))
+    if (!alpha.hidden)
+      Object.assign(alpha.style, {
+        left: clampX(plot.px(places.alpha)) - 8 + 'px',
+        top: i.y - MARGINS.t + 12 + 'px',
+        height: i.h + MARGINS.t - 12 + 'px',
+        width: '16px'
+      })
+    if (!beta.hidden)
+      Object.assign(beta.style, {
+        top: clampY(plot.py(places.beta)) - 8 + 'px',
+        left: i.x + 'px',
+        width: i.w + MARGINS.r - 10 + 'px',
+        height: '16px'
+      })
     if (!ratio.hidden) {
       // On the curve, at the place that is nearest to the middle of the plot.
       let best = null
       for (let k = 1; k < 60; k++) {
-        const u = plot.zoom[0] + k / 60 * (plot.zoom[1] - plot.zoom[0]), value = lossOf(1 - u) + places.gap
+        const u = plot.zoom[0] + (k / 60) * (plot.zoom[1] - plot.zoom[0])
+        const value = lossOf(1 - u) + places.gap
         if (value < LOSS_LOW) continue
-        const x = plot.px(u), y = plot.py(lossUnit(value)), far = Math.hypot(x - i.x - i.w / 2, y - i.y - i.h / 2)
+        const x = plot.px(u)
+        const y = plot.py(lossUnit(value))
+        const far = Math.hypot(x - i.x - i.w / 2, y - i.y - i.h / 2)
         if (plot.inside(x, y) && (!best || far < best.far)) best = {x, y, far}
       }
       best ??= {x: i.x + i.w / 2, y: i.y + i.h / 2}
       Object.assign(ratio.style, {left: best.x - 12 + 'px', top: best.y - 12 + 'px', width: '24px', height: '24px'})
     }
-    for (const [cut, value, name] of [[alpha, settings.alpha, 'alpha'], [beta, settings.beta, 'beta'], [ratio, settings[this.moved], this.moved]]) {
+    for (const [cut, value, name] of [
+      [alpha, settings.alpha, 'alpha'],
+      [beta, settings.beta, 'beta'],
+      [ratio, settings[this.moved], this.moved]
+    ]) {
       cut.setAttribute('aria-valuenow', value)
       cut.setAttribute('aria-label', `${name}, cut line`)
       cut.setAttribute('aria-valuetext', `${name} ${value.toFixed(3)}`)
