@@ -1,12 +1,13 @@
-// A Plotly chart that is mounted once and then only updated. Streamlit calls mount again for each change of data or theme, and
-// calls a returned clean-up at unmount, but also when a run was overtaken by the next one: so the clean-up looks whether the
-// chart is really gone. An update during a press of the mouse would swallow the click, so it waits for the release.
+// A Plotly chart that is mounted once and then only updated. Streamlit calls mount again for each change of data or
+// theme. It calls the returned clean-up at unmount, but also when the next run overtakes one, so the clean-up checks
+// whether the chart is really gone. An update while the mouse is pressed would swallow the click, so it waits for the
+// release.
 
 import {saveButtons} from './saving.js'
 import {staticFile} from './static_file.js'
 
 let library = null
-let config = null // one for all: another one would have `react` begin anew
+let config = null // the same object for all charts: with another one `react` would start over
 
 function script(source) {
   return new Promise((done, fail) => {
@@ -50,7 +51,8 @@ const CONFIG = {
 
 function prepare(chart) {
   if (chart.live) return chart.live
-  const live = (chart.live = {next: null, drawing: false, held: false})
+  const live = {next: null, drawing: false, held: false}
+  chart.live = live
   chart.addEventListener(
     'pointerdown',
     () => {
@@ -89,12 +91,8 @@ async function draw(chart) {
       live.next = null
       const Plotly = await load(source)
       if (!chart.isConnected) return
-      await Plotly.react(
-        chart,
-        figure.data,
-        figure.layout,
-        (config ??= {...CONFIG, modeBarButtonsToAdd: saveButtons()})
-      )
+      config ??= {...CONFIG, modeBarButtonsToAdd: saveButtons()}
+      await Plotly.react(chart, figure.data, figure.layout, config)
       if (!live.drawn) listen(chart)
       live.drawn = true
       settle(chart, figure.layout?.meta?.summary ?? '', '')
@@ -111,7 +109,8 @@ function settle(chart, summary, problem) {
   frame.setAttribute('aria-busy', 'false')
   const note = frame.querySelector('.live-plot-note')
   note.textContent = problem
-  problem ? note.setAttribute('role', 'alert') : note.removeAttribute('role')
+  if (problem) note.setAttribute('role', 'alert')
+  else note.removeAttribute('role')
   if (summary) {
     chart.setAttribute('role', 'figure')
     chart.setAttribute('aria-label', summary)

@@ -1,9 +1,9 @@
-// The bytes of app/components/packet.py and what they mean.
+// Reads the bytes that app/components/packet.py writes, and packs masks and bytes as text.
 
 export function unpackPacket(bytes) {
   const text = new TextDecoder()
   if (text.decode(bytes.subarray(0, 4)) !== 'BSDP')
-    throw new Error('The page received data it does not know; reload it.')
+    throw new Error('The page received data in an unknown format; reload it.')
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const length = view.getUint32(4, true)
   const begin = Math.ceil((8 + length) / 8) * 8
@@ -12,7 +12,8 @@ export function unpackPacket(bytes) {
   const arrays = {}
   for (const [name, kind, offset, count] of header.arrays) {
     const size = kinds[kind].BYTES_PER_ELEMENT * count
-    arrays[name] = new kinds[kind](bytes.slice(begin + offset, begin + offset + size).buffer) // a copy is aligned, a view may not be
+    // A copy is aligned; a view might not be.
+    arrays[name] = new kinds[kind](bytes.slice(begin + offset, begin + offset + size).buffer)
   }
   return {header, arrays}
 }

@@ -1,4 +1,4 @@
-// How a figure leaves the page, as app/components/saving.py describes it: three buttons in the bar of a chart.
+// Saves a figure as app/components/saving.py describes: three buttons in the bar of a chart.
 
 const ARRAYS = {
   i1: Int8Array,
@@ -19,7 +19,7 @@ function rows(values, shape) {
 }
 
 function plain(value) {
-  // arrays come as base64, which nobody reads in a file
+  // arrays arrive as base64, which would be unreadable in a file
   if (Array.isArray(value)) return value.map(plain)
   if (value === null || typeof value !== 'object') return value
   if (typeof value.bdata === 'string') {
@@ -59,12 +59,12 @@ function inside(text) {
 
 async function saveSVG(chart) {
   const url = await image(chart, 'svg', 1)
-  const found = record(chart)
+  const saved = record(chart)
   const svg = decodeURIComponent(url.slice(url.indexOf(',') + 1))
   const end = svg.indexOf('>') + 1
-  const words = '<title>' + inside(found.summary) + '</title><desc>' + inside(found.command) + '</desc>'
+  const words = '<title>' + inside(saved.summary) + '</title><desc>' + inside(saved.command) + '</desc>'
   const content =
-    svg.slice(0, end) + words + '<metadata>' + inside(JSON.stringify(found)) + '</metadata>' + svg.slice(end)
+    svg.slice(0, end) + words + '<metadata>' + inside(JSON.stringify(saved)) + '</metadata>' + svg.slice(end)
   download(content, 'image/svg+xml', chart.live.name + '.svg')
 }
 

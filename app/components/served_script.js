@@ -1,4 +1,5 @@
-// The component that Streamlit gets: it fetches the script that the root element names, and hands every call to its mount.
+// The component that Streamlit gets: it fetches the script that the root element names, and passes every call to its
+// mount.
 
 import {staticFile} from './static_file.js'
 

@@ -1,4 +1,4 @@
-// The track of app/components/timeline.py. A choice stays as the user made it until the server has answered to it, or for three
+// The slider of app/components/timeline.py. It keeps the user's choice until the server has answered, or for three
 // seconds.
 
 import {themeOf} from './theme.js'
@@ -8,19 +8,20 @@ const PATIENCE = 3000
 export default function mount({data, parentElement, setStateValue}) {
   const strip = parentElement.querySelector('.timeline-strip')
   const range = parentElement.querySelector('input')
-  const own = (range.own ??= {timer: null, until: 0, held: false})
+  range.own ??= {timer: null, until: 0, held: false}
+  const {own} = range
 
   if (strip.innerHTML !== data.strip) strip.innerHTML = data.strip
   range.max = data.total
   range.disabled = data.recorded < 1
-  const half = `(50% / ${data.total} - 8px)` // the thumb's middle lies on the middle of its epoch
+  const half = `(50% / ${data.total} - 8px)` // the middle of the thumb lies on the middle of its epoch
   range.style.marginLeft = `calc${half}`
   range.style.width = `calc(100% - 2 * ${half})`
   if (own.epoch === data.epoch) own.until = 0
   if (!own.held && performance.now() > own.until) range.value = data.epoch
   range.setAttribute('aria-valuetext', `epoch ${range.value} of ${data.total}`)
 
-  // A switch between light and dark reaches the server with the next run only: ask for one.
+  // A switch between light and dark reaches the server only with the next run: ask for one.
   const seen = themeOf(parentElement)
   if (seen && seen !== data.theme && own.asked !== seen) {
     own.asked = seen

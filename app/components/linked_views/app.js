@@ -1,9 +1,12 @@
-// One state under all views. A gesture stays here and is drawn at once; the server hears of it when it ends.
+// The state that all views share. A gesture changes it and is drawn at once; the server hears of it when the gesture
+// ends.
 
 import {fill} from '../elements.js'
-import {packBits, unpackBits, unpackPacket} from '../packet.js'
-import {themeOf} from '../theme.js'
-import {Model, tally} from './model/model.js'
+import {unpackBits, unpackPacket} from '../packet.js'
+import {Model} from './model/model.js'
+import {render} from './painting.js'
+import {stateOf, wanted} from './request.js'
+// biome-ignore lint/correctness/noUnresolvedImports: a text
 import HTML from './tune.html' with {type: 'text'}
 import {Controls} from './views/controls.js'
 import {DistancePanel, HeatPanel} from './views/heat.js'
@@ -13,7 +16,7 @@ import {Quadrant} from './views/quadrant.js'
 import {Curves, Strip} from './views/time.js'
 
 export class App {
-  // `Lesson` is the class of the teaching layout, or null.
+  // `Lesson` is the class of the teaching layout, or null for the plain views.
   constructor(root, Lesson) {
     fill(root, HTML)
     this.root = root
@@ -28,7 +31,7 @@ export class App {
       front: 'density',
       settings: null
     }
-    this.stats = {events: 0, frames: 0, cutFrames: 0, draws: [], packets: 0, bytes: 0, asked: 0}
+    this.stats = {events: 0, cutFrames: 0, draws: []} // read by benchmarks/tuning.py
     this.seq = Date.now()
     this.todo = null
     const $ = selector => root.querySelector(selector)
@@ -59,33 +62,27 @@ export class App {
       this.draw('all')
     })
     this.onKey = event => {
-      if (
-        (event.key === 'Escape' && !/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) ||
-        (event.key === 'Escape' && event.target.type === 'range')
-      )
-        this.clear()
+      const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && event.target.type !== 'range'
+      if (event.key === 'Escape' && !typing) this.clear()
     }
     document.addEventListener('keydown', this.onKey)
-    this.observer = new ResizeObserver(() => {
-      this.fit()
-      this.draw('all')
-    })
-    this.observer.observe(root)
     this.onResize = () => {
       this.fit()
       this.draw('all')
     }
+    this.observer = new ResizeObserver(this.onResize)
+    this.observer.observe(root)
     window.addEventListener('resize', this.onResize)
     this.tab = 'heat'
     this.fit()
   }
 
-  // Whether a panel is on the page: in the teaching layout some are not.
+  // Whether a panel is on the page; in the teaching layout some are not.
   shows(panel) {
     return !this.learn || this.learn.shows(panel)
   }
 
-  // As high as the window allows, so that the page need not scroll for the views.
+  // Make the views as high as the window allows, so that the page does not scroll.
   fit() {
     if (this.learn?.lesson.slides) {
       this.root.style.height = 'auto'
@@ -104,7 +101,7 @@ export class App {
     document.removeEventListener('keydown', this.onKey)
   }
 
-  // -- data from the server --------------------------------------------------------------------------------------------
+  // -- data from the server -------------------------------------------------------------------------------------------
 
   // A message: new data, or none where only the theme changed.
   receive(bytes) {
@@ -126,10 +123,6 @@ export class App {
   take(bytes) {
     const packet = unpackPacket(bytes)
     const first = !this.model.ready
-    const before = this.model.info.length
-    this.stats.packets++
-    this.stats.bytes += bytes.byteLength
-    this.stats.last = bytes.byteLength
     const fresh = this.model.take(packet)
     if (!this.model.ready) {
       this.request(true)
@@ -138,17 +131,15 @@ export class App {
     if (fresh) this.masks = this.model.masks()
     if (first) this.adopt(packet.header)
     if (packet.header.learn) this.learn?.take(packet.header.learn, first)
-    if (this.view.following || this.view.epoch === null)
-      this.view.epoch = this.model.info.length ? this.model.info.length - 1 : null
-    if (this.view.epoch !== null && this.view.epoch >= this.model.info.length)
-      this.view.epoch = this.model.info.length ? this.model.info.length - 1 : null
-    if (before !== this.model.info.length || fresh) this.stats.live = (this.stats.live ?? 0) + 1
+    const newest = this.model.info.length ? this.model.info.length - 1 : null
+    if (this.view.following || this.view.epoch === null || this.view.epoch >= this.model.info.length)
+      this.view.epoch = newest
     this.sceneKey = null
-    this.draw('all') // which asks for what is missing, once it knows all
+    this.draw('all') // drawing asks for what is missing
   }
 
-  // What the address and the session say, once at the start: from then on the views know better.
-  adopt({state, settings, names}) {
+  // Take over the state of the address and the session; done once, as from then on the views hold the state.
+  adopt({state, settings}) {
     const {n} = this.model
     Object.assign(this.view, {
       epoch: state.epoch,
@@ -156,79 +147,29 @@ export class App {
       pin: state.pin,
       settings: {...settings}
     })
-    this.view.selected = state.selected
-      ? unpackBits(
-          Uint8Array.from(atob(state.selected), c => c.charCodeAt(0)),
-          n
-        )
-      : new Uint8Array(n)
+    const bytes = Uint8Array.from(atob(state.selected ?? ''), c => c.charCodeAt(0))
+    this.view.selected = bytes.length ? unpackBits(bytes, n) : new Uint8Array(n)
     this.view.count = this.view.selected.reduce((sum, v) => sum + v, 0)
   }
 
-  // Ask for what is missing: at once what is looked at, then the rest of the run, nearest epochs first.
+  // Ask for what is missing, once for each set of missing things.
   request(geometry = false) {
-    const {model, view} = this
-    const want = {
-      geometry: geometry || !model.ready,
-      columns: [],
-      distances: [],
-      maps: [],
-      thumbs: [],
-      grid: model.header?.grid?.key ?? '',
-      rows: model.ready ? model.header.rows : '',
-      last: Math.max(-1, ...model.epochs.keys())
-    }
-    if (model.ready && view.epoch !== null) {
-      for (const {epoch, kind} of model.needed(
-        view,
-        this.tab === 'fig8' || view.settings.distance !== model.own.distance
-      ))
-        want[kind].push(epoch)
-      const near = [...Array(model.info.length).keys()]
-        .filter(e => !model.has(e) && !want.columns.includes(e))
-        .sort((a, b) => Math.abs(a - view.epoch) - Math.abs(b - view.epoch))
-      if (model.n * model.info.length * 6 < 4e8) want.columns.push(...near.slice(0, 64))
-      else want.columns.push(...near.slice(0, 4))
-      want.thumbs = this.inspector.wantedThumbs()
-    }
+    const want = wanted(this, geometry)
     const text = JSON.stringify(want)
     if (text === this.wanted) return
     this.wanted = text
-    this.tell(want)
-  }
-
-  tell(want) {
-    const {view} = this
     this.seq = Math.max(this.seq + 1, Date.now())
-    this.stats.asked++
-    const packed =
-      view.settings && view.count
-        ? this.packedFor === view.selected && this.packedCount === view.count
-          ? this.packedText
-          : packBits(view.selected)
-        : ''
-    this.send('ask', {
-      seq: this.seq,
-      want: want ?? JSON.parse(this.wanted ?? 'null'),
-      state: view.settings && {
-        epoch: view.following ? null : view.epoch,
-        pin: view.pin,
-        selected: packed,
-        settings: this.model.effective(view),
-        shown: view.epoch,
-        lesson: this.learn?.lesson
-      }
-    })
+    this.send('ask', {seq: this.seq, want, state: this.view.settings && stateOf(this)})
   }
 
-  // -- gestures --------------------------------------------------------------------------------------------------------
+  // -- gestures -------------------------------------------------------------------------------------------------------
 
   change(settings) {
     Object.assign(this.view.settings, settings)
     this.draw('cut')
   }
 
-  // T1 within the record is a place in time; beyond it nothing was recorded.
+  // A T1 within the recording is an epoch to show; for a later one nothing was recorded.
   warmup(t1) {
     const {own, info} = this.model
     const epoch = own.altruistic_epochs + t1
@@ -303,10 +244,9 @@ export class App {
     this.commit()
   }
 
-  // The end of a gesture: the server hears of it once.
+  // The end of a gesture: tell the server once.
   commit() {
     this.draw('rest')
-    this.committed = performance.now()
     this.frame(() => {
       this.wanted = null
       this.request()
@@ -317,231 +257,23 @@ export class App {
     this.fire('run', {seq: Date.now(), settings: this.model.effective(this.view), epoch: this.view.epoch})
   }
 
+  // A text that is the same for the same settings at the same epoch.
   key(settings, epoch) {
-    return (
-      [settings.alpha, settings.beta, settings.t1, settings.altruistic_epochs, settings.distance]
-        .map(v => (typeof v === 'number' ? v.toFixed(4) : v))
-        .join() +
-      '|' +
-      epoch
-    )
+    const values = [settings.alpha, settings.beta, settings.t1, settings.altruistic_epochs, settings.distance]
+    return `${values.map(v => (typeof v === 'number' ? v.toFixed(4) : v)).join()}|${epoch}`
   }
 
-  // -- drawing ---------------------------------------------------------------------------------------------------------
+  // -- drawing --------------------------------------------------------------------------------------------------------
 
-  // What is out of date: marks < cut < rest < all. One frame draws it, however many gestures asked.
+  // Mark what is out of date (marks < cut < rest < all). One frame draws it, however many gestures ask.
   draw(what) {
     const order = ['marks', 'cut', 'rest', 'all']
-    if (!this.todo) this.frame(() => this.render())
+    if (!this.todo) this.frame(() => render(this))
     if (this.todo === null || order.indexOf(what) > order.indexOf(this.todo)) this.todo = what
   }
 
   frame(job) {
     if (document.hidden) setTimeout(job, 50)
     else requestAnimationFrame(job)
-  }
-
-  render() {
-    const begin = performance.now()
-    const what = this.todo
-    this.todo = null
-    if (!this.root.isConnected || !this.model.ready) return
-    const {model, view} = this
-    this.palette = this.choosePalette()
-    if (what === 'all' || !this.curves.size) {
-      this.curves.resize()
-      this.heat.resize()
-    }
-    if (what !== 'cut' && what !== 'marks') this.strip.paint()
-    const scene =
-      view.epoch === null ? null : (model.scene(view) ?? (what === 'cut' || what === 'marks' ? this.scene : null))
-    if (view.epoch !== null && !model.scene(view)) this.request()
-    if (what !== 'cut' && what !== 'marks') this.message(scene)
-    if (scene) this.renderScene(scene, what)
-    else {
-      this.scene = null
-      this.controls.paint({phase: 'none', recorded: null}, null)
-    }
-    if (what !== 'marks' && this.shows('curves')) this.curves.paint(this.palette)
-    if (what !== 'marks') this.learn?.paint()
-    this.inspector.paintPin(scene, scene && this.masks, what !== 'cut')
-    if (what === 'marks') this.inspector.paintHover()
-    this.stats.frames++
-    if (what === 'cut') {
-      this.stats.cutFrames++
-      this.stats.draws.push(performance.now() - begin)
-    }
-    if (what === 'all') this.stats.lastAll = performance.now() - begin
-    this.root.dataset.epoch = view.epoch ?? ''
-    this.root.dataset.shown = scene ? view.epoch : ''
-    if (scene && this.count)
-      Object.assign(this.root.dataset, {
-        size: this.count.size,
-        poison: model.poison ? this.count.poison : '',
-        gained: this.count.gained,
-        lost: this.count.lost
-      })
-  }
-
-  renderScene(scene, what) {
-    const {model, view, palette} = this
-    const settings = model.effective(view)
-    const key = [
-      scene.phase,
-      scene.loss,
-      scene.distance,
-      scene.epoch,
-      view.front,
-      palette.name,
-      view.settings.distance
-    ].join()
-    const changed = key !== this.sceneKey || what === 'all'
-    this.sceneKey = key
-    this.scene = scene
-    if (changed)
-      for (const [panel, part] of this.plots) {
-        if (this.shows(panel)) part.plot.resize()
-        part.setScene(scene)
-      }
-    if (what !== 'marks' || changed) {
-      model.pool(scene, settings, this.masks)
-      this.count = tally(this.masks, scene.recorded, model.poison)
-      const look = {
-        pool: this.masks.pool,
-        poison: model.poison,
-        selected: view.selected,
-        any: view.count > 0,
-        palette,
-        mistakes: scene.phase !== 'alone'
-      }
-      for (const [panel, part] of this.plots) if (this.shows(panel)) part.paint(look)
-    }
-    for (const [panel, part] of this.plots)
-      if (this.shows(panel)) {
-        if (changed) part.paintAxes(palette)
-        part.paintOverlay(palette, view)
-      }
-    if (what !== 'marks' || changed) {
-      // the page's own elements last: a change of them makes the browser lay it out
-      if (this.shows('heat')) this.rightPanel(scene)
-      this.controls.paint(scene, this.count)
-    }
-    if (what === 'rest' || what === 'all') {
-      this.inspector.settle(scene, this.masks)
-      this.request()
-    }
-  }
-
-  rightPanel(scene) {
-    const fig8 = this.tab === 'fig8'
-    for (const button of this.root.querySelectorAll('.tn-tabs button'))
-      button.setAttribute('aria-pressed', String(button.dataset.tab === this.tab))
-    this.root.querySelector('.tn-heat .tn-plot').hidden = fig8
-    this.root.querySelector('.tn-heat select').hidden = fig8
-    this.root.querySelector('.tn-fig8').hidden = !fig8
-    if (fig8) {
-      const there = scene.phase === 'first' && this.model.has(scene.distance, 'min_rank')
-      this.root.querySelector('.tn-fig8').classList.toggle('waiting', !there)
-      this.root.querySelector('.tn-heat .tn-note').textContent = there
-        ? 'Fig. 8: a click chooses the distance'
-        : scene.phase !== 'first'
-          ? 'distances are of the OSS warm-up: scrub there'
-          : this.model.info.some(r => r.distances)
-            ? 'loading'
-            : 'this recording holds one distance only'
-      if (scene.phase === 'first') this.distances.paint(this.palette, scene)
-    } else this.heat.paint(this.palette)
-  }
-
-  // Sentences in place of views that are not there yet, and the words above them.
-  message(scene) {
-    const {model, view} = this
-    const {header} = model
-    const say = (selector, text) => {
-      const box = this.root.querySelector(selector)
-      box.textContent = text ?? ''
-      box.hidden = !text
-    }
-    const info = model.info[view.epoch]
-    const first = model.own.altruistic_epochs
-    const target = info && info.target !== null ? header.names[info.target] : null
-    const noneYet = header.live
-      ? 'The first epoch is being trained; the views fill when it is whole.'
-      : 'This run has no whole epoch. Resume it on the page Run, or choose another.'
-    say('.tn-hero .tn-empty', !info ? noneYet : scene ? header.empty?.hero : `Epoch ${view.epoch + 1} is on its way.`)
-    say(
-      '.tn-map .tn-empty',
-      !info
-        ? 'no epoch yet'
-        : scene && !scene.map && !model.epochs.get(view.epoch)?.map_xy
-          ? 'This run has no features recorded, so there is no map.'
-          : null
-    )
-    say(
-      '.tn-other .tn-empty',
-      !info || !scene
-        ? null
-        : scene.phase === 'alone'
-          ? `Needs the main model, which begins in epoch ${first + 1}.`
-          : scene.phase === 'later' && !model.has(first + model.own.t1)
-            ? 'on its way'
-            : null
-    )
-    say('.tn-heat .tn-empty', this.tab === 'fig8' || header.grid ? null : header.grid_empty)
-    say('.tn-curves .tn-empty', info ? null : 'no epoch yet')
-    const what = !info
-      ? ''
-      : !scene
-        ? ''
-        : scene.phase === 'later'
-          ? 'Main loss × altruistic loss'
-          : scene.phase === 'alone'
-            ? 'Altruistic loss'
-            : 'Altruistic loss × OSS distance'
-    this.root.querySelector('.tn-hero h2').textContent = what || 'Two views of each sample'
-    const flat =
-      scene && scene.gByRank[0] === scene.gByRank[scene.n - 1] && scene.n > 1
-        ? ' · all losses are equal: the cut goes by index'
-        : ''
-    const drops =
-      scene?.phase === 'later' &&
-      model.own.selective_drop &&
-      scene.both &&
-      scene.t >= model.own.drop_start &&
-      target !== null
-        ? ` · what both models call ${target} drops out`
-        : ''
-    const endless = scene?.endless ? ' · no other class has a sample, so there is no distance to one' : ''
-    const decided =
-      scene?.phase === 'first' && scene.shown !== view.epoch ? ` · decided in epoch ${scene.shown + 1}` : ''
-    const waits =
-      scene?.phase === 'alone'
-        ? ` · distances come with epoch ${first + 1}; heights mean nothing yet`
-        : scene && scene.phase === 'first' && !scene.sRank
-          ? ' · no distance was recorded in this epoch'
-          : ''
-    this.root.querySelector('.tn-hero .tn-sub').textContent = !info
-      ? ''
-      : `epoch ${view.epoch + 1}${decided}${waits}${drops}${flat}${endless} · ` +
-        (target === null
-          ? 'every class is suspected of its own'
-          : `points: ${target} (suspected)${model.poison ? ' and poison' : ''}${view.front === 'points' ? ', dots: other classes' : ', grey: other classes'}`)
-    this.root.querySelector('.tn-other h2').textContent =
-      scene?.phase === 'later' ? 'The first split' : 'Losses of both models'
-    const mapKind = info?.map
-    this.root.querySelector('.tn-map .tn-sub').textContent = mapKind
-      ? `${mapKind} of ${model.landmarks.length.toLocaleString('en')} · not OSS distances`
-      : ''
-    const legend = this.root.querySelector('.tn-legend')
-    legend.dataset.truth = model.poison ? 'shown' : 'hidden'
-  }
-
-  choosePalette() {
-    const palette = this.model.header.palettes[themeOf(this.root) ?? 'light']
-    if (this.palette?.name !== palette.name) {
-      for (const [name, value] of Object.entries(palette)) this.root.style.setProperty(`--tn-${name}`, value)
-      this.sceneKey = null
-    }
-    return palette
   }
 }

@@ -2,8 +2,10 @@
 
 import {addStyle} from '../elements.js'
 import {App} from './app.js'
+// biome-ignore lint/correctness/noUnresolvedImports: a text
 import LEARN_CSS from './lesson/learn.css' with {type: 'text'}
 import {Learn} from './lesson/learn.js'
+// biome-ignore lint/correctness/noUnresolvedImports: a text
 import TUNE_CSS from './tune.css' with {type: 'text'}
 
 // Called with each message, and when the theme changes.

@@ -1,4 +1,4 @@
-// What the models say: a card for each model and image, and the table over the stored checkpoints.
+// The answers of the models: a card for each model and image, and the table over the stored checkpoints.
 
 export const MODELS = [
   ['undefended', 'undefended model'],
@@ -14,8 +14,8 @@ export function element(name, className, text) {
   return made
 }
 
-// Which sign and words an answer has. The truth is a hue and a sign: a ring for the true class, a diamond for what the attacker wants.
-function verdict(top, label, wanted, triggered) {
+// Kind, sign and words of an answer: a ring for the true class, a diamond for the class that the attacker wants.
+function rating(top, label, wanted, triggered) {
   if (top === label)
     return ['own', '○', wanted === label ? 'right; its own class is the target' : triggered ? 'not fooled' : 'right']
   if (top === wanted)
@@ -25,9 +25,9 @@ function verdict(top, label, wanted, triggered) {
 }
 
 export class Cell {
-  constructor(model, words, row) {
+  constructor(model, heading, row) {
     this.model = model
-    this.words = words
+    this.heading = heading
     this.triggered = row === 1
     this.node = element('section', 'bn-cell')
     this.node.dataset.model = model
@@ -39,7 +39,7 @@ export class Cell {
     this.rows = []
   }
 
-  // Bars for as many classes as are shown; they are made once and then only change.
+  // Make sure that there are bars for so many classes; bars are made once and then only change.
   fit(count) {
     while (this.rows.length < count) {
       const node = element('div', 'bn-bar')
@@ -67,10 +67,10 @@ export class Cell {
     if (!values) return this.absent(header)
     const {rows, label, wanted} = header
     const top = values.indexOf(Math.max(...values))
-    const [kind, sign, words] = verdict(top, label, wanted, this.triggered)
+    const [kind, sign, words] = rating(top, label, wanted, this.triggered)
     const answer = element('b', '', `${names[top]} ${percent(values[top])}`)
-    this.title.replaceChildren(`${this.words}: `, answer)
-    this.title.title = `${this.words}: ${names[top]} ${percent(values[top])}`
+    this.title.replaceChildren(`${this.heading}: `, answer)
+    this.title.title = `${this.heading}: ${names[top]} ${percent(values[top])}`
     this.verdict.replaceChildren(element('i', `bn-sign ${kind}`, sign), sign ? ` ${words}` : words)
     this.fit(rows.length)
     rows.forEach((c, i) => {
@@ -87,16 +87,17 @@ export class Cell {
     this.node.dataset.share = values[top]
     this.bars.setAttribute('role', 'img')
     this.bars.setAttribute('aria-label', rows.map(c => `${names[c]} ${percent(values[c])}`).join(', '))
-    this.said = `${this.words}, ${this.triggered ? 'with the trigger' : 'clean image'}: ${names[top]} ${percent(values[top])}, ${words}`
-    this.node.setAttribute('aria-label', this.said)
+    const image = this.triggered ? 'with the trigger' : 'clean image'
+    this.summary = `${this.heading}, ${image}: ${names[top]} ${percent(values[top])}, ${words}`
+    this.node.setAttribute('aria-label', this.summary)
   }
 
   absent(header) {
-    this.title.replaceChildren(`${this.words}: `, element('b', '', 'no answer'))
+    this.title.replaceChildren(`${this.heading}: `, element('b', '', 'no answer'))
     this.verdict.textContent = ''
     delete this.node.dataset.top
-    this.said = `${this.words}: no answer`
-    this.node.setAttribute('aria-label', this.said)
+    this.summary = `${this.heading}: no answer`
+    this.node.setAttribute('aria-label', this.summary)
     const once = this.triggered ? 'No answer either: see above.' : (header.missing ?? '')
     const text = this.model === 'undefended' && !header.refusal ? once : (header.refusal ?? '')
     this.missing.replaceChildren(element('span', '', text))
@@ -105,7 +106,7 @@ export class Cell {
   }
 }
 
-// Top answers at each stored checkpoint; a click on one of them shows it.
+// The top answers at each stored checkpoint; a click on a checkpoint shows it.
 export class History {
   constructor(root, choose) {
     this.root = root
@@ -161,7 +162,7 @@ export class History {
         node.append(element('div', '', i ? '' : 'not readable'))
         return
       }
-      const [kind, sign, words] = verdict(c, label, wanted, i === 1)
+      const [kind, sign, words] = rating(c, label, wanted, i === 1)
       const line = element('div')
       line.append(element('i', `bn-sign ${kind}`, sign || ' '), ` ${names[c]}`)
       line.title = `${i ? 'with the trigger' : 'clean'}: ${names[c]} ${percent(share[i])}, ${words}`

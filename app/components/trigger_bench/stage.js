@@ -1,4 +1,4 @@
-// The image with the trigger: dragging and arrow keys move the trigger, or paint where one is drawn.
+// The image with the trigger. Dragging and arrow keys move the trigger, or paint where the trigger is drawn by hand.
 
 const ARROWS = {ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1]}
 
@@ -17,7 +17,7 @@ export class Stage {
   }
 
   get paints() {
-    return this.bench.state.trigger === 'drawn' && this.bench.mode !== 'move'
+    return this.bench.state.trigger === 'drawn' && this.bench.controls.mode !== 'move'
   }
 
   // Row and column of the image under the pointer.
@@ -63,13 +63,9 @@ export class Stage {
 
   stroke(from, to) {
     const {down, across} = this.bench.state
-    const own = ([row, col]) => [row - down, col - across]
-    this.bench.drawing.line(
-      own(from),
-      own(to),
-      this.bench.brush,
-      this.bench.mode === 'erase' ? null : this.bench.colour
-    )
+    const {mode, brush, colour} = this.bench.controls
+    const onDrawing = ([row, col]) => [row - down, col - across]
+    this.bench.drawing.line(onDrawing(from), onDrawing(to), brush, mode === 'erase' ? null : colour)
     this.bench.drawn()
   }
 
@@ -106,7 +102,7 @@ export class Stage {
   }
 }
 
-// Pixels (H, W, K) of one image onto a canvas.
+// Put the pixels (H, W, K) of one image onto a canvas.
 export function paintPixels(canvas, pixels, [height, width, channels]) {
   canvas.height = height
   canvas.width = width

@@ -1,4 +1,5 @@
-// Algorithm 1 beside the run: the lines that the shown epoch executes are lit, line by line in slow motion, with their variables.
+// Algorithm 1 beside the run: the lines that the shown epoch executes are lit, with their variables; slow play goes
+// line by line.
 
 export class AlgorithmPanel {
   constructor(app, texts, box) {
@@ -37,7 +38,7 @@ export class AlgorithmPanel {
     )
   }
 
-  // The next line of this epoch; false after its last.
+  // Go to the next line of this epoch; false after the last one.
   next() {
     const lines = this.executed?.[this.app.view.epoch] ?? []
     const at = this.at === null ? 0 : this.at + 1
@@ -47,7 +48,7 @@ export class AlgorithmPanel {
     return true
   }
 
-  // By hand: after the last line comes the first of the next epoch.
+  // A step by hand: after the last line comes the first one of the next epoch.
   step() {
     if (this.next()) return
     const {app} = this
@@ -81,7 +82,7 @@ export class AlgorithmPanel {
     }
     const first = this.rows.get(now ?? lines[lines[0] === 15 ? 1 : 0])
     if (first && this.list.clientHeight) {
-      // scrolled here, not by the browser, which would move the page, too
+      // the browser's own scrolling would move the page, too
       const top = first.offsetTop - this.list.offsetTop
       if (top < this.list.scrollTop || top + 60 > this.list.scrollTop + this.list.clientHeight)
         this.list.scrollTop = Math.max(0, top - 30)

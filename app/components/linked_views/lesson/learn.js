@@ -1,22 +1,16 @@
-// The teaching layout of the linked views: recordings to choose from, the tour, Algorithm 1, and which panels stand where.
+// The teaching layout of the linked views: the recordings, the tour, Algorithm 1, and the places of the panels.
 
 import {ENLARGED} from '../views/screen.js'
+import {addCaptions, addTimeControls} from './additions.js'
 import {AlgorithmPanel} from './algorithm.js'
+import {paintCards} from './cards.js'
+import {PANELS, SPEEDS} from './layout.js'
+// biome-ignore lint/correctness/noUnresolvedImports: a text
 import LEARN_HTML from './learn.html' with {type: 'text'}
 import {Texts} from './texts.js'
 import {TourPanel} from './tour.js'
 
-const PANELS = {
-  hero: '.tn-hero',
-  map: '.tn-map',
-  other: '.tn-other',
-  curves: '.tn-curves',
-  side: '.tn-side',
-  heat: '.tn-heat',
-  controls: '.tn-controls'
-}
-const SPEEDS = {lines: ['line by line', 800], slow: ['slow', 1400], normal: ['normal', 350], fast: ['fast', 110]}
-const SLIDE_WIDTH = 860 // in slides mode everything is laid out for this width and enlarged to the window's
+const SLIDE_WIDTH = 860 // in slides mode everything is laid out for this width and enlarged to that of the window
 
 export class Learn {
   constructor(app) {
@@ -43,8 +37,8 @@ export class Learn {
       button.addEventListener('click', () => this.change({slides: !this.lesson.slides}))
     $('.tn-side > h2').textContent = 'Images'
     $('.tn-key').innerHTML = $('.tn-legend').innerHTML
-    this.addTimeControls($('.tn-time'))
-    this.addCaptions()
+    addTimeControls(this, $('.tn-time'))
+    this.captions = addCaptions(this)
     this.onKey = event => this.key(event)
     document.addEventListener('keydown', this.onKey)
   }
@@ -52,62 +46,6 @@ export class Learn {
   close() {
     document.removeEventListener('keydown', this.onKey)
     this.enlarge(false)
-  }
-
-  addTimeControls(box) {
-    const stage = by => {
-      const b = document.createElement('button')
-      b.type = 'button'
-      b.textContent = by < 0 ? '«' : '»'
-      b.setAttribute('aria-label', by < 0 ? 'Stage before' : 'Next stage')
-      b.title = b.ariaLabel ?? ''
-      b.className = 'tn-stage-step'
-      b.addEventListener('click', () => this.stageStep(by))
-      return b
-    }
-    box.querySelector('.tn-back').before(stage(-1))
-    box.querySelector('.tn-next').after(stage(1))
-    const select = document.createElement('select')
-    select.className = 'tn-speed'
-    select.setAttribute('aria-label', 'Speed of play')
-    for (const [name, [words]] of Object.entries(SPEEDS)) {
-      const option = document.createElement('option')
-      option.value = name
-      option.textContent = words
-      select.append(option)
-    }
-    select.value = this.speed
-    select.addEventListener('change', () => {
-      this.speed = select.value
-      this.algorithm.at = this.slow ? 0 : null
-      this.algorithm.key = null
-      this.algorithm.paint()
-      if (this.app.strip.timer) {
-        this.app.strip.stop()
-        this.app.strip.start()
-      }
-    })
-    box.querySelector('.tn-now').after(select)
-  }
-
-  addCaptions() {
-    this.captions = {}
-    for (const [name, selector] of Object.entries(PANELS)) {
-      const panel = this.root.querySelector(selector)
-      const caption = document.createElement('p')
-      const large = document.createElement('button')
-      caption.className = 'tn-caption'
-      const head = panel.querySelector(':scope > header:not(.tn-gridhead), :scope > h2')
-      head ? head.after(caption) : panel.prepend(caption)
-      large.type = 'button'
-      large.className = 'tn-enlarge'
-      large.textContent = '⤢'
-      large.setAttribute('aria-label', 'Show this view large')
-      large.title = 'Show this view large'
-      large.addEventListener('click', () => this.swap(name))
-      panel.append(large)
-      this.captions[name] = caption
-    }
   }
 
   get slow() {
@@ -123,7 +61,7 @@ export class Learn {
     return !this.places || panel in this.places
   }
 
-  // -- data from the server ------------------------------------------------------------------------------------------------
+  // -- data from the server -------------------------------------------------------------------------------------------
 
   take({cards, lesson, steps, algorithm, terms, hideable, captions}, first) {
     Object.assign(this, {steps, captionTexts: captions, hideable})
@@ -134,7 +72,9 @@ export class Learn {
       this.app.model.setVeil(this.veiled)
       this.arrange()
     }
-    this.paintCards(cards)
+    const key = JSON.stringify([cards, this.app.model.header.run])
+    if (this.cardsKey !== key) paintCards(this.app, this.root.querySelector('.tn-cards'), cards)
+    this.cardsKey = key
     this.paintLesson()
   }
 
@@ -142,35 +82,7 @@ export class Learn {
     return !!this.step?.veiled && !this.tour.answered
   }
 
-  paintCards(cards) {
-    const run = this.app.model.header.run
-    const key = JSON.stringify([cards, run])
-    if (this.cardsKey === key) return
-    this.cardsKey = key
-    this.root.querySelector('.tn-cards').replaceChildren(
-      ...cards.map(card => {
-        const button = document.createElement('button')
-        const title = document.createElement('b')
-        const sentence = document.createElement('span')
-        button.type = 'button'
-        button.dataset.run = card.run
-        title.textContent = card.title
-        sentence.textContent = card.sentence
-        button.title = card.sentence + (card.command ? `\nMade by: ${card.command}` : '')
-        card.run === run ? button.setAttribute('aria-current', 'true') : button.removeAttribute('aria-current')
-        button.append(title, sentence)
-        button.addEventListener('click', () => {
-          if (card.run !== run) {
-            button.dataset.opening = ''
-            this.app.fire('open', {run: card.run})
-          }
-        })
-        return button
-      })
-    )
-  }
-
-  // -- gestures ------------------------------------------------------------------------------------------------------------
+  // -- gestures -------------------------------------------------------------------------------------------------------
 
   change(part) {
     Object.assign(this.lesson, part)
@@ -180,7 +92,18 @@ export class Learn {
     this.app.commit()
   }
 
-  // A step makes the views show what it speaks of.
+  setSpeed(speed) {
+    const {strip} = this.app
+    this.speed = speed
+    this.algorithm.at = this.slow ? 0 : null
+    this.algorithm.key = null
+    this.algorithm.paint()
+    if (!strip.timer) return
+    strip.stop()
+    strip.start()
+  }
+
+  // Go to a step of the tour; the views show what it is about.
   go(step) {
     if (step < 0 || step >= this.steps.length || step === this.lesson.step) return
     const {app} = this
@@ -212,12 +135,13 @@ export class Learn {
     app.inspector.wanted = selected.length ? 'selected' : null
   }
 
-  // After a prediction the truth that was kept back is shown.
+  // Show the ground truth that was hidden until the prediction.
   reveal() {
     if (!this.app.model.setVeil(this.veiled)) return
     this.app.draw('all')
   }
 
+  // Do what the step suggests to try.
   attempt() {
     const {play, alpha, beta} = this.step.attempt
     const {app} = this
@@ -242,13 +166,15 @@ export class Learn {
     app.commit()
   }
 
+  // Exchange a panel with the large one.
   swap(name) {
     const big = Object.keys(this.places).find(panel => this.places[panel] === 'big')
     this.place({...this.places, [big]: this.places[name], [name]: 'big'})
     this.app.draw('all')
   }
 
-  // Arrows or n and p step through the tour, space plays, s is for slides: but not while somebody types or moves a slider.
+  // Arrows or n and p step through the tour, the space bar plays, s toggles the slides; not while typing or moving a
+  // slider.
   key(event) {
     const {target, key} = event
     const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName) || target.isContentEditable
@@ -264,12 +190,12 @@ export class Learn {
     else if (key === 's') this.change({slides: !this.lesson.slides})
     else if (key === ' ' && !/^(BUTTON|SUMMARY|A)$/.test(target.tagName)) {
       const {strip} = this.app
-      if (!strip.play.disabled) strip.timer ? strip.stop(true) : strip.start()
+      if (!strip.play.disabled) strip.toggle()
     } else return
     event.preventDefault()
   }
 
-  // -- where things stand --------------------------------------------------------------------------------------------------
+  // -- layout ---------------------------------------------------------------------------------------------------------
 
   arrange() {
     const {focus, also} = this.step
@@ -293,7 +219,7 @@ export class Learn {
     app.fit()
   }
 
-  // As large as lets all images of the page stand in the large panel.
+  // Make the images as large as lets all of them fit into the large panel.
   fitImages() {
     const {grid} = this.app.inspector
     const many = grid.children.length

@@ -1,5 +1,5 @@
-// Texts with terms, as app/style/glossary.py marks them: [[alpha]] shows the symbol, [[alpha|other words]] shows those. Built node by
-// node, never as HTML: names of classes come from outside.
+// Texts with terms as app/style/glossary.py marks them: [[alpha]] shows the symbol, [[alpha|other words]] the other
+// words. They are built node by node, never as HTML, as class names come from outside.
 
 export class Texts {
   constructor(root) {
@@ -12,7 +12,7 @@ export class Texts {
     root.append(this.pop)
   }
 
-  // Fills an element, once for each text.
+  // Fill an element, unless it shows the text already.
   put(box, text) {
     if (box.textPut === text) return
     box.textPut = text
@@ -32,7 +32,7 @@ export class Texts {
   term(key, shown) {
     const term = this.terms[key]
     if (!term) return document.createTextNode(shown ?? key)
-    const button = document.createElement('span') // a button would not break between its words
+    const button = document.createElement('span') // a button would not wrap between its words
     button.tabIndex = 0
     button.setAttribute('role', 'button')
     button.className = 'tn-term'
@@ -51,7 +51,7 @@ export class Texts {
     return button
   }
 
-  // "D_c" with its index below the line.
+  // A symbol; in "D_c" the c is a subscript.
   symbol(text) {
     const [base, index] = text.split('_')
     if (index === undefined) return [document.createTextNode(text)]

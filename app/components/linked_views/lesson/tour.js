@@ -1,4 +1,4 @@
-// The tour: what a step says, what it asks before it shows it, and what there is to try.
+// The tour: the text of a step, the question that it asks before it shows the answer, and what there is to try.
 
 export class TourPanel {
   constructor(learn, texts, box) {
@@ -79,9 +79,9 @@ export class TourPanel {
         })
       )
     }
-    ;[...this.dots.children].forEach((dot, k) =>
-      k === at ? dot.setAttribute('aria-current', 'step') : dot.removeAttribute('aria-current')
-    )
+    for (const [k, dot] of [...this.dots.children].entries())
+      if (k === at) dot.setAttribute('aria-current', 'step')
+      else dot.removeAttribute('aria-current')
   }
 
   paintChoices(question, given) {

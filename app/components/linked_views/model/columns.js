@@ -1,17 +1,17 @@
-// The columns of app/tune/columns.py: the scores of a curve by rank, and which arrays belong to which epoch.
+// Reads the columns that app/tune/columns.py writes: scores by rank, and which arrays belong to which epoch.
 
-// The rank at which a curve holds the score, dense at both ends, as in app/tune/columns.py.
-function knotPlace(j, last, n) {
+// The rank of a knot of a curve. The knots are dense at both ends, as in app/tune/columns.py.
+function knotRank(j, last, n) {
   return Math.round(((n - 1) * (1 - Math.cos((Math.PI * j) / last))) / 2)
 }
 
-// The score of one rank, to the nearest knot.
+// The score of one rank: that of the nearest knot.
 export function scoreNear(curve, rank, n) {
   const last = curve.length - 1
   return curve.length === n ? curve[rank] : curve[Math.round((Math.acos(1 - (2 * rank) / (n - 1)) / Math.PI) * last)]
 }
 
-// The scores of all ranks, from the curve of the sorted scores.
+// The scores of all ranks, interpolated from the curve of the sorted scores.
 export function scoresByRank(curve, n) {
   const out = new Float32Array(n)
   const last = curve.length - 1
@@ -20,7 +20,7 @@ export function scoresByRank(curve, n) {
     return out
   }
   for (let j = 0, from = 0; j < last; j++) {
-    const to = knotPlace(j + 1, last, n)
+    const to = knotRank(j + 1, last, n)
     for (let k = from; k < to; k++) out[k] = curve[j] + ((curve[j + 1] - curve[j]) * (k - from)) / (to - from)
     from = to
   }
@@ -28,7 +28,7 @@ export function scoresByRank(curve, n) {
   return out
 }
 
-// Arrays named "12/g_rank" belong to epoch 12, others to the run.
+// Arrays named like "12/g_rank" belong to epoch 12, the others to the run.
 export function byEpoch(arrays) {
   const epochs = new Map()
   const others = {}

@@ -1,16 +1,15 @@
-// The run as far as the browser has it, what is looked at, and what follows from both: the scene.
+// The run as far as the browser has it: what all epochs share, the columns of epochs, and the pools under any settings.
 
 import {unpackBits} from '../../packet.js'
-import {byEpoch, scoresByRank} from './columns.js'
-import {lossUnit} from './scales.js'
-import {cleanRatio, firstPool, groupRanks, laterPool, ossGroups} from './splits.js'
+import {byEpoch} from './columns.js'
+import {buildScene} from './scene.js'
+import {cleanRatio, firstPool, laterPool} from './splits.js'
 
 export class Model {
   constructor() {
     this.header = null
-    this.epochs = new Map() // epoch -> columns as they came
-    this.thumbs = new Map() // sample -> canvas
-    this.pending = null
+    this.epochs = new Map() // columns by epoch, as they came
+    this.thumbs = new Map() // canvas by sample
     this.ready = false
   }
 
@@ -24,12 +23,12 @@ export class Model {
     return this.header.own
   }
 
-  // Which samples are poisoned, where that is known and not kept back for a moment; (N,) of 0 and 1, or null.
+  // (N,) of 0 and 1, which samples are poisoned; null where that is not known, or hidden for a moment.
   get poison() {
     return this.veil ? null : this.truth
   }
 
-  // Keep the truth back, or show it; true if that changes anything.
+  // Hide the ground truth, or show it; returns whether that changes anything.
   setVeil(on) {
     if (!!this.veil === on) return false
     this.veil = on
@@ -38,13 +37,13 @@ export class Model {
     return true
   }
 
-  // Take a packet in; true if the geometry is new.
+  // Take a packet; returns whether what all epochs share is new.
   take({header, arrays}) {
     const {epochs, others} = byEpoch(arrays)
     const old = this.header
     const fresh = others.labels !== undefined
     if (fresh) this.setGeometry(header, others)
-    // A page of another run, or with the truth switched on or off, has another geometry.
+    // Another run, or the ground truth switched on or off, needs all of it anew.
     if (!fresh && (old?.run !== header.run || old.truth !== header.truth)) this.ready = false
     this.header = {...(fresh ? {} : old), thumbs: null, ...header}
     const rows = header.epochs.map(([stage, t, target, ca, asr, pool, poison, stamp, map, mapKey, distances]) => ({
@@ -61,7 +60,8 @@ export class Model {
       distances
     }))
     this.header.epochs = [...(old?.epochs ?? []).slice(0, header.from), ...rows]
-    if (this.header.epochs.length !== header.from + rows.length) this.ready = false // an answer to what an earlier page knew
+    // An answer to a page that knew other epochs.
+    if (this.header.epochs.length !== header.from + rows.length) this.ready = false
     for (const [epoch, stamp] of [...header.sent, ...header.maps])
       this.epochs.set(epoch, {
         ...(this.epochs.get(epoch)?.stamp === stamp ? this.epochs.get(epoch) : {}),
@@ -89,7 +89,7 @@ export class Model {
 
   takeThumbs({ids, height, width, channels}, pixels) {
     const size = height * width
-    ids.forEach((id, k) => {
+    for (const [k, id] of ids.entries()) {
       const canvas = document.createElement('canvas')
       canvas.width = width
       canvas.height = height
@@ -99,21 +99,23 @@ export class Model {
           image.data[4 * p + c] = c === 3 ? 255 : pixels[(k * size + p) * channels + (channels === 1 ? 0 : c)]
       canvas.getContext('2d').putImageData(image, 0, 0)
       this.thumbs.set(id, canvas)
-    })
+    }
     while (this.thumbs.size > 600) this.thumbs.delete(this.thumbs.keys().next().value)
   }
 
+  // Whether an epoch has a column.
   has(epoch, name = 'g_rank') {
     return this.epochs.get(epoch)?.[name] !== undefined
   }
 
-  // Settings in effect at a cursor: in the OSS warm-up the cursor itself says where it would have ended.
+  // The settings in effect at the shown epoch: within the OSS warm-up, the warm-up would end there.
   effective(view) {
     const info = this.info[view.epoch]
     return {...view.settings, t1: info?.stage === 'oss_warmup' ? info.t : view.settings.t1}
   }
 
-  // Epochs whose columns a cursor needs, as whatif.loss_epoch and distance_epoch have it.
+  // The epochs whose columns a view needs, by the rules of loss_epoch and distance_epoch in
+  // bsd_engine/method/preview.py.
   sources(view) {
     const info = this.info[view.epoch]
     const own = this.own
@@ -129,6 +131,7 @@ export class Model {
     return {phase: 'first', loss: learned <= own.altruistic_epochs ? learned - 1 : learned, distance: shown, shown}
   }
 
+  // What is missing for a view, as {epoch, kind}; `distances` asks for all three of them.
   needed(view, distances) {
     const source = this.sources(view)
     if (!source) return []
@@ -147,7 +150,7 @@ export class Model {
     return missing
   }
 
-  // Everything that the views draw at a cursor and that no cut changes; null while its columns are on their way.
+  // The scene of a view; null while its columns are missing.
   scene(view) {
     const source = this.sources(view)
     if (
@@ -163,68 +166,12 @@ export class Model {
     const key = [source.phase, source.loss, source.distance, view.epoch, other ? kind : ''].join()
     if (!this.scenes.has(key)) {
       if (this.scenes.size > 6) this.scenes.delete(this.scenes.keys().next().value)
-      this.scenes.set(key, this.build(source, view.epoch, other ? kind : 's'))
+      this.scenes.set(key, buildScene(this, source, view.epoch, other ? kind : 's'))
     }
     return this.scenes.get(key)
   }
 
-  build(source, epoch, kind) {
-    const {n, labels} = this
-    const shown = this.info[source.shown]
-    const target = this.info[epoch].target
-    const loss = this.epochs.get(source.loss)
-    const at = this.epochs.get(source.shown)
-    const scene = {
-      ...source,
-      epoch,
-      target,
-      n,
-      gRank: loss.g_rank,
-      gByRank: scoresByRank(loss.g_curve, n),
-      t: shown.t,
-      stage: this.info[epoch].stage
-    }
-    scene.gU = this.units(scene.gRank, scene.gByRank, lossUnit)
-    if (source.phase === 'first') {
-      const distance = this.epochs.get(source.distance)
-      const rank = distance[`${kind}_rank`]
-      const group = ossGroups(labels, target)
-      if (rank) {
-        scene.sRank = rank
-        scene.sByRank = scoresByRank(distance[`${kind}_curve`], n)
-        scene.endless = scene.sByRank[n - 1] > 1e8 // without a known class every distance is infinite
-        if (scene.endless) scene.sByRank.fill(0)
-        scene.oss = {group, ...groupRanks(rank, group, this.header.names.length)}
-        const low = scene.sByRank[n - 1]
-        const high = scene.sByRank[0]
-        const span = high > low ? high - low : 1
-        scene.sRange = [low - 0.04 * span, high + 0.04 * span]
-        scene.sU = this.units(rank, scene.sByRank, v => (v - scene.sRange[0]) / (scene.sRange[1] - scene.sRange[0]))
-      }
-    }
-    const levels = at.f_level
-    // A level is a step of 5 %; samples are spread over it, so that no stripes show.
-    if (levels) {
-      scene.fU = new Float32Array(n)
-      scene.fX = new Float32Array(n) // main loss grows to the left, so that upper right stays in every view
-      for (let i = 0; i < n; i++) {
-        const u = (levels[i] + this.jitter[i] - 0.5) / 255
-        scene.fU[i] = u < 0 ? 0 : Math.min(u, 1)
-        scene.fX[i] = 1 - scene.fU[i]
-      }
-    }
-    if (source.phase === 'later') {
-      scene.gapRank = at.gap_rank
-      scene.gapByRank = scoresByRank(at.gap_curve, n)
-      scene.byClass = groupRanks(at.gap_rank, labels, this.header.names.length)
-      scene.both = at.both ? unpackBits(at.both, n) : null
-      scene.predicted = at.predicted ?? null
-    }
-    scene.recorded = this.recordedPool(source, epoch)
-    return scene
-  }
-
-  // Who is drawn as a point: the suspected class, and poison wherever it is known; the others are context.
+  // The samples drawn as points (the suspected class, and poison wherever it is known), and the others.
   sides(target) {
     if (!this.sideLists.has(target)) {
       const {labels, poison, n} = this
@@ -233,7 +180,8 @@ export class Model {
         const suspected = target === null || labels[i] === target
         const bad = poison !== null && poison[i] === 1
         if (suspected) lists.target.push(i)
-        ;(bad ? lists.poison : suspected ? lists.clean : lists.others).push(i)
+        const list = bad ? lists.poison : suspected ? lists.clean : lists.others
+        list.push(i)
       }
       this.sideLists.set(
         target,
@@ -243,30 +191,14 @@ export class Model {
     return this.sideLists.get(target)
   }
 
-  units(rank, byRank, unit) {
-    const units = new Float32Array(byRank.length)
-    const out = new Float32Array(rank.length)
-    for (let k = 0; k < byRank.length; k++) units[k] = unit(byRank[k])
-    for (let i = 0; i < rank.length; i++) out[i] = units[rank[i]]
-    return out
-  }
-
-  // The pool that the run had where this scene's decision is, if it came that far.
-  recordedPool(source, epoch) {
-    const own = this.own
-    const where = source.phase === 'later' ? epoch : source.phase === 'first' ? own.altruistic_epochs + own.t1 : null
-    const pool = where === null ? null : this.epochs.get(where)?.pool
-    return pool ? unpackBits(pool, this.n) : null
-  }
-
-  // The share that the vertical cut or the diagonal means at a scene.
+  // alpha_T at a scene.
   ratio(scene, settings) {
     const own = this.own
     const start = own.alpha_start ?? settings.beta
     return cleanRatio(scene.t, {alpha: settings.alpha, start, t1: settings.t1, init: own.init_epochs, t2: own.t2})
   }
 
-  // The pool under some settings, into the given masks.
+  // Fill the given masks with the pool under some settings.
   pool(scene, settings, out) {
     const own = this.own
     if (scene.phase === 'later') {
@@ -298,29 +230,4 @@ export class Model {
   masks() {
     return {als: new Uint8Array(this.n), oss: new Uint8Array(this.n), pool: new Uint8Array(this.n)}
   }
-}
-
-// How many of each kind are where: the 2 x 2 table of ALS and OSS, and what changes against another pool.
-export function tally(masks, before, poison) {
-  const cells = [0, 0, 0, 0]
-  const poisoned = [0, 0, 0, 0]
-  const out = {cells, poisoned, size: 0, poison: 0, gained: 0, lost: 0, gainedPoison: 0, lostPoison: 0}
-  for (let i = 0; i < masks.pool.length; i++) {
-    const cell = 2 * masks.als[i] + masks.oss[i]
-    const bad = poison ? poison[i] : 0
-    const now = masks.pool[i]
-    cells[cell]++
-    poisoned[cell] += bad
-    out.size += now
-    out.poison += now & bad
-    if (!before) continue
-    if (now && !before[i]) {
-      out.gained++
-      out.gainedPoison += bad
-    } else if (!now && before[i]) {
-      out.lost++
-      out.lostPoison += bad
-    }
-  }
-  return out
 }

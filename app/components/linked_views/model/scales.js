@@ -1,4 +1,5 @@
-// Scales of the views: a loss as its place from 0 to 1 on a logarithmic axis, and a share in steps of a thousandth.
+// Scales of the views: a loss as a place from 0 to 1 on a logarithmic axis and back, and a share in steps of a
+// thousandth.
 
 export const LOSS_LOW = 1e-4
 const LOSS_HIGH = 20

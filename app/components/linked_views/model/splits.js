@@ -1,5 +1,6 @@
-// The browser's twin of bsd_engine.splits and decisions, on ranks: the server ranks scores (largest first, equal ones by
-// index), so every cut here is a comparison of whole numbers. tests/browser/test_tune_twin.py holds it to the engine.
+// The browser's twin of bsd_engine/splits.py and bsd_engine/method/decisions.py. The server sends ranks (largest score
+// first, equal ones by index), so every cut compares whole numbers. tests/browser/test_tune_twin.py checks it against
+// the engine.
 
 export function exactCount(share, n) {
   return Math.min(n, Math.floor(share * n + 1e-9))
@@ -32,14 +33,16 @@ export function groupRanks(rank, group, groups) {
   return {within, sizes}
 }
 
-// The group in which OSS ranks a sample: the suspected class, or with all-to-all (target null) each sample's own.
+// The group in which OSS ranks a sample: the suspected class, or with all-to-all (target null) the class of each
+// sample.
 export function ossGroups(labels, target) {
   const group = new Int32Array(labels.length)
   for (let i = 0; i < labels.length; i++) group[i] = target === null || labels[i] === target ? labels[i] : -1
   return group
 }
 
-// Eq. 3-7. Fills als, oss and pool with 0 and 1; `oss` is null before there are distances, `draw` the run's random order.
+// Eq. 3-7. Fills als, oss and pool with 0 and 1. `oss` is null before there are distances; `draw` is the random order
+// of the run.
 export function firstPool({gRank, oss, combine, draw}, alpha, beta, out) {
   const n = gRank.length
   const k = exactCount(alpha, n)
@@ -64,7 +67,7 @@ function fewestQuota(counts, sizes, ratio) {
   return [fewest, Math.min(exactCount(ratio, sizes[fewest]), counts[second])]
 }
 
-// Eq. 8-10. `byClass` is groupRanks of the gap with the labels as groups; fills out.pool.
+// Eq. 8-10. Fills out.pool; `byClass` is groupRanks of the gap with the labels as groups.
 export function laterPool(
   {gapRank, labels, byClass, completion, countBy, predicted, allPredicted, target, both, drops},
   ratio,

@@ -1,70 +1,10 @@
-// What the server counts for the page Tune, counted in the page itself: what a preview is worth, and the pools over the shares.
+// The pools over the shares, which the server counts for the page Tune, counted in the page itself.
 
 import {exactCount} from '../model/splits.js'
 
-// A page of its own, without a server: the run is in the page, and what the views ask for is answered here.
-
 const SHARES = Array.from({length: 21}, (_, k) => k / 20)
 
-// The browser's twin of bsd_engine.method.preview.worth: what a preview says about a run with these settings.
-export function worthOf(model, settings, epoch) {
-  const own = model.own
-  const info = model.info[epoch]
-  const {altruistic_epochs: learned, t1, distance} = settings
-  const same = name => settings[name] === own[name]
-  if (['alpha', 'beta', 't1', 'altruistic_epochs', 'distance'].every(same))
-    return ['recorded', 'These are the settings of the run: what you see is what it did.']
-  if (t1 > own.t1)
-    return [
-      'needs a run',
-      `The main model warmed up for ${own.t1} epochs; what ${t1} would have given was not recorded.`
-    ]
-  if (learned > own.altruistic_epochs)
-    return [
-      'needs a run',
-      `The altruistic model warmed up for ${own.altruistic_epochs} epochs; a longer warm-up moves all that follows.`
-    ]
-  const then =
-    learned > 0 && learned <= Math.min(model.info.length, own.altruistic_epochs) ? model.info[learned - 1].target : null
-  if (!same('altruistic_epochs') && then !== info.target)
-    return [
-      'needs a run',
-      `After ${learned} epochs another class was suspected, so the main model would have warmed up without that class.`
-    ]
-  if (info.stage === 'class_completion' || info.stage === 'selective_drop') {
-    if (!same('t1') || !same('altruistic_epochs') || !same('distance'))
-      return [
-        'needs a run',
-        'Another warm-up or distance gives another first pool, so every model after it would be another one.'
-      ]
-    return [
-      'one step',
-      "This epoch's split of the two models as they are here. Earlier epochs would have been split otherwise too, which only a run can show."
-    ]
-  }
-  if (!same('altruistic_epochs')) {
-    if (!own.updates_alike)
-      return [
-        'needs a run',
-        'The altruistic model learns otherwise after its warm-up, so another length gives other losses.'
-      ]
-    return [
-      'one step',
-      'Losses and suspected class are those of the shorter warm-up, exactly; the distances are of this run, whose random draws would shift.'
-    ]
-  }
-  if (info.stage === 'altruistic_warmup')
-    return [
-      'exact',
-      'Altruistic losses depend on neither share. The cut by distance follows when the main model has warmed up.'
-    ]
-  return [
-    'exact',
-    `Nothing the first split reads depends on alpha or beta${same('t1') ? '' : ', and T1 is an epoch that was recorded (T2 and T3 stay)'}: this is what a run would have done.`
-  ]
-}
-
-// Number of the first of the ascending shares that reaches each rank among so many; their number where none does.
+// For each of so many ranks, which of the ascending shares is the first that reaches it; their number where none does.
 function reached(size, shares) {
   const first = new Uint8Array(size)
   const counts = shares.map(share => exactCount(share, size))
@@ -75,7 +15,8 @@ function reached(size, shares) {
   return first
 }
 
-// Samples of each class, clean and poison apart, by the first alpha and the first beta that keep them, summed up along both.
+// Samples of each class, clean and poisoned ones apart, by the first alpha and the first beta that keep them,
+// cumulated.
 function talliedShares(model, scene) {
   const {own, labels, poison, sizes} = model
   const steps = SHARES.length
@@ -98,7 +39,7 @@ function talliedShares(model, scene) {
   return tallies
 }
 
-// Samples of each kind in the pool at a pair of shares; the run's random order decides for "random".
+// Samples of each kind in the pool at a pair of shares.
 function pooled(model, tallies, a, b) {
   const steps = SHARES.length
   const wide = steps + 1
@@ -124,7 +65,8 @@ function firstDrawn(model, count) {
   return kinds
 }
 
-// The first pool over alphas and betas, as bsd_engine.method.preview.pool_map counts it; null where there is no first split yet.
+// The first pool over alphas and betas, as `pool_map` in bsd_engine/method/preview.py counts it; null before the first
+// split.
 export function countedGrid(model, view, known = '') {
   const {own, poison, sizes} = model
   const info = model.info[view.epoch]

@@ -1,4 +1,5 @@
-// The twin of app/components/packet.py, for what is made in the page; and the data that the page holds, inflated.
+// Writes packets as app/components/packet.py does, for answers that are made in the page, and inflates the data of the
+// page.
 
 export function packPacket(header, arrays) {
   const kinds = {Uint8Array: 'u1', Uint16Array: 'u2', Uint32Array: 'u4', Float32Array: 'f4'}
@@ -15,9 +16,8 @@ export function packPacket(header, arrays) {
   out.set(new TextEncoder().encode('BSDP'))
   new DataView(out.buffer).setUint32(4, head.length, true)
   out.set(head, 8)
-  Object.values(arrays).forEach((values, k) =>
-    out.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), begin + index[k][2])
-  )
+  for (const [k, {buffer, byteOffset, byteLength}] of Object.values(arrays).entries())
+    out.set(new Uint8Array(buffer, byteOffset, byteLength), begin + index[k][2])
   return out
 }
 

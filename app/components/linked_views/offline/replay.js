@@ -1,7 +1,10 @@
+// The views on a page without a server: the run is in the page, and their requests are answered here.
+
 import {unpackPacket} from '../../packet.js'
 import {App} from '../app.js'
-import {countedGrid, worthOf} from './counting.js'
+import {countedGrid} from './counting.js'
 import {inflated, packPacket} from './packing.js'
+import {worthOf} from './worth.js'
 
 const distancesCome = own => `The first split needs distances, which come with epoch ${own.altruistic_epochs + 1}.`
 
@@ -9,7 +12,7 @@ function pick(object, names) {
   return Object.fromEntries(names.map(name => [name, object[name]]))
 }
 
-// Stands in for the server: images from the sheet, the map over the shares and the word on a preview, counted here.
+// Stands in for the server: the images of the sheet, the map over the shares, and the worth of a preview.
 class Offline {
   constructor(root, packet, sheet) {
     Object.assign(this, {sheet, header: packet.header, answered: ''})
@@ -17,7 +20,7 @@ class Offline {
     Object.assign(this.app, {send: (_, message) => this.ask(message), fire: () => {}})
   }
 
-  // After the frame in which it was asked: a row of gestures needs the last answer only.
+  // Answer after the current frame: a series of gestures needs only the last answer.
   ask(message) {
     this.message = message
     clearTimeout(this.timer)
@@ -61,26 +64,18 @@ class Offline {
       )
   }
 
-  // (K, H, W, 4) of some tiles, one below the other.
+  // Pixels (K, H, W, 4) of some images of the sheet.
   pixels(ids) {
     const {image, width, height, columns} = this.sheet
     const canvas = document.createElement('canvas')
     canvas.width = width
     canvas.height = height * ids.length
     const g = canvas.getContext('2d', {willReadFrequently: true})
-    ids.forEach((id, k) =>
-      g.drawImage(
-        image,
-        (id % columns) * width,
-        Math.floor(id / columns) * height,
-        width,
-        height,
-        0,
-        k * height,
-        width,
-        height
-      )
-    )
+    for (const [k, id] of ids.entries()) {
+      const x = (id % columns) * width
+      const y = Math.floor(id / columns) * height
+      g.drawImage(image, x, y, width, height, 0, k * height, width, height)
+    }
     return new Uint8Array(g.getImageData(0, 0, canvas.width, canvas.height).data.buffer)
   }
 }
@@ -100,7 +95,7 @@ if (page)
   play(page).catch(error => {
     page.textContent =
       typeof DecompressionStream === 'undefined'
-        ? 'This page needs a browser of 2023 or newer.'
+        ? 'This page needs a browser from 2023 or later.'
         : `This page cannot be shown: ${error.message}`
     page.setAttribute('role', 'alert')
   })

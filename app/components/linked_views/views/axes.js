@@ -38,7 +38,7 @@ export function linearTicks(low, high, count = 5) {
   return ticks
 }
 
-// Ticks and names of both axes of a plot, along its inner box.
+// Ticks and names of both axes, along the inner box of a plot.
 export function axes(g, plot, palette, {x, y, xName, yName}) {
   const i = plot.inner
   g.strokeStyle = palette.line
@@ -67,7 +67,7 @@ export function axes(g, plot, palette, {x, y, xName, yName}) {
   words(g, yName, 11, i.y + i.h / 2, {colour: palette.muted, align: 'center', turn: -Math.PI / 2})
 }
 
-// Counts of values in equal bins of the part of 0..1 that is shown; a second set for the poison among them.
+// Counts of values in equal bins between two bounds; `bad` counts the poison among them.
 export function binned(ids, us, low, high, bins, poison) {
   const all = new Float64Array(bins)
   const bad = new Float64Array(bins)
@@ -82,7 +82,7 @@ export function binned(ids, us, low, high, bins, poison) {
   return {all, bad}
 }
 
-// A histogram as outlines, each to its own peak: poison is a few per cent and would vanish beside the clean.
+// A histogram as outlines, each scaled to its own peak: poison is a few per cent and would vanish beside the clean.
 // `place(share of the range, share of the height)` gives a point.
 export function outlines(g, {all, bad}, palette, truth, place) {
   const bins = all.length

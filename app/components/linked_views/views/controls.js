@@ -1,4 +1,4 @@
-// Settings by slider and number, what the preview is worth, what it changes, and the table of both cuts.
+// The settings as sliders and numbers, what a preview is worth, what it changes, and the table of both cuts.
 
 import {clampShare} from '../model/scales.js'
 
@@ -39,7 +39,7 @@ export class Controls {
   }
 
   paint(scene, count) {
-    const {app, fields, root} = this
+    const {app, fields} = this
     const {model, view} = app
     const own = model.own
     const settings = model.effective(view)
@@ -69,7 +69,7 @@ export class Controls {
     }
     this.distance.title = model.info.some(r => r.distances)
       ? 'Distance to the known class centres that OSS ranks by (Fig. 8)'
-      : 'This recording holds one distance only; record the run anew for all three.'
+      : 'This recording holds only one distance; record the run again for all three.'
     this.paintWorth(settings)
     this.paintDifference(scene, count)
     this.paintTable(scene, count)
@@ -94,8 +94,8 @@ export class Controls {
     run.disabled = !!idle || settings.alpha < settings.beta || settings.t1 < 1
     run.title =
       settings.alpha < settings.beta
-        ? 'A run needs alpha of at least beta: alpha_T rises from beta to alpha.'
-        : idle || (fresh && answer.begin) || 'Trains on from the last epoch that these settings leave as it was.'
+        ? 'A run needs alpha ≥ beta, as alpha_T rises from beta to alpha.'
+        : idle || (fresh && answer.begin) || 'Continues training from the last epoch that these settings do not change.'
     root.querySelector('.tn-reset').hidden = same
   }
 
@@ -106,22 +106,11 @@ export class Controls {
       this.put(box, '')
       return
     }
-    const known = model.poison !== null
-    const n = v => v.toLocaleString('en')
     const changed = scene.recorded && (count.gained || count.lost)
-    const poison = count.gainedPoison + count.lostPoison
-    this.put(
-      box,
-      changed
-        ? `<b>+${n(count.gained)}</b> in, <b>−${n(count.lost)}</b> out${known ? `, <b>${n(poison)}</b> of them poison` : ''}` +
-            (known && poison
-              ? `<small>${n(count.gainedPoison)} poison in, ${n(count.lostPoison)} poison out</small>`
-              : '')
-        : `<span>${scene.recorded ? 'the pool that the run had' : scene.phase === 'alone' ? 'the cut by loss alone, so far' : 'the run has no first pool yet'}</span>`
-    )
+    this.put(box, changed ? difference(count, model.poison !== null) : `<span>${unchanged(scene)}</span>`)
   }
 
-  // Only what is new: setting the same content anew is laid out again.
+  // Set the content only when it is new, as setting it makes the browser lay it out again.
   put(box, html) {
     if (box.put !== html) {
       box.put = html
@@ -133,25 +122,51 @@ export class Controls {
     const table = this.root.querySelector('.tn-table')
     const {model} = this.app
     const known = model.poison !== null
-    const n = v => v.toLocaleString('en')
-    const bad = v => (known ? `<small>${n(v)} poison</small>` : '')
-    if (!count) {
-      this.put(table, '')
-      return
-    }
-    if (scene.phase === 'first') {
-      const cell = k => `<td class="${k === 3 ? 'pool' : ''}">${n(count.cells[k])}${bad(count.poisoned[k])}</td>`
-      this.put(
-        table,
-        `<caption>clean pool ${n(count.size)}${known ? `, ${n(count.poison)} poison` : ''}</caption><tr><td></td><th scope="col">near</th><th scope="col">far</th></tr><tr><th scope="row">loss high</th>${cell(2)}${cell(3)}</tr><tr><th scope="row">loss low</th>${cell(0)}${cell(1)}</tr>`
-      )
-    } else {
-      const out = count.cells.reduce((a, b) => a + b, 0) - count.size
-      const all = count.poisoned.reduce((a, b) => a + b, 0)
-      this.put(
-        table,
-        `<caption>${scene.phase === 'alone' ? 'kept by loss' : 'clean pool'} ${n(count.size)}${known ? `, ${n(count.poison)} poison` : ''}</caption><tr><th scope="row">in</th><td class="pool">${n(count.size)}${bad(count.poison)}</td></tr><tr><th scope="row">out</th><td>${n(out)}${bad(all - count.poison)}</td></tr>`
-      )
-    }
+    if (!count) this.put(table, '')
+    else this.put(table, scene.phase === 'first' ? tableOfCuts(count, known) : tableOfPool(scene, count, known))
   }
+}
+
+const number = value => value.toLocaleString('en')
+
+function difference(count, known) {
+  const poison = count.gainedPoison + count.lostPoison
+  const both = `${number(count.gainedPoison)} poison in, ${number(count.lostPoison)} poison out`
+  return (
+    `<b>+${number(count.gained)}</b> in, <b>−${number(count.lost)}</b> out` +
+    (known ? `, <b>${number(poison)}</b> of them poison` : '') +
+    (known && poison ? `<small>${both}</small>` : '')
+  )
+}
+
+function unchanged(scene) {
+  if (scene.recorded) return 'the same pool as in the run'
+  return scene.phase === 'alone' ? 'so far, the cut by loss alone' : 'the run has no first pool yet'
+}
+
+// The number of samples, and below it that of the poisoned ones.
+const counted = (size, poison, known) => number(size) + (known ? `<small>${number(poison)} poison</small>` : '')
+
+const caption = (name, count, known) =>
+  `<caption>${name} ${number(count.size)}${known ? `, ${number(count.poison)} poison` : ''}</caption>`
+
+// The samples on both sides of both cuts.
+function tableOfCuts(count, known) {
+  const cell = k => `<td class="${k === 3 ? 'pool' : ''}">${counted(count.cells[k], count.poisoned[k], known)}</td>`
+  return (
+    caption('clean pool', count, known) +
+    '<tr><td></td><th scope="col">near</th><th scope="col">far</th></tr>' +
+    `<tr><th scope="row">loss high</th>${cell(2)}${cell(3)}</tr>` +
+    `<tr><th scope="row">loss low</th>${cell(0)}${cell(1)}</tr>`
+  )
+}
+
+function tableOfPool(scene, count, known) {
+  const sum = values => values.reduce((a, b) => a + b, 0)
+  const out = counted(sum(count.cells) - count.size, sum(count.poisoned) - count.poison, known)
+  return (
+    caption(scene.phase === 'alone' ? 'kept by loss' : 'clean pool', count, known) +
+    `<tr><th scope="row">in</th><td class="pool">${counted(count.size, count.poison, known)}</td></tr>` +
+    `<tr><th scope="row">out</th><td>${out}</td></tr>`
+  )
 }

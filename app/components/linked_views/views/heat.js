@@ -1,4 +1,4 @@
-// The first pool over the whole grid of alpha and beta, from the engine's count; a click takes the values over.
+// The first pool over the grid of alpha and beta, as the engine counts it; a click takes the values of a cell.
 
 import {scoresByRank} from '../model/columns.js'
 import {clampShare} from '../model/scales.js'
@@ -17,10 +17,10 @@ const HEAT_KINDS = {
     text: v => `${(100 * v).toFixed(1)} % of the clean kept`
   },
   size: {name: 'pool size', of: grid => grid.size, text: v => `${v.toLocaleString('en')} in the pool`},
-  smallest: {name: 'smallest class', of: grid => grid.smallest, text: v => `${v} of the class with the fewest`}
+  smallest: {name: 'smallest class', of: grid => grid.smallest, text: v => `${v} in the smallest class`}
 }
 
-// Dark to light, even in lightness (cividis in seven steps).
+// Cividis in seven steps: from dark to light in even steps of lightness.
 const SCALE = ['#00224e', '#123570', '#575d6d', '#7d7c78', '#a59c74', '#d2c060', '#fee838'].map(rgbOf)
 
 function scaleColour(share) {
@@ -60,7 +60,8 @@ export class HeatPanel {
     return this.app.model.poison || !['poison', 'clean'].includes(wanted) ? wanted : 'size'
   }
 
-  // Sizes are read when all is drawn: reading them after a change of the page makes the browser lay it out at once.
+  // Sizes are read when everything is drawn: reading them after a change of the page makes the browser lay it out at
+  // once.
   resize() {
     this.size = [this.host.clientWidth, this.host.clientHeight]
     this.baseKey = null
@@ -115,11 +116,12 @@ export class HeatPanel {
       this.app.model.header.table7.find(
         r => Math.abs(r.alpha - grid.alphas[a]) < 1e-6 && Math.abs(r.beta - grid.betas[b]) < 1e-6
       )
-    this.note.textContent =
-      at === null
-        ? `${spec.name}, light: more · rings: Table 7`
-        : `alpha ${grid.alphas[a].toFixed(2)}, beta ${grid.betas[b].toFixed(2)}: ${spec.text(values[a * grid.betas.length + b])}` +
-          (paper ? ` · Table 7: ${paper.text}` : '')
+    if (at === null) this.note.textContent = `${spec.name}, light: more · rings: Table 7`
+    else {
+      const shares = `alpha ${grid.alphas[a].toFixed(2)}, beta ${grid.betas[b].toFixed(2)}`
+      const value = spec.text(values[a * grid.betas.length + b])
+      this.note.textContent = `${shares}: ${value}${paper ? ` · Table 7: ${paper.text}` : ''}`
+    }
     this.note.title = this.note.textContent
   }
 
@@ -210,7 +212,7 @@ export class HeatPanel {
   }
 }
 
-// The three distances side by side (Fig. 8): the suspected class along each, cut at the same beta.
+// The three distances side by side (Fig. 8): the suspected class along each of them, cut at the same beta.
 export class DistancePanel {
   constructor(app, host) {
     Object.assign(this, {app, host})
@@ -251,7 +253,7 @@ export class DistancePanel {
       const high = byRank[0]
       const us = new Float32Array(model.n)
       for (const i of ids) us[i] = (byRank[rank[i]] - low) / (high - low || 1)
-      const {within, sizes} = groupRanks(rank, ossGroups(labels, scene.target), model.header.names.length)
+      const {within} = groupRanks(rank, ossGroups(labels, scene.target), model.header.names.length)
       const kept = exactCount(view.settings.beta, ids.length)
       let bad = 0
       let edge = 1
@@ -260,7 +262,8 @@ export class DistancePanel {
           edge = Math.min(edge, us[i])
           bad += poison ? poison[i] : 0
         }
-      text.textContent = `${kind}${kind === own.distance ? ' (the run)' : ''}: beta keeps ${kept}${poison ? `, ${bad} poison` : ''}`
+      const name = kind === own.distance ? `${kind} (the run)` : kind
+      text.textContent = `${name}: beta keeps ${kept}${poison ? `, ${bad} poison` : ''}`
       const g = canvas.getContext('2d')
       g.scale(dpr, dpr)
       outlines(g, binned(ids, us, 0, 1, 60, poison), palette, !!poison, (x, y) => [x * w, h - 1 - y * (h - 6)])

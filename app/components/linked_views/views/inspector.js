@@ -1,11 +1,11 @@
-// The pinned sample with its reasons in ranks, and the images of what is selected or changed.
+// The hovered or pinned sample with the reasons for its place, and the images of a list of samples.
 
-import {scoreNear} from '../model/columns.js'
-import {lossUnit} from '../model/scales.js'
-import {exactCount} from '../model/splits.js'
-import {pixelRatio} from './screen.js'
+import {paintPassport} from './passport.js'
+import {reasonOf} from './reason.js'
+import {sampleLists} from './sample_lists.js'
 
 const PAGE = 30
+const NO_IMAGES = 'Lasso points in any view to see their images, or move a cut to see what enters and leaves the pool.'
 
 export class Inspector {
   constructor(app, root) {
@@ -14,7 +14,8 @@ export class Inspector {
     this.tabs = root.querySelector('.tn-sources')
     this.grid.addEventListener('pointerover', event => app.hover(this.idOf(event)))
     this.grid.addEventListener('pointerleave', () => app.hover(null))
-    // At the press, since new images may take the cell's place before the button is up; a click without one is the keyboard's.
+    // On the press, as new images may take the cell's place before the release; a click with detail 0 is the
+    // keyboard's.
     this.grid.addEventListener('pointerdown', event => {
       if (event.button === 0) app.pick(this.idOf(event), event)
     })
@@ -42,55 +43,15 @@ export class Inspector {
     this.app.request()
   }
 
-  // Sample ids of each source that has some.
-  lists(scene, masks) {
-    const {view, model} = this.app
-    const out = {}
-    if (view.count) out.selected = indices(model.n, i => view.selected[i])
-    if (scene?.recorded && masks) {
-      out.in = indices(model.n, i => masks.pool[i] && !scene.recorded[i])
-      out.out = indices(model.n, i => !masks.pool[i] && scene.recorded[i])
-    }
-    if (scene && scene.phase !== 'alone') out.edge = this.borderline(scene)
-    return Object.fromEntries(Object.entries(out).filter(([, ids]) => ids.length))
-  }
-
-  // Samples of the suspected class by how little a share must move to flip them.
-  borderline(scene) {
-    const {model, view} = this.app
-    const settings = model.effective(view)
-    const n = scene.n
-    const margin = new Float32Array(n)
-    if (scene.phase === 'later') {
-      const gaps = this.app.quadrant.gaps(scene).length
-      const whole = gaps === n
-      const k = exactCount(model.ratio(scene, settings), gaps)
-      for (const i of scene.targetIds)
-        margin[i] = Math.abs((whole ? scene.gapRank[i] : scene.byClass.within[i]) + 0.5 - k) / gaps
-    } else {
-      const k = exactCount(model.own.als_init_ratio ?? settings.alpha, n)
-      for (const i of scene.targetIds) {
-        const g = (scene.gRank[i] + 0.5 - k) / n
-        const size = scene.oss ? scene.oss.sizes[model.labels[i]] : 0
-        const s = size ? (scene.oss.within[i] + 0.5 - exactCount(settings.beta, size)) / size : -1
-        margin[i] = g < 0 && s < 0 ? Math.min(-g, -s) : Math.max(g, s)
-      }
-    }
-    return scene.targetIds
-      .slice()
-      .sort((a, b) => margin[a] - margin[b])
-      .slice(0, 300)
-  }
-
-  // Only at rest: pages of images do not follow a drag.
+  // Choose the images to show. Called only at rest: they do not follow a drag.
   settle(scene, masks) {
-    const lists = this.lists(scene, masks)
+    const lists = sampleLists(this.app, scene, masks)
     const names = Object.keys(lists)
     if (!names.includes(this.wanted)) this.wanted = null
     const source = this.wanted ?? names[0] ?? null
     if (source !== this.source) this.page = 0
     this.source = source
-    this.lists_ = lists
+    this.lists = lists
     const ids = source ? lists[source] : new Uint32Array(0)
     const pages = Math.max(1, Math.ceil(ids.length / PAGE))
     this.page = Math.max(0, Math.min(pages - 1, this.page))
@@ -99,6 +60,7 @@ export class Inspector {
     this.paintGrid()
   }
 
+  // The samples whose images are missing.
   wantedThumbs() {
     const {pin} = this.app.view
     const ids = [...(this.ids ?? [])]
@@ -107,13 +69,22 @@ export class Inspector {
   }
 
   paintGrid() {
-    const {grid, tabs, app} = this
-    const titles = {selected: 'selected', in: 'in', out: 'out', edge: 'at the cuts'}
+    this.paintTabs()
+    this.paintImages()
+    this.paintPages()
+    const empty = this.root.querySelector('.tn-none')
+    empty.hidden = !!this.source
+    empty.textContent = this.app.model.n ? NO_IMAGES : ''
+    this.root.querySelector('.tn-clear').hidden = !this.app.view.count
+  }
+
+  paintTabs() {
+    const {tabs, app} = this
     tabs.innerHTML = ''
-    for (const [name, ids] of Object.entries(this.lists_)) {
+    for (const [name, ids] of Object.entries(this.lists)) {
       const tab = document.createElement('button')
       tab.type = 'button'
-      tab.textContent = name === 'edge' ? titles.edge : `${titles[name]} ${ids.length.toLocaleString('en')}`
+      tab.textContent = name === 'edge' ? 'at the cuts' : `${name} ${ids.length.toLocaleString('en')}`
       tab.setAttribute('aria-pressed', String(name === this.source))
       tab.addEventListener('click', () => {
         this.wanted = name
@@ -123,6 +94,10 @@ export class Inspector {
       })
       tabs.append(tab)
     }
+  }
+
+  paintImages() {
+    const {grid} = this
     const key = [...(this.ids ?? [])].join()
     if (this.gridKey !== key) {
       this.gridKey = key
@@ -136,6 +111,9 @@ export class Inspector {
       }
     }
     for (const cell of grid.children) this.paintThumb(cell, +cell.dataset.id)
+  }
+
+  paintPages() {
     const from = this.page * PAGE
     this.root.querySelector('.tn-page').textContent =
       this.total > PAGE ? `${from + 1}–${Math.min(this.total, from + PAGE)} of ${this.total.toLocaleString('en')}` : ''
@@ -147,27 +125,19 @@ export class Inspector {
       b.hidden = this.total <= PAGE
       b.disabled = !able
     }
-    const empty = this.root.querySelector('.tn-none')
-    empty.hidden = !!this.source
-    empty.textContent = app.model.n
-      ? 'Lasso points in any view to see their images, or move a cut: what comes in and goes out is shown here.'
-      : ''
-    this.root.querySelector('.tn-clear').hidden = !app.view.count
   }
 
   paintThumb(cell, id) {
     const {model, view} = this.app
     const canvas = cell.firstChild
     const image = model.thumbs.get(id)
-    const bad = model.poison ? model.poison[id] : null
-    cell.dataset.truth = bad === null ? 'unknown' : bad ? 'poison' : 'clean'
+    const truth = model.poison ? (model.poison[id] ? 'poison' : 'clean') : 'unknown'
+    cell.dataset.truth = truth
     cell.classList.toggle('pinned', view.pin === id)
     cell.classList.toggle('hovered', view.hover === id)
-    cell.setAttribute(
-      'aria-label',
-      `sample ${id}, labelled ${model.header.names[model.labels[id]]}${bad === null ? '' : bad ? ', poison' : ', clean'}`
-    )
-    cell.title = cell.getAttribute('aria-label')
+    const words = `sample ${id}, labelled ${model.header.names[model.labels[id]]}`
+    cell.title = truth === 'unknown' ? words : `${words}, ${truth}`
+    cell.setAttribute('aria-label', cell.title)
     if (!image || canvas.dataset.drawn === String(id)) return
     canvas.width = image.width
     canvas.height = image.height
@@ -199,114 +169,10 @@ export class Inspector {
       canvas.getContext('2d').drawImage(image, 0, 0)
     }
     box.querySelector('b').textContent = `#${id} · labelled ${name(model.labels[id])}`
-    const truth = model.poison
-      ? model.poison[id]
-        ? `poison, was ${name(model.original[id])}`
-        : 'clean'
-      : 'truth not shown'
-    box.querySelector('.tn-truth').textContent = truth
+    const poisoned = model.poison?.[id] ? `poison, was ${name(model.original[id])}` : 'clean'
+    box.querySelector('.tn-truth').textContent = model.poison ? poisoned : 'truth not shown'
     box.querySelector('.tn-state').textContent = !masks || !scene ? '' : masks.pool[id] ? 'in the pool' : 'kept out'
-    box.querySelector('p').textContent = scene && masks ? this.reason(scene, masks, id) : ''
-    if (whole) this.paintPassport(box.querySelector('.tn-passport'), id)
+    box.querySelector('p').textContent = scene && masks ? reasonOf(app, scene, masks, id) : ''
+    if (whole) paintPassport(box.querySelector('.tn-passport'), app, id)
   }
-
-  // Why, in ranks: every number is one that the cut compared.
-  reason(scene, masks, id) {
-    const {model, view} = this.app
-    const n = scene.n
-    const rank = v => (v + 1).toLocaleString('en')
-    const settings = model.effective(view)
-    const parts = []
-    if (scene.phase === 'later') {
-      const k = exactCount(model.ratio(scene, settings), n)
-      const size = scene.byClass.sizes[model.labels[id]]
-      const own = model.own.completion.startsWith('balanced')
-      const cut = own ? exactCount(model.ratio(scene, settings), size) : k
-      const place = own
-        ? `rank ${rank(scene.byClass.within[id])} of ${size.toLocaleString('en')} in its class`
-        : `rank ${rank(scene.gapRank[id])} of ${n.toLocaleString('en')}`
-      parts.push(`Gap altruistic − main is ${place} (cut: ${cut.toLocaleString('en')}).`)
-      if (scene.both?.[id]) parts.push('Both models call it the suspected class.')
-      return parts.join(' ')
-    }
-    const k = exactCount(model.own.als_init_ratio ?? settings.alpha, n)
-    parts.push(
-      `Altruistic loss ${scene.gByRank[scene.gRank[id]].toPrecision(2)} is rank ${rank(scene.gRank[id])} of ${n.toLocaleString('en')} (cut: ${k.toLocaleString('en')})${masks.als[id] ? '' : ': learned too easily'}.`
-    )
-    let need = `alpha ≥ ${this.needed(scene.gRank[id], n)}`
-    if (scene.oss) {
-      const group = scene.oss.group[id]
-      const size = group < 0 ? 0 : scene.oss.sizes[group]
-      if (group < 0) parts.push('Not of the suspected class, so distance does not matter.')
-      else {
-        parts.push(
-          `Distance ${scene.sByRank[scene.sRank[id]].toPrecision(3)} is rank ${rank(scene.oss.within[id])} of ${size.toLocaleString('en')} in its class (cut: ${exactCount(settings.beta, size).toLocaleString('en')}).`
-        )
-        need += ` and beta ≥ ${this.needed(scene.oss.within[id], size)}`
-      }
-      if (model.own.combine === 'intersection') parts.push(`It is in with ${need}.`)
-    }
-    return parts.join(' ')
-  }
-
-  // The smallest share in thousandths that reaches a rank.
-  needed(rank, n) {
-    let share = Math.ceil((1000 * (rank + 1)) / n) / 1000
-    while (exactCount(share, n) <= rank && share < 1) share = Math.round(1000 * share + 1) / 1000
-    return share.toFixed(3)
-  }
-
-  // Both losses and the pool over all epochs that are here.
-  paintPassport(canvas, id) {
-    const {model, palette, view} = this.app
-    const total = model.header.total
-    const w = canvas.clientWidth
-    const h = canvas.clientHeight
-    const dpr = pixelRatio()
-    if (!w) return
-    canvas.width = w * dpr
-    canvas.height = h * dpr
-    const g = canvas.getContext('2d')
-    g.scale(dpr, dpr)
-    const x = e => ((e + 0.5) / total) * w
-    const lines = {altruistic: [], main: []}
-    for (let e = 0; e < model.info.length; e++) {
-      const columns = model.epochs.get(e)
-      if (!columns?.g_rank) continue
-      lines.altruistic.push([e, lossUnit(scoreNear(columns.g_curve, columns.g_rank[id], model.n))])
-      if (columns.f_level) lines.main.push([e, columns.f_level[id] / 255])
-      if (columns.pool) {
-        const kept = (columns.pool[id >> 3] >> (id & 7)) & 1
-        g.fillStyle = palette.text
-        g.strokeStyle = palette.line
-        kept
-          ? g.fillRect((w * e) / total + 0.5, h - 9, w / total - 1, 9)
-          : g.strokeRect((w * e) / total + 1, h - 8.5, w / total - 2, 8)
-      }
-    }
-    for (const [name, points, colour, dash] of [
-      ['altruistic', lines.altruistic, palette.text, []],
-      ['main', lines.main, palette.unknown, [3, 2]]
-    ]) {
-      g.strokeStyle = colour
-      g.setLineDash(dash)
-      g.lineWidth = 1.4
-      g.beginPath()
-      points.forEach(([e, u]) => g.lineTo(x(e), 4 + (1 - u) * (h - 20)))
-      g.stroke()
-    }
-    g.setLineDash([])
-    if (view.epoch !== null) {
-      g.fillStyle = palette.text
-      g.globalAlpha = 0.5
-      g.fillRect(x(view.epoch) - 0.5, 0, 1, h - 10)
-    }
-  }
-}
-
-function indices(n, claim) {
-  const out = new Uint32Array(n)
-  let k = 0
-  for (let i = 0; i < n; i++) if (claim(i)) out[k++] = i
-  return out.slice(0, k)
 }

@@ -1,4 +1,4 @@
-// The smaller linked views of samples: the map of features, and the view of both losses beside the quadrant.
+// The two small views of samples: the map of features, and the other pair of scores beside the quadrant.
 
 import {axes, linearTicks, lossTicks, words} from './axes.js'
 import {Plot} from './plot.js'
@@ -42,7 +42,7 @@ export class MapPanel {
     return {points: {xs, ys, front: [clean, bad], back: new Uint32Array(0)}, nearest, centres: this.centres(xs, ys)}
   }
 
-  // Median place of each class, and where its name stands without covering another.
+  // The median place of each class, where its name stands.
   centres(xs, ys) {
     const {labels, landmarks} = this.app.model
     const by = new Map()
@@ -63,7 +63,7 @@ export class MapPanel {
   }
 
   paintOverlay(palette, marks) {
-    const {plot, scene, app} = this
+    const {plot, scene} = this
     const g = plot.layer(2)
     if (!scene?.map) return
     const shown = marks.hover ?? marks.pin
@@ -100,7 +100,7 @@ export class MapPanel {
     }
   }
 
-  // The true distance, which the map does not show: a line to the nearest known class, labelled with S.
+  // The true distance, which the map does not show: a line to the nearest known class, labelled with the distance.
   paintDistance(g, palette, id, centres, points, nearest) {
     const {plot, scene} = this
     const centre = nearest && centres.get(nearest[id])
@@ -125,7 +125,7 @@ export class MapPanel {
   }
 }
 
-// Main x altruistic loss while the quadrant shows distances; the first split's quadrant afterwards.
+// Main × altruistic loss while the quadrant shows distances; afterwards the quadrant of the first split.
 export class OtherView {
   constructor(app, host) {
     this.app = app
@@ -141,7 +141,7 @@ export class OtherView {
 
   setScene(scene) {
     const {model} = this.app
-    this.first = scene.phase === 'later' ? this.firstScene(scene) : null
+    this.first = scene.phase === 'later' ? this.firstScene() : null
     this.shown = scene.phase === 'later' ? this.first : scene.fU ? scene : null
     if (this.shown && this.shown.other === undefined) {
       const {clean, poison, others} = model.sides(this.shown.target)
@@ -152,8 +152,8 @@ export class OtherView {
     this.plot.show(this.shown?.other ?? null)
   }
 
-  // The scene of T = T1, if its columns are here.
-  firstScene(scene) {
+  // The scene of T = T1; null while its columns are missing.
+  firstScene() {
     const {model, view} = this.app
     const epoch = model.own.altruistic_epochs + model.own.t1
     if (!model.has(epoch)) return null

@@ -1,7 +1,9 @@
-// A plot of samples: a raster of points, an axis layer below and a layer for lines, lasso and marks above. Units are 0 to 1.
+// A plot of samples: a raster of points, a layer of axes below it and one of lines, lasso and marks above. Units are 0
+// to 1.
 
+import {listenTo} from './pointer.js'
 import {densityGrounds, Raster, Sprites} from './raster.js'
-import {pixelRatio, placeIn} from './screen.js'
+import {pixelRatio} from './screen.js'
 
 const SPRITES = new Sprites()
 
@@ -16,9 +18,9 @@ export class Plot {
       host.append(canvas)
       return canvas
     })
-    host.setAttribute('role', 'group') // no image: the cuts in it are sliders
+    host.setAttribute('role', 'group') // not an image: the cuts in it are sliders
     host.setAttribute('aria-label', label)
-    this.listen(onHover, onPick, onLasso)
+    listenTo(this, onHover, onPick, onLasso)
   }
 
   resize() {
@@ -46,7 +48,7 @@ export class Plot {
     return g
   }
 
-  // Unit to pixel of the host and back.
+  // From units to pixels of the host, and back.
   px(u) {
     return this.inner.x + ((u - this.zoom[0]) / (this.zoom[1] - this.zoom[0])) * this.inner.w
   }
@@ -64,7 +66,7 @@ export class Plot {
     return x >= i.x && x <= i.x + i.w && y >= i.y && y <= i.y + i.h
   }
 
-  // What is drawn: places (N,) in units, the samples in front, and the others as density; null where there is nothing.
+  // Set what is drawn: places (N,) in units, the samples in front, and the others as density; null for nothing.
   show(points) {
     if (this.points !== points) {
       this.points = points
@@ -73,6 +75,7 @@ export class Plot {
     }
   }
 
+  // The density of the samples at the back, drawn again only when something changes it.
   grounds(palette, key) {
     const wanted = [key, palette.name, this.zoom.join(), this.w, this.h].join('|')
     if (this.groundKey === wanted) return
@@ -94,11 +97,11 @@ export class Plot {
     ;[this.plain, this.kept] = densityGrounds(raster.width, raster.height, cell, counts, columns, palette)
   }
 
-  // look: {pool, poison, selected, any, palette, mistakes, radius, kept(row in units) -> column in units, key}
+  // look is {pool, poison, selected, any, palette, mistakes, radius, kept(row in units) -> column in units, key}
   paint(look) {
     const {raster, dpr, points, inner} = this
     if (!points) {
-      this.blank(look.palette)
+      this.blank()
       return
     }
     this.grounds(look.palette, look.key)
@@ -145,7 +148,7 @@ export class Plot {
     this.canvases[0].getContext('2d').putImageData(raster.image, Math.round(inner.x * dpr), Math.round(inner.y * dpr))
   }
 
-  blank(palette) {
+  blank() {
     const g = this.canvases[0].getContext('2d')
     g.clearRect(0, 0, this.canvases[0].width, this.canvases[0].height)
   }
@@ -174,7 +177,7 @@ export class Plot {
     })
   }
 
-  // The front sample nearest to a place, within some pixels; null if there is none.
+  // The front sample that is nearest to a place, within some pixels; null if there is none.
   nearest(x, y, within = 9) {
     if (!this.points || !this.inside(x, y)) return null
     const {xs, ys, front} = this.points
@@ -184,7 +187,7 @@ export class Plot {
     const u = this.ux(x)
     const v = this.uy(y)
     let best = within * within
-    let found = null
+    let nearest = null
     for (const list of front)
       for (let k = 0; k < list.length; k++) {
         const i = list[k]
@@ -193,15 +196,16 @@ export class Plot {
         const far = dx * dx + dy * dy
         if (far < best) {
           best = far
-          found = i
+          nearest = i
         }
       }
-    return found
+    return nearest
   }
 
+  // The samples inside a polygon of pixels.
   within(polygon) {
     const us = polygon.map(([x, y]) => [this.ux(x), this.uy(y)])
-    const found = []
+    const inside = []
     const xsAll = us.map(p => p[0])
     const ysAll = us.map(p => p[1])
     const box = [Math.min(...xsAll), Math.max(...xsAll), Math.min(...ysAll), Math.max(...ysAll)]
@@ -212,103 +216,18 @@ export class Plot {
         const x = xs[i]
         const y = ys[i]
         if (x < box[0] || x > box[1] || y < box[2] || y > box[3]) continue
-        let inside = false
+        let odd = false
         for (let p = 0, q = us.length - 1; p < us.length; q = p++) {
           const [x1, y1] = us[p]
           const [x2, y2] = us[q]
-          if (y1 > y !== y2 > y && x < ((x2 - x1) * (y - y1)) / (y2 - y1) + x1) inside = !inside
+          if (y1 > y !== y2 > y && x < ((x2 - x1) * (y - y1)) / (y2 - y1) + x1) odd = !odd
         }
-        if (inside) found.push(i)
+        if (odd) inside.push(i)
       }
-    return found
+    return inside
   }
 
-  // Pointer: hover; click picks; a drag draws a lasso, with Ctrl it moves the view; the wheel zooms, a double click shows all.
-  listen(onHover, onPick, onLasso) {
-    const host = this.host
-    let start = null
-    let path = null
-    let zoom = null
-    const place = event => placeIn(host, event)
-    host.addEventListener('pointermove', event => {
-      const [x, y] = place(event)
-      if (!start) {
-        onHover(this.nearest(x, y))
-        return
-      }
-      if (zoom) {
-        this.pan(zoom, start, [x, y])
-        this.changed?.()
-        return
-      }
-      if (!path && Math.hypot(x - start[0], y - start[1]) > 4) path = [start]
-      if (path) {
-        path.push([x, y])
-        this.lasso = path
-        this.changed?.(true)
-      }
-    })
-    host.addEventListener('pointerdown', event => {
-      const [x, y] = place(event)
-      if (event.button !== 0 || !this.points || !this.inside(x, y)) return
-      start = [x, y]
-      path = null
-      zoom = event.ctrlKey || event.metaKey ? [...this.zoom] : null
-      host.setPointerCapture(event.pointerId)
-    })
-    const end = event => {
-      if (!start) return
-      const [x, y] = place(event)
-      if (path) onLasso(path.length > 2 ? this.within(path) : [], event)
-      else if (!zoom && event.type === 'pointerup') onPick(this.nearest(x, y), event)
-      start = path = zoom = this.lasso = null
-      this.changed?.(true)
-    }
-    host.addEventListener('pointerup', end)
-    host.addEventListener('pointercancel', end)
-    host.addEventListener('pointerleave', () => {
-      if (!start) onHover(null)
-    })
-    host.addEventListener(
-      'wheel',
-      event => {
-        const [x, y] = place(event)
-        if (!this.points || !this.inside(x, y)) return
-        event.preventDefault()
-        this.scale(this.ux(x), this.uy(y), Math.exp(Math.max(-1, Math.min(1, event.deltaY / 300))))
-        this.changed?.()
-      },
-      {passive: false}
-    )
-    host.addEventListener('dblclick', () => {
-      this.zoom = [0, 1, 0, 1]
-      this.changed?.()
-    })
-  }
-
-  scale(u, v, factor) {
-    const grow = (low, high, at) => {
-      const f = Math.min(factor, 1 / (high - low))
-      const a = at - (at - low) * f
-      const b = at + (high - at) * f
-      const shift = Math.max(0, -a) - Math.max(0, b - 1)
-      return high - low < 0.005 && factor < 1 ? [low, high] : [a + shift, b + shift]
-    }
-    this.zoom = [...grow(this.zoom[0], this.zoom[1], u), ...grow(this.zoom[2], this.zoom[3], v)]
-  }
-
-  pan(from, [x0, y0], [x1, y1]) {
-    const move = (low, high, by) => {
-      const b = Math.max(-low, Math.min(1 - high, by))
-      return [low + b, high + b]
-    }
-    this.zoom = [
-      ...move(from[0], from[1], (-(x1 - x0) / this.inner.w) * (from[1] - from[0])),
-      ...move(from[2], from[3], ((y1 - y0) / this.inner.h) * (from[3] - from[2]))
-    ]
-  }
-
-  // Lasso and the marks of the hovered and the pinned sample.
+  // The lasso, and the marks of the hovered and the pinned sample.
   drawMarks(g, {hover, pin}, palette) {
     g.save()
     g.beginPath()
@@ -347,7 +266,7 @@ export class Plot {
       g.lineWidth = 1
       g.setLineDash([3, 3])
       g.beginPath()
-      this.lasso.forEach(([x, y]) => g.lineTo(x, y))
+      for (const [x, y] of this.lasso) g.lineTo(x, y)
       g.closePath()
       g.stroke()
       g.fillStyle = palette.band

@@ -1,22 +1,22 @@
-// The quadrant: altruistic loss x OSS distance with alpha and beta as lines; after the initial split main x altruistic loss
-// with the discrepancy cut as a diagonal. Right and above stays.
+// The quadrant: altruistic loss × OSS distance with alpha and beta as lines; after the first split main loss ×
+// altruistic loss with the cut of the loss discrepancy as a diagonal. What lies at the upper right is kept.
 
 import {clampShare, LOSS_LOW, lossOf, lossUnit} from '../model/scales.js'
 import {cleanRatio, exactCount} from '../model/splits.js'
 import {axes, binned, linearTicks, lossTicks, outlines, words} from './axes.js'
+import {CutHandle} from './cut_handle.js'
 import {Plot} from './plot.js'
-import {placeIn} from './screen.js'
 
 const MARGINS = {l: 52, r: 84, t: 50, b: 36}
-const STEP = 0.005
 
-// How many of descending scores are at least a value.
+// The number of descending scores that are at least a value.
 function atLeast(byRank, value) {
   let low = 0
   let high = byRank.length
   while (low < high) {
     const mid = (low + high) >> 1
-    byRank[mid] >= value ? (low = mid + 1) : (high = mid)
+    if (byRank[mid] >= value) low = mid + 1
+    else high = mid
   }
   return low
 }
@@ -32,66 +32,10 @@ export class Quadrant {
       onLasso: (ids, event) => app.select(ids, event)
     })
     this.plot.changed = above => (above ? app.draw('marks') : app.draw('all'))
-    this.cuts = ['alpha', 'beta', 'ratio'].map(name => this.makeCut(name, host))
+    this.cuts = ['alpha', 'beta', 'ratio'].map(name => new CutHandle(name, this, host))
   }
 
-  makeCut(name, host) {
-    const cut = document.createElement('div')
-    cut.className = `tn-cut tn-cut-${name}`
-    cut.tabIndex = 0
-    cut.setAttribute('role', 'slider')
-    cut.setAttribute('aria-orientation', name === 'beta' ? 'vertical' : 'horizontal')
-    cut.setAttribute('aria-valuemin', '0.01')
-    cut.setAttribute('aria-valuemax', '1')
-    cut.innerHTML = '<i></i>'
-    let held = false
-    cut.addEventListener('pointerdown', event => {
-      if (event.button !== 0) return
-      held = true
-      cut.setPointerCapture(event.pointerId)
-      event.stopPropagation()
-    })
-    cut.addEventListener('pointermove', event => {
-      event.stopPropagation()
-      if (!held) return
-      this.app.stats.events++
-      this.dragTo(name, ...placeIn(host, event))
-    })
-    for (const end of ['pointerup', 'pointercancel'])
-      cut.addEventListener(end, () => {
-        if (held) {
-          held = false
-          this.app.commit()
-        }
-      })
-    cut.addEventListener('keydown', event => {
-      const up = {
-        ArrowRight: name === 'beta' ? 1 : -1,
-        ArrowLeft: name === 'beta' ? -1 : 1,
-        ArrowUp: name === 'beta' ? -1 : 1,
-        ArrowDown: name === 'beta' ? 1 : -1
-      }[event.key]
-      const ends = {Home: 0.01, End: 1, PageUp: 0.05, PageDown: -0.05}[event.key]
-      if (up === undefined && ends === undefined) return
-      event.preventDefault()
-      const which = name === 'ratio' ? this.moved : name
-      const old = this.app.view.settings[which]
-      // The arrow moves the line where it points; alpha grows to the left, beta downwards.
-      const next =
-        up !== undefined
-          ? old + up * STEP * (event.shiftKey ? 10 : 1)
-          : event.key.startsWith('Page')
-            ? old + ends
-            : ends
-      this.app.change({[which]: clampShare(next)})
-    })
-    cut.addEventListener('keyup', event => {
-      if (/^(Arrow|Home|End|Page)/.test(event.key)) this.app.commit()
-    })
-    host.append(cut)
-    return cut
-  }
-
+  // Move a cut to the place of the pointer.
   dragTo(name, x, y) {
     const {plot, app, scene} = this
     if (!scene) return
@@ -108,27 +52,31 @@ export class Quadrant {
     }
   }
 
-  // The diagonal moves the share that weighs more in alpha_T at this epoch.
+  // The share that the diagonal moves: the one that weighs more in alpha_T at this epoch.
   get moved() {
     const {own} = this.app.model
     const settings = this.app.view.settings
-    const w = this.scene
-      ? cleanRatio(this.scene.t, {alpha: 1, start: 0, t1: settings.t1, init: own.init_epochs, t2: own.t2})
-      : 1
-    return w >= 0.5 || own.alpha_start !== null ? 'alpha' : 'beta'
+    const weight = this.scene ? this.weightOfAlpha(own, settings.t1) : 1
+    return weight >= 0.5 || own.alpha_start !== null ? 'alpha' : 'beta'
   }
 
+  // How much of alpha_T is alpha; the rest is the start of the schedule.
+  weightOfAlpha(own, t1) {
+    return cleanRatio(this.scene.t, {alpha: 1, start: 0, t1, init: own.init_epochs, t2: own.t2})
+  }
+
+  // The setting that makes alpha_T a given ratio.
   solved(ratio) {
     const {own} = this.app.model
     const {alpha, beta, t1} = this.app.view.settings
     const start = own.alpha_start ?? beta
-    const w = cleanRatio(this.scene.t, {alpha: 1, start: 0, t1, init: own.init_epochs, t2: own.t2})
+    const weight = this.weightOfAlpha(own, t1)
     return this.moved === 'alpha'
-      ? {alpha: clampShare(start + (ratio - start) / Math.max(w, 0.01))}
-      : {beta: clampShare((ratio - w * alpha) / (1 - w))}
+      ? {alpha: clampShare(start + (ratio - start) / Math.max(weight, 0.01))}
+      : {beta: clampShare((ratio - weight * alpha) / (1 - weight))}
   }
 
-  // Once for each scene, palette and zoom: places, axes and histograms.
+  // Done once for each scene, palette and zoom.
   setScene(scene) {
     const {app, plot} = this
     const mode = app.view.front
@@ -158,9 +106,10 @@ export class Quadrant {
     scene.ready = mode
   }
 
-  // The descending gaps that the diagonal cuts: of all samples, or where every class is cut by itself those of the suspected one.
+  // The descending gaps that the diagonal cuts: those of all samples or, where each class is cut by itself, of the
+  // suspected one.
   gaps(scene) {
-    const {own, header} = this.app.model
+    const {own} = this.app.model
     const byClass = own.completion.startsWith('balanced') && scene.target !== null
     if (!byClass) return scene.gapByRank
     if (!scene.targetGaps) {
@@ -170,6 +119,7 @@ export class Quadrant {
     return scene.targetGaps
   }
 
+  // Where the cuts lie, in units; 1.02 keeps none.
   cutPlaces(settings) {
     const {scene, app} = this
     const {n} = scene
@@ -188,7 +138,7 @@ export class Quadrant {
     return places
   }
 
-  // The part that stays: from which column on, at a height.
+  // The part that is kept: a function from the height to the column where it begins; 2 keeps none.
   keptFrom(places) {
     const {combine} = this.app.model.own
     if (this.scene.phase === 'later') return v => this.diagonal(v, places.gap)
@@ -200,7 +150,7 @@ export class Quadrant {
     return combine === 'random' ? () => 2 : v => (above(v) ? a : 2)
   }
 
-  // g - f is at least the gap where f is small; main loss grows to the left, so that upper right stays here too.
+  // g - f is at least the gap where f is small; main loss grows to the left, so that the upper right is kept here, too.
   diagonal(v, gap) {
     const f = lossOf(v) - gap
     return f <= LOSS_LOW ? 2 : 1 - lossUnit(f)
@@ -208,14 +158,15 @@ export class Quadrant {
 
   paint(look) {
     const {plot, scene, app} = this
-    const places = (this.places = this.cutPlaces(app.view.settings))
+    const places = this.cutPlaces(app.view.settings)
+    this.places = places
     plot.paint({
       ...look,
       radius: scene.targetIds.length > 3000 ? 2.1 : scene.targetIds.length > 900 ? 2.5 : 3.2,
       kept: this.keptFrom(places),
       key: `${scene.phase}${scene.loss}|${scene.distance}|${app.view.front}|${app.view.settings.distance}`
     })
-    this.placeHandles(places)
+    for (const cut of this.cuts) cut.paint(places)
   }
 
   paintAxes(palette) {
@@ -240,9 +191,8 @@ export class Quadrant {
           ? 'OSS distance: like another class ⟵  ⟶ a class of its own'
           : 'no distance yet'
     })
-    const bins = 64
     const everyone = app.model.everyone
-    const top = binned(later ? everyone : everyone, xs, zoom[0], zoom[1], bins, poison)
+    const top = binned(everyone, xs, zoom[0], zoom[1], 64, poison)
     outlines(g, top, palette, !!poison, (at, high) => [i.x + at * i.w, i.y - 4 - high * (MARGINS.t - 16)])
     if (later || scene.sRange) {
       const side = binned(later ? everyone : scene.targetIds, ys, zoom[2], zoom[3], 48, poison)
@@ -316,56 +266,5 @@ export class Quadrant {
       ? `alpha_T ${ratio.toFixed(3)}${of}: altruistic − main ≥ ${sign}${Math.abs(gap).toPrecision(2)}`
       : 'keeps none'
     words(g, text, i.x + 8, i.y + 18, {colour: palette.text, size: 13, weight: 650, veil: palette.surface})
-  }
-
-  placeHandles(places) {
-    const [alpha, beta, ratio] = this.cuts
-    const {plot, scene, app} = this
-    const i = plot.inner
-    const {settings} = app.view
-    const later = scene.phase === 'later'
-    alpha.hidden = later || app.model.own.als_init_ratio !== null
-    beta.hidden = later || places.beta === null
-    ratio.hidden = !later || !Number.isFinite(places.gap)
-    const clampX = x => Math.max(i.x, Math.min(i.x + i.w, x))
-    const clampY = y => Math.max(i.y, Math.min(i.y + i.h, y))
-    if (!alpha.hidden)
-      Object.assign(alpha.style, {
-        left: clampX(plot.px(places.alpha)) - 8 + 'px',
-        top: i.y - MARGINS.t + 12 + 'px',
-        height: i.h + MARGINS.t - 12 + 'px',
-        width: '16px'
-      })
-    if (!beta.hidden)
-      Object.assign(beta.style, {
-        top: clampY(plot.py(places.beta)) - 8 + 'px',
-        left: i.x + 'px',
-        width: i.w + MARGINS.r - 10 + 'px',
-        height: '16px'
-      })
-    if (!ratio.hidden) {
-      // On the curve, at the place that is nearest to the middle of the plot.
-      let best = null
-      for (let k = 1; k < 60; k++) {
-        const u = plot.zoom[0] + (k / 60) * (plot.zoom[1] - plot.zoom[0])
-        const value = lossOf(1 - u) + places.gap
-        if (value < LOSS_LOW) continue
-        const x = plot.px(u)
-        const y = plot.py(lossUnit(value))
-        const far = Math.hypot(x - i.x - i.w / 2, y - i.y - i.h / 2)
-        if (plot.inside(x, y) && (!best || far < best.far)) best = {x, y, far}
-      }
-      best ??= {x: i.x + i.w / 2, y: i.y + i.h / 2}
-      Object.assign(ratio.style, {left: best.x - 12 + 'px', top: best.y - 12 + 'px', width: '24px', height: '24px'})
-    }
-    for (const [cut, value, name] of [
-      [alpha, settings.alpha, 'alpha'],
-      [beta, settings.beta, 'beta'],
-      [ratio, settings[this.moved], this.moved]
-    ]) {
-      cut.setAttribute('aria-valuenow', value)
-      cut.setAttribute('aria-label', `${name}, cut line`)
-      cut.setAttribute('aria-valuetext', `${name} ${value.toFixed(3)}`)
-    }
   }
 }

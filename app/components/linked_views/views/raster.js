@@ -1,4 +1,4 @@
-// Points written straight into pixels: 50,000 of them take a few milliseconds, where canvas paths take a second.
+// Points written directly into pixels: 50,000 of them take a few milliseconds, where canvas paths take a second.
 
 const LITTLE = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1
 
@@ -11,7 +11,7 @@ function packed([r, g, b]) {
   return LITTLE ? ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0 : ((r << 24) | (g << 16) | (b << 8) | 255) >>> 0
 }
 
-// A mark drawn once, as the cover of each pixel (0-255) and one colour.
+// Marks, each drawn once and kept as the coverage of each pixel (0-255) and one colour.
 export class Sprites {
   constructor() {
     this.cache = new Map()
@@ -55,7 +55,7 @@ export class Sprites {
   }
 }
 
-// The covered pixels of a mark as steps from its middle in a raster of some width, the opaque ones first.
+// The covered pixels of a mark as steps from its middle, for the width of a raster; the opaque ones first.
 function aim(sprite, width) {
   const {size, half, cover} = sprite
   const order = [...cover.keys()].filter(k => cover[k]).sort((a, b) => cover[b] - cover[a])
@@ -104,7 +104,8 @@ export class Raster {
       }
       return
     }
-    if (left >= width || top >= height || left + size <= 0 || top + size <= 0 || !(x === x && y === y)) return
+    if (left >= width || top >= height || left + size <= 0 || top + size <= 0 || Number.isNaN(x) || Number.isNaN(y))
+      return
     const x0 = Math.max(0, -left)
     const x1 = Math.min(size, width - left)
     const y1 = Math.min(size, height - top)
@@ -128,7 +129,7 @@ export class Raster {
     }
   }
 
-  // Every pixel of one ground, or of the kept one from a column on that depends on the row.
+  // Fill all pixels with one ground, and from a column on, which depends on the row, with the kept one.
   ground(plain, kept, fromColumn) {
     const {width, height, pixels} = this
     pixels.set(plain)
@@ -144,7 +145,7 @@ export function mixed([r, g, b], [r2, g2, b2], share) {
   return [r + (r2 - r) * share, g + (g2 - g) * share, b + (b2 - b) * share].map(Math.round)
 }
 
-// Two grounds with the density of samples in cells, on the page's colour and on that of what is kept.
+// Two grounds with the density of the samples in cells: in the colour of the page, and of the part that is kept.
 export function densityGrounds(width, height, cell, counts, columns, palette) {
   const surface = rgbOf(palette.surface)
   const ink = rgbOf(palette.unknown)

@@ -1,4 +1,4 @@
-// Time: the strip of stages with the cursor, play and follow, and the curves over the run.
+// Time: the strip of stages with the cursor, play and follow live, and the curves over the run.
 
 import {cleanRatio} from '../model/splits.js'
 import {words} from './axes.js'
@@ -23,14 +23,14 @@ export class Strip {
     this.range.addEventListener('change', () => app.commit())
     root.querySelector('.tn-back').addEventListener('click', () => this.step(-1))
     root.querySelector('.tn-next').addEventListener('click', () => this.step(1))
-    this.play.addEventListener('click', () => (this.timer ? this.stop(true) : this.start()))
+    this.play.addEventListener('click', () => this.toggle())
     this.follow.addEventListener('change', () => {
       this.stop()
       app.follow(this.follow.checked)
     })
     if (window.matchMedia('(prefers-reduced-motion: reduce)').matches) {
       this.play.disabled = true
-      this.play.title = 'Playing is off, as your system asks for less motion; step instead.'
+      this.play.title = 'Playing is off because your system asks for reduced motion; step through the epochs instead.'
     }
   }
 
@@ -40,7 +40,12 @@ export class Strip {
     this.app.commit()
   }
 
-  // Up to the last epoch, or to a given one.
+  toggle() {
+    if (this.timer) this.stop(true)
+    else this.start()
+  }
+
+  // Play up to the last epoch, or to a given one.
   start(until = null) {
     const {app} = this
     if (app.view.epoch >= (until ?? app.model.info.length - 1)) app.scrub(0)
@@ -86,28 +91,28 @@ export class Strip {
         this.stages.append(cell)
       })
     }
-    ;[...this.stages.children].forEach((cell, k) =>
-      cell.classList.toggle('current', epoch !== null && epoch >= header.stages[k][1] && epoch <= header.stages[k][2])
-    )
-    const half = `(50% / ${total} - 8px)` // the thumb's middle lies on the middle of its epoch
+    for (const [k, cell] of [...this.stages.children].entries()) {
+      const [, first, last] = header.stages[k]
+      cell.classList.toggle('current', epoch !== null && epoch >= first && epoch <= last)
+    }
+    const half = `(50% / ${total} - 8px)` // the middle of the thumb lies on the middle of its epoch
     Object.assign(this.range.style, {marginLeft: `calc${half}`, width: `calc(100% - 2 * ${half})`})
     this.range.max = total
     this.range.disabled = !info.length
     if (+this.range.value !== (epoch ?? 0) + 1) this.range.value = (epoch ?? 0) + 1
     const waiting = info.length - 1 - (epoch ?? 0)
     const news = header.live && !following && waiting > 0 ? ` · ${waiting} newer` : ''
-    this.text.textContent =
-      epoch === null
-        ? 'no epoch yet'
-        : `epoch ${epoch + 1} of ${total}${app.learn?.lesson.slides ? ` · ${header.stages.find(([, first, last]) => epoch >= first && epoch <= last)?.[0]}` : news}`
+    const stage = header.stages.find(([, first, last]) => epoch >= first && epoch <= last)?.[0]
+    const remark = app.learn?.lesson.slides ? ` · ${stage}` : news
+    this.text.textContent = epoch === null ? 'no epoch yet' : `epoch ${epoch + 1} of ${total}${remark}`
     this.range.setAttribute('aria-valuetext', this.text.textContent)
     this.play.textContent = this.timer ? '❚❚' : '▶'
     this.play.setAttribute('aria-label', this.timer ? 'Pause' : 'Play')
     this.follow.checked = following
     this.follow.disabled = !header.live && !following
     this.follow.parentElement.title = header.live
-      ? 'Show each epoch when it is there; scrubbing turns this off.'
-      : 'The run is over: nothing newer will come.'
+      ? 'Show each new epoch; moving the cursor turns this off.'
+      : 'The run has ended: no newer epoch will come.'
   }
 }
 
@@ -254,15 +259,18 @@ export class Curves {
       g.fillRect(x(app.view.epoch) - 1, CURVES.t - 6, 2, ih + 6)
     }
     if (most > 1)
-      words(g, `bars: poison in the pool, most ${most}`, CURVES.l + 4, CURVES.t + 8, {
+      words(g, `bars: poison in the pool, at most ${most}`, CURVES.l + 4, CURVES.t + 8, {
         colour: palette.muted,
         size: 10.5,
         veil: palette.surface
       })
     const row = shown[app.view.epoch] ?? {}
-    host.setAttribute(
-      'aria-label',
-      `Over the run: at epoch ${(app.view.epoch ?? 0) + 1} clean accuracy ${row.ca ?? 'not measured'} %, attack success ${row.asr ?? 'unknown'} %, poison in the pool ${row.poison ?? 'unknown'}. Drag to scrub.`
-    )
+    const values = [
+      `clean accuracy ${row.ca ?? 'not measured'} %`,
+      `attack success ${row.asr ?? 'unknown'} %`,
+      `poison in the pool ${row.poison ?? 'unknown'}`
+    ]
+    const epoch = (app.view.epoch ?? 0) + 1
+    host.setAttribute('aria-label', `Over the run: at epoch ${epoch} ${values.join(', ')}. Drag to scrub.`)
   }
 }
