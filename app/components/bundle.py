@@ -52,8 +52,10 @@ class _Module:
 
 def bundle(entry: Path) -> str:
     """The text of one ES module that does what the entry module does and has the same exports."""
-    entry, parts, owners = entry.resolve(), [], {}
+    entry = entry.resolve()
     modules: dict[Path, _Module] = {}
+    owners: dict[str, Path] = {}
+    parts: list[str] = []
     for module in _in_order(entry, modules, ()):
         for other, names in module.names.items():
             if missing := sorted(set(names) - modules[other].exported):
@@ -65,7 +67,9 @@ def bundle(entry: Path) -> str:
         parts += [
             f"const {name} = {json.dumps(lean(file), ensure_ascii=False)}\n" for name, file in module.texts.items()
         ]
-        parts.append(module.code if module.path == entry else re.sub(r"^export ", "", module.code, flags=re.M))
+        parts.append(
+            module.code if module.path == entry else re.sub(r"^export (?:default )?", "", module.code, flags=re.M)
+        )
     return "".join(parts)
 
 

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.components import packet
 from app.components.bundle import bundle
-from app.components.linked_views.view import SCRIPT
+from app.components.linked_views import view
 from app.components.served_script import install
 from app.server import run_cache
 from app.state.linked import Linked, encode_ids
@@ -223,10 +223,10 @@ def test_the_map_over_alpha_and_beta_is_of_the_shown_split(root: Path) -> None:
 
 
 def test_the_script_is_whole_and_installed_once(tmp_path: Path) -> None:
-    text = bundle(SCRIPT)
-    name = install(SCRIPT.name, text, tmp_path)
+    text = bundle(view.SCRIPT)
+    name = install(view.SCRIPT.name, text, tmp_path)
     target = tmp_path / "tune.js"
     assert target.read_text() == text and name.startswith("tune.js?v=")
     stamp = target.stat().st_mtime_ns
-    assert install(SCRIPT.name, text, tmp_path) == name and target.stat().st_mtime_ns == stamp
+    assert install(view.SCRIPT.name, text, tmp_path) == name and target.stat().st_mtime_ns == stamp
     assert "http://" not in text.replace("http://www.w3.org", "") and "https://" not in text

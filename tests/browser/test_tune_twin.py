@@ -1,6 +1,6 @@
 """The browser's twin of the cuts against the engine, in a real browser: golden vectors with many equal scores.
 
-The arrays go the way that they go on the page: ranked by `columns`, packed by `packet`, read by packet.js.
+The arrays take the same way as on the page: ranked by `columns`, packed by `packet`, read by packet.js.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from app.components import packet
 from app.components.bundle import bundle
@@ -38,7 +39,7 @@ def twin(browser: Any) -> Any:
 
 
 def some_state(n: int, kinds: int, rng: np.random.Generator, *, first: bool) -> EpochState:
-    """Scores of which many are equal, zeros of both signs among them."""
+    """Scores of which many are equal, including zeros of both signs."""
     values = np.array([-0.0, 0.0, 1e-4, 0.5, 0.5, 2.3, 9.2], np.float32)
     draw = [rng.choice(values, n) if kinds else rng.random(n, np.float32) for _ in range(3)]
     predicted = [rng.integers(0, 5, n).astype(np.int16) for _ in range(2)]
@@ -69,8 +70,6 @@ def first_cases(rng: np.random.Generator) -> list[tuple[dict, dict, np.ndarray]]
         )
         state, labels = some_state(n, number % 3, rng, first=True), rng.integers(0, 1 if number % 5 == 4 else 5, n)
         scores = FirstScores(losses=state.altruistic_loss, oss=state.oss_score, target=None if number % 4 == 3 else 2)
-        import torch
-
         ranks = preview.descending_ranks(torch.rand(n, generator=generator_for(config.seed, "pools", 0)).numpy())
         arrays = {
             **epoch_columns(state, 2, predictions=False),
@@ -164,7 +163,7 @@ def test_counts_and_schedule_are_the_engines(twin: Any) -> None:
     np.testing.assert_allclose(
         twin.evaluate("ps => ps.map(p => cleanRatio(p.t, p))", points), expected, rtol=1e-15, atol=0
     )
-    for n in (7, 50_000):  # and with them the counts, in which alone a last bit could show
+    for n in (7, 50_000):  # the counts are equal, too: only they could show a difference in the last bit
         assert twin.evaluate("([ps, n]) => ps.map(p => exactCount(cleanRatio(p.t, p), n))", [points, n]) == [
             exact_count(r, n) for r in expected
         ]

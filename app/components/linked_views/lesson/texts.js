@@ -20,13 +20,13 @@ export class Texts {
   }
 
   nodes(text) {
-    const found = []
+    const nodes = []
     let end = 0
     for (const match of text.matchAll(/\[\[(\w+)(?:\|([^\]]*))?\]\]/g)) {
-      found.push(document.createTextNode(text.slice(end, match.index)), this.term(match[1], match[2]))
+      nodes.push(document.createTextNode(text.slice(end, match.index)), this.term(match[1], match[2]))
       end = match.index + match[0].length
     }
-    return [...found, document.createTextNode(text.slice(end))]
+    return [...nodes, document.createTextNode(text.slice(end))]
   }
 
   term(key, shown) {
