@@ -1,6 +1,6 @@
 """Scripts of large components as files that the browser fetches once.
 
-Streamlit sends a component's script with every message: for the linked views that would be 145 kB, beside the 280 kB of
+Streamlit sends a component's script with every message: for the linked views that would be 150 kB, beside the 280 kB of
 an epoch of 50,000 samples. So Streamlit gets the few lines of served_script.js, and the script itself is a file in
 ./static. The root element names the file. Its default export is `mount`, like that of every component, and it gives the
 root an `app` with `close()`.
