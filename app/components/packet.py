@@ -1,9 +1,10 @@
-"""Named arrays and a small header as one run of bytes, which a browser component gets as they are.
+"""Named arrays and a small header as one run of bytes, which a browser component receives unchanged.
 
     b"BSDP", uint32 length of the header, header (JSON), then each array at a multiple of 8
 
-The header's "arrays" says name, type, offset (from the end of the header, aligned) and length of each. A dictionary that holds bytes
-would reach a component as one long text; bytes alone arrive as a Uint8Array.
+The header's "arrays" gives the name, type, offset (from the end of the header, aligned) and length of each. A
+dictionary that holds bytes would reach a component as one long text; bytes alone arrive as a Uint8Array.
+packet.js reads them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def _aligned(n: int) -> int:
 
 
 def pack(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
-    """The bytes; arrays are flat or flattened, of one of `TYPES`, and the header is JSON without NaN."""
+    """The bytes. The arrays have one of `TYPES` and are flattened; the header is JSON without NaN."""
     flat = {name: np.ascontiguousarray(a).ravel() for name, a in arrays.items()}
     index, end = [], 0
     for name, a in flat.items():

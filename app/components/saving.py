@@ -1,7 +1,8 @@
-"""How a figure leaves the page: SVG with its data and its command inside, PNG, and the data as JSON; nothing goes to a server.
+"""What a saved figure holds: its summary, the command that makes it again, its data and its layout.
 
-`SAVING_JS` is part of the script of `live_plot`, which draws every figure of the dashboard: three buttons in the bar of a chart.
-`record` writes what they write, for figures that are made again without a browser (`app.figure_file`).
+In the browser, saving.js puts three buttons into the bar of each chart: they save it as SVG (with the record inside),
+as PNG, or the record alone as JSON. Nothing is sent to a server. `record` gives the same record for figures that are
+made without a browser (`app.figure_file`).
 """
 
 from __future__ import annotations
@@ -14,72 +15,9 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-SAVING_JS = """
-const ARRAYS = {i1: Int8Array, u1: Uint8Array, u1c: Uint8ClampedArray, i2: Int16Array, u2: Uint16Array, i4: Int32Array, u4: Uint32Array, f4: Float32Array, f8: Float64Array}
-
-function rows(values, shape) {
-  if (shape.length < 2) return values
-  const size = values.length / shape[0]
-  return Array.from({length: shape[0]}, (_, i) => rows(values.slice(i * size, (i + 1) * size), shape.slice(1)))
-}
-
-function plain(value) {  // arrays come as base64, which nobody reads in a file
-  if (Array.isArray(value)) return value.map(plain)
-  if (value === null || typeof value !== 'object') return value
-  if (typeof value.bdata === 'string') {
-    const bytes = Uint8Array.from(atob(value.bdata), c => c.charCodeAt(0))
-    const shape = value.shape === undefined ? [] : String(value.shape).split(',').map(Number)
-    return rows(Array.from(new ARRAYS[value.dtype](bytes.buffer)), shape)
-  }
-  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, plain(part)]))
-}
-
-function record(chart) {
-  const {data, layout} = JSON.parse(chart.live.spec)
-  const {template, ...rest} = layout
-  return {summary: layout?.meta?.summary ?? '', command: chart.live.remake, data: plain(data), layout: plain(rest)}
-}
-
-function download(content, type, name) {
-  const link = document.createElement('a')
-  link.href = URL.createObjectURL(new Blob([content], {type}))
-  link.download = name
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000)
-}
-
-async function image(chart, format, scale) {
-  const ground = getComputedStyle(chart).getPropertyValue('--st-background-color').trim() || '#ffffff'
-  const layout = {...chart.layout, paper_bgcolor: ground}
-  return window.Plotly.toImage({data: chart.data, layout}, {format, scale, width: chart.clientWidth, height: chart.clientHeight})
-}
-
-function inside(text) { return '<![CDATA[' + text.replaceAll(']]>', ']]]]><![CDATA[>') + ']]>' }
-
-async function saveSVG(chart) {
-  const url = await image(chart, 'svg', 1), found = record(chart)
-  const svg = decodeURIComponent(url.slice(url.indexOf(',') + 1)), end = svg.indexOf('>') + 1
-  const words = '<title>' + inside(found.summary) + '</title><desc>' + inside(found.command) + '</desc>'
-  const content = svg.slice(0, end) + words + '<metadata>' + inside(JSON.stringify(found)) + '</metadata>' + svg.slice(end)
-  download(content, 'image/svg+xml', chart.live.name + '.svg')
-}
-
-async function savePNG(chart) {
-  const url = await image(chart, 'png', 2)
-  download(Uint8Array.from(atob(url.slice(url.indexOf(',') + 1)), c => c.charCodeAt(0)), 'image/png', chart.live.name + '.png')
-}
-
-const saveButtons = () => [
-  {name: 'svg', title: 'Save as SVG, with data and command inside', icon: window.Plotly.Icons.camera, click: saveSVG},
-  {name: 'png', title: 'Save as PNG', icon: window.Plotly.Icons['camera-retro'], click: savePNG},
-  {name: 'data', title: 'Save the data and the command (JSON)', icon: window.Plotly.Icons.disk,
-   click: chart => download(JSON.stringify(record(chart), null, 1), 'application/json', chart.live.name + '.json')},
-]
-"""
-
 
 def record(figure: go.Figure, command: str) -> dict[str, Any]:
-    """What the page saves with a figure: summary, command, traces with plain lists, and layout without the template."""
+    """What is saved with a figure: summary, command, traces with plain lists, and the layout without the template."""
     content = json.loads(figure.to_json(validate=False, engine="json"))
     layout = {name: value for name, value in content["layout"].items() if name != "template"}
     return {
@@ -91,7 +29,7 @@ def record(figure: go.Figure, command: str) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """The same with lists in place of the arrays that Plotly writes as base64."""
+    """The same value with lists in place of the arrays that Plotly writes as base64."""
     if isinstance(value, list):
         return [_plain(part) for part in value]
     if not isinstance(value, dict):
@@ -103,7 +41,7 @@ def _plain(value: Any) -> Any:
 
 
 def _rows(array: np.ndarray) -> list[Any]:
-    """Nested lists; what is not a finite number is None, as JSON has it."""
+    """Nested lists; a number that is not finite is None, as JSON has no such number."""
     if array.ndim > 1:
         return [_rows(part) for part in array]
     return [None if isinstance(number, float) and not math.isfinite(number) else number for number in array.tolist()]

@@ -1,8 +1,9 @@
-"""Scripts of browser components as files that the browser fetches once.
+"""Scripts of large components as files that the browser fetches once.
 
-Streamlit sends a component's script with every message, so the component is a loader of some lines, and the script a file
-in ./static. A component's root is one element with a class; the script exports `show(root, component)`, called with each
-message, and gives the root an `app` with `close()`.
+Streamlit sends a component's script with every message: for the linked views that would be 150 kB, beside the 280 kB of
+an epoch of 50,000 samples. So Streamlit gets the few lines of served_script.js, and the script itself is a file in
+./static. The root element names the file. Its default export is `mount`, like that of every component, and it gives the
+root an `app` with `close()`.
 """
 
 from __future__ import annotations
@@ -17,41 +18,22 @@ from typing import Any
 
 import streamlit as st
 
+from app.components.bundle import bundle
 from app.components.live_plot import STATIC
 
 logger = logging.getLogger(__name__)
 
-LOADER = """
-let loaded = null
-
-function load() {
-  const main = document.querySelector('script[type=module][src*="/static/js/"]')  // its address survives a change of page
-  const base = main ? new URL('../../', main.src) : document.baseURI
-  return loaded ??= import(new URL('app/static/SOURCE', base)).catch(() => {
-    loaded = null
-    throw new Error('The script app/static/NAME did not load, so there are no views here. '
-      + 'Reload the page; if that does not help, check that server.enableStaticServing is on.')
-  })
-}
-
-export default function (component) {
-  const root = component.parentElement.querySelector('.ROOT')
-  root.latest = component
-  load().then(module => { if (root.isConnected && root.latest === component) module.show(root, component) })
-    .catch(error => { root.textContent = error.message; root.setAttribute('role', 'alert') })
-  return () => setTimeout(() => { if (!root.isConnected) root.app?.close() })
-}
-"""
+LOADER = Path(__file__).with_suffix(".js")
 
 
 def install(name: str, text: str, folder: Path = STATIC) -> str:
-    """Put a script into a folder that Streamlit serves; returns its name with what tells this version from others."""
+    """Put a script into a folder that Streamlit serves; returns its name with the version of its text."""
     target, version = folder / name, hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
-    if not target.exists() or target.read_text() != text:
+    if not target.exists() or target.read_text(encoding="utf-8") != text:
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f".{name}.{secrets.token_hex(3)}.tmp"  # two servers may start at once
         try:
-            temporary.write_text(text)
+            temporary.write_text(text, encoding="utf-8")
             os.replace(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
@@ -59,19 +41,25 @@ def install(name: str, text: str, folder: Path = STATIC) -> str:
 
 
 @cache
-def component(root: str, name: str, text: str, *, mode: str = "") -> Any:
-    """The component whose root element has a class, and a mode if its script has several, and whose script has a name and a text."""
+def component(root: str, entry: Path, *, mode: str = "") -> Any:
+    """The component of an entry module.
+
+    Parameters
+    ----------
+    root : class of the root element
+    entry : its name is the name of the served file
+    mode : for a script that has several components, what tells them apart: `data-mode` of the root, and their name
+    """
     try:
-        source = install(name, text)
+        source = install(entry.name, bundle(entry))
     except OSError as error:
-        logger.warning("Cannot write %s: %s. A page needs it; make the folder writable.", STATIC / name, error)
-        source = name
-    loader = LOADER.replace("SOURCE", source).replace("NAME", name).replace("ROOT", root)
-    html = f'<div class="{root}" data-mode="{mode}"></div>'
-    return st.components.v2.component(mode or name.removesuffix(".js"), html=html, js=loader, isolate_styles=False)
+        logger.warning("Cannot write %s: %s. A page needs it; make the folder writable.", STATIC / entry.name, error)
+        source = entry.name
+    html = f'<div class="{root}" data-mode="{mode}" data-script="{source}"></div>'
+    return st.components.v2.component(mode or entry.stem, html=html, js=bundle(LOADER), isolate_styles=False)
 
 
 def last_value(key: str, name: str) -> Any:
-    """What the component with that key said last; unchecked. To be read before it is mounted, where its data depend on it."""
+    """The last value that a component sent under a name, unchecked; readable before the component is mounted."""
     state = st.session_state.get(key)
     return state.get(name) if hasattr(state, "get") else None

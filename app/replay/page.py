@@ -22,7 +22,8 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
-from app.components.linked_views.view import FOLDER, whole_script
+from app.components.bundle import bundle, lean
+from app.components.linked_views.view import FOLDER
 from app.replay.packets import Sheet, sheets, whole_packet
 from app.server import run_cache
 from app.state.linked import Linked
@@ -223,8 +224,7 @@ def _hash(content: str) -> str:
 
 @cache
 def _script() -> str:
-    text = whole_script() + "\n" + (FOLDER / "replay.js").read_text()
-    return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    return bundle(FOLDER / "offline" / "replay.js").replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
 @cache
@@ -238,8 +238,8 @@ def _style() -> str:
     return (
         f":root {{ color-scheme: light dark; --st-font: {FONT}; {colours('light')}}}\n"
         f"@media (prefers-color-scheme: dark) {{ :root {{ {colours('dark')}}} }}\n"
-        + (FOLDER / "tune.css").read_text()
-        + (FOLDER / "replay.css").read_text()
+        + lean(FOLDER / "tune.css")
+        + lean(FOLDER / "offline" / "replay.css")
     )
 
 

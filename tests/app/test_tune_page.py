@@ -12,7 +12,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.components import packet
-from app.components.linked_views.view import SCRIPT_NAME, script, whole_script
+from app.components.bundle import bundle
+from app.components.linked_views import view
 from app.components.served_script import install
 from app.server import run_cache
 from app.state.linked import Linked, encode_ids
@@ -222,9 +223,10 @@ def test_the_map_over_alpha_and_beta_is_of_the_shown_split(root: Path) -> None:
 
 
 def test_the_script_is_whole_and_installed_once(tmp_path: Path) -> None:
-    name = install(SCRIPT_NAME, whole_script(), tmp_path)
+    text = bundle(view.SCRIPT)
+    name = install(view.SCRIPT.name, text, tmp_path)
     target = tmp_path / "tune.js"
-    assert target.read_text() == whole_script() and script() in whole_script() and name.startswith("tune.js?v=")
+    assert target.read_text() == text and name.startswith("tune.js?v=")
     stamp = target.stat().st_mtime_ns
-    assert install(SCRIPT_NAME, whole_script(), tmp_path) == name and target.stat().st_mtime_ns == stamp
-    assert "http://" not in whole_script().replace("http://www.w3.org", "") and "https://" not in whole_script()
+    assert install(view.SCRIPT.name, text, tmp_path) == name and target.stat().st_mtime_ns == stamp
+    assert "http://" not in text.replace("http://www.w3.org", "") and "https://" not in text

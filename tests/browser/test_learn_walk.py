@@ -220,7 +220,7 @@ def test_the_algorithm_follows_epoch_by_epoch_stage_by_stage_and_line_by_line(le
     page.get_by_role("button", name="Play", exact=True).click()
     page.wait_for_function(f"() => {APP}.view.epoch === {CONFIG.schedule.altruistic_epochs + 2}", timeout=30000)
     page.get_by_role("button", name="Pause").click()
-    page.get_by_role("button", name="Stage before").click()
+    page.get_by_role("button", name="Previous stage").click()
     page.wait_for_function(f"() => {APP}.view.epoch === {CONFIG.schedule.altruistic_epochs}")
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
-from app.live_plot import install_plotly_js, live_plot
+from app.components.live_plot import install_plotly_js, live_plot
 
 if MODE != "no library":
     install_plotly_js(Path(__file__).parent / "static")
@@ -28,8 +28,9 @@ def figure(tick, name):
     x, y = (a.ravel() for a in np.meshgrid(grid, grid))
     f = go.Figure(go.Scattergl(x=x + np.float32(0.001 * tick), y=y, mode="markers", marker_size=14,
                                customdata=np.arange(25, dtype=np.int32)))
-    return f.update_layout(template="plotly_white", uirevision="u", selectionrevision="u", dragmode="zoom" if name == "a" else "select",
-                           xaxis_range=[-1, 5], yaxis_range=[-1, 5], margin=dict(l=30, r=10, t=10, b=30),
+    return f.update_layout(template="plotly_white", uirevision="u", selectionrevision="u",
+                           dragmode="zoom" if name == "a" else "select", xaxis_range=[-1, 5], yaxis_range=[-1, 5],
+                           margin=dict(l=30, r=10, t=10, b=30),
                            meta={"summary": f"Chart {name} at tick {tick}."})
 
 @st.fragment(run_every=1 if MODE == "ticking" else None)
@@ -50,7 +51,7 @@ RANGE = "chart => document.querySelector(chart)._fullLayout.xaxis.range.map(v =>
 
 @pytest.fixture(scope="module")
 def start(serve: Callable, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """`start(mode)`: address of a server of the script above."""
+    """`start(mode)`: address of a server that runs the script above."""
 
     def start_script(mode: str) -> str:
         folder = tmp_path_factory.mktemp("script")
@@ -62,7 +63,7 @@ def start(serve: Callable, tmp_path_factory: pytest.TempPathFactory) -> Callable
 
 @pytest.fixture(scope="module")
 def ticking(start: Callable[[str], str]) -> str:
-    """Address of the script with an update each second."""
+    """Address of the script with one update a second."""
     return start("ticking")
 
 
@@ -80,9 +81,10 @@ def tick(page: Any) -> int:
 
 
 def wait_for_ticks(page: Any, n: int = 2) -> None:
-    """Wait until n further updates were drawn."""
+    """Wait until n more updates have been drawn."""
     page.wait_for_function(
-        "n => { const t = document.querySelector('.st-key-chart_b .live-plot-chart').getAttribute('aria-label').match(/tick (\\d+)/); return +t[1] >= n }",
+        "n => { const chart = document.querySelector('.st-key-chart_b .live-plot-chart');"
+        "return +chart.getAttribute('aria-label').match(/tick (\\d+)/)[1] >= n }",
         arg=tick(page) + n,
         timeout=60000,
     )
@@ -108,7 +110,7 @@ def drag(page: Any, name: str, start: tuple[float, float], end: tuple[float, flo
     page.mouse.up()
 
 
-def test_zoom_selection_and_node_outlive_updates(page):
+def test_zoom_selection_and_node_survive_updates(page: Any) -> None:
     page.evaluate("chart => { document.querySelector(chart).mark = 1 }", CHART.format("a"))
     drag(page, "a", (0.5, 0.5), (2.5, 2.5))
     page.wait_for_function(f"chart => ({RANGE})(chart)[1] < 4", arg=CHART.format("a"))
@@ -123,10 +125,10 @@ def test_zoom_selection_and_node_outlive_updates(page):
     assert page.evaluate(selected, CHART.format("b")) == chosen == [6, 7, 11, 12]
     assert page.evaluate("chart => document.querySelector(chart).mark", CHART.format("a")) == 1
     x = page.evaluate("chart => document.querySelector(chart)._fullData[0].x[1]", CHART.format("b"))
-    assert x > 1.001, "typed arrays arrive, and the updates with them"
+    assert x > 1.001, "typed arrays arrive, and so do the updates"
 
 
-def test_hover_outlives_updates_and_every_click_registers(page):
+def test_hover_survives_updates_and_every_click_registers(page: Any) -> None:
     page.mouse.move(*at(page, "a", 2, 3))
     label = page.locator(f"{CHART.format('a')} .hoverlayer .hovertext")
     label.wait_for()
@@ -143,9 +145,9 @@ def test_hover_outlives_updates_and_every_click_registers(page):
 
 
 def hover(page: Any, name: str, x: int, y: int) -> None:
-    """Move onto a point and wait until plotly hovers over that very one, as a user sees before pressing.
+    """Move onto a point and wait until plotly hovers over it, as a user does before pressing.
 
-    An update draws the hover anew and may be in between; the pointer moves a little then, as a hand does.
+    An update may come in between and draw the hover again; then the pointer moves a little, as a hand does.
     """
     position, wanted = at(page, name, x, y), 5 * y + x
     hovered = "chart => document.querySelector(chart)._hoverdata?.[0]?.pointNumber ?? null"
@@ -157,19 +159,22 @@ def hover(page: Any, name: str, x: int, y: int) -> None:
     pytest.fail(f"plotly did not hover over point {wanted} of chart {name}")
 
 
-def test_one_script_load_summary_and_size_of_the_container(page):
+def test_one_script_load_summary_and_size_of_the_container(page: Any) -> None:
     assert page.evaluate("document.querySelectorAll('script[src*=\"plotly.min.js\"]').length") == 1
     chart = page.locator(CHART.format("a"))
     assert chart.get_attribute("role") == "figure"
     assert chart.get_attribute("aria-label").startswith("Chart a at tick ")
     page.set_viewport_size({"width": 900, "height": 700})
-    fits = "c => { const g = document.querySelector(c); return Math.abs(g.clientWidth - g.querySelector('.main-svg').clientWidth) < 2 }"
+    fits = (
+        "c => { const g = document.querySelector(c), svg = g.querySelector('.main-svg');"
+        "return Math.abs(g.clientWidth - svg.clientWidth) < 2 }"
+    )
     page.wait_for_function(fits, arg=CHART.format("a"))
     assert chart.bounding_box()["height"] == 260
     assert page.locator(".modebar-btn--logo").count() == 0
 
 
-def test_unmount_purges_and_a_new_mount_draws(page):
+def test_unmount_purges_and_a_new_mount_draws(page: Any) -> None:
     page.evaluate("chart => { window.gone = document.querySelector(chart) }", CHART.format("a"))
     page.get_by_text("show").click()
     page.wait_for_function("() => !window.gone.isConnected && !window.gone._fullLayout")
@@ -177,7 +182,7 @@ def test_unmount_purges_and_a_new_mount_draws(page):
     page.wait_for_selector(f"{CHART.format('a')} .nsewdrag", state="attached")
 
 
-def test_a_missing_library_is_said_in_words(start, visit):
+def test_a_missing_library_is_reported_in_words(start: Callable[[str], str], visit: Callable) -> None:
     page = visit(start("no library"), expect_errors=True)
     note = page.get_by_role("alert").first
     note.wait_for()
@@ -185,7 +190,7 @@ def test_a_missing_library_is_said_in_words(start, visit):
     assert note.bounding_box()["height"] > 200, "same size as the chart"
 
 
-def test_the_library_is_copied_when_missing_or_different(tmp_path):
+def test_the_library_is_copied_when_missing_or_different(tmp_path: Path) -> None:
     copy = tmp_path / "static" / "plotly.min.js"
     original = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
     install_plotly_js(copy.parent)

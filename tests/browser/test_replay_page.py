@@ -1,4 +1,4 @@
-"""The offline page in a real browser, from the disk and without a network: cuts, time, map over the shares, keyboard."""
+"""The offline page in a real browser, from disk and without a network: cuts, time, map over the shares, keyboard."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from app.components import packet
-from app.components.linked_views.view import FOLDER, script
+from app.components.bundle import bundle
 from app.replay.page import replay_page
 from app.server import run_cache
 from app.tune import preview
@@ -36,7 +36,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunReader:
 
 @pytest.fixture
 def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """`opened(page_bytes)`: the page from the disk in an offline browser; it may ask for nothing and complain of nothing."""
+    """`opened(page_bytes)`: the page from disk in an offline browser; it must request nothing and log no complaint."""
     contexts, complaints, asked = [], [], []
 
     def open_page(content: bytes, *, dark: bool = False, width: int = 1440, height: int = 900) -> Any:
@@ -65,7 +65,7 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
 
 
 def at_rest(page: Any) -> None:
-    """Wait until nothing is to be drawn and the word on the preview is that on the settings on the screen."""
+    """Wait until nothing is left to draw and the shown worth is that of the settings on the screen."""
     page.wait_for_function(
         f"""() => {{ const a = {APP}, answer = a.model.header.answer; return a.todo === null && answer
         && a.key(answer.settings, answer.epoch) === a.key(a.model.effective(a.view), a.view.epoch) }}""",
@@ -78,7 +78,7 @@ def size(page: Any) -> int:
 
 
 def engine_size(run: RunReader, page: Any, epoch: int) -> int:
-    """How many the engine would keep with the settings on the screen."""
+    """How many samples the engine would keep with the settings on the screen."""
     moved = page.evaluate(f"() => {APP}.view.settings")
     return int(preview.preview(run, replace(OWN, alpha=moved["alpha"], beta=moved["beta"]), epoch, None).pool.sum())
 
@@ -132,7 +132,7 @@ def test_what_needs_an_engine_is_not_offered(run: RunReader, opened: Callable) -
     assert page.get_by_text("python -m bsd_engine train").is_visible()
 
 
-def test_without_truth_nothing_speaks_of_poison(run: RunReader, opened: Callable) -> None:
+def test_without_truth_nothing_mentions_poison(run: RunReader, opened: Callable) -> None:
     page = opened(replay_page(run, with_truth=False))
     assert page.evaluate(f"() => {APP}.model.poison === null && {APP}.model.header.grid.poison === null")
     assert (
@@ -149,22 +149,15 @@ def test_hostile_names_stay_text(tmp_path: Path, opened: Callable) -> None:
     assert page.locator("img, svg[onload], a").count() == 0
 
 
-# -- what is counted in the page instead of by the server ------------------------------------------
-
-HARNESS = """
-async function replayed(encoded, asks) {
-  const bytes = await inflated(Uint8Array.from(atob(encoded), c => c.charCodeAt(0))), model = new Model()
-  model.take(unpackPacket(bytes))
-  return asks.map(ask => ({grid: countedGrid(model, ask), worth: worthOf(model, model.effective(ask), ask.epoch)}))
-}
-"""
+# -- what the page counts instead of the server ----------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def twin(browser: Any) -> Any:
-    """A blank page with the scripts."""
+    """A blank page with the function of replay_twin.js."""
     page = browser.new_page()
-    page.add_script_tag(content=script("splits", "packet", "model") + (FOLDER / "replay.js").read_text() + HARNESS)
+    page.add_script_tag(content=bundle(Path(__file__).parent / "replay_twin.js"), type="module")
+    page.wait_for_function("() => window.replayed")
     yield page
     page.close()
 
@@ -199,7 +192,7 @@ def asks() -> list[tuple[int, Settings]]:
     ],
     ids=lambda s: "-".join(map(str, s.values())),
 )
-def test_the_map_over_the_shares_and_the_word_on_a_preview_are_the_engines(
+def test_the_map_over_the_shares_and_the_worth_of_a_preview_match_the_engine(
     tmp_path: Path, twin: Any, settings: dict
 ) -> None:
     run = RunReader(run_with_distances(tmp_path, **settings))

@@ -1,4 +1,4 @@
-"""A chart is saved as SVG, PNG and data from its own bar, and what is saved can be made again by the command inside."""
+"""A chart is saved as SVG, PNG and data from its own bar, and the saved command makes the figure again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory, recorded_run: Path) -> Path:
-    """The recorded run under a name of its own."""
+    """A runs folder that holds the recorded run under a fixed name."""
     root = tmp_path_factory.mktemp("runs")
     shutil.copytree(recorded_run, root / RUN)
     return root
@@ -66,7 +66,7 @@ def test_a_figure_is_saved_with_its_data_and_the_command_that_makes_it_again(
 
 @pytest.mark.parametrize("address", [f"/run?run={RUN}", f"/audit?run={RUN}", "/attacks"])
 def test_every_page_has_charts_with_the_buttons(server: Any, visit: Callable, address: str) -> None:
-    """Streamlit asks below a page's address first, which is answered with 404."""
+    """Console errors are expected: Streamlit first asks below the address of a page, which is answered with 404."""
     page = visit(f"{server.url}{address}", width=1440, height=900, expect_errors=True)
     chart = page.locator(".live-plot-chart:has(.main-svg)").first
     chart.wait_for()

@@ -1,19 +1,21 @@
 """The browser's twin of the cuts against the engine, in a real browser: golden vectors with many equal scores.
 
-The arrays go the way that they go on the page: ranked by `columns`, packed by `packet`, read by packet.js.
+The arrays take the same way as on the page: ranked by `columns`, packed by `packet`, read by packet.js.
 """
 
 from __future__ import annotations
 
 import base64
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from app.components import packet
-from app.components.linked_views.view import script
+from app.components.bundle import bundle
 from app.tune.columns import epoch_columns
 from app.tune.packets import own_settings
 from bsd_engine.compute.plans import generator_for
@@ -24,38 +26,20 @@ from bsd_engine.method.preview import FirstScores, Settings
 from bsd_engine.splits import clean_ratio, exact_count
 
 SHARES = (0.01, 0.2, 0.29, 0.333, 0.5, 0.7, 0.999, 1.0)
-HARNESS = """
-function cases(encoded) {
-  const bytes = Uint8Array.from(atob(encoded), c => c.charCodeAt(0)), {header, arrays} = unpackPacket(bytes)
-  return header.cases.map((spec, k) => {
-    const {epochs} = byEpoch(arrays), a = epochs.get(k), n = a.labels.length, {own, target} = spec
-    const out = {als: new Uint8Array(n), oss: new Uint8Array(n), pool: new Uint8Array(n)}
-    if (spec.first) {
-      const group = ossGroups(a.labels, target), oss = {group, ...groupRanks(a.s_rank, group, spec.classes)}
-      firstPool({gRank: a.g_rank, oss, combine: own.combine, draw: a.draw}, own.als_init_ratio ?? spec.alpha, spec.beta, out)
-    } else {
-      const ratio = cleanRatio(spec.t, {alpha: spec.alpha, start: own.alpha_start ?? spec.beta, t1: spec.t1, init: own.init_epochs, t2: own.t2})
-      const drops = own.selective_drop && target !== null && spec.t >= own.drop_start
-      laterPool({gapRank: a.gap_rank, labels: a.labels, byClass: groupRanks(a.gap_rank, a.labels, spec.classes), completion: own.completion, countBy: own.count_by,
-        predicted: a.predicted, allPredicted: a.predictions, target, both: unpackBits(a.both, n), drops}, ratio, out)
-    }
-    return Array.from(out.pool)
-  })
-}
-"""
 
 
 @pytest.fixture(scope="module")
 def twin(browser: Any) -> Any:
-    """A blank page with the scripts of the twin."""
+    """A blank page with the functions of tune_twin.js."""
     page = browser.new_page()
-    page.add_script_tag(content=script("splits", "packet") + HARNESS)
+    page.add_script_tag(content=bundle(Path(__file__).parent / "tune_twin.js"), type="module")
+    page.wait_for_function("() => window.cases")
     yield page
     page.close()
 
 
 def some_state(n: int, kinds: int, rng: np.random.Generator, *, first: bool) -> EpochState:
-    """Scores of which many are equal, zeros of both signs among them."""
+    """Scores of which many are equal, including zeros of both signs."""
     values = np.array([-0.0, 0.0, 1e-4, 0.5, 0.5, 2.3, 9.2], np.float32)
     draw = [rng.choice(values, n) if kinds else rng.random(n, np.float32) for _ in range(3)]
     predicted = [rng.integers(0, 5, n).astype(np.int16) for _ in range(2)]
@@ -86,8 +70,6 @@ def first_cases(rng: np.random.Generator) -> list[tuple[dict, dict, np.ndarray]]
         )
         state, labels = some_state(n, number % 3, rng, first=True), rng.integers(0, 1 if number % 5 == 4 else 5, n)
         scores = FirstScores(losses=state.altruistic_loss, oss=state.oss_score, target=None if number % 4 == 3 else 2)
-        import torch
-
         ranks = preview.descending_ranks(torch.rand(n, generator=generator_for(config.seed, "pools", 0)).numpy())
         arrays = {
             **epoch_columns(state, 2, predictions=False),
@@ -181,7 +163,7 @@ def test_counts_and_schedule_are_the_engines(twin: Any) -> None:
     np.testing.assert_allclose(
         twin.evaluate("ps => ps.map(p => cleanRatio(p.t, p))", points), expected, rtol=1e-15, atol=0
     )
-    for n in (7, 50_000):  # and with them the counts, in which alone a last bit could show
+    for n in (7, 50_000):  # the counts are equal, too: only they could show a difference in the last bit
         assert twin.evaluate("([ps, n]) => ps.map(p => exactCount(cleanRatio(p.t, p), n))", [points, n]) == [
             exact_count(r, n) for r in expected
         ]

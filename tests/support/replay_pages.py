@@ -1,4 +1,4 @@
-"""The offline page of a run, taken apart again, and runs made for it."""
+"""The offline page of a run, taken apart into its parts, and runs made for it."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from tests.support.fake_run import CONFIG, FakeRun
 
 @dataclass(frozen=True)
 class Parts:
-    """What a page holds."""
+    """The parts of a page."""
 
     text: str
-    """All but the data."""
+    """Everything but the data."""
     header: dict[str, Any]
     arrays: dict[str, np.ndarray]
     images: bytes
     """WebP."""
     sheet: dict[str, int]
     tags: list[str]
-    """Names of all elements, in their order."""
+    """Names of all elements, in order."""
 
 
 class _Tags(HTMLParser):
@@ -43,7 +43,7 @@ class _Tags(HTMLParser):
 
 
 def taken_apart(page: bytes) -> Parts:
-    """The parts of a page, the data unpacked as a browser would."""
+    """The parts of a page; the data are unpacked as a browser does."""
     text = page.decode()
     run, images = (
         re.search(rf'<script type="text/plain" id="{name}"[^>]*>([^<]*)</script>', text)
@@ -59,12 +59,12 @@ def taken_apart(page: bytes) -> Parts:
 
 
 def run_of_truth(root: Path, name: str, truth: np.ndarray, told: BSDConfig, *, epochs: int = 38) -> Path:
-    """A run folder whose record is always the same; only what it tells of the truth differs.
+    """A run folder whose record is always the same; only what it tells about the ground truth differs.
 
     Parameters
     ----------
-    truth : (1200,) bool, who is said to be poisoned; the rates that depend on it are of `truth.sum()`
-    told : configuration to write down
+    truth : (1200,) bool, the samples that count as poisoned; the rates that depend on it are set to `truth.sum()`
+    told : configuration to write
     """
     path, run = root / name, FakeRun()
     states = [run.state(epoch) for epoch in range(epochs)]

@@ -1,75 +1,35 @@
 """The linked views: one browser component for quadrant, map, losses, images, curves and the cursor over them.
 
-Plain JavaScript, put together from the files in this folder in this order; there is no build step and nothing from outside.
-The script is a file that the browser fetches once (`served_script`): with every message it would be 124 kB, beside the 280 kB
-of an epoch of 50,000 samples.
+Its modules are in model/ (the run in the browser and the twin of the engine's cuts), views/ (what is drawn), lesson/
+(the teaching layout of the page Learn) and offline/ (the page that needs no server). Nothing is fetched from outside.
 """
 
 from __future__ import annotations
 
-import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from app.components import served_script
 
 FOLDER = Path(__file__).parent
-SCRIPTS = (
-    "splits",
-    "packet",
-    "raster",
-    "model",
-    "plot",
-    "axes",
-    "quadrant",
-    "panels",
-    "heat",
-    "time",
-    "controls",
-    "inspector",
-    "texts",
-    "algorithm",
-    "tour",
-    "learn",
-    "main",
-)
-SCRIPT_NAME = "tune.js"
-
-
-def script(*names: str) -> str:
-    """The text of some of the scripts, or of all."""
-    return "\n".join((FOLDER / f"{name}.js").read_text() for name in names or SCRIPTS)
-
-
-@cache
-def whole_script() -> str:
-    """The module that the browser fetches: the scripts, with the page's elements and styles."""
-    texts = {
-        "HTML": (FOLDER / "tune.html").read_text(),
-        "CSS": (FOLDER / "tune.css").read_text() + (FOLDER / "learn.css").read_text(),
-    }
-    return "\n".join([*(f"const {name} = {json.dumps(text)}" for name, text in texts.items()), script()])
+SCRIPT = FOLDER / "tune.js"
 
 
 def last_ask(key: str) -> Any:
-    """What the views with that key asked for last; unchecked. To be read before they are mounted, which their data depend on."""
+    """What the views with that key asked for last; unchecked. Read it before mounting them: their data depend on it."""
     return served_script.last_value(key, "ask")
 
 
 def tune_view(data: bytes, *, key: str) -> Any:
     """Show the views; returns an unchecked "run this" in the one script run that it causes, else None."""
-    return _component("tune")(
-        key=key, data=data, height="content", on_ask_change=lambda: None, on_run_change=lambda: None
-    ).run
+    component = served_script.component("tn", SCRIPT, mode="tune")
+    return component(key=key, data=data, height="content", on_ask_change=lambda: None, on_run_change=lambda: None).run
 
 
 def learn_view(data: bytes, *, key: str) -> Any:
-    """Show the views in their teaching layout; returns an unchecked "open this run" in the one script run that it causes, else None."""
-    return _component("learn")(
-        key=key, data=data, height="content", on_ask_change=lambda: None, on_open_change=lambda: None
-    ).open
+    """Show the views in their teaching layout.
 
-
-def _component(mode: str) -> Any:
-    return served_script.component("tn", SCRIPT_NAME, whole_script(), mode=mode)
+    Returns an unchecked "open this run" in the one script run that it causes, else None.
+    """
+    component = served_script.component("tn", SCRIPT, mode="learn")
+    return component(key=key, data=data, height="content", on_ask_change=lambda: None, on_open_change=lambda: None).open

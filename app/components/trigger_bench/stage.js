@@ -1,8 +1,8 @@
-// The image with the trigger: dragging and arrow keys move the trigger, or paint where one is drawn.
+// The image with the trigger. Dragging and arrow keys move the trigger, or paint where the trigger is drawn by hand.
 
 const ARROWS = {ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1]}
 
-class Stage {
+export class Stage {
   constructor(node, bench) {
     this.node = node
     this.bench = bench
@@ -16,12 +16,18 @@ class Stage {
     for (const end of ['focus', 'blur']) node.addEventListener(end, () => this.paintCursor())
   }
 
-  get paints() { return this.bench.state.trigger === 'drawn' && this.bench.mode !== 'move' }
+  get paints() {
+    return this.bench.state.trigger === 'drawn' && this.bench.controls.mode !== 'move'
+  }
 
   // Row and column of the image under the pointer.
   place(event) {
-    const box = this.canvas.getBoundingClientRect(), [height, width] = this.bench.shape
-    return [Math.floor((event.clientY - box.top) / box.height * height), Math.floor((event.clientX - box.left) / box.width * width)]
+    const box = this.canvas.getBoundingClientRect()
+    const [height, width] = this.bench.shape
+    return [
+      Math.floor(((event.clientY - box.top) / box.height) * height),
+      Math.floor(((event.clientX - box.left) / box.width) * width)
+    ]
   }
 
   press(event) {
@@ -33,7 +39,10 @@ class Stage {
     const {down, across} = this.bench.state
     this.from = {place: this.last, down, across}
     this.node.classList.toggle('dragging', !this.paints)
-    if (this.paints) { this.at = this.last; this.stroke(this.last, this.last) }
+    if (this.paints) {
+      this.at = this.last
+      this.stroke(this.last, this.last)
+    }
   }
 
   move(event) {
@@ -53,8 +62,10 @@ class Stage {
   }
 
   stroke(from, to) {
-    const {down, across} = this.bench.state, own = ([row, col]) => [row - down, col - across]
-    this.bench.drawing.line(own(from), own(to), this.bench.brush, this.bench.mode === 'erase' ? null : this.bench.colour)
+    const {down, across} = this.bench.state
+    const {mode, brush, colour} = this.bench.controls
+    const onDrawing = ([row, col]) => [row - down, col - across]
+    this.bench.drawing.line(onDrawing(from), onDrawing(to), brush, mode === 'erase' ? null : colour)
     this.bench.drawn()
   }
 
@@ -65,10 +76,14 @@ class Stage {
     else if (!arrow) return
     else if (this.paints) {
       const [height, width] = this.bench.shape
-      this.at = [Math.min(height - 1, Math.max(0, this.at[0] + arrow[0])), Math.min(width - 1, Math.max(0, this.at[1] + arrow[1]))]
+      this.at = [
+        Math.min(height - 1, Math.max(0, this.at[0] + arrow[0])),
+        Math.min(width - 1, Math.max(0, this.at[1] + arrow[1]))
+      ]
       this.paintCursor()
     } else {
-      const {down, across} = this.bench.state, step = event.shiftKey ? 4 : 1
+      const {down, across} = this.bench.state
+      const step = event.shiftKey ? 4 : 1
       this.bench.moveTo(down + step * arrow[0], across + step * arrow[1])
     }
     event.preventDefault()
@@ -78,12 +93,17 @@ class Stage {
   paintCursor() {
     const [height, width] = this.bench.shape
     this.cursor.hidden = !this.paints || document.activeElement !== this.node
-    Object.assign(this.cursor.style, {top: `${100 * this.at[0] / height}%`, left: `${100 * this.at[1] / width}%`, height: `${100 / height}%`, width: `${100 / width}%`})
+    Object.assign(this.cursor.style, {
+      top: `${(100 * this.at[0]) / height}%`,
+      left: `${(100 * this.at[1]) / width}%`,
+      height: `${100 / height}%`,
+      width: `${100 / width}%`
+    })
   }
 }
 
-// Pixels (H, W, K) of one image onto a canvas.
-function paintPixels(canvas, pixels, [height, width, channels]) {
+// Put the pixels (H, W, K) of one image onto a canvas.
+export function paintPixels(canvas, pixels, [height, width, channels]) {
   canvas.height = height
   canvas.width = width
   const image = new ImageData(width, height)
