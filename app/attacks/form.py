@@ -8,8 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from app.run.controls import FORM_KEY, class_names, current_form
+from app.run.launch_form import LaunchForm
+from app.run.launch_state import current_form
 from app.server import uploads
+from app.server.class_names import class_names
+from app.state import keys
 from app.style import words
 from app.style.theme import LONGEST_NAME
 from bsd_engine import attacks
@@ -44,26 +47,30 @@ def attack_form() -> BSDConfig:
     _begin_anew()
     source, path = _data(start)
     spec = f"{source}:{path.strip()}" if source in ("folder", "npz") else source
-    first = start["attack"] if start["attack"] in attacks.names() else attacks.names()[0]
+    first = start.attack if start.attack in attacks.names() else attacks.names()[0]
     name = st.selectbox(
         "Attack", attacks.names(), attacks.names().index(first), format_func=words.attack, **_kept("attack")
     )
     kind = attacks.kind(name)
-    target = _target(class_names(spec), start["target_label"], kind.has_target)
+    target = _target(class_names(spec), start.target_label, kind.has_target)
     label, text = (
         ("Poisoned share of the target class, %", CLEAN_RATE_HELP)
         if kind.clean_label
         else ("Poisoning rate, %", RATE_HELP)
     )
-    usual = start["clean_rate" if kind.clean_label else "rate"] if name == start["attack"] else 100 * kind.default_rate
+    usual = (
+        getattr(start, "clean_rate" if kind.clean_label else "rate")
+        if name == start.attack
+        else 100 * kind.default_rate
+    )
     rate = st.number_input(label, value=usual, step=0.5, format="%.2f", help=text, **_kept(f"rate_{name}"))
     given = _picture() if name == "custom" else {}
-    given |= _parameters(name, kind, start["parameters"].get(name, {}))
+    given |= _parameters(name, kind, start.parameters.get(name, {}))
     limit = st.number_input(
         "Training images",
         20,
         None,
-        start["limit"],
+        start.limit,
         step=1,
         placeholder="all",
         help="Drawn so that the classes keep their shares.",
@@ -73,7 +80,7 @@ def attack_form() -> BSDConfig:
         "Seed",
         0,
         2**31 - 1,
-        start["seed"],
+        start.seed,
         step=1,
         **_kept("seed"),
         help="Decides which images are poisoned, and what is random about the trigger.",
@@ -83,7 +90,7 @@ def attack_form() -> BSDConfig:
         raise ConfigError(
             f"The poisoning rate is {found}, expected more than 0 % and at most {HIGHEST_RATE:g} %; change it."
         )
-    return preset(start["preset"]).with_settings(
+    return preset(start.preset).with_settings(
         data=spec,
         limit=limit,
         seed=0 if seed is None else seed,
@@ -97,10 +104,10 @@ def attack_form() -> BSDConfig:
 def _begin_anew() -> None:
     """Once another preset is chosen, the fields start from it again, as those of the page Run do."""
     number = st.session_state.get("new_form", 0)
-    if st.session_state.setdefault(FORM_KEY, number) != number:
+    if st.session_state.setdefault(keys.ATTACK_FORM_NUMBER, number) != number:
         for key in [key for key in st.session_state if str(key).startswith("seen_") and key not in _UPLOADED]:
             del st.session_state[key]
-        st.session_state[FORM_KEY] = number
+        st.session_state[keys.ATTACK_FORM_NUMBER] = number
 
 
 def _kept(name: str) -> dict[str, Any]:
@@ -108,14 +115,14 @@ def _kept(name: str) -> dict[str, Any]:
     return {"key": f"seen_{name}", "persist_state": "session"}
 
 
-def _data(start: dict[str, Any]) -> tuple[str, str]:
+def _data(start: LaunchForm) -> tuple[str, str]:
     kinds = list(words.SOURCES)
-    source = st.selectbox("Data", kinds, kinds.index(start["source"]), format_func=words.SOURCES.get, **_kept("source"))
+    source = st.selectbox("Data", kinds, kinds.index(start.source), format_func=words.SOURCES.get, **_kept("source"))
     if source not in ("folder", "npz"):
         return source, ""
     path = st.text_input(
         "Path",
-        start["path"],
+        start.path,
         placeholder="/home/me/images" if source == "folder" else "/home/me/images.npz",
         help="A folder with train/CLASS/*.png and, if there is one, test/CLASS/*.png; or an .npz file.",
         **_kept("path"),

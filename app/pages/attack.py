@@ -19,7 +19,7 @@ from app.components.live_plot import live_plot
 from app.figures.attacks import class_bars, spectrum_figure
 from app.figures.pixels import GAIN, data_uri, difference_picture, enlarged, fitting_gain, thumbnail
 from app.run import figure_commands
-from app.run.controls import fill_in
+from app.run.launch_state import fill_in
 from app.server import data_paths, uploads
 from app.server.registry import registry
 from app.style import words

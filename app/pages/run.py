@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from app.components.timeline import Position
-from app.run.controls import launch_panel
+from app.run.launch_panel import launch_panel
 from app.run.monitor import monitor
 from app.server import run_cache
 from app.server.registry import RunRegistry, is_recording, registry

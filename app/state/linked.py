@@ -3,7 +3,7 @@
 The state is in the page's address (so that it survives a refresh and can be sent to somebody) and, because a change of
 page empties the address, in the session. A page reads it once per script run and writes what the user changed:
 
-    from app import linked
+    from app.state import linked
 
     state, problems = linked.read(run=run.run_id, samples=run.num_samples, epochs=len(run.epochs))
     for sentence in problems:                  # a bad address is said in words, and the rest of it is used

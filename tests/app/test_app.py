@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.run.controls import config_of, form_of
+from app.run.launch_form import LaunchForm
 from app.run.panels import PANELS, View
 from app.run.status import look, sentence
 from app.server import eta, registry, run_cache
@@ -173,25 +174,23 @@ def test_a_preset_fills_the_form(open_page: Callable[..., AppTest]) -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_form_gives_back_the_preset(name: str) -> None:
-    config = preset(name)
-    narrow = config.with_settings(width=form_of(config)["width"])
-    assert config_of({"preset": name, **form_of(config)}) == narrow
+    form = LaunchForm.from_config(preset(name))
+    assert form.preset == name and form.to_config() == preset(name).with_settings(width=form.width)
 
 
 def test_the_form_keeps_a_rate_for_each_kind_of_attack() -> None:
-    form = {"preset": "demo", **form_of(preset("demo"))}
-    assert (form["rate"], form["clean_rate"]) == (5, 25)
+    form = LaunchForm.from_config(preset("demo"))
+    assert (form.rate, form.clean_rate) == (5, 25)
     made = {
-        attack: config_of({**form, "attack": attack, "rate": 10.0, "clean_rate": 40.0}).attack
+        attack: replace(form, attack=attack, rate=10.0, clean_rate=40.0).to_config().attack
         for attack in ("blended", "sig", "none")
     }
     assert (made["blended"].rate, made["sig"].rate) == (0.1, 0.4)
-    assert config_of({**form, "attack": "sig"}).attack.rate is None
-    named = config_of({**form, "attack": "custom", "picture": " /a/b.png "}).attack
-    assert (
-        named.attack_parameters == {"image": "/a/b.png"}
-        and form_of(preset("demo").with_settings(attack="custom", attack_parameters={"image": "x"}))["picture"] == "x"
-    )
+    assert replace(form, attack="sig").to_config().attack.rate is None
+    named = replace(form, attack="custom", picture=" /a/b.png ").to_config().attack
+    assert named.attack_parameters == {"image": "/a/b.png"}
+    custom = preset("demo").with_settings(attack="custom", attack_parameters={"image": "x"})
+    assert LaunchForm.from_config(custom).picture == "x"
 
 
 def test_a_clean_label_attack_asks_for_a_share_of_the_target_class(open_page: Callable[..., AppTest]) -> None:
@@ -206,22 +205,29 @@ def test_a_clean_label_attack_asks_for_a_share_of_the_target_class(open_page: Ca
 
 def test_a_longer_warm_up_moves_the_later_stages_along() -> None:
     config = preset("demo")
-    longer = config_of({"preset": "demo", **form_of(config), "t1": config.schedule.t1 + 5})
+    longer = replace(LaunchForm.from_config(config), t1=config.schedule.t1 + 5).to_config()
     assert longer.schedule == config.schedule.with_warmup(config.schedule.t1 + 5)
 
 
-def test_settings_from_a_tampered_form_are_refused() -> None:
-    form = {"preset": "demo", **form_of(preset("demo"))}
-    for name, value in (
-        ("alpha", 7),
-        ("beta", float("nan")),
-        ("t1", 0),
-        ("seed", -1),
-        ("rate", 200.0),
-        ("device", "tpu"),
-    ):
-        with pytest.raises(ConfigError, match=r"is .*, expected"):
-            config_of({**form, name: value})
+TAMPERED = {
+    "alpha": 7,
+    "beta": float("nan"),
+    "t1": 0,
+    "seed": -1,
+    "rate": 200.0,
+    "device": "tpu",
+    "source": "ftp",
+    "preset": "none",
+    "drop_epochs": -1,
+    "clean_rate": "x",
+}
+
+
+@pytest.mark.parametrize(("name", "value"), TAMPERED.items())
+def test_settings_from_a_tampered_form_are_refused(name: str, value: object) -> None:
+    form = replace(LaunchForm.from_config(preset("demo")), **{name: value})
+    with pytest.raises(ConfigError, match=r"is .*, expected"):
+        form.to_config()
 
 
 def test_a_live_run_is_followed_paused_and_stopped(root: Path, open_page: Callable[..., AppTest]) -> None:
@@ -314,7 +320,7 @@ def test_runs_wait_for_their_turn_and_can_be_taken_out(tmp_path: Path, monkeypat
     assert (
         now.status == "queued"
         and now.live
-        and sentence(now, runs, truth_shown=True).startswith("Waits until 2 other runs are over")
+        and sentence(now, runs, truth_shown=True).startswith("Waiting for 2 other runs to end")
     )
     runs.command(second, "stop")
     assert runs.waiting == [third, fourth] and "taken out of the queue" in sentence(
@@ -376,7 +382,7 @@ def test_the_page_shows_a_run_that_waits(open_page: Callable[..., AppTest], monk
         open_page()
         first, second = (registry.registry().start(preset("smoke")) for _ in range(2))
         page = open_page(run=second)
-        assert "Waits until the run that trains now is over" in html(page) and not page.button(key="stop").disabled
+        assert "Waiting for the run that is training to end" in html(page) and not page.button(key="stop").disabled
         page.button(key="stop").click()
         assert "It was taken out of the queue before it began." in html(ran(page))
         assert registry.registry().active == first

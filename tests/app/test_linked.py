@@ -15,7 +15,7 @@ from app.state.linked import LONGEST_ADDRESS, Linked, address_of, decode_ids, en
 SCRIPT = """
 import streamlit as st
 from dataclasses import replace
-from app import linked
+from app.state import linked
 state, problems = linked.read(run=st.session_state.get("shown", "a"), samples=100, epochs=5)
 st.text(repr(state))
 st.text(" ".join(problems))
