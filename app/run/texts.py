@@ -35,7 +35,7 @@ GPU. The page is updated after every epoch, and the run continues if you close t
 | 5 | selective drop | Samples that both models assign to the suspected class leave the clean pool. |
 """
 RUN_LIST = "Recorded runs, newest first, then recordings"
-NOT_READABLE = "cannot be read"
+WAITING, STARTING, START_FAILED = "waiting", "starting", "could not be started"
 
 
 def unknown_run(name: str) -> str:
@@ -154,8 +154,7 @@ RESUMABLE = "Resume goes on from there; at most the epoch in progress is trained
 NOT_RESUMABLE = "There is no checkpoint to resume from."
 PAUSED = "paused; Resume continues within the epoch"
 WRITING_SUMMARY = "writing the summary"
-NOT_STARTED = {"queued": "waiting", "failed": "not started"}
-STARTING = "starting"
+NOT_STARTED = {"queued": WAITING, "failed": "not started"}
 
 
 def queued(before: int) -> str:

@@ -30,7 +30,8 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-SESSION_KEY = "linked"
+from app.state import keys
+
 PARTS = ("run", "epoch", "pin", "sel")
 LONGEST_ADDRESS = 24_000
 """Characters of a selection in the address; servers refuse requests above 64 kB. 50,000 samples need at most 8,400."""
@@ -156,7 +157,7 @@ def address_of(state: Linked) -> dict[str, str]:
 
 def last_run() -> str | None:
     """The run that was looked at last in this session, for a page whose address names none."""
-    kept = st.session_state.get(SESSION_KEY)
+    kept = st.session_state.get(keys.LINKED)
     return kept.run if isinstance(kept, Linked) else None
 
 
@@ -168,7 +169,7 @@ def read(*, run: str, samples: int, epochs: int) -> tuple[Linked, list[str]]:
     run : the run that the page shows
     samples, epochs : how many it has
     """
-    kept = st.session_state.get(SESSION_KEY)
+    kept = st.session_state.get(keys.LINKED)
     same = isinstance(kept, Linked) and kept.run == run
     address = {name: st.query_params[name] for name in PARTS if name in st.query_params}
     asked, problems = parse(address, samples=samples, epochs=epochs)
@@ -195,7 +196,7 @@ def _within(state: Linked, samples: int) -> Linked:
 
 def write(state: Linked) -> None:
     """Put a state into the session and the address; other parts of the address stay."""
-    st.session_state[SESSION_KEY] = state
+    st.session_state[keys.LINKED] = state
     wanted = address_of(state)
     for name in PARTS:
         if name in wanted:

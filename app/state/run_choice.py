@@ -8,12 +8,14 @@ import streamlit as st
 
 from app.server import run_cache
 from app.server.registry import RunRegistry, is_recording
-from app.state import linked
+from app.state import keys, linked
 from app.state.linked import Linked
 from app.style import words
 from bsd_engine.errors import BSDError
 from bsd_engine.recordings import library
 
+LONGEST_ID = 60
+"""Characters of an unknown run's name that are shown."""
 TRUTH_HELP = "Which samples are poisoned, and every number that only someone who knows it could give."
 
 
@@ -33,9 +35,9 @@ def chosen_run(
     A run's id, or None where there is neither a run nor a recording.
     """
     ids = [*runs.run_ids(), *runs.recording_ids()]
-    asked = st.query_params.get("run") or linked.last_run() or st.session_state.get("shown_run")
+    asked = st.query_params.get("run") or linked.last_run() or st.session_state.get(keys.SHOWN_RUN)
     if asked is not None and asked not in ids and "run" in st.query_params:
-        st.warning(f"There is no run called {words.unformatted(asked[:60])} here. Choose one from the list.")
+        st.warning(f"There is no run called {words.unformatted(asked[:LONGEST_ID])} here. Choose one from the list.")
     if not ids:
         return None
     chosen = asked if asked in ids else ids[0]
@@ -62,7 +64,7 @@ def chosen_run(
 
 def truth_switch(what: str = TRUTH_HELP) -> None:
     """The one switch of the truth, on every page that shows a run."""
-    st.toggle("Show truth", value=True, key="truth", bind="query-params", help=what)
+    st.toggle("Show truth", value=True, key=keys.TRUTH, bind="query-params", help=what)
 
 
 def described(runs: RunRegistry, run_id: str) -> str:
@@ -72,7 +74,7 @@ def described(runs: RunRegistry, run_id: str) -> str:
     try:
         run = run_cache.reader(runs.path(run_id))
     except BSDError:
-        return f"{run_id} · not readable"
+        return f"{run_id} · {words.NOT_READABLE}"
     split, schedule = run.config.split, run.config.schedule
     branch = f" · branch of {run.branched_from['run']}" if run.branched_from else ""
     return (
@@ -87,7 +89,7 @@ def recording_title(run_id: str) -> str:
     try:
         return f"Recording · {library.describe(name).title}"
     except BSDError:
-        return f"Recording · {name} · not readable"
+        return f"Recording · {name} · {words.NOT_READABLE}"
 
 
 def looked_at(*, run: str, samples: int, epochs: int) -> Linked:

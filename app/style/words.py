@@ -57,6 +57,8 @@ ESTIMATORS = {
     "label_count": "by the most frequent label",
 }
 
+NOT_READABLE = "cannot be read"
+
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
 
 

@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 from app.run.launch_form import LaunchForm
 from app.run.panels import PANELS, View
 from app.run.status import look, sentence
-from app.server import eta, registry, run_cache
+from app.server import eta, queue, registry, run_cache
 from app.server.registry import RunRegistry
 from app.style.theme import DARK, LIGHT
 from bsd_engine.compute import progress
@@ -313,8 +313,8 @@ def test_runs_wait_for_their_turn_and_can_be_taken_out(tmp_path: Path, monkeypat
     first, second, third, fourth = (runs.start(preset("smoke")) for _ in range(4))
     assert (
         (runs.active, runs.waiting) == (first, [second, third, fourth])
-        and runs.place(third) == 2
-        and runs.place(first) is None
+        and runs.position_in_queue(third) == 2
+        and runs.position_in_queue(first) is None
     )
     now = look(runs, third)
     assert (
@@ -323,10 +323,10 @@ def test_runs_wait_for_their_turn_and_can_be_taken_out(tmp_path: Path, monkeypat
         and sentence(now, runs, truth_shown=True).startswith("Waiting for 2 other runs to end")
     )
     runs.command(second, "stop")
-    assert runs.waiting == [third, fourth] and "taken out of the queue" in sentence(
+    assert runs.waiting == [third, fourth] and "removed from the queue" in sentence(
         look(runs, second), runs, truth_shown=True
     )
-    while len(runs.waiting) < registry.MOST_WAITING:
+    while len(runs.waiting) < queue.MOST_WAITING:
         runs.start(preset("smoke"))
     with pytest.raises(RunFolderError, match="8 more are waiting"):
         runs.start(preset("smoke"))
@@ -384,7 +384,7 @@ def test_the_page_shows_a_run_that_waits(open_page: Callable[..., AppTest], monk
         page = open_page(run=second)
         assert "Waiting for the run that is training to end" in html(page) and not page.button(key="stop").disabled
         page.button(key="stop").click()
-        assert "It was taken out of the queue before it began." in html(ran(page))
+        assert "It was removed from the queue before it began." in html(ran(page))
         assert registry.registry().active == first
     finally:
         go_on.set()
@@ -395,7 +395,7 @@ def test_a_run_that_crafts_its_trigger_says_how_far_it_is(tmp_path: Path, monkey
     go_on = fail_when_told(monkeypatch, crafting=10)
     runs = RunRegistry(tmp_path)
     run_id = runs.start(preset("smoke"))
-    assert "crafts its trigger: surrogate, step 1 of 10." in sentence(look(runs, run_id), runs, truth_shown=True)
+    assert "crafting its trigger: surrogate, step 1 of 10." in sentence(look(runs, run_id), runs, truth_shown=True)
     go_on.set()
     wait_for(lambda: runs.active is None)
     assert runs.crafting is None
@@ -426,7 +426,7 @@ def test_what_a_run_took_is_known_once_it_has_ended(root: Path) -> None:
 def test_commands_go_to_living_runs_only(tmp_path: Path) -> None:
     runs = RunRegistry(tmp_path)
     path = fake_run(tmp_path, epochs=2, status=None)
-    with pytest.raises(RunFolderError, match="Nobody trains"):
+    with pytest.raises(RunFolderError, match="No process is training"):
         runs.command(path.name, "pause")
     assert not (path / "commands.jsonl").exists()
 

@@ -13,6 +13,7 @@ import pytest
 from app.figures.facts import Facts
 from app.figures.target import agreement, answers, transplant_map, vote_strip
 from app.run import target_panel
+from app.run.target_texts import verdict_text
 from app.server.registry import RunRegistry
 from app.style.theme import DARK, LIGHT
 from bsd_engine.events import EpochState
@@ -100,18 +101,16 @@ def verdict(kind: str, z: float = 7.5) -> SimpleNamespace:
 
 
 def test_the_verdict_is_said_in_words() -> None:
-    assert "Target **d**" in target_panel.verdict_text(verdict("target"), NAMES)
+    assert "Target **d**" in verdict_text(verdict("target"), NAMES)
     by_warp = verdict("target")
     by_warp.verdict["clue"] = "warped"
-    assert "warp other images" in target_panel.verdict_text(by_warp, NAMES)
-    assert "No attack found" in target_panel.verdict_text(verdict("no_attack", 2.0), NAMES)
-    assert "Several targets" in target_panel.verdict_text(verdict("several"), NAMES)
-    assert "before residuals" in target_panel.verdict_text(SimpleNamespace(verdict=None), NAMES)
+    assert "other images are warped smoothly" in verdict_text(by_warp, NAMES)
+    assert "No attack found" in verdict_text(verdict("no_attack", 2.0), NAMES)
+    assert "Several targets" in verdict_text(verdict("several"), NAMES)
+    assert "before residuals" in verdict_text(SimpleNamespace(verdict=None), NAMES)
     early = verdict("target")
     early.epoch = 4
-    assert "says less" in target_panel.verdict_text(early, NAMES) and "says less" not in target_panel.verdict_text(
-        verdict("target"), NAMES
-    )
+    assert "says less" in verdict_text(early, NAMES) and "says less" not in verdict_text(verdict("target"), NAMES)
 
 
 def test_a_residual_is_drawn_around_mid_grey() -> None:
