@@ -27,7 +27,7 @@ ATTACKS = {
     "label_consistent": "Label-consistent",
     "narcissus": "Narcissus",
     "adaptive": "adaptive noise",
-    "custom": "own picture",
+    "custom": "custom trigger",
     "none": "none added",
 }
 SOURCES = {
@@ -43,7 +43,7 @@ PRESETS = {
     "paper-cifar10": "paper: CIFAR-10 on a GPU",
     "paper-gtsrb": "paper: GTSRB on a GPU",
     "paper-imagenet30": "paper: 30 classes of ImageNet",
-    "smoke": "smoke: a test of some seconds",
+    "smoke": "smoke: a test of a few seconds",
 }
 ESTIMATORS = {
     "auto": "by residual transplant (ours)",

@@ -18,8 +18,8 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from app.attacks import form
-from app.attacks.form import label_of
+from app.attacks import form, trigger_upload
+from app.attacks.parameter_fields import label_of
 from app.attacks.poisoned_view import poisoned_view, trigger_of
 from app.figures import pixels
 from app.figures.attacks import MOST_BARS, class_bars, spectrum_figure
@@ -338,10 +338,10 @@ def test_a_target_of_no_class_is_one_sentence(attack_page: AppTest, monkeypatch:
 PICTURES = {
     "alpha": (png(Image.new("RGBA", (9, 5), (255, 0, 0, 90))), None),
     "large": (png(Image.new("L", (400, 300), 200)), None),
-    "no picture": (b"\x89PNG not a picture", "The picture cannot be read as a picture; give a PNG or JPEG file."),
-    "100 MB": (b"\x89PNG" + bytes(100_000_000), "The picture has 100 MB, expected at most 10"),
+    "no picture": (b"\x89PNG not a picture", "The uploaded image cannot be read as a picture; give a PNG or JPEG file."),
+    "100 MB": (b"\x89PNG" + bytes(100_000_000), "The image has 100 MB, expected at most 10 MB"),
     "too wide": (png(Image.new("L", (900, 10), 200)), "does not fit into images of 28x28"),
-    "invisible": (png(Image.new("RGBA", (9, 5), (255, 0, 0, 0))), "The picture is transparent everywhere"),
+    "invisible": (png(Image.new("RGBA", (9, 5), (255, 0, 0, 0))), "The uploaded image is transparent everywhere"),
 }
 
 
@@ -354,8 +354,8 @@ def test_a_picture_of_ones_own_is_taken_or_refused_in_one_sentence(
     star = html(attack_page)
     fake = {"seen_upload": SimpleNamespace(getvalue=lambda: content)}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(form.st, "session_state", fake)
-        form._on_upload()
+        patch.setattr(trigger_upload.st, "session_state", fake)
+        trigger_upload._on_upload()
     for name in ("seen_picture", "seen_refusal"):
         attack_page.session_state[name] = fake[name]
     ran(attack_page)
@@ -423,5 +423,5 @@ def test_a_picture_goes_along_to_the_run_from_where_it_stays(attack_page: AppTes
     ran(attack_page)
     attack_page.button(key="train_with").click()
     ran(attack_page)
-    (field,) = [widget for widget in attack_page.text_input if widget.label == "Picture"]
+    (field,) = [widget for widget in attack_page.text_input if widget.label == "Trigger image"]
     assert Path(field.value).parent == tmp_path / "runs/.triggers" and Path(field.value).is_file()

@@ -61,15 +61,15 @@ def test_an_attack_is_looked_at_saved_and_trained_with(
 
 def upload_a_picture(page: Any) -> None:
     """A picture of one's own, and then something that is none."""
-    choose(page, "Attack", "own picture")
-    page.get_by_text("Own picture on Fashion-MNIST").wait_for()
+    choose(page, "Attack", "custom trigger")
+    page.get_by_text("Custom trigger on Fashion-MNIST").wait_for()
     star, picture = poisoned_picture(page), io.BytesIO()
     Image.new("RGBA", (12, 12), (255, 255, 255, 200)).save(picture, "PNG")
     chosen = page.locator("input[type=file]")
     chosen.set_input_files({"name": "nonsense.png", "mimeType": "image/png", "buffer": b"nonsense"})
-    page.get_by_text("The picture cannot be read as a picture; give a PNG or JPEG file.").wait_for()
+    page.get_by_text("The uploaded image cannot be read as a picture; give a PNG or JPEG file.").wait_for()
     chosen.set_input_files({"name": "../../white.png", "mimeType": "image/png", "buffer": picture.getvalue()})
-    page.get_by_text("Own picture on Fashion-MNIST").wait_for()
+    page.get_by_text("Custom trigger on Fashion-MNIST").wait_for()
     until(lambda: poisoned_picture(page) != star, "the picture in place of the star")
 
 
@@ -86,19 +86,19 @@ def train_with_it(page: Any, runs: Path) -> None:
     """The form of the run has the attack; the run goes on while the other page is open, and is there afterwards."""
     page.get_by_role("button", name="Train with this attack").click()
     page.get_by_text("Watch a network learn").wait_for()
-    picture = page.get_by_role("textbox", name="Picture", exact=True)
+    picture = page.get_by_role("textbox", name="Trigger image", exact=True)
     until(lambda: re.search(r"\.triggers/[0-9a-f]{32}\.png", picture.input_value()), "the picture in the form")
     page.get_by_text("More settings").click()
     for name, value in {
         "Selective drop": "900",
-        "Iterations in an epoch": "40",
+        "Iterations per epoch": "40",
     }.items():  # the smoke preset would end at once
         page.get_by_role("spinbutton", name=name).fill(value)
         page.keyboard.press("Enter")
     page.get_by_role("button", name="Start", exact=True).click()
     until(lambda: epochs(runs) > 0, "the first epoch", 60)
     page.get_by_role("link", name="Attacks").click()
-    page.get_by_text("Own picture on Fashion-MNIST").wait_for()
+    page.get_by_text("Custom trigger on Fashion-MNIST").wait_for()
     before = epochs(runs)
     until(lambda: epochs(runs) > before + 1, "epochs while the other page is open")
     page.get_by_role("link", name="Run").click()

@@ -24,7 +24,7 @@ RANGE = "name => document.querySelector(name)._fullLayout.xaxis.range.map(v => +
 LONG_WARM_UP = 60
 LONG_RUN = {
     "Selective drop": "900",
-    "Iterations in an epoch": "40",
+    "Iterations per epoch": "40",
 }  # the smoke preset would end while it is being looked at
 
 
@@ -94,14 +94,14 @@ def test_a_run_is_started_watched_paused_found_again_and_stopped(
 
     first = page.evaluate("location.search")
     page.get_by_role("button", name="Start", exact=True).click()
-    wait_for_words(page, "Waits until the run that trains now is over")
+    wait_for_words(page, "Waiting for the run that is training to end")
     page.wait_for_function(
         "first => location.search !== first", arg=first
     )  # what is clicked before is said of the run in the address
     page.locator("[data-testid=stMain]").get_by_role(
         "button", name="Stop"
     ).click()  # the header has another while a script runs
-    wait_for_words(page, "taken out of the queue")
+    wait_for_words(page, "removed from the queue")
     page.goto(f"{server.url}/run")
     wait_for_words(page, "epoch")
     page.locator("[data-testid=stMain]").get_by_role(
