@@ -35,7 +35,7 @@ def render() -> None:
 
 
 def _choose(runs: RunRegistry) -> str | None:
-    """The run to show, from the address or else the newest; None where there is no run and no recording is asked for."""
+    """The run to show, from the address or else the newest; None with no run and no recording asked for."""
     asked, recordings = st.query_params.get("run"), runs.recording_ids()
     ids = _run_ids(runs, asked)
     if asked is not None and asked not in ids + recordings:
@@ -83,8 +83,8 @@ def _list(runs: RunRegistry, ids: list[str], chosen: str) -> None:
 def _on_choice(key: str, shown: str, labels: Mapping[str, str]) -> None:
     """Show another run.
 
-    A tick that was under way when the list was replaced still reports the old list's value, as a change to what that list
-    showed: this is no choice.
+    A tick that was under way when the list was replaced still reports the old list's value, as a change to what that
+    list showed: this is no choice.
     """
     if st.session_state[key] in labels and st.session_state[key] != shown:
         st.query_params["run"] = st.session_state[key]

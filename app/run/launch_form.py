@@ -38,7 +38,7 @@ SAME_NAME = (
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchForm:
-    """The values of all fields. A form may be half filled in, so its values are checked by `to_config` and not before."""
+    """The values of all fields. A form may be half filled in, so only `to_config` checks them."""
 
     preset: str
     """Name of the preset; it supplies every setting that has no field."""
@@ -53,7 +53,7 @@ class LaunchForm:
     rate: float
     """Poisoning rate in percent of the images of the other classes."""
     clean_rate: float
-    """Poisoning rate of clean-label attacks, in percent of the target class; it means something else, so it is kept apart."""
+    """Poisoning rate of clean-label attacks, in percent of the target class; another quantity, so kept apart."""
     picture: str
     """Path of the trigger image of the custom attack; empty for the drawn star."""
     parameters: Mapping[str, Mapping[str, Any]]
@@ -119,7 +119,7 @@ class LaunchForm:
         )
 
     def to_config(self) -> BSDConfig:
-        """The configuration that the form asks for; raises `ConfigError` with one sentence where a value does not fit."""
+        """The configuration that the form asks for; raises `ConfigError` where a value does not fit."""
         self._check()
         config = preset(self.preset)
         settings = config.with_settings(

@@ -81,8 +81,8 @@ def _head() -> None:
 def _start() -> None:
     """Start a run with the form's settings, or keep the sentence that says why not.
 
-    Two presses within `DOUBLE_CLICK` with the same settings count as one: a double click, or a click that arrived twice because
-    a tick of the page overtook it (seen once in fifteen walks on a busy machine: two runs waited).
+    Two presses within `DOUBLE_CLICK` with the same settings count as one: a double click, or a click that arrived twice
+    because a tick of the page overtook it (seen once in fifteen walks on a busy machine: two runs waited).
     """
     form = current_form()
     last_form, pressed = st.session_state.get(keys.LAST_START, (None, 0.0))

@@ -48,7 +48,7 @@ def renew_fields() -> None:
 
 
 def fill_in(config: BSDConfig) -> None:
-    """Put the data, attack and seed of a configuration into the form, under new fields; the others keep what they hold."""
+    """Put data, attack and seed of a configuration into the form, under new fields; other fields keep their values."""
     form = current_form().with_data_and_attack(config)
     renew_fields()
     st.session_state[keys.FORM_START] = form

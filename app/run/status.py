@@ -81,7 +81,7 @@ class Snapshot:
 
 
 def attack_kind(name: str) -> type[attacks.Attack]:
-    """The class of a run's attack; an ordinary one where another version recorded a name that this one does not know."""
+    """The class of a run's attack; `Attack` where another version recorded a name that this one does not know."""
     return attacks.kind(name) if name in attacks.names() else attacks.Attack
 
 

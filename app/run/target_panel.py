@@ -1,4 +1,4 @@
-"""The evidence on the target class, and what a person can do about it: overrule it, or force a wrong one to see the effect."""
+"""The evidence on the target class, and how to overrule it or to force a wrong one to see the effect."""
 
 from __future__ import annotations
 
@@ -59,16 +59,15 @@ def _residuals(state: EpochState, class_names: tuple[str, ...]) -> str:
         for label, residual in zip(state.residual_classes, state.residuals)
     )
     heading = target_texts.residuals_heading(state.verdict)
-    return f'<div style="font-size:13px;margin:2px 0 6px">{heading}</div><div style="display:flex">{figures}</div>'
+    return f'<div class="residuals"><p>{heading}</p><div>{figures}</div></div>'
 
 
 def _residual(residual: np.ndarray, name: str, z: float) -> str:
     """One residual with its class; the name is safe text."""
     alt = html.escape(f"Residual of {html.unescape(name)}", quote=True)
     return (
-        f'<figure style="margin:0 14px 0 0"><img src="{data_uri(residual_picture(residual))}" width="{PICTURE_SIDE}" '
-        f'alt="{alt}" style="image-rendering:pixelated;border-radius:3px">'
-        f'<figcaption style="font-size:12px">{name}<br>z = {z:.1f}</figcaption></figure>'
+        f'<figure><img src="{data_uri(residual_picture(residual))}" width="{PICTURE_SIDE}" alt="{alt}">'
+        f"<figcaption>{name}<br>z = {z:.1f}</figcaption></figure>"
     )
 
 
@@ -135,7 +134,7 @@ def _suspect(now: Snapshot) -> int | None:
 
 
 def wrong_target(now: Snapshot, truth_shown: bool) -> int:
-    """A class for the drill: the next one after the suspect that is, where the truth may be shown, not the target either."""
+    """A class for the drill: the next one after the suspect; where ground truth may be shown, not the target either."""
     attack, count = now.run.config.attack, len(now.run.class_names)
     right = {_suspect(now), attack.target_label if truth_shown and attack.attack != "none" else None}
     start = -1 if _suspect(now) is None else _suspect(now)

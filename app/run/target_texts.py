@@ -1,4 +1,4 @@
-"""Texts about the target of a run: the verdict on the evidence, and what a person can do about it; markdown, without streamlit."""
+"""Texts about the target of a run: the verdict on the evidence, and how to overrule it; markdown, no streamlit."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from app.style.theme import class_name
 from bsd_engine.target.verdict import caution
 
 NO_VERDICT_YET = (
-    "The verdict comes at the end of the altruistic warm-up. Until then, the suspected class is the one with the highest "
-    "probability floor."
+    "The verdict comes at the end of the altruistic warm-up. Until then, the suspected class is the one with the "
+    "highest probability floor."
 )
 NO_TRANSPLANT = "This run was recorded before residuals were transplanted; only the votes are known."
 OVERRULE = (
-    "**Overrule the target.** A new run takes over the altruistic model as it was after its warm-up, and defends against the "
-    "class that you choose."
+    "**Overrule the target.** A new run takes over the altruistic model as it was after its warm-up, and defends "
+    "against the class that you choose."
 )
+SEVERAL_TARGETS = "No single class is the target; the pools are decided as under an all-to-all attack."
 TARGET = "Target"
 BRANCH = "Branch with this target"
 DRILL_HELP = (
@@ -48,7 +49,7 @@ def _conclusion(verdict: dict[str, Any], class_names: tuple[str, ...]) -> str:
     name = f"**{markdown_name(class_names, verdict['classes'][0])}**"
     if verdict["kind"] == "several":
         why = words.unformatted(verdict["why"])
-        return f"**Several targets**: {why}. No single class is the target; the pools are decided as under an all-to-all attack."
+        return f"**Several targets**: {why}. {SEVERAL_TARGETS}"
     z = f"z = {verdict['z']:.1f} against the other classes; {verdict['needed']:g} is needed"
     if verdict["kind"] == "no_attack":
         return (

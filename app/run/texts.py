@@ -1,4 +1,4 @@
-"""Every text of the page Run: the launch form, the state of a run, the numbers of an epoch, and the evidence on the target."""
+"""The texts of the page Run: launch form, state of a run, buttons, numbers, figures. The target has `target_texts`."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ WELCOME = """
 Some training images carry a trigger and a wrong label. BSD finds them during training. It looks at every sample in two
 ways: how quickly a model that memorises everything learns it, and how far it lies from the other classes.
 
-Press **Start** on the left. The demo trains on real photographs that come with the project; it takes minutes and needs no
-GPU. The page is updated after every epoch, and the run continues if you close the page.
+Press **Start** on the left. The demo trains on real photographs that come with the project; it takes minutes and needs
+no GPU. The page is updated after every epoch, and the run continues if you close the page.
 
 | | stage | what happens |
 |-|-|-|
 | 1 | altruistic warm‑up | A second model memorises everything. It learns poison first, so a small loss is suspicious. |
-| 2 | OSS warm-up | The main model learns without the suspected class. Samples of that class near another class are suspicious. |
+| 2 | OSS warm-up | The main model learns without the suspected class. Its samples near another class are suspicious. |
 | 3 | initial pools | Samples that pass both tests form the clean pool; the others are used without their labels. |
-| 4 | class completion | The clean pool grows by the difference of the two models' losses, and no class is left without samples. |
+| 4 | class completion | The clean pool grows by the difference of both models' losses; no class is left empty. |
 | 5 | selective drop | Samples that both models assign to the suspected class leave the clean pool. |
 """
 RUN_LIST = "Recorded runs, newest first, then recordings"
@@ -68,35 +68,36 @@ FIELDS = {
     ),
     "alpha": FieldText(
         "alpha: share of samples kept",
-        "The largest share of all samples in the clean pool. The first split keeps this share by altruistic loss. The paper "
-        "recommends 0.3 to 0.8 and uses 0.6. Low values starve the main model, high values let poison in.",
+        "The largest share of all samples in the clean pool. The first split keeps this share by altruistic loss. The "
+        "paper recommends 0.3 to 0.8 and uses 0.6. Low values starve the main model, high values let poison in.",
     ),
     "beta": FieldText(
         "beta: share of the suspected class kept",
-        "Has two uses: the share of the suspected class that is kept by its distance from the other classes, and the share of "
-        "all samples that class completion starts from, unless “Completion starts from” under More settings says otherwise. "
-        "The paper recommends less than 0.5 and uses 0.2. Never above alpha.",
+        "Has two uses: the share of the suspected class that is kept by its distance from the other classes, and the "
+        "share of all samples that class completion starts from, unless “Completion starts from” under More settings "
+        "says otherwise. The paper recommends less than 0.5 and uses 0.2. Never above alpha.",
     ),
     "t1": FieldText(
         "T1: warm-up epochs of the main model",
-        "Epochs in which the main model trains without the suspected class, before the first split. The later stages move "
-        "along and keep their lengths. The paper uses 20, the demo 5.",
+        "Epochs in which the main model trains without the suspected class, before the first split. The later stages "
+        "move along and keep their lengths. The paper uses 20, the demo 5.",
     ),
     "seed": FieldText("Seed", "The same seed gives the same pools."),
     "device": FieldText("Device", "auto uses the GPU if there is one."),
     "limit": FieldText("Training images", "Drawn so that every class keeps its share."),
     "target_estimator": FieldText(
         "Target estimator",
-        "How the target class is estimated without ground truth. Residual transplant (ours): what sets a class apart is added "
-        "to other images, and if the altruistic model then calls them by that class, it is the target; it can also find no "
-        "attack. Probability floor (ours): the class that the model never quite rules out for any sample. Paper's vote: the "
-        "class that is most often the second most likely.",
+        "How the target class is estimated without ground truth. Residual transplant (ours): what sets a class apart "
+        "is added to other images, and if the altruistic model then calls them by that class, it is the target; it "
+        "can also find no attack. Probability floor (ours): the class that the model never quite rules out for any "
+        "sample. Paper's vote: the class that is most often the second most likely.",
     ),
     "assume_target": FieldText("Assumed target"),
     "completion": FieldText("Class completion", "Which classes are kept from starving while the clean pool grows."),
     "alpha_start": FieldText(
         "Completion starts from",
-        "Share of all samples that class completion starts from. If empty, beta is used, as in the paper; above alpha, alpha.",
+        "Share of all samples that class completion starts from. If empty, beta is used, as in the paper; above "
+        "alpha, alpha.",
     ),
     "init_combine": FieldText("First clean pool"),
     "selective_drop": FieldText(

@@ -14,8 +14,8 @@ from bsd_engine.errors import BSDError
 def before_shutdown(close: Callable[[], None]) -> None:
     """Call a function when the interpreter ends, while threads still run.
 
-    `atexit` comes too late: by then executors refuse work, so a training in progress would fail instead of stopping, and
-    a thread inside torch ends the process with an abort.
+    `atexit` comes too late: by then executors refuse work, so a training in progress would fail instead of stopping,
+    and a thread inside torch ends the process with an abort.
     """
     getattr(threading, "_register_atexit", atexit.register)(close)
 

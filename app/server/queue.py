@@ -97,8 +97,8 @@ class TrainingQueue:
                 return True
             if len(self._waiting) >= MOST_WAITING:
                 raise RunFolderError(
-                    f"Run {self._active} is still training and {MOST_WAITING} more are waiting; this machine trains one "
-                    "run at a time. Stop one of them first."
+                    f"Run {self._active} is still training and {MOST_WAITING} more are waiting, since this machine "
+                    "trains one run at a time. Stop one of them first."
                 )
             self._errors.pop(job.run_id, None)
             self._waiting.append(job)

@@ -159,7 +159,7 @@ class RunRegistry:
         return run_id
 
     def branch(self, run_id: str, epoch: int, config: BSDConfig) -> str:
-        """Begin a run from a checkpoint of another one with other settings, or put it into the queue; returns its id."""
+        """Begin a run from another run's checkpoint with other settings, or put it into the queue; returns its id."""
         from bsd_engine.runs import record
 
         data_paths.check_config(config, self.triggers)

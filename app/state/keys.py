@@ -1,4 +1,4 @@
-"""Keys of Streamlit's session state: what the pages remember between script runs, and widgets whose value is read by key.
+"""Keys of Streamlit's session state: what pages remember between script runs, and widgets whose value is read by key.
 
 A key that names one widget, which no other code reads, stays beside that widget.
 """
@@ -11,7 +11,7 @@ TRUTH = "truth"
 SHOWN_RUN = "shown_run"
 """Id of the run that the page Run shows."""
 STARTED_RUN = "started_run"
-"""Id of a run that was just started or branched; the page Run takes it away and shows the run."""
+"""Id of a run that was just started or branched; the page Run removes it and shows the run."""
 LINKED = "linked"
 """`Linked`: the run, epoch and samples that the pages share."""
 
@@ -56,7 +56,10 @@ IMAGE_CHOICE = "seen_choice"
 
 
 def launch_field(name: str, form_number: int) -> str:
-    """Key of a field of the launch form. Every preset makes new fields: a late timer tick can only bring back values of old ones."""
+    """Key of a field of the launch form.
+
+    Choosing a preset makes new fields, so that a late timer tick can only bring back values of old ones.
+    """
     return f"new_{name}_{form_number}"
 
 

@@ -8,8 +8,8 @@ A text names a term as `[[alpha]]`, which shows its symbol, or as `[[alpha|the s
     glossary.markup("the cut at [[alpha]]")     # HTML: the symbol with its explanation as a title
     glossary.title("alpha")                     # one line, for `help=` and title attributes
 
-The page Learn sends the texts as they are and opens an explanation when a term is pressed. Names of classes and files come
-from outside: put them through `safe` before they go into such a text.
+The page Learn sends the texts as they are and opens an explanation when a term is pressed. Names of classes and files
+come from outside: put them through `safe` before they go into such a text.
 """
 
 from __future__ import annotations

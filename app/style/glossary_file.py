@@ -8,8 +8,8 @@ After its introduction, the file has nothing but entries of this form:
 
     One paragraph in plain words.
 
-The heading is the term's name. The key names the term in the texts of the pages. A term without a symbol is shown by its
-name; one without a place in the paper leaves that out.
+The heading is the term's name. The key names the term in the texts of the pages. A term without a symbol is shown by
+its name; a term that the paper does not define has no place in it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PLACES = (HERE.parents[1] / "docs" / "glossary.md", HERE / "glossary.md")
+CANDIDATES = (HERE.parents[1] / "docs" / "glossary.md", HERE / "glossary.md")
 """In the repository, and where an installed package has its copy."""
 LABELS = ("Key", "Symbol", "Paper")
 _HEADING = re.compile(r"^## +", re.MULTILINE)
@@ -45,10 +45,10 @@ class Term:
 
 def glossary_path() -> Path:
     """The file of the glossary; raises `GlossaryError` where there is none."""
-    for path in PLACES:
+    for path in CANDIDATES:
         if path.is_file():
             return path
-    raise GlossaryError(f"There is no glossary at {' or '.join(map(str, PLACES))}; install the package anew.")
+    raise GlossaryError(f"There is no glossary at {' or '.join(map(str, CANDIDATES))}; install the package anew.")
 
 
 def read_terms(path: Path) -> dict[str, Term]:

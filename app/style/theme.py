@@ -1,6 +1,6 @@
-"""Colours, words and number formats that every view shares, and the blank figure they start from.
+"""Colours, names and number formats that all views share, and the blank figure that they start from.
 
-Hue says one thing only: the truth about a sample. Membership of the pool is solid or hollow, a mistake is a ring.
+Hue means one thing only: ground truth about a sample. Membership of the pool is solid or hollow, a mistake is a ring.
 Blue and vermillion (Okabe-Ito) stay apart under every common colour blindness; there is no red for bad or green for
 good, because a low attack success is good. Contrast with the background is at least 3:1 for marks, 4.5:1 for text.
 """
@@ -210,21 +210,21 @@ def template(palette: Palette) -> go.layout.Template:
 
 
 class Sketch:
-    """The plain parts of a figure, turned into one at the end: plotly validates everything again at each `add_...`,
-    which took half of the time of a figure.
+    """The parts of a figure, turned into one at the end: plotly validates everything again at each `add_...`, which
+    took half of the time of a figure.
 
     Parameters
     ----------
     name : what the user's zoom and selection belong to; they are kept from one figure to the next of that name
-    title, subtitle : safe text, the subtitle with the epoch
-    summary : safe text, one sentence that stands for the picture, for `alt` and screen readers
+    title, subtitle : safe text; the subtitle names the epoch
+    summary : safe text, one sentence that describes the figure, for `alt` and screen readers
     """
 
     def __init__(self, palette: Palette, *, name: str, title: str, subtitle: str, summary: str) -> None:
-        second_line = f'<br><span style="font-size:12px;color:{palette.muted}">{subtitle}</span>'  # Plotly's own one floats far below
-        text, top = (
-            (f"<b>{title}</b>{second_line}", 17) if subtitle else (f"<b>{title}</b>", 6)
-        )  # two lines start higher
+        text, top = f"<b>{title}</b>", 6
+        if subtitle:  # in the title, since Plotly's own subtitle floats far below; two lines start higher
+            text += f'<br><span style="font-size:12px;color:{palette.muted}">{subtitle}</span>'
+            top = 17
         self._traces: list[dict[str, Any]] = []
         self._notes: list[dict[str, Any]] = []
         self._shapes: list[dict[str, Any]] = []
@@ -260,7 +260,7 @@ class Sketch:
 
 
 def empty_figure(message: str, palette: Palette, *, title: str = "") -> go.Figure:
-    """A calm sentence in place of a picture that is not there yet; `message` is safe text and may hold <br>."""
+    """A sentence in place of a figure that cannot be drawn yet; `message` is safe text and may hold <br>."""
     sketch = Sketch(palette, name="waiting", title=title, subtitle="", summary=message.replace("<br>", " "))
     hidden: dict[str, Any] = {"visible": False, "range": [0, 1], "fixedrange": True}
     sketch.layout(xaxis=hidden, yaxis=hidden, dragmode=False)

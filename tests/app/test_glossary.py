@@ -13,9 +13,9 @@ from app.style.glossary_file import GlossaryError, Term, glossary_path, read_ter
 ROOT = Path(__file__).resolve().parents[2]
 MARK = re.compile(r"\[\[([a-zA-Z_0-9]+)(?:\||\]\])")
 VOCABULARY = """
-    clean pool, poison pool, main model, altruistic model, loss discrepancy, class completion, selective drop, target label,
-    suspected class, verdict, judgement, recording, run folder, warm-up, alpha, beta, trigger, poisoning rate, landmarks,
-    what-if preview, branch
+    clean pool, poison pool, main model, altruistic model, loss discrepancy, class completion, selective drop,
+    target label, suspected class, verdict, judgement, recording, run folder, warm-up, alpha, beta, trigger,
+    poisoning rate, landmarks, what-if preview, branch
 """
 ENTRY = "## alpha\n\nKey: alpha · Symbol: α · Paper: Eq. 7, 11\n\nThe share of all samples\nthat is kept.\n"
 
@@ -80,7 +80,7 @@ def test_an_installed_package_reads_its_copy(tmp_path: Path, monkeypatch: pytest
     assert glossary_path() == ROOT / "docs/glossary.md"
     copy = tmp_path / "glossary.md"
     copy.write_text(ENTRY)
-    monkeypatch.setattr(glossary_file, "PLACES", (tmp_path / "docs/glossary.md", copy))
+    monkeypatch.setattr(glossary_file, "CANDIDATES", (tmp_path / "docs/glossary.md", copy))
     assert glossary_path() == copy
     copy.unlink()
     with pytest.raises(GlossaryError, match="There is no glossary at .*; install the package anew"):

@@ -1,4 +1,4 @@
-"""The evidence on the target: its pictures are functions of the record, and the branch it offers goes on without a new warm-up."""
+"""The evidence on the target: figures follow from the record, and a branch goes on without a new warm-up."""
 
 from __future__ import annotations
 

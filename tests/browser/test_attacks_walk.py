@@ -77,9 +77,7 @@ def nothing_is_wider_than_its_place(page: Any) -> None:
     clipped = """() => [...document.querySelectorAll('.now, .truth, figcaption, [data-testid=stMain] button p')]
       .filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth).map(e => e.className + ': ' + e.textContent)"""
     assert page.evaluate(clipped) == []
-    assert page.evaluate(
-        "() => document.querySelector('[data-testid=stMain]').scrollWidth <= document.querySelector('[data-testid=stMain]').clientWidth"
-    )
+    assert page.locator("[data-testid=stMain]").evaluate("main => main.scrollWidth <= main.clientWidth")
 
 
 def train_with_it(page: Any, runs: Path) -> None:

@@ -201,12 +201,11 @@ def test_nothing_is_wider_than_its_place(
     page = visit(f"{server.url}/run", width=width, height=height, dark=dark)
     until(lambda: page.evaluate(DRAWN, PLOT.format("accuracy")), "the charts")
     page.screenshot(path=tmp_path / f"page-{width}.png")
-    clipped = """() => [...document.querySelectorAll('.chips, .chips span, .now, .tiles .label, .tiles .value, .tiles .note, button p')]
+    texts = ".chips, .chips span, .now, .tiles .label, .tiles .value, .tiles .note, button p"
+    clipped = """texts => [...document.querySelectorAll(texts)]
       .filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth).map(e => e.className + ': ' + e.textContent)"""
-    assert page.evaluate(clipped) == []
-    assert page.evaluate(
-        "() => document.querySelector('[data-testid=stMain]').scrollWidth <= document.querySelector('[data-testid=stMain]').clientWidth"
-    )
+    assert page.evaluate(clipped, texts) == []
+    assert page.locator("[data-testid=stMain]").evaluate("main => main.scrollWidth <= main.clientWidth")
 
 
 def test_the_charts_follow_the_theme(server: Any, visit: Callable) -> None:
