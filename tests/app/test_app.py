@@ -53,7 +53,9 @@ def test_an_unknown_run_gives_a_sentence(open_page: Callable[..., AppTest], root
     assert "There is no run called" in page.warning[0].value
 
 
-def test_a_tick_with_a_list_that_is_gone_brings_no_old_run_back(open_page: Callable[..., AppTest], root: Path) -> None:
+def test_a_late_tick_of_a_replaced_list_does_not_bring_an_old_run_back(
+    open_page: Callable[..., AppTest], root: Path
+) -> None:
     first, second = (fake_run(root, run_id=f"2026010{day}-000000-aaaaaa", epochs=3).name for day in (1, 2))
     page = open_page(run=first)
     of_the_first = page._tree.get_widget_states()

@@ -100,7 +100,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("key", "value", "expected"), BAD.values(), ids=BAD)
-def test_what_does_not_go_is_one_sentence_and_can_be_put_right(
+def test_a_bad_value_gives_one_sentence_and_can_be_corrected(
     attack_page: AppTest, key: str, value: Any, expected: str
 ) -> None:
     before = attack_page.number_input(key=key).value
@@ -111,7 +111,9 @@ def test_what_does_not_go_is_one_sentence_and_can_be_put_right(
     assert not ran(attack_page).error and "<img" in html(attack_page)
 
 
-def test_a_missing_file_and_a_class_without_samples_are_one_sentence_each(attack_page: AppTest, tmp_path: Path) -> None:
+def test_a_missing_file_and_a_class_without_samples_give_one_sentence_each(
+    attack_page: AppTest, tmp_path: Path
+) -> None:
     attack_page.selectbox(key="seen_source").set_value("npz")
     ran(attack_page)
     attack_page.text_input(key="seen_path").set_value("/no/such.npz")
@@ -125,7 +127,7 @@ def test_a_missing_file_and_a_class_without_samples_are_one_sentence_each(attack
     assert not ran(attack_page).error and "y.npz: 1 of 40 training images" in html(attack_page)
 
 
-def test_a_target_of_no_class_is_one_sentence(attack_page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_target_that_is_no_class_gives_one_sentence(attack_page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(form, "class_names", lambda spec: ())
     ran(attack_page)
     attack_page.number_input(key="seen_target_number").set_value(77)

@@ -93,7 +93,7 @@ def test_without_roots_every_path_may_be_read(monkeypatch: pytest.MonkeyPatch, v
     assert data_paths.may_read("folder:/") and data_paths.roots() == ()
 
 
-def test_a_trigger_picture_is_confined_but_for_uploaded_ones(confined: Path, tmp_path: Path) -> None:
+def test_a_trigger_image_is_confined_unless_it_was_uploaded(confined: Path, tmp_path: Path) -> None:
     def config(picture: Path):
         return smoke().with_settings(attack="custom", attack_parameters={"image": str(picture)})
 
@@ -135,7 +135,7 @@ def test_a_cleaned_set_can_be_made_of_the_record_alone(tmp_path: Path) -> None:
     assert len(list((tmp_path / "cleaned/train").rglob("*.png"))) == 60
 
 
-def test_another_class_or_image_is_noticed(tmp_path: Path) -> None:
+def test_a_new_class_and_a_removed_image_are_noticed(tmp_path: Path) -> None:
     spec = f"folder:{images(tmp_path / 'set')}"
     before = data_paths.stamps(spec)
     assert class_names(spec) == ("ant", "bee") and data_paths.stamps(spec) == before

@@ -83,7 +83,7 @@ def config(name: str, **settings: Any) -> BSDConfig:
 
 
 @pytest.mark.parametrize("name", attacks.names())
-def test_every_attack_is_seen_as_a_run_would_have_it(name: str) -> None:
+def test_the_page_shows_every_attack_exactly_as_a_run_gets_it(name: str) -> None:
     view, run = poisoned_view(config(name)), prepare(config(name))
     clean = prepare(config("none"))
     assert view.prepared.fingerprint == run.fingerprint
@@ -123,7 +123,7 @@ def test_the_trigger_shown_is_the_one_that_poisoned(monkeypatch: pytest.MonkeyPa
     assert (poisoned_view(config("late")).trigger.difference == 77 - 128).all()
 
 
-def test_a_trigger_without_change_is_told_as_none() -> None:
+def test_a_trigger_that_changes_nothing_has_no_difference() -> None:
     images = torch.zeros(4, 1, 8, 8, dtype=torch.uint8)
     attack = attacks.make("blended", (1, 8, 8), opacity=0.0)
     assert not trigger_of(attack, images).difference.any()
@@ -139,7 +139,7 @@ def test_every_parameter_is_explained_and_has_a_default_of_its_kind(name: str) -
         assert getattr(attacks.make(name, **made), parameter.name) == parameter.default
 
 
-def test_a_parameter_is_called_by_its_unit() -> None:
+def test_the_label_of_a_parameter_names_its_unit() -> None:
     labels = {
         p.name: label_of(p) for p in (*parameters_of(attacks.kind("badnets")), *parameters_of(attacks.kind("sig")))
     }

@@ -49,7 +49,9 @@ def test_one_training_at_a_time_and_its_error_is_kept(tmp_path: Path, monkeypatc
     assert now.status == "failed" and "lower its learning rate" in sentence(now, runs, truth_shown=True)
 
 
-def test_runs_wait_for_their_turn_and_can_be_taken_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_wait_for_their_turn_and_can_be_removed_from_the_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     go_on, trained, at_once = threading.Event(), [], []
 
     def slow_run(config: Any, path: Path, **_: Any) -> dict[str, Any]:
@@ -123,7 +125,7 @@ def test_a_resumed_run_that_crafts_its_trigger_says_how_far_it_is(
     assert runs.crafting is None and "It does not work." in runs.error("killed")
 
 
-def test_commands_go_to_living_runs_only(tmp_path: Path) -> None:
+def test_a_run_that_nobody_trains_takes_no_commands(tmp_path: Path) -> None:
     runs = RunRegistry(tmp_path)
     path = fake_run(tmp_path, epochs=2, status=None)
     with pytest.raises(RunFolderError, match="No process is training"):

@@ -14,7 +14,7 @@ from bsd_engine.runs.writer import RunWriter
 from tests.support.fake_run import CONFIG, FakeRun, fake_run
 
 
-def test_what_a_run_took_is_known_once_it_has_ended(root: Path) -> None:
+def test_the_seconds_of_an_epoch_are_known_once_a_run_has_ended(root: Path) -> None:
     path = fake_run(root, epochs=38, status=None, samples=60)
     assert run_cache.prior_seconds(root, CONFIG) == {}
     with RunWriter(path) as writer:

@@ -112,13 +112,13 @@ def test_a_foreign_page_cannot_open_the_websocket(server: Dashboard, host: str, 
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_the_page_itself_can(server: Dashboard, host: str) -> None:
+def test_our_own_page_can_open_the_websocket(server: Dashboard, host: str) -> None:
     own = f"{host}:{server.port}"
     assert upgrade(server.port, own, f"http://{own}") == 101
 
 
 @pytest.mark.parametrize("path", ["/", "/_stcore/health", "/_stcore/host-config"])
-def test_no_foreign_origin_is_told_that_it_may_read(server: Dashboard, path: str) -> None:
+def test_no_foreign_origin_may_read_an_answer(server: Dashboard, path: str) -> None:
     answer = ask(server.port, "GET", path, {"Origin": "http://evil.test"})
     assert answer.headers.get("access-control-allow-origin") not in ("*", "http://evil.test")
 
@@ -164,7 +164,7 @@ def rest_of_upload(port: int, session: str, token: str, megabytes: int) -> tuple
     return int(answer.split(b" ", 2)[1]), sent
 
 
-def test_an_upload_is_measured_by_the_bytes_that_come(server: Dashboard) -> None:
+def test_an_upload_is_measured_by_the_bytes_that_arrive(server: Dashboard) -> None:
     """Without a Content-Length, 70 megabytes are cut off; a picture of one is taken."""
     page_answer = ask(server.port, "GET", "/_stcore/health")
     token = page_answer.headers["set-cookie"].split(";")[0].partition("=")[2]
@@ -226,7 +226,7 @@ def test_the_static_folder_holds_scripts_alone(server: Dashboard) -> None:
     assert {p.name for p in (ROOT / "static").rglob("*")} <= {".gitkeep", "plotly.min.js", "tune.js", "bench.js"}
 
 
-def test_the_settings_that_this_rests_on_are_in_the_configuration() -> None:
+def test_the_configuration_has_the_settings_that_these_tests_rely_on() -> None:
     text = (ROOT / ".streamlit/config.toml").read_text()
     for line in (
         'address = "127.0.0.1"',

@@ -100,7 +100,7 @@ def verdict(kind: str, z: float = 7.5) -> SimpleNamespace:
     return SimpleNamespace(epoch=5, verdict={"kind": kind, "classes": [3], "z": z, "why": "6 of 10", "needed": 6.0})
 
 
-def test_the_verdict_is_said_in_words() -> None:
+def test_the_verdict_is_put_into_words() -> None:
     assert "Target **d**" in verdict_text(verdict("target"), NAMES)
     by_warp = verdict("target")
     by_warp.verdict["clue"] = "warped"
@@ -130,7 +130,7 @@ def now(path: Path) -> SimpleNamespace:
     return SimpleNamespace(run=reader, path=path, run_id=path.name, rows=[reader.epoch(e) for e in reader.epochs])
 
 
-def test_the_drill_forces_a_class_that_is_neither_suspected_nor_where_it_may_be_told_the_target(path: Path) -> None:
+def test_the_drill_forces_a_class_that_is_not_suspected_and_not_the_target_where_truth_is_shown(path: Path) -> None:
     shown = now(path)
     suspect, target = shown.rows[-1].pseudo_target, shown.run.config.attack.target_label
     assert target_panel.wrong_target(shown, truth_shown=True) not in (suspect, target)
@@ -158,7 +158,7 @@ def test_the_server_branches_a_run_at_the_end_of_its_warm_up(path: Path) -> None
     np.testing.assert_array_equal(branch.epoch(0).altruistic_loss, RunReader(path).epoch(0).altruistic_loss)
 
 
-def test_older_epochs_have_none_of_it(path: Path) -> None:
+def test_older_epochs_have_no_verdict(path: Path) -> None:
     old = {"epoch", "stage", "main_epoch", "clean_ratio", "altruistic_loss", "altruistic_prediction"}
     state = RunReader(path).epoch(0)
     assert EpochState(**{name: getattr(state, name) for name in old}).verdict is None

@@ -25,7 +25,7 @@ def png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def test_an_upload_gets_a_name_and_rights_of_ours(tmp_path: Path) -> None:
+def test_an_upload_gets_our_own_name_and_private_permissions(tmp_path: Path) -> None:
     content = png(Image.new("RGB", (4, 4), "red"))
     path = uploads.stored(content)
     assert path.parent == uploads.folder() and path == uploads.stored(content) and path.read_bytes() == content
@@ -39,7 +39,7 @@ def test_an_upload_gets_a_name_and_rights_of_ours(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * (MAX_BYTES + 1)], ids=["empty", "too large"])
-def test_an_upload_of_no_fit_size_is_refused_before_it_is_read(content: bytes) -> None:
+def test_an_upload_of_a_wrong_size_is_refused_before_it_is_decoded(content: bytes) -> None:
     with pytest.raises(ConfigError, match="expected at most 10"):
         uploads.stored(content)
 
@@ -65,7 +65,7 @@ PICTURES = {
 
 
 @pytest.mark.parametrize(("content", "expected"), PICTURES.values(), ids=PICTURES)
-def test_a_picture_of_ones_own_is_taken_or_refused_in_one_sentence(
+def test_an_uploaded_image_is_accepted_or_refused_in_one_sentence(
     attack_page: AppTest, content: bytes, expected: str | None
 ) -> None:
     attack_page.selectbox(key="seen_attack").set_value("custom")
@@ -85,7 +85,7 @@ def test_a_picture_of_ones_own_is_taken_or_refused_in_one_sentence(
         assert "bsd-triggers" not in attack_page.error[0].value
 
 
-def test_a_picture_goes_along_to_the_run_from_where_it_stays(attack_page: AppTest, tmp_path: Path) -> None:
+def test_an_uploaded_image_is_kept_where_a_resumed_run_finds_it(attack_page: AppTest, tmp_path: Path) -> None:
     attack_page.selectbox(key="seen_attack").set_value("custom")
     attack_page.session_state["seen_picture"] = uploads.stored(png(Image.new("RGB", (5, 5), "blue")))
     ran(attack_page)

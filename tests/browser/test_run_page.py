@@ -175,7 +175,7 @@ def choose_an_epoch(page: Any) -> None:
     until(lambda: int(track.input_value()) > 1 and follow.is_disabled(), "the newest epoch")
 
 
-def test_a_killed_server_loses_the_epoch_in_progress_at_most(server: Any, runs: Path, visit: Callable) -> None:
+def test_a_killed_server_loses_at_most_the_epoch_in_progress(server: Any, runs: Path, visit: Callable) -> None:
     page = visit(f"{server.url}/run", expect_errors=True)
     wait_for_words(page, "Stopped after epoch")
     before = recorded(runs)
@@ -195,9 +195,7 @@ def test_a_killed_server_loses_the_epoch_in_progress_at_most(server: Any, runs: 
 
 
 @pytest.mark.parametrize(("width", "height", "dark"), [(1280, 800, False), (1440, 900, True)])
-def test_nothing_is_wider_than_its_place(
-    server: Any, visit: Callable, tmp_path: Path, width: int, height: int, dark: bool
-) -> None:
+def test_no_text_is_clipped(server: Any, visit: Callable, tmp_path: Path, width: int, height: int, dark: bool) -> None:
     page = visit(f"{server.url}/run", width=width, height=height, dark=dark)
     until(lambda: page.evaluate(DRAWN, PLOT.format("accuracy")), "the charts")
     page.screenshot(path=tmp_path / f"page-{width}.png")
