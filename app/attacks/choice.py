@@ -32,7 +32,7 @@ def choose(view: PoisonedView) -> np.ndarray:
         _step_button(texts.PREVIOUS, numbers, -1, icon=":material/chevron_left:")
         _step_button(texts.NEXT, numbers, 1, icon=":material/chevron_right:", icon_position="right")
         st.number_input(texts.IMAGE_NUMBER, 0, view.size - 1, step=1, key=keys.IMAGE_NUMBER, width=130)
-        st.caption(texts.place_among(_place(numbers), len(numbers)))
+        st.caption(texts.position_among(_position(numbers), len(numbers)))
     return numbers
 
 
@@ -57,8 +57,8 @@ def _step_button(label: str, numbers: np.ndarray, by: int, **icon: str) -> None:
     st.button(label, key=label.lower(), on_click=_step, args=(numbers, by), disabled=len(numbers) < 2, **icon)
 
 
-def _place(numbers: np.ndarray) -> int | None:
-    """Place of the shown image among these, counted from 1; None where it is not one of them."""
+def _position(numbers: np.ndarray) -> int | None:
+    """Position of the shown image among these, counted from 1; None where it is not one of them."""
     number = shown_number()
     index = int(np.searchsorted(numbers, number))
     return index + 1 if index < len(numbers) and numbers[index] == number else None

@@ -64,8 +64,8 @@ def _start_anew() -> None:
     number = st.session_state.get(keys.FORM_NUMBER, 0)
     if st.session_state.setdefault(keys.ATTACK_FORM_NUMBER, number) == number:
         return
-    own = [key for key in st.session_state if str(key).startswith(keys.ATTACK_PREFIX) and key not in UPLOAD_KEYS]
-    for key in own:
+    stale = [key for key in st.session_state if str(key).startswith(keys.ATTACK_PREFIX) and key not in UPLOAD_KEYS]
+    for key in stale:
         del st.session_state[key]
     st.session_state[keys.ATTACK_FORM_NUMBER] = number
 

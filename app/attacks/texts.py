@@ -46,8 +46,8 @@ UPLOADED = "The uploaded image"
 
 def bad_rate(rate: float | None, highest: float) -> str:
     """For a poisoning rate that is missing or out of range."""
-    found = "not given" if rate is None else f"{rate:g} %"
-    return f"The poisoning rate is {found}, expected more than 0 % and at most {highest:g} %; change it."
+    given = "not given" if rate is None else f"{rate:g} %"
+    return f"The poisoning rate is {given}, expected more than 0 % and at most {highest:g} %; change it."
 
 
 # -- head ------------------------------------------------------------------------------------------
@@ -114,10 +114,10 @@ WHAT_BECAME = {
 ORIGINAL, AS_TRAINED = "Original", "As trained on"
 
 
-def place_among(place: int | None, images: int) -> str:
+def position_among(position: int | None, images: int) -> str:
     """Which of the chosen images is shown, counted from 1; or how many there are where another one is shown."""
-    if place is not None:
-        return f"{count(place)} of {count(images)}"
+    if position is not None:
+        return f"{count(position)} of {count(images)}"
     return f"{count(images)} such image" + ("" if images == 1 else "s")
 
 

@@ -54,7 +54,7 @@ class LaunchForm:
     """Poisoning rate in percent of the images of the other classes."""
     clean_rate: float
     """Poisoning rate of clean-label attacks, in percent of the target class; another quantity, so kept apart."""
-    picture: str
+    trigger_image: str
     """Path of the trigger image of the custom attack; empty for the drawn star."""
     parameters: Mapping[str, Mapping[str, Any]]
     """Other parameters of an attack by the attack's name; the page Attacks or the preset sets them."""
@@ -93,7 +93,7 @@ class LaunchForm:
             path=path,
             attack=attack.attack,
             target_label=attack.target_label,
-            picture=str(attack.attack_parameters.get("image", "")),
+            trigger_image=str(attack.attack_parameters.get("image", "")),
             parameters={attack.attack: attack.attack_parameters},
             alpha=split.alpha,
             beta=split.beta,
@@ -135,7 +135,7 @@ class LaunchForm:
         """This form with the data, the attack and the seed of a configuration."""
         other, chosen = LaunchForm.from_config(config), config.attack
         rate = attacks.kind(chosen.attack).default_rate if chosen.rate is None else chosen.rate
-        taken = ("source", "path", "attack", "target_label", "picture", "parameters", "seed", "limit")
+        taken = ("source", "path", "attack", "target_label", "trigger_image", "parameters", "seed", "limit")
         values = {name: getattr(other, name) for name in taken}
         return replace(self, **values, **{rate_field(chosen.attack): 100 * rate})
 
@@ -176,8 +176,8 @@ class LaunchForm:
         name = self.attack
         rate = getattr(self, rate_field(name)) / 100
         parameters = {key: value for key, value in self.own_parameters.items() if (name, key) != ("custom", "image")}
-        if name == "custom" and self.picture.strip():
-            parameters["image"] = self.picture.strip()
+        if name == "custom" and self.trigger_image.strip():
+            parameters["image"] = self.trigger_image.strip()
         needed = spell_out_rate or name == "none" or rate != attacks.kind(name).default_rate
         return {"attack": name, "rate": rate if needed else None, "attack_parameters": parameters}
 

@@ -116,7 +116,7 @@ def _attack() -> None:
     with right:
         _class("target_label", names, disabled=not poisoned or not attacks.kind(attack).has_target)
     if attack == "custom":
-        _text("picture", placeholder=texts.TRIGGER_EXAMPLE)
+        _text("trigger_image", placeholder=texts.TRIGGER_EXAMPLE)
     if rate_field(attack) == "clean_rate":
         _rate("clean_rate", (1.0, 90.0, 1.0), "%.0f %%")
     else:

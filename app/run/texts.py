@@ -57,7 +57,7 @@ FIELDS = {
     ),
     "attack": FieldText("Attack", "Choose “none added” for data that may be poisoned already."),
     "target_label": FieldText("Target class"),
-    "picture": FieldText("Trigger image", "Path of a PNG or JPEG file. Without one, a drawn star is used."),
+    "trigger_image": FieldText("Trigger image", "Path of a PNG or JPEG file. Without one, a drawn star is used."),
     "rate": FieldText(
         "Poisoning rate",
         "Share of the images of the other classes that get the trigger and the target label. The paper uses 5 %.",

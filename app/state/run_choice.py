@@ -95,9 +95,9 @@ def recording_title(run_id: str) -> str:
 
 def looked_at(*, run: str, samples: int, epochs: int) -> Linked:
     """The shared state of a run; what is wrong with the address is reported and corrected there."""
-    looked, problems = linked.read(run=run, samples=samples, epochs=epochs)
+    state, problems = linked.read(run=run, samples=samples, epochs=epochs)
     for sentence in problems:
         st.toast(words.unformatted(sentence), icon=":material/link_off:")
     if problems or st.query_params.get("run") != run:
-        linked.write(looked)
-    return looked
+        linked.write(state)
+    return state

@@ -18,6 +18,8 @@ from bsd_engine.config.method_settings import Stage
 
 FONT = '"Source Sans", "Source Sans 3", "Segoe UI", system-ui, sans-serif'
 LONGEST_NAME = 24
+"""Characters."""
+TRANSPARENT = "rgba(0,0,0,0)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +145,45 @@ def template(palette: Palette) -> go.layout.Template:
     Importing streamlit makes a default template whose colours only `st.plotly_chart` can resolve, so every figure
     names this one.
     """
-    axis = {
+    layout: dict[str, Any] = {
+        "font": {"family": FONT, "size": 12, "color": palette.text},
+        "paper_bgcolor": TRANSPARENT,
+        "plot_bgcolor": TRANSPARENT,
+        "margin": {"l": 56, "r": 12, "t": 48, "b": 40},
+        "title": _title(palette),
+        "xaxis": _axis(palette),
+        "yaxis": _axis(palette),
+        "legend": _legend(palette),
+        "hovermode": "closest",
+        "dragmode": "zoom",
+        "barcornerradius": 1,
+        "hoverlabel": {
+            "bgcolor": palette.surface,
+            "bordercolor": palette.line,
+            "font": {"color": palette.text, "size": 12},
+        },
+        "modebar": {"bgcolor": TRANSPARENT, "color": palette.muted, "activecolor": palette.text, "orientation": "v"},
+        "newselection": {"line": {"color": palette.text, "width": 1, "dash": "dot"}},
+        "annotationdefaults": {"showarrow": False, "font": {"size": 12, "color": palette.muted}},
+    }
+    return go.layout.Template(layout=layout)
+
+
+def _title(palette: Palette) -> dict[str, Any]:
+    return {
+        "font": {"size": 14, "color": palette.text},
+        "x": 0,
+        "xref": "container",
+        "xanchor": "left",
+        "y": 1,
+        "yref": "container",
+        "yanchor": "top",
+        "pad": {"l": 4, "t": 6},
+    }
+
+
+def _axis(palette: Palette) -> dict[str, Any]:
+    return {
         "showgrid": True,
         "gridcolor": palette.grid,
         "gridwidth": 1,
@@ -158,7 +198,10 @@ def template(palette: Palette) -> go.layout.Template:
         "title": {"font": {"size": 12, "color": palette.muted}, "standoff": 6},
         "automargin": False,
     }
-    legend = {
+
+
+def _legend(palette: Palette) -> dict[str, Any]:
+    return {
         "orientation": "h",
         "x": 1,
         "xanchor": "right",
@@ -166,47 +209,10 @@ def template(palette: Palette) -> go.layout.Template:
         "yref": "container",
         "yanchor": "top",
         "font": {"size": 12, "color": palette.muted},
-        "bgcolor": "rgba(0,0,0,0)",
+        "bgcolor": TRANSPARENT,
         "itemsizing": "constant",
         "itemwidth": 30,
     }
-    return go.layout.Template(
-        layout={
-            "font": {"family": FONT, "size": 12, "color": palette.text},
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "margin": {"l": 56, "r": 12, "t": 48, "b": 40},
-            "title": {
-                "font": {"size": 14, "color": palette.text},
-                "x": 0,
-                "xref": "container",
-                "xanchor": "left",
-                "y": 1,
-                "yref": "container",
-                "yanchor": "top",
-                "pad": {"l": 4, "t": 6},
-            },
-            "xaxis": axis,
-            "yaxis": axis,
-            "legend": legend,
-            "hovermode": "closest",
-            "dragmode": "zoom",
-            "barcornerradius": 1,
-            "hoverlabel": {
-                "bgcolor": palette.surface,
-                "bordercolor": palette.line,
-                "font": {"color": palette.text, "size": 12},
-            },
-            "modebar": {
-                "bgcolor": "rgba(0,0,0,0)",
-                "color": palette.muted,
-                "activecolor": palette.text,
-                "orientation": "v",
-            },
-            "newselection": {"line": {"color": palette.text, "width": 1, "dash": "dot"}},
-            "annotationdefaults": {"showarrow": False, "font": {"size": 12, "color": palette.muted}},
-        }
-    )
 
 
 class Sketch:
@@ -241,7 +247,7 @@ class Sketch:
         self._traces.append({"type": kind, **values})
 
     def note(self, text: str, **values: Any) -> None:
-        """Add words at a place; `text` is safe text."""
+        """Add a text at a position; `text` is safe text."""
         self._notes.append({"text": text, **values})
 
     def shape(self, kind: str, **values: Any) -> None:

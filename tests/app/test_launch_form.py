@@ -70,10 +70,10 @@ def test_the_form_keeps_a_rate_for_each_kind_of_attack() -> None:
     }
     assert (made["blended"].rate, made["sig"].rate) == (0.1, 0.4)
     assert replace(form, attack="sig").to_config().attack.rate is None
-    named = replace(form, attack="custom", picture=" /a/b.png ").to_config().attack
+    named = replace(form, attack="custom", trigger_image=" /a/b.png ").to_config().attack
     assert named.attack_parameters == {"image": "/a/b.png"}
     custom = preset("demo").with_settings(attack="custom", attack_parameters={"image": "x"})
-    assert LaunchForm.from_config(custom).picture == "x"
+    assert LaunchForm.from_config(custom).trigger_image == "x"
 
 
 def test_a_clean_label_attack_asks_for_a_share_of_the_target_class(open_page: Callable[..., AppTest]) -> None:
@@ -81,7 +81,7 @@ def test_a_clean_label_attack_asks_for_a_share_of_the_target_class(open_page: Ca
     field(page, "selectbox", "attack").set_value("sig")
     assert field(ran(page), "slider", "clean_rate").value == 25
     field(page, "selectbox", "attack").set_value("custom")
-    assert field(ran(page), "slider", "rate").value == 5 and field(page, "text_input", "picture").value == ""
+    assert field(ran(page), "slider", "rate").value == 5 and field(page, "text_input", "trigger_image").value == ""
     field(page, "selectbox", "attack").set_value("badnets_all2all")
     assert field(ran(page), "selectbox", "target_label").disabled
 
