@@ -1,4 +1,4 @@
-"""Entry point of the dashboard: page set-up and navigation, nothing else. Start it with `streamlit run streamlit_app.py`."""
+"""Entry point of the dashboard: page set-up and navigation only. Start it with `streamlit run streamlit_app.py`."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -12,7 +12,7 @@ STYLE = Path(app.__file__).parent / "style"
 
 
 def page(name: str, *arguments: object) -> Callable[[], None]:
-    """A page that is loaded when it is first shown: the first one must not wait for torch, which others need."""
+    """A page that is loaded when it is first shown: the first page must not wait for torch, which others need."""
     return lambda: import_module(f"app.pages.{name}").render(*arguments)
 
 

@@ -94,7 +94,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "runs"
     folder.mkdir()
     monkeypatch.setenv("BSD_RUNS", str(folder))
-    monkeypatch.setattr("app.server.registry._load_engine", lambda: None)
+    monkeypatch.setattr("app.server.registry.load_engine", lambda: None)
     return folder
 
 

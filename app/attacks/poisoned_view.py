@@ -25,18 +25,18 @@ class Trigger:
     difference: np.ndarray
     """(H, W, C) int16: grey levels."""
     ground: str
-    """The image that it was put on, in words."""
+    """The image that it was applied to, in words."""
     varies: bool
-    """Whether each image gets a trigger of its own; then this is that of image 0."""
+    """Whether each image gets a trigger of its own; then this is the trigger of image 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PoisonedView:
-    """A poisoned set beside what it was."""
+    """A poisoned set beside the original one."""
 
     prepared: PreparedData
     originals: Mapping[int, np.ndarray]
-    """(H, W, C) uint8 images before the attack, by number; those that it left alone are not among them."""
+    """(H, W, C) uint8 images before the attack, by number; only those that it changed."""
     trigger: Trigger
 
     @property
@@ -87,7 +87,7 @@ class PoisonedView:
 
 
 def poisoned_view(config: BSDConfig) -> PoisonedView:
-    """Poison the data of a configuration, which has an attack, as a run would, and keep what the changed images were.
+    """Poison the data of a configuration with an attack, as a run would, and keep the originals of the changed images.
 
     The source is read twice, since poisoning writes over what it is given; large folders are mapped, not read.
     """
@@ -101,12 +101,16 @@ def poisoned_view(config: BSDConfig) -> PoisonedView:
 
 
 def trigger_of(attack: Attack, images: torch.Tensor) -> Trigger:
-    """What the trigger changes of a flat grey image or, where that is nothing, as of a warp, of the images' mean."""
-    flat = torch.full((2, *images.shape[1:]), 128, dtype=torch.uint8)
-    few = images[:MEAN_OF]
-    mean = few.float().mean(0, keepdim=True).round().byte().expand(2, -1, -1, -1).contiguous()
-    for ground, two in (("a flat grey image", flat), (f"the mean of {len(few):,} images", mean)):
-        difference = (attack.apply(two).short() - two.short()).permute(0, 2, 3, 1).numpy()
-        if difference.any():
-            break
-    return Trigger(difference=difference[0], ground=ground, varies=bool((difference[0] != difference[1]).any()))
+    """What the trigger changes in a flat grey image or, where that is nothing (a warp), in the mean of the images."""
+    ground, difference = "a flat grey image", _change(attack, torch.full_like(images[0], 128))
+    if not difference.any():
+        few = images[:MEAN_OF]
+        ground, difference = f"the mean of {len(few):,} images", _change(attack, few.float().mean(0).round().byte())
+    varies = bool((difference[0] != difference[1]).any())
+    return Trigger(difference=difference[0], ground=ground, varies=varies)
+
+
+def _change(attack: Attack, image: torch.Tensor) -> np.ndarray:
+    """(2, H, W, C) int16: what the trigger changes in an image (C, H, W) as number 0 and as number 1."""
+    pair = image.expand(2, -1, -1, -1).contiguous()
+    return (attack.apply(pair).short() - pair.short()).permute(0, 2, 3, 1).numpy()

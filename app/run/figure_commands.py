@@ -1,4 +1,4 @@
-"""The commands that make the figures of pages again in a terminal; `app.figure_file` obeys them."""
+"""The commands that make the figures of the pages again in a terminal; `app.figure_file` carries them out."""
 
 from __future__ import annotations
 
@@ -53,7 +53,10 @@ def command(
 
 @lru_cache(maxsize=64)
 def command_of(name: str, view: View | None) -> str:
-    """The command for one of `PANELS` as a page shows it; none before there is an epoch. Kept: resolving links took 8 % of a tick."""
+    """The command for one of `PANELS` as a page shows it; empty before the first epoch.
+
+    Cached, since resolving links took 8 % of a tick.
+    """
     if view is None:
         return ""
     kind = view.map_kind if name == "feature_map" else "auto"
@@ -63,5 +66,5 @@ def command_of(name: str, view: View | None) -> str:
 
 
 def _word(path: Path) -> str:
-    """What --run calls a run folder: one below the root by its name, as a recording, which is unpacked where it is needed."""
+    """The word for a run folder after --run: the name of a run below the root or of a recording, otherwise the path."""
     return path.name if path.parent == runs_root() or is_recording(path.name) else str(path)

@@ -1,4 +1,4 @@
-"""The pictures of one epoch of a run, made once and kept: a tick without news finds them unchanged."""
+"""The figures of one epoch of a run, made once and kept: a tick without news finds them unchanged."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 
 from app import figures
 from app.figures import Facts, empty_figure, target
+from app.run import texts
 from app.server import run_cache
 from app.style.theme import Palette, epoch_number
 from bsd_engine.events import EpochState
@@ -38,7 +39,7 @@ class Drawing:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """What is looked at, and how; two equal views have the same pictures."""
+    """Which epoch of a run is shown, and how; two equal views have the same figures."""
 
     path: Path
     version: tuple[int, int, float]
@@ -51,12 +52,12 @@ class View:
 
     @property
     def facts(self) -> Facts:
-        """What stays the same all run."""
+        """What does not change during the run."""
         return _facts(run_cache.reader(self.path))
 
     @property
     def truth(self) -> Truth | None:
-        """The truth where it is known and shown."""
+        """Ground truth where it is known and shown."""
         return run_cache.reader(self.path).truth if self.truth_shown else None
 
     def state(self, epoch: int | None = None) -> EpochState:
@@ -80,7 +81,7 @@ def altruistic_loss(view: View) -> go.Figure:
 
 
 def oss_distance(view: View) -> go.Figure:
-    """Histogram of the OSS distance; after T1 that of T1, where it was decided."""
+    """Histogram of the OSS distance; after T1, of the epoch T1, in which the split was decided."""
     schedule = view.facts.config.schedule
     decided = schedule.altruistic_epochs + schedule.t1
     state = view.state(min(view.epoch, decided))
@@ -111,45 +112,42 @@ def accuracy(view: View) -> go.Figure:
 
 
 def votes(view: View) -> go.Figure:
-    """Scores of the classes in the target vote; after the altruistic warm-up those of its end."""
+    """Scores of the classes in the target vote; after the altruistic warm-up, those at its end."""
     last = view.facts.config.schedule.altruistic_epochs - 1
     return figures.vote_bars(view.state(min(view.epoch, last)), view.facts, view.palette)
 
 
 def warmup_end(view: View) -> EpochState | None:
-    """The last epoch of the altruistic warm-up, or None before the shown epoch has come there."""
+    """The last epoch of the altruistic warm-up; None where the shown epoch is earlier."""
     last = view.facts.config.schedule.altruistic_epochs - 1
     return view.state(last) if view.epoch >= last else None
 
 
 def target_strip(view: View) -> go.Figure:
-    """What every estimator named in the epochs of the altruistic warm-up up to the shown one."""
+    """The class that every estimator named in each epoch of the altruistic warm-up, up to the shown one."""
     last = view.facts.config.schedule.altruistic_epochs - 1
     return target.vote_strip(run_cache.rows(view.path)[: min(view.epoch, last) + 1], view.facts, view.palette)
 
 
 def transplant_map(view: View) -> go.Figure:
-    """What residuals do on other images, at the end of the altruistic warm-up."""
+    """Effect of each class's residual on other images, at the end of the altruistic warm-up."""
     return target.transplant_map(warmup_end(view), view.facts, view.palette)
 
 
 def feature_map(view: View) -> go.Figure:
-    """UMAP of the newest epoch up to the shown one that has a map, else PCA of the shown one."""
+    """UMAP of the newest epoch up to the shown one that has a map, otherwise PCA of the shown epoch."""
     mapped = [e for e in run_cache.reader(view.path).map_epochs if e <= view.epoch]
     if mapped and view.map_kind != "PCA":
         xy = run_cache.reader(view.path).map(mapped[-1])
         return figures.feature_map(xy, view.state(mapped[-1]), view.facts, view.truth, view.palette, kind="UMAP")
     if view.map_kind == "UMAP":
-        return empty_figure(
-            f"no UMAP map up to epoch {epoch_number(view.epoch)} yet: they are made beside the training,<br>"
-            "the first takes half a minute; PCA is there at once",
-            view.palette,
-            title="Map of features (UMAP)",
-        )
+        title = f"{texts.FIGURE_TITLES['feature_map']} (UMAP)"
+        return empty_figure(texts.no_umap_yet(epoch_number(view.epoch)), view.palette, title=title)
     state = view.state()
     xy = run_cache.pca_map(view.path, view.epoch)
     if xy is None:
-        return empty_figure("this run has no features recorded", view.palette, title="Map of features (PCA)")
+        title = f"{texts.FIGURE_TITLES['feature_map']} (PCA)"
+        return empty_figure(texts.NO_FEATURES, view.palette, title=title)
     return figures.feature_map(xy, state, view.facts, view.truth, view.palette, kind="PCA")
 
 
@@ -164,17 +162,6 @@ PANELS: dict[str, Callable[[View], go.Figure]] = {
     "target_strip": target_strip,
     "transplant_map": transplant_map,
 }
-TITLES = {
-    "feature_map": "Map of features",
-    "altruistic_loss": "Altruistic loss",
-    "oss_distance": "OSS distance",
-    "loss_discrepancy": "Loss of both models",
-    "poison_in_pool": "Clean pool",
-    "accuracy": "Accuracy",
-    "votes": "Which class is the target?",
-    "target_strip": "Which class each estimator names",
-    "transplant_map": "A class's residual on other images",
-}
 
 
 @lru_cache(maxsize=128)
@@ -185,5 +172,5 @@ def drawing(name: str, view: View) -> Drawing:
 
 @lru_cache(maxsize=32)
 def waiting(name: str, palette: Palette) -> Drawing:
-    """What stands in the place of a panel before the first epoch."""
-    return Drawing.of(empty_figure("comes with the first epoch", palette, title=TITLES[name]))
+    """What stands in for one of `PANELS` before the first epoch."""
+    return Drawing.of(empty_figure(texts.WAITING_FOR_EPOCH, palette, title=texts.FIGURE_TITLES[name]))

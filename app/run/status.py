@@ -1,27 +1,28 @@
-"""What a run is doing, in words: one reading of its folder and of the server, for the page to lay out."""
+"""The state of a run, read once from its folder and the server, and the sentence that says what the run is doing."""
 
 from __future__ import annotations
 
+import html
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from app.run import texts
 from app.server import eta, run_cache
 from app.server.registry import RunRegistry
 from app.server.run_cache import EpochRow
 from app.style import words
 from app.style.theme import STAGE_NAMES, class_name, epoch_text, percent
+from bsd_engine import attacks
 from bsd_engine.errors import BSDError
 from bsd_engine.runs.layout import Command, Status
 from bsd_engine.runs.reader import RunReader
 
-ING: dict[Command, str] = {"pause": "pausing…", "resume": "resuming…", "stop": "stopping…"}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """One look at a run."""
+    """The state of a run at one moment."""
 
     run_id: str
     path: Path
@@ -36,10 +37,10 @@ class Snapshot:
     can_resume: bool = False
     error: str | None = None
     """Why the run ended early."""
-    before: int | None = None
-    """How many trainings are over before that of a waiting run begins."""
+    queue_position: int | None = None
+    """How many trainings end before that of a waiting run begins."""
     damage: str | None = None
-    """What of the record cannot be read; `rows` end before it."""
+    """What is wrong with the first epoch that cannot be read; `rows` end before it."""
 
     @property
     def live(self) -> bool:
@@ -51,6 +52,18 @@ class Snapshot:
         """Epochs of the whole run."""
         assert self.run is not None
         return self.run.config.schedule.total_epochs
+
+    @property
+    def warmup_end(self) -> EpochRow | None:
+        """The record of the last epoch of the altruistic warm-up; None before it."""
+        assert self.run is not None
+        last = self.run.config.schedule.altruistic_epochs - 1
+        return self.rows[last] if len(self.rows) > last else None
+
+    def class_name(self, label: int) -> str:
+        """Name of a class as plain text, to be escaped where it is shown."""
+        assert self.run is not None
+        return html.unescape(class_name(self.run.class_names, label))
 
     @property
     def epoch_in_progress(self) -> tuple[int, float]:
@@ -67,20 +80,27 @@ class Snapshot:
         return since if self.status == "running" and since > eta.silence_limit(run_cache.durations(self.rows)) else None
 
 
+def attack_kind(name: str) -> type[attacks.Attack]:
+    """The class of a run's attack; `Attack` where another version recorded a name that this one does not know."""
+    return attacks.kind(name) if name in attacks.names() else attacks.Attack
+
+
 def look(registry: RunRegistry, run_id: str) -> Snapshot:
     """The present state of a run; raises `BSDError` for a broken folder."""
-    path, error = registry.root / run_id, registry.error(run_id)
-    preparing, before = registry.preparing(run_id), registry.place(run_id)
+    error, preparing = registry.error(run_id), registry.is_preparing(run_id)
+    queue_position = registry.position_in_queue(run_id)
+    path = registry.root / run_id
     try:
         path = registry.path(run_id)
         run = run_cache.reader(path)
     except BSDError:
-        if not preparing and not error and before is None:
+        if not preparing and not error and queue_position is None:
             raise
-        status = "preparing" if preparing else "failed" if before is None else "queued"
-        return Snapshot(run_id=run_id, path=path, status=status, run=None, error=error, before=before)
-    status = "preparing" if preparing else run.status if before is None else "queued"
+        status = "preparing" if preparing else "failed" if queue_position is None else "queued"
+        return Snapshot(run_id=run_id, path=path, status=status, run=None, error=error, queue_position=queue_position)
+    status = "preparing" if preparing else run.status if queue_position is None else "queued"
     progress, summary = run.progress, run.summary
+    obeyed = (progress or {}).get("commands_obeyed") or 0
     return Snapshot(
         run_id=run_id,
         path=path,
@@ -89,11 +109,9 @@ def look(registry: RunRegistry, run_id: str) -> Snapshot:
         rows=run_cache.rows(path),
         progress=progress,
         summary=summary,
-        waiting=run_cache.waiting_command(path, (progress or {}).get("commands_obeyed") or 0)
-        if status in ("running", "paused")
-        else None,
+        waiting=run_cache.waiting_command(path, obeyed) if status in ("running", "paused") else None,
         can_resume=status not in ("queued", "preparing", "running", "paused") and run.can_resume,
-        before=before,
+        queue_position=queue_position,
         error=error or (summary or {}).get("error"),
         damage=run_cache.damage(path),
     )
@@ -101,57 +119,40 @@ def look(registry: RunRegistry, run_id: str) -> Snapshot:
 
 def sentence(now: Snapshot, registry: RunRegistry, *, truth_shown: bool) -> str:
     """What the run is doing, or how it ended."""
-    if now.before is not None:
-        runs = "the run that trains now is" if now.before == 1 else f"{now.before} other runs are"
-        return f"Waits until {runs} over, since this machine trains one run at a time. Stop takes it out of the queue."
+    if now.queue_position is not None:
+        return texts.queued(now.queue_position)
     if now.run is None or now.status == "preparing":
-        crafting = (
-            f"The attack crafts its trigger: {registry.crafting}. It is kept for the next time."
-            if registry.crafting
-            else None
-        )
-        return now.error or crafting or "Loading the images and building both models; the first epoch follows."
-    done = f"after {epoch_text(len(now.rows) - 1, now.total)}" if now.rows else "before the first epoch was whole"
+        crafting = texts.crafting(registry.crafting) if registry.crafting else None
+        return now.error or crafting or texts.LOADING
+    done = f"after {epoch_text(len(now.rows) - 1, now.total)}" if now.rows else "before the first epoch was finished"
     if now.status == "finished":
-        return f"Finished{_in_seconds(now)}. {_result(now, truth_shown)}"
+        return f"Finished{_in_seconds(now)}. {_result(now, now.run, truth_shown)}"
     if now.status == "failed":
-        return f"Ended {done}. {now.error or 'The terminal says why.'}"
+        return f"Ended {done}. {now.error or texts.SEE_TERMINAL}"
     if now.status in ("stopped", "interrupted"):
         how = "Stopped" if now.status == "stopped" else "Interrupted"
-        after = (
-            "Resume goes on from there; at most the epoch in progress is trained again."
-            if now.can_resume
-            else "There is nothing to resume from."
-        )
-        return f"{how} {done}. {after}"
-    return _live_sentence(now, registry)
+        return f"{how} {done}. {texts.RESUMABLE if now.can_resume else texts.NOT_RESUMABLE}"
+    return _live_sentence(now, now.run, registry.root)
 
 
-def _live_sentence(now: Snapshot, registry: RunRegistry) -> str:
-    assert now.run is not None
+def _live_sentence(now: Snapshot, run: RunReader, root: Path) -> str:
     epoch, fraction = now.epoch_in_progress
-    schedule = now.run.config.schedule
-    where = f"{epoch_text(epoch, now.total)} · {STAGE_NAMES[schedule.stage(epoch)]}"
+    schedule = run.config.schedule
+    stage = f"{epoch_text(epoch, now.total)} · {STAGE_NAMES[schedule.stage(epoch)]}"
     if now.waiting:
-        return f"{where} · {ING[now.waiting]}"
+        return f"{stage} · {texts.PENDING[now.waiting]}"
     if now.status == "paused":
-        return f"{where} · paused; Resume goes on within the epoch"
+        return f"{stage} · {texts.PAUSED}"
     if (silent := now.silent_seconds) is not None:
-        return f"{where} · no news for {words.duration(silent)}; it may hang or wait for the machine"
+        return f"{stage} · {texts.silent(silent)}"
     if len(now.rows) >= now.total:
-        return f"{where} · writing the summary"
+        return f"{stage} · {texts.WRITING_SUMMARY}"
     progress = now.progress or {}
-    inside = (
-        f" · iteration {progress.get('iteration')} of {progress.get('iterations')}"
-        if progress.get("epoch") == epoch
-        else ""
-    )
-    prior = run_cache.prior_seconds(registry.root, now.run.config)
+    iteration = f" · iteration {progress.get('iteration')} of {progress.get('iterations')}"
+    inside = iteration if progress.get("epoch") == epoch else ""
+    prior = run_cache.prior_seconds(root, run.config)
     left = eta.remaining_seconds(schedule, run_cache.durations(now.rows), fraction, prior)
-    if left is None:
-        first = epoch_text(schedule.altruistic_epochs, now.total)
-        return f"{where}{inside} · time left is known after {first}"
-    return f"{where}{inside} · about {words.duration(left)} left"
+    return f"{stage}{inside} · {texts.time_left(left, epoch_text(schedule.altruistic_epochs, now.total))}"
 
 
 def _in_seconds(now: Snapshot) -> str:
@@ -159,24 +160,19 @@ def _in_seconds(now: Snapshot) -> str:
     return f" in {words.duration(seconds)}" if seconds else ""
 
 
-def _result(now: Snapshot, truth_shown: bool) -> str:
+def _result(now: Snapshot, run: RunReader, truth_shown: bool) -> str:
     """The summary's numbers in a sentence."""
-    assert now.run is not None
-    summary = now.summary or {}
-    parts = []
+    summary, parts = now.summary or {}, []
     if (accuracy := summary.get("clean_accuracy")) is not None:
         parts.append(f"clean accuracy {percent(accuracy)}")
     if truth_shown and (success := summary.get("attack_success_rate")) is not None:
         parts.append(f"attack success {percent(success)}")
     target, true_target = summary.get("pseudo_target"), summary.get("true_target")
     if target is not None:
-        verdict = ""
+        comparison = ""
         if truth_shown and true_target is not None:
-            verdict = (
-                ", which is right"
-                if target == true_target
-                else f", but it was {class_name(now.run.class_names, true_target)}"
-            )
-        parts.append(f"suspected target {class_name(now.run.class_names, target)}{verdict}")
+            right = target == true_target
+            comparison = ", which is right" if right else f", but it was {class_name(run.class_names, true_target)}"
+        parts.append(f"suspected target {class_name(run.class_names, target)}{comparison}")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}." if text else ""

@@ -1,7 +1,7 @@
-"""Paths of images that a form, an address or a stranger's run folder names: which may be read, and when they have changed.
+"""Paths of images named by a form, an address or a stranger's run folder: which may be read, and whether they changed.
 
-Whoever starts the server may confine it: BSD_DATA_ROOTS names folders, separated by colons, and nothing else that a page
-names is read. Unset or empty, every path may be.
+Whoever starts the server may confine it: BSD_DATA_ROOTS names folders, separated by colons, and a page reads nothing
+outside them. If it is unset or empty, every path may be read.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ VARIABLE = "BSD_DATA_ROOTS"
 
 
 def roots() -> tuple[Path, ...]:
-    """The folders that may be read, links followed; none where all may."""
+    """The folders that may be read, with links followed; empty where every path may be."""
     return tuple(_resolved(root) for root in os.environ.get(VARIABLE, "").split(":") if root.strip())
 
 
 def check_config(config: BSDConfig, triggers: Path) -> None:
-    """Raise `ConfigError` for a configuration whose images or trigger picture lie where nothing may be read.
+    """Raise `ConfigError` for a configuration whose images or trigger image lie where nothing may be read.
 
     Parameters
     ----------
-    triggers : where pictures that were uploaded are kept, which may be read always
+    triggers : where uploaded trigger images are kept, which may always be read
     """
     check_source(config.data.data)
-    if config.attack.attack == "custom" and (picture := str(config.attack.attack_parameters.get("image", ""))):
-        _check(picture, also=(triggers, uploads.folder()))
+    if config.attack.attack == "custom" and (image := str(config.attack.attack_parameters.get("image", ""))):
+        _check(image, also=(triggers, uploads.folder()))
 
 
 def check_source(spec: str) -> None:
@@ -51,14 +51,14 @@ def may_read(spec: str) -> bool:
 
 
 def stamps(spec: str) -> tuple[Stamp | None, ...]:
-    """What changes when images of a source come or go; of a folder, its parts and its folders of classes are looked at."""
-    places: list[Path] = []
+    """What changes when images of a source come or go: the stamps of its file, or of its parts and class folders."""
+    paths: list[Path] = []
     for part in _parts(spec):
         path = Path(os.path.expanduser(part))
-        places.append(path)
+        paths.append(path)
         with contextlib.suppress(OSError, ValueError):
-            places += sorted(p for p in path.iterdir() if p.is_dir())
-    return tuple(_stamp(place) for place in places)
+            paths += sorted(p for p in path.iterdir() if p.is_dir())
+    return tuple(_stamp(path) for path in paths)
 
 
 def _parts(spec: str) -> list[str]:
@@ -77,7 +77,7 @@ def _stamp(path: Path) -> Stamp | None:
 
 
 def _resolved(path: str | Path) -> Path:
-    """A path without links and dots; what is no path at all lies nowhere."""
+    """A path without links and dots; the working folder for a text that is not a path."""
     try:
         return Path(os.path.realpath(os.path.expanduser(path)))
     except (OSError, ValueError):
@@ -88,6 +88,6 @@ def _check(path: str, also: tuple[Path, ...] = ()) -> None:
     allowed = roots()
     if allowed and not any(_resolved(path).is_relative_to(top) for top in (*allowed, *map(_resolved, also))):
         raise ConfigError(
-            f"{path} is not below the folders that this dashboard may read ({', '.join(map(str, allowed))}); give a path below one "
-            f"of them, or start the server with another {VARIABLE}."
+            f"{path} is not below the folders that this dashboard may read ({', '.join(map(str, allowed))}); "
+            f"give a path below one of them, or start the server with another {VARIABLE}."
         )

@@ -1,4 +1,4 @@
-"""How long a run still takes, from the epochs it has done and, before that, from an earlier run of the same kind."""
+"""How long a run still takes: from its finished epochs or, before there are enough, from an earlier run of its kind."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def stage_seconds(durations: Durations) -> dict[Stage, float]:
 def remaining_seconds(
     schedule: ScheduleConfig, done: Durations, fraction: float = 0.0, prior: Mapping[Stage, float] | None = None
 ) -> float | None:
-    """Seconds until the run has finished, or None while nothing tells.
+    """Seconds until the run ends, or None while that is unknown.
 
     Parameters
     ----------
     done : stage and seconds of each finished epoch, from epoch 0
-    fraction : done share of the epoch in progress
+    fraction : finished share of the epoch in progress
     prior : seconds of an epoch by stage, from an earlier run; used for stages that this run has not reached
 
-    A main stage that neither knows is taken to be like the last main stage seen: they cost about the same, whereas the
-    altruistic warm-up trains another model and says nothing about them.
+    A main stage that neither knows is assumed to take as long as the last known main stage: they cost about the same,
+    whereas the altruistic warm-up trains another model and says nothing about them.
     """
     known = {**(prior or {}), **stage_seconds(done)}
     remaining, last = 0.0, None
@@ -47,6 +47,6 @@ def remaining_seconds(
 
 
 def silence_limit(durations: Durations) -> float:
-    """Seconds without news after which a page should say so: three median epochs, at least ten seconds."""
+    """Seconds without news after which a page says so: three median epochs, at least ten seconds."""
     recent = [seconds for _, seconds in durations[-RECENT:]]
     return max(10.0, 3 * median(recent)) if recent else 60.0

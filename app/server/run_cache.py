@@ -38,7 +38,7 @@ class EpochRow:
     verdict: dict[str, Any] | None
     metrics: dict[str, Any]
     pca: np.ndarray | None
-    """(L, 2) float32: the landmarks on the first two principal components, in the signs of the record."""
+    """(L, 2) float32: the landmarks on the first two principal components, with the recorded signs."""
     all_distances: bool = False
     """Whether all three OSS distances are recorded."""
 
@@ -90,12 +90,12 @@ def _row(path: str, epoch: int, stamp: Stamp) -> EpochRow:
 
 
 def state(path: Path, epoch: int) -> EpochState:
-    """One recorded epoch with its arrays; the last dozen that were asked for stay in memory."""
+    """One recorded epoch with its arrays; the last dozen asked for stay in memory."""
     return _state(*_epoch_at(path, epoch))
 
 
 def stamps(path: Path, epochs: Iterable[int]) -> tuple[Stamp, ...]:
-    """What changes when an epoch is written anew, for each of some epochs."""
+    """A stamp for each of some epochs, which changes when the epoch is written anew."""
     return tuple(_epoch_at(path, epoch)[2] for epoch in epochs)
 
 
@@ -110,19 +110,20 @@ def damage(path: Path) -> str | None:
 
 
 def _rows(path: Path) -> tuple[tuple[EpochRow, ...], str | None]:
-    found: list[EpochRow] = []
+    """The rows, and what is wrong with the epoch after them, if anything."""
+    result: list[EpochRow] = []
     for epoch in reader(path).epochs:
         try:
-            found.append(_row(*_epoch_at(path, epoch)))
+            result.append(_row(*_epoch_at(path, epoch)))
         except RunFolderError as error:
-            return tuple(found), str(error)
-    return tuple(found), None
+            return tuple(result), str(error)
+    return tuple(result), None
 
 
 def pca_map(path: Path, epoch: int) -> np.ndarray | None:
-    """(L, 2) float32 PCA map of an epoch, each axis with the sign that fits the epochs before; None without features.
+    """(L, 2) float32 PCA map of an epoch, each axis with the sign that fits earlier epochs; None without features.
 
-    An eigenvector's sign is arbitrary and would mirror the map now and then.
+    The sign of an eigenvector is arbitrary and would mirror the map now and then.
     """
     signs, before = np.ones(2, np.float32), None
     for row in rows(path)[: epoch + 1]:
@@ -140,7 +141,7 @@ def durations(history: tuple[EpochRow, ...]) -> Durations:
 
 
 def waiting_command(path: Path, obeyed: int) -> Command | None:
-    """What a run's writer has been told and not obeyed yet: stop if that is among it, else the last command."""
+    """The command that a run's writer has not obeyed yet: stop if that is among them, otherwise the last one."""
     fresh = read_commands(path)[obeyed:]
     return None if not fresh else "stop" if "stop" in fresh else fresh[-1]
 
@@ -175,11 +176,10 @@ def _prior(root: str, ended: tuple[tuple[str, Stamp], ...], key: tuple[Any, ...]
 
 
 def prior_seconds(root: Path, config: BSDConfig) -> dict[Stage, float]:
-    """Seconds of an epoch by stage in the newest ended runs that cost the same; stages that none reached are missing."""
+    """Seconds of an epoch by stage in the newest ended runs of the same cost; stages that none reached are missing."""
     ended: list[tuple[str, Stamp]] = []
     for path in list_runs(root)[:20]:
         with contextlib.suppress(OSError):
-            ended.append(
-                (path.name, stamp_of(path / "summary.json"))
-            )  # a run that ends, or was resumed and ends anew, is another one
+            # A run that was resumed and ends anew has another stamp.
+            ended.append((path.name, stamp_of(path / "summary.json")))
     return _prior(str(root), tuple(ended), _cost_key(config))

@@ -1,4 +1,4 @@
-"""Pictures that came through the browser: bounded, under names of our own, in a folder that only this user can read."""
+"""Images uploaded through the browser: bounded, under names of our own, in a folder that only this user can read."""
 
 from __future__ import annotations
 
@@ -38,37 +38,37 @@ def stored(content: bytes) -> Path:
 
     if not 0 < len(content) <= MAX_BYTES:
         raise ConfigError(
-            f"The picture has {len(content) / 1e6:,.0f} MB, expected at most {MAX_BYTES // 10**6}; make it smaller."
+            f"The image has {len(content) / 1e6:,.0f} MB, expected at most {MAX_BYTES // 10**6} MB; make it smaller."
         )
     return _written(content, folder())
 
 
-def kept(path: Path, place: Path) -> Path:
-    """A picture of the temporary folder, copied to where it outlives the server, since a resumed run reads it again.
+def kept(path: Path, destination: Path) -> Path:
+    """An image of the temporary folder, copied to where it outlives the server, since a resumed run reads it again.
 
-    Pictures from elsewhere stay where they are.
+    Images from elsewhere stay where they are.
     """
     if path.parent != folder():
         return path
-    with storage_errors(place, "The run was not started."):
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return _written(path.read_bytes(), place)
+    with storage_errors(destination, "The run was not started."):
+        destination.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return _written(path.read_bytes(), destination)
 
 
-def _written(content: bytes, place: Path) -> Path:
-    path = place / (
+def _written(content: bytes, directory: Path) -> Path:
+    path = directory / (
         hashlib.blake2b(content, digest_size=16).hexdigest() + (".png" if content.startswith(b"\x89PNG") else ".jpg")
     )
-    with storage_errors(path, "The picture was not taken."):
+    with storage_errors(path, "The image was not stored."):
         if not path.exists():
-            if place == folder():
-                _forget_oldest(place)
+            if directory == folder():
+                _forget_oldest(directory)
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 file.write(content)
     return path
 
 
-def _forget_oldest(place: Path) -> None:
-    files = sorted(place.iterdir(), key=lambda p: p.stat().st_mtime)
+def _forget_oldest(directory: Path) -> None:
+    files = sorted(directory.iterdir(), key=lambda p: p.stat().st_mtime)
     for old in files[: max(0, len(files) - MOST_FILES + 1)]:
         old.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""How many pages watch a run: many look less often, since a look takes 28 ms of the core that the run trains on."""
+"""How many pages watch a run. Many pages look less often: a look takes 28 ms of the core that the run trains on."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 
 PRESENT_SECONDS = 10.0
-"""A page that has not looked for so long is gone."""
+"""A page that has not looked for this long is gone."""
 PAGES_A_SECOND, MOST_SECONDS = 6, 3
-"""Pages that may look every second, and the longest time between two looks: 20 pages look every three."""
+"""Pages that may look every second, and the longest time between two looks: 20 pages look every three seconds."""
 
 
 class Viewers:
-    """Who looks at which run. Safe to use from any thread."""
+    """Which pages look at which run. Safe to use from any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._lock = clock, threading.Lock()

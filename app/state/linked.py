@@ -1,19 +1,19 @@
-"""What all pages look at together: the run, the epoch, the pinned sample and the selected samples.
+"""What all pages share: the run, the epoch, the pinned sample and the selected samples.
 
-The state is in the page's address (so that it survives a refresh and can be sent to somebody) and, because a change of
-page empties the address, in the session. A page reads it once per script run and writes what the user changed:
+The state is in the page's address, so that it survives a refresh and can be sent to somebody, and in the session,
+because a change of page empties the address. A page reads it once per script run and writes what the user changed:
 
-    from app import linked
+    from app.state import linked
 
     state, problems = linked.read(run=run.run_id, samples=run.num_samples, epochs=len(run.epochs))
-    for sentence in problems:                  # a bad address is said in words, and the rest of it is used
+    for sentence in problems:                  # a bad part of the address is reported, the rest is used
         st.warning(words.unformatted(sentence))
     epoch = state.shown_epoch(len(run.epochs)) # the newest while `state.epoch` is None, which is "follow live"
     state.selected, state.pinned               # sample ids, sorted; None where nothing is pinned
     linked.write(replace(state, pinned=17))    # every page finds it there
 
-A write in a fragment reaches the address too. `read` with another run than the one in the session forgets selection,
-pin and epoch: sample ids and epochs mean something within one run only.
+A write in a fragment reaches the address, too. `read` with another run than the one in the session forgets selection,
+pin and epoch, which mean something within one run only.
 
 In the address: `run` is the folder's name, `epoch` counts from 1 as on the screen, `pin` is a sample id, `sel` a set of
 them (`encode_ids`).
@@ -30,7 +30,8 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-SESSION_KEY = "linked"
+from app.state import keys
+
 PARTS = ("run", "epoch", "pin", "sel")
 LONGEST_ADDRESS = 24_000
 """Characters of a selection in the address; servers refuse requests above 64 kB. 50,000 samples need at most 8,400."""
@@ -38,10 +39,10 @@ LONGEST_ADDRESS = 24_000
 
 @dataclass(frozen=True, kw_only=True)
 class Linked:
-    """What is looked at; two equal states look at the same."""
+    """The shared state."""
 
     run: str | None = None
-    """Name of the run folder; whether there is such a run is for the reader to find out."""
+    """Name of the run folder; there may be no such run."""
     epoch: int | None = None
     """Global, 0-based; None follows the newest."""
     pinned: int | None = None
@@ -50,7 +51,7 @@ class Linked:
     """Sample ids, ascending, each once."""
 
     def shown_epoch(self, epochs: int) -> int | None:
-        """The epoch to show of that many recorded ones; None where there is none yet."""
+        """The epoch to show when that many are recorded; None before the first."""
         if epochs < 1:
             return None
         return epochs - 1 if self.epoch is None else min(self.epoch, epochs - 1)
@@ -63,7 +64,7 @@ class Linked:
 
 
 def encode_ids(ids: Iterable[int]) -> str:
-    """A set of sample ids as text for an address: "" for none, else the shorter of gaps ("g...") and a bitmap ("b...")."""
+    """A set of sample ids as text for an address: "" for none, else the shorter of gaps ("g…") and a bitmap ("b…")."""
     chosen = np.unique(np.fromiter(ids, np.int64))
     if not len(chosen):
         return ""
@@ -76,7 +77,7 @@ def encode_ids(ids: Iterable[int]) -> str:
 
 
 def _planes(words: bytes) -> bytes:
-    """All first bytes, then all second ones: runs of zeros, which compress."""
+    """All first bytes, then all second bytes, and so on: long runs of zeros, which compress well."""
     return np.frombuffer(words, np.uint8).reshape(-1, 4).T.tobytes()
 
 
@@ -106,12 +107,12 @@ def decode_ids(text: str, samples: int) -> tuple[int, ...]:
 
 
 def parse(address: Mapping[str, str], *, samples: int, epochs: int) -> tuple[Linked, list[str]]:
-    """The state that an address asks for, and a sentence about each part of it that cannot be.
+    """The state that an address asks for, and a sentence about each part of it that does not fit.
 
     Parameters
     ----------
-    address : the page's query parameters, from outside and therefore not to be trusted
-    samples, epochs : how many the run has; a later epoch than the last is no mistake while a run grows
+    address : the page's query parameters, which come from outside and are not trusted
+    samples, epochs : how many the run has; a later epoch than the last is allowed, since a run grows
     """
     problems: list[str] = []
     epoch = _number(
@@ -125,7 +126,8 @@ def parse(address: Mapping[str, str], *, samples: int, epochs: int) -> tuple[Lin
         selected = decode_ids(address.get("sel", ""), samples)
     except ValueError:
         problems.append(
-            f"The selection in the address does not fit this run of {samples:,} samples; nothing is selected. Select anew."
+            f"The selection in the address does not fit this run of {samples:,} samples, so nothing is selected. "
+            "Select the samples again."
         )
     return Linked(
         run=address.get("run"), epoch=None if epoch is None else epoch - 1, pinned=pinned, selected=selected
@@ -137,13 +139,13 @@ def _number(text: str | None, *, low: int, high: int | None, problems: list[str]
         return None
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
     if number < low or (high is not None and number > high):
-        problems.append(f"The address names the {what} {text[:20]}, but there are {there}; it is left out.")
+        problems.append(f"The address names the {what} {text[:20]}, but there are {there}; it is ignored.")
         return None
     return number
 
 
 def address_of(state: Linked) -> dict[str, str]:
-    """The query parameters of a state; a selection too long for an address is left to the session."""
+    """The query parameters of a state; a selection too long for an address stays in the session only."""
     selected = encode_ids(state.selected)
     parts = {
         "run": state.run or "",
@@ -156,19 +158,19 @@ def address_of(state: Linked) -> dict[str, str]:
 
 def last_run() -> str | None:
     """The run that was looked at last in this session, for a page whose address names none."""
-    kept = st.session_state.get(SESSION_KEY)
+    kept = st.session_state.get(keys.LINKED)
     return kept.run if isinstance(kept, Linked) else None
 
 
 def read(*, run: str, samples: int, epochs: int) -> tuple[Linked, list[str]]:
-    """The state for a run, from the address, where that says nothing from the session; and what is wrong with the address.
+    """The state for a run, from the address or else from the session, and what is wrong with the address.
 
     Parameters
     ----------
     run : the run that the page shows
     samples, epochs : how many it has
     """
-    kept = st.session_state.get(SESSION_KEY)
+    kept = st.session_state.get(keys.LINKED)
     same = isinstance(kept, Linked) and kept.run == run
     address = {name: st.query_params[name] for name in PARTS if name in st.query_params}
     asked, problems = parse(address, samples=samples, epochs=epochs)
@@ -187,7 +189,7 @@ def read(*, run: str, samples: int, epochs: int) -> tuple[Linked, list[str]]:
 
 
 def _within(state: Linked, samples: int) -> Linked:
-    """A state of the session, without samples that the run does not have: its folder may have been replaced."""
+    """A state of the session without samples that the run does not have: its folder may have been replaced."""
     pinned = state.pinned if state.pinned is not None and state.pinned < samples else None
     selected = state.selected if not state.selected or state.selected[-1] < samples else ()
     return Linked(run=state.run, epoch=state.epoch, pinned=pinned, selected=selected)
@@ -195,7 +197,7 @@ def _within(state: Linked, samples: int) -> Linked:
 
 def write(state: Linked) -> None:
     """Put a state into the session and the address; other parts of the address stay."""
-    st.session_state[SESSION_KEY] = state
+    st.session_state[keys.LINKED] = state
     wanted = address_of(state)
     for name in PARTS:
         if name in wanted:

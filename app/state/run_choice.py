@@ -1,4 +1,4 @@
-"""Which recorded run a page looks at, and what of it the address asks for."""
+"""Which run a page shows, and which epoch and samples of it the address asks for."""
 
 from __future__ import annotations
 
@@ -8,34 +8,37 @@ import streamlit as st
 
 from app.server import run_cache
 from app.server.registry import RunRegistry, is_recording
-from app.state import linked
+from app.state import keys, linked
 from app.state.linked import Linked
 from app.style import words
 from bsd_engine.errors import BSDError
 from bsd_engine.recordings import library
 
-TRUTH_HELP = "Which samples are poisoned, and every number that only someone who knows it could give."
+LONGEST_ID = 60
+"""Characters of an unknown run's name that are shown."""
+TRUTH_HELP = "Ground truth: which samples are poisoned, and every number that depends on it."
 
 
 def chosen_run(
     runs: RunRegistry, page: str, *, truth_help: str | None = TRUTH_HELP, forget: Iterable[str] = ()
 ) -> str | None:
-    """The run to look at: that of the address, of this session, the newest, or a recording; beside it, whether the truth is shown.
+    """Show the list of runs and the switch of the truth; returns the run of the address, of the session, or the newest.
 
     Parameters
     ----------
     page : names the list among the page's widgets
-    truth_help : what the switch of the truth hides there; None where a page has none
+    truth_help : what the switch of the truth hides on this page; None for a page without the switch
     forget : parts of the address that mean something for one run only, besides those of `linked`
 
     Returns
     -------
-    A run's id, or None where there is neither a run nor a recording.
+    str or None
+        A run's id; None where there is neither a run nor a recording.
     """
     ids = [*runs.run_ids(), *runs.recording_ids()]
-    asked = st.query_params.get("run") or linked.last_run() or st.session_state.get("shown_run")
+    asked = st.query_params.get("run") or linked.last_run() or st.session_state.get(keys.SHOWN_RUN)
     if asked is not None and asked not in ids and "run" in st.query_params:
-        st.warning(f"There is no run called {words.unformatted(asked[:60])} here. Choose one from the list.")
+        st.warning(f"There is no run called {words.unformatted(asked[:LONGEST_ID])} here. Choose one from the list.")
     if not ids:
         return None
     chosen = asked if asked in ids else ids[0]
@@ -61,23 +64,23 @@ def chosen_run(
 
 
 def truth_switch(what: str = TRUTH_HELP) -> None:
-    """The one switch of the truth, on every page that shows a run."""
-    st.toggle("Show truth", value=True, key="truth", bind="query-params", help=what)
+    """The one switch for ground truth, on every page that shows a run."""
+    st.toggle("Show truth", value=True, key=keys.TRUTH, bind="query-params", help=what)
 
 
 def described(runs: RunRegistry, run_id: str) -> str:
-    """One line on a run. Nothing in it depends on the truth."""
+    """One line on a run. Nothing in it depends on ground truth."""
     if is_recording(run_id):
         return recording_title(run_id)
     try:
         run = run_cache.reader(runs.path(run_id))
     except BSDError:
-        return f"{run_id} · not readable"
+        return f"{run_id} · {words.NOT_READABLE}"
     split, schedule = run.config.split, run.config.schedule
     branch = f" · branch of {run.branched_from['run']}" if run.branched_from else ""
     return (
-        f"{words.moment(run.created)} · {run.config.preset} · {words.source(run.config.data.data)} · {words.STATUS[run.status]} · "
-        f"alpha {split.alpha:g}, beta {split.beta:g}, T1 {schedule.t1}{branch}"
+        f"{words.moment(run.created)} · {run.config.preset} · {words.source(run.config.data.data)} · "
+        f"{words.STATUS[run.status]} · alpha {split.alpha:g}, beta {split.beta:g}, T1 {schedule.t1}{branch}"
     )
 
 
@@ -87,14 +90,14 @@ def recording_title(run_id: str) -> str:
     try:
         return f"Recording · {library.describe(name).title}"
     except BSDError:
-        return f"Recording · {name} · not readable"
+        return f"Recording · {name} · {words.NOT_READABLE}"
 
 
 def looked_at(*, run: str, samples: int, epochs: int) -> Linked:
-    """What of a run is looked at; what is wrong with the address is said, and put right there."""
-    looked, problems = linked.read(run=run, samples=samples, epochs=epochs)
+    """The shared state of a run; what is wrong with the address is reported and corrected there."""
+    state, problems = linked.read(run=run, samples=samples, epochs=epochs)
     for sentence in problems:
         st.toast(words.unformatted(sentence), icon=":material/link_off:")
     if problems or st.query_params.get("run") != run:
-        linked.write(looked)
-    return looked
+        linked.write(state)
+    return state

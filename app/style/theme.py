@@ -1,6 +1,6 @@
-"""Colours, words and number formats that every view shares, and the blank figure they start from.
+"""Colours, names and number formats that all views share, and the blank figure that they start from.
 
-Hue says one thing only: the truth about a sample. Membership of the pool is solid or hollow, a mistake is a ring.
+Hue means one thing only: ground truth about a sample. Membership of the pool is solid or hollow, a mistake is a ring.
 Blue and vermillion (Okabe-Ito) stay apart under every common colour blindness; there is no red for bad or green for
 good, because a low attack success is good. Contrast with the background is at least 3:1 for marks, 4.5:1 for text.
 """
@@ -18,6 +18,8 @@ from bsd_engine.config.method_settings import Stage
 
 FONT = '"Source Sans", "Source Sans 3", "Segoe UI", system-ui, sans-serif'
 LONGEST_NAME = 24
+"""Characters."""
+TRANSPARENT = "rgba(0,0,0,0)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +145,45 @@ def template(palette: Palette) -> go.layout.Template:
     Importing streamlit makes a default template whose colours only `st.plotly_chart` can resolve, so every figure
     names this one.
     """
-    axis = {
+    layout: dict[str, Any] = {
+        "font": {"family": FONT, "size": 12, "color": palette.text},
+        "paper_bgcolor": TRANSPARENT,
+        "plot_bgcolor": TRANSPARENT,
+        "margin": {"l": 56, "r": 12, "t": 48, "b": 40},
+        "title": _title(palette),
+        "xaxis": _axis(palette),
+        "yaxis": _axis(palette),
+        "legend": _legend(palette),
+        "hovermode": "closest",
+        "dragmode": "zoom",
+        "barcornerradius": 1,
+        "hoverlabel": {
+            "bgcolor": palette.surface,
+            "bordercolor": palette.line,
+            "font": {"color": palette.text, "size": 12},
+        },
+        "modebar": {"bgcolor": TRANSPARENT, "color": palette.muted, "activecolor": palette.text, "orientation": "v"},
+        "newselection": {"line": {"color": palette.text, "width": 1, "dash": "dot"}},
+        "annotationdefaults": {"showarrow": False, "font": {"size": 12, "color": palette.muted}},
+    }
+    return go.layout.Template(layout=layout)
+
+
+def _title(palette: Palette) -> dict[str, Any]:
+    return {
+        "font": {"size": 14, "color": palette.text},
+        "x": 0,
+        "xref": "container",
+        "xanchor": "left",
+        "y": 1,
+        "yref": "container",
+        "yanchor": "top",
+        "pad": {"l": 4, "t": 6},
+    }
+
+
+def _axis(palette: Palette) -> dict[str, Any]:
+    return {
         "showgrid": True,
         "gridcolor": palette.grid,
         "gridwidth": 1,
@@ -158,7 +198,10 @@ def template(palette: Palette) -> go.layout.Template:
         "title": {"font": {"size": 12, "color": palette.muted}, "standoff": 6},
         "automargin": False,
     }
-    legend = {
+
+
+def _legend(palette: Palette) -> dict[str, Any]:
+    return {
         "orientation": "h",
         "x": 1,
         "xanchor": "right",
@@ -166,65 +209,28 @@ def template(palette: Palette) -> go.layout.Template:
         "yref": "container",
         "yanchor": "top",
         "font": {"size": 12, "color": palette.muted},
-        "bgcolor": "rgba(0,0,0,0)",
+        "bgcolor": TRANSPARENT,
         "itemsizing": "constant",
         "itemwidth": 30,
     }
-    return go.layout.Template(
-        layout={
-            "font": {"family": FONT, "size": 12, "color": palette.text},
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "margin": {"l": 56, "r": 12, "t": 48, "b": 40},
-            "title": {
-                "font": {"size": 14, "color": palette.text},
-                "x": 0,
-                "xref": "container",
-                "xanchor": "left",
-                "y": 1,
-                "yref": "container",
-                "yanchor": "top",
-                "pad": {"l": 4, "t": 6},
-            },
-            "xaxis": axis,
-            "yaxis": axis,
-            "legend": legend,
-            "hovermode": "closest",
-            "dragmode": "zoom",
-            "barcornerradius": 1,
-            "hoverlabel": {
-                "bgcolor": palette.surface,
-                "bordercolor": palette.line,
-                "font": {"color": palette.text, "size": 12},
-            },
-            "modebar": {
-                "bgcolor": "rgba(0,0,0,0)",
-                "color": palette.muted,
-                "activecolor": palette.text,
-                "orientation": "v",
-            },
-            "newselection": {"line": {"color": palette.text, "width": 1, "dash": "dot"}},
-            "annotationdefaults": {"showarrow": False, "font": {"size": 12, "color": palette.muted}},
-        }
-    )
 
 
 class Sketch:
-    """The plain parts of a figure, turned into one at the end: plotly validates everything again at each `add_...`,
-    which took half of the time of a figure.
+    """The parts of a figure, turned into one at the end: plotly validates everything again at each `add_...`, which
+    took half of the time of a figure.
 
     Parameters
     ----------
     name : what the user's zoom and selection belong to; they are kept from one figure to the next of that name
-    title, subtitle : safe text, the subtitle with the epoch
-    summary : safe text, one sentence that stands for the picture, for `alt` and screen readers
+    title, subtitle : safe text; the subtitle names the epoch
+    summary : safe text, one sentence that describes the figure, for `alt` and screen readers
     """
 
     def __init__(self, palette: Palette, *, name: str, title: str, subtitle: str, summary: str) -> None:
-        second_line = f'<br><span style="font-size:12px;color:{palette.muted}">{subtitle}</span>'  # Plotly's own one floats far below
-        text, top = (
-            (f"<b>{title}</b>{second_line}", 17) if subtitle else (f"<b>{title}</b>", 6)
-        )  # two lines start higher
+        text, top = f"<b>{title}</b>", 6
+        if subtitle:  # in the title, since Plotly's own subtitle floats far below; two lines start higher
+            text += f'<br><span style="font-size:12px;color:{palette.muted}">{subtitle}</span>'
+            top = 17
         self._traces: list[dict[str, Any]] = []
         self._notes: list[dict[str, Any]] = []
         self._shapes: list[dict[str, Any]] = []
@@ -241,7 +247,7 @@ class Sketch:
         self._traces.append({"type": kind, **values})
 
     def note(self, text: str, **values: Any) -> None:
-        """Add words at a place; `text` is safe text."""
+        """Add a text at a position; `text` is safe text."""
         self._notes.append({"text": text, **values})
 
     def shape(self, kind: str, **values: Any) -> None:
@@ -260,7 +266,7 @@ class Sketch:
 
 
 def empty_figure(message: str, palette: Palette, *, title: str = "") -> go.Figure:
-    """A calm sentence in place of a picture that is not there yet; `message` is safe text and may hold <br>."""
+    """A sentence in place of a figure that cannot be drawn yet; `message` is safe text and may hold <br>."""
     sketch = Sketch(palette, name="waiting", title=title, subtitle="", summary=message.replace("<br>", " "))
     hidden: dict[str, Any] = {"visible": False, "range": [0, 1], "fixedrange": True}
     sketch.layout(xaxis=hidden, yaxis=hidden, dragmode=False)

@@ -1,4 +1,4 @@
-"""Words for what the engine calls by identifiers, and texts made safe for Streamlit's markdown."""
+"""Names for what the engine calls by identifiers, and texts made safe for Streamlit's markdown."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ATTACKS = {
     "label_consistent": "Label-consistent",
     "narcissus": "Narcissus",
     "adaptive": "adaptive noise",
-    "custom": "own picture",
+    "custom": "custom trigger",
     "none": "none added",
 }
 SOURCES = {
@@ -43,7 +43,7 @@ PRESETS = {
     "paper-cifar10": "paper: CIFAR-10 on a GPU",
     "paper-gtsrb": "paper: GTSRB on a GPU",
     "paper-imagenet30": "paper: 30 classes of ImageNet",
-    "smoke": "smoke: a test of some seconds",
+    "smoke": "smoke: a test of a few seconds",
 }
 ESTIMATORS = {
     "auto": "by residual transplant (ours)",
@@ -57,11 +57,13 @@ ESTIMATORS = {
     "label_count": "by the most frequent label",
 }
 
+NOT_READABLE = "cannot be read"
+
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
 
 
 def unformatted(text: str) -> str:
-    """A sentence that markdown shows as it stands; file names and class names come from outside."""
+    """A sentence that markdown shows as it is; file names and class names come from outside."""
     return _MARKDOWN.sub(r"\\\1", text)
 
 
@@ -86,7 +88,7 @@ def moment(created: str) -> str:
 
 
 def source(spec: str) -> str:
-    """A data specification in a few words: "Fashion-MNIST", or the last part of a path."""
+    """A data source in a few words: "Fashion-MNIST", or the last part of a path."""
     kind, _, path = spec.partition(":")
     if path:
         return re.split(r"[\\/]", path.rstrip("\\/"))[-1] or path
@@ -94,15 +96,15 @@ def source(spec: str) -> str:
 
 
 def estimator(name: str) -> str:
-    """How the target class was guessed."""
+    """How the target class was estimated."""
     return ESTIMATORS.get(name, "by " + name.replace("_", " "))
 
 
 def attack(name: str) -> str:
-    """An attack's name as its paper writes it."""
+    """An attack's name as its paper spells it."""
     return ATTACKS.get(name, name)
 
 
 def shell(path: Path) -> str:
-    """A path as a word of a command line, short where it lies below the folder the program runs in."""
+    """A path quoted for a command line, relative where it lies below the working folder."""
     return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app.run import controls
 from app.server import data_paths
+from app.server.class_names import class_names
 from app.server.registry import RunRegistry
 from bsd_engine.audit.export.cleaned import save_cleaned
 from bsd_engine.config.presets import smoke
@@ -93,7 +93,7 @@ def test_without_roots_every_path_may_be_read(monkeypatch: pytest.MonkeyPatch, v
     assert data_paths.may_read("folder:/") and data_paths.roots() == ()
 
 
-def test_a_trigger_picture_is_confined_but_for_uploaded_ones(confined: Path, tmp_path: Path) -> None:
+def test_a_trigger_image_is_confined_unless_it_was_uploaded(confined: Path, tmp_path: Path) -> None:
     def config(picture: Path):
         return smoke().with_settings(attack="custom", attack_parameters={"image": str(picture)})
 
@@ -123,7 +123,7 @@ def test_the_form_refuses_with_the_sentence(open_page: Callable[..., AppTest], c
     page = open_page()
     page.selectbox(key="new_source_0").set_value("folder")
     ran(page).text_input(key="new_path_0").set_value(str(confined.parent / "elsewhere"))
-    assert controls.class_names(f"folder:{confined.parent / 'elsewhere'}") == ()
+    assert class_names(f"folder:{confined.parent / 'elsewhere'}") == ()
     ran(page).button(key="start").click()
     assert "is not below the folders that this dashboard may read" in ran(page).error[0].value.replace("\\", "")
 
@@ -135,12 +135,12 @@ def test_a_cleaned_set_can_be_made_of_the_record_alone(tmp_path: Path) -> None:
     assert len(list((tmp_path / "cleaned/train").rglob("*.png"))) == 60
 
 
-def test_another_class_or_image_is_noticed(tmp_path: Path) -> None:
+def test_a_new_class_and_a_removed_image_are_noticed(tmp_path: Path) -> None:
     spec = f"folder:{images(tmp_path / 'set')}"
     before = data_paths.stamps(spec)
-    assert controls.class_names(spec) == ("ant", "bee") and data_paths.stamps(spec) == before
+    assert class_names(spec) == ("ant", "bee") and data_paths.stamps(spec) == before
     images(tmp_path / "set", ("cat",))
-    assert controls.class_names(spec) == ("ant", "bee", "cat")
+    assert class_names(spec) == ("ant", "bee", "cat")
     between = data_paths.stamps(spec)
     os.remove(tmp_path / "set/train/ant/3.png")
     assert len({before, between, data_paths.stamps(spec)}) == 3

@@ -15,7 +15,7 @@ from app.state.linked import LONGEST_ADDRESS, Linked, address_of, decode_ids, en
 SCRIPT = """
 import streamlit as st
 from dataclasses import replace
-from app import linked
+from app.state import linked
 state, problems = linked.read(run=st.session_state.get("shown", "a"), samples=100, epochs=5)
 st.text(repr(state))
 st.text(" ".join(problems))
@@ -39,7 +39,7 @@ def test_any_half_of_50000_samples_fits_into_an_address() -> None:
 @pytest.mark.parametrize(
     "text", ["x", "b!!!", "gAAAA", "zeNo", "b" + "A" * 30_000, encode_ids([100]), encode_ids([5, 4_000_000])]
 )
-def test_a_text_that_is_no_set_of_this_runs_ids_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_set_of_this_runs_ids_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         decode_ids(text, 100)
 
@@ -64,7 +64,7 @@ def test_a_state_comes_back_from_its_address() -> None:
         {"sel": "nonsense"},
     ],
 )
-def test_a_bad_part_of_an_address_gives_a_sentence_and_is_left_out(address: dict[str, str]) -> None:
+def test_a_bad_part_of_an_address_gives_a_sentence_and_is_ignored(address: dict[str, str]) -> None:
     state, problems = parse({"run": "r", "pin": "7", **address}, samples=100, epochs=5)
     assert len(problems) == 1 and problems[0].endswith((".",))
     assert state == Linked(run="r", pinned=None if "pin" in address else 7)

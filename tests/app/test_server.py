@@ -1,4 +1,4 @@
-"""The real server, asked by hand: this machine alone, no foreign page, bounded uploads, nothing of a user's data among the static files."""
+"""The real server: only this machine reaches it, no foreign page does, uploads are bounded, no user data is static."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
 
 
 class Answer(NamedTuple):
-    """What the server said."""
+    """An answer of the server."""
 
     status: int
     headers: dict[str, str]
@@ -112,13 +112,13 @@ def test_a_foreign_page_cannot_open_the_websocket(server: Dashboard, host: str, 
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_the_page_itself_can(server: Dashboard, host: str) -> None:
+def test_our_own_page_can_open_the_websocket(server: Dashboard, host: str) -> None:
     own = f"{host}:{server.port}"
     assert upgrade(server.port, own, f"http://{own}") == 101
 
 
 @pytest.mark.parametrize("path", ["/", "/_stcore/health", "/_stcore/host-config"])
-def test_no_foreign_origin_is_told_that_it_may_read(server: Dashboard, path: str) -> None:
+def test_no_foreign_origin_may_read_an_answer(server: Dashboard, path: str) -> None:
     answer = ask(server.port, "GET", path, {"Origin": "http://evil.test"})
     assert answer.headers.get("access-control-allow-origin") not in ("*", "http://evil.test")
 
@@ -127,7 +127,7 @@ def test_no_foreign_origin_is_told_that_it_may_read(server: Dashboard, path: str
 
 
 def upload(server: Dashboard, *, token: bool, body: bytes | None = None) -> int:
-    """Status of an upload to a session that there is not."""
+    """Status of an upload to a session that does not exist."""
     page = ask(server.port, "GET", "/_stcore/health")
     cookie = page.headers["set-cookie"].split(";")[0]
     headers = {"Cookie": cookie, "X-Xsrftoken": cookie.partition("=")[2]} if token else {}
@@ -140,10 +140,11 @@ def test_an_upload_needs_the_token_and_a_session(server: Dashboard) -> None:
 
 
 def rest_of_upload(port: int, session: str, token: str, megabytes: int) -> tuple[int, int]:
-    """Status of an upload that does not say how large it is, and how many megabytes the server took before it said so."""
+    """Status of an upload without a Content-Length, and how many megabytes the server took before it answered."""
     head = (
-        f"PUT /_stcore/upload_file/{session}/file HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: _streamlit_xsrf={token}\r\n"
-        f"X-Xsrftoken: {token}\r\nContent-Type: multipart/form-data; boundary=line\r\nTransfer-Encoding: chunked\r\n\r\n"
+        f"PUT /_stcore/upload_file/{session}/file HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        f"Cookie: _streamlit_xsrf={token}\r\nX-Xsrftoken: {token}\r\n"
+        "Content-Type: multipart/form-data; boundary=line\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
     start = b'--line\r\nContent-Disposition: form-data; name="file"; filename="x.png"\r\n\r\n'
     parts = [start, *[bytes(10**6)] * megabytes, b"\r\n--line--\r\n", b""]
@@ -163,7 +164,7 @@ def rest_of_upload(port: int, session: str, token: str, megabytes: int) -> tuple
     return int(answer.split(b" ", 2)[1]), sent
 
 
-def test_an_upload_is_measured_by_the_bytes_that_come(server: Dashboard) -> None:
+def test_an_upload_is_measured_by_the_bytes_that_arrive(server: Dashboard) -> None:
     """Without a Content-Length, 70 megabytes are cut off; a picture of one is taken."""
     page_answer = ask(server.port, "GET", "/_stcore/health")
     token = page_answer.headers["set-cookie"].split(";")[0].partition("=")[2]
@@ -225,7 +226,7 @@ def test_the_static_folder_holds_scripts_alone(server: Dashboard) -> None:
     assert {p.name for p in (ROOT / "static").rglob("*")} <= {".gitkeep", "plotly.min.js", "tune.js", "bench.js"}
 
 
-def test_the_settings_that_this_rests_on_are_in_the_configuration() -> None:
+def test_the_configuration_has_the_settings_that_these_tests_rely_on() -> None:
     text = (ROOT / ".streamlit/config.toml").read_text()
     for line in (
         'address = "127.0.0.1"',

@@ -1,4 +1,4 @@
-"""The evidence on the target: its pictures are functions of the record, and the branch it offers goes on without a new warm-up."""
+"""The evidence on the target: figures follow from the record, and a branch goes on without a new warm-up."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from app.figures.facts import Facts
 from app.figures.target import agreement, answers, transplant_map, vote_strip
 from app.run import target_panel
+from app.run.target_texts import verdict_text
 from app.server.registry import RunRegistry
 from app.style.theme import DARK, LIGHT
 from bsd_engine.events import EpochState
@@ -99,19 +100,17 @@ def verdict(kind: str, z: float = 7.5) -> SimpleNamespace:
     return SimpleNamespace(epoch=5, verdict={"kind": kind, "classes": [3], "z": z, "why": "6 of 10", "needed": 6.0})
 
 
-def test_the_verdict_is_said_in_words() -> None:
-    assert "Target **d**" in target_panel.verdict_text(verdict("target"), NAMES)
+def test_the_verdict_is_put_into_words() -> None:
+    assert "Target **d**" in verdict_text(verdict("target"), NAMES)
     by_warp = verdict("target")
     by_warp.verdict["clue"] = "warped"
-    assert "warp other images" in target_panel.verdict_text(by_warp, NAMES)
-    assert "No attack found" in target_panel.verdict_text(verdict("no_attack", 2.0), NAMES)
-    assert "Several targets" in target_panel.verdict_text(verdict("several"), NAMES)
-    assert "before residuals" in target_panel.verdict_text(SimpleNamespace(verdict=None), NAMES)
+    assert "other images are warped smoothly" in verdict_text(by_warp, NAMES)
+    assert "No attack found" in verdict_text(verdict("no_attack", 2.0), NAMES)
+    assert "Several targets" in verdict_text(verdict("several"), NAMES)
+    assert "before residuals" in verdict_text(SimpleNamespace(verdict=None), NAMES)
     early = verdict("target")
     early.epoch = 4
-    assert "says less" in target_panel.verdict_text(early, NAMES) and "says less" not in target_panel.verdict_text(
-        verdict("target"), NAMES
-    )
+    assert "says less" in verdict_text(early, NAMES) and "says less" not in verdict_text(verdict("target"), NAMES)
 
 
 def test_a_residual_is_drawn_around_mid_grey() -> None:
@@ -131,7 +130,7 @@ def now(path: Path) -> SimpleNamespace:
     return SimpleNamespace(run=reader, path=path, run_id=path.name, rows=[reader.epoch(e) for e in reader.epochs])
 
 
-def test_the_drill_forces_a_class_that_is_neither_suspected_nor_where_it_may_be_told_the_target(path: Path) -> None:
+def test_the_drill_forces_a_class_that_is_not_suspected_and_not_the_target_where_truth_is_shown(path: Path) -> None:
     shown = now(path)
     suspect, target = shown.rows[-1].pseudo_target, shown.run.config.attack.target_label
     assert target_panel.wrong_target(shown, truth_shown=True) not in (suspect, target)
@@ -159,7 +158,7 @@ def test_the_server_branches_a_run_at_the_end_of_its_warm_up(path: Path) -> None
     np.testing.assert_array_equal(branch.epoch(0).altruistic_loss, RunReader(path).epoch(0).altruistic_loss)
 
 
-def test_older_epochs_have_none_of_it(path: Path) -> None:
+def test_older_epochs_have_no_verdict(path: Path) -> None:
     old = {"epoch", "stage", "main_epoch", "clean_ratio", "altruistic_loss", "altruistic_prediction"}
     state = RunReader(path).epoch(0)
     assert EpochState(**{name: getattr(state, name) for name in old}).verdict is None

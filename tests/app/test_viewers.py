@@ -22,7 +22,7 @@ def test_more_pages_look_less_often(pages: int, seconds: float) -> None:
     assert viewers.seconds_between_looks("another", "page 0") == 1
 
 
-def test_pages_that_went_are_forgotten() -> None:
+def test_closed_pages_are_forgotten() -> None:
     now = 0.0
     viewers = Viewers(clock=lambda: now)
     for i in range(20):

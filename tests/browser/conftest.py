@@ -172,7 +172,7 @@ def browser() -> Iterator[Browser]:
         yield chromium
 
 
-# Opened at /run, Streamlit's page looks for its server at /run/_stcore first, is told that nothing is there, and finds it at /_stcore.
+# Opened at /run, Streamlit's page looks for its server at /run/_stcore first, finds nothing, and finds it at /_stcore.
 _ASKED_BELOW_THE_PAGE = re.compile(r"^http://[^/]+/[^/]+/_stcore/(health|host-config)$")
 
 
@@ -202,7 +202,7 @@ class Complaints:
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """`visit(url, width=1280, height=800, dark=False, expect_errors=False, **context options)`: a page in a context of its own.
+    """`visit(url, width=1280, height=800, dark=False, expect_errors=False, **options)`: a page in its own context.
 
     `page.complaints` is the page's `Complaints`; at the end of the test it has to be empty (of console errors only
     unless `expect_errors`). The page has loaded the script once when `visit` returns.

@@ -1,4 +1,4 @@
-"""No page has a serious or critical accessibility finding by axe-core: with a run and without, light and dark, and offline."""
+"""axe-core has no serious or critical finding on any page: with a run and without, light and dark, and offline."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def settled(page: Any) -> None:
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=90_000)
     page.wait_for_function(
         """() => !document.querySelector('[data-testid=stSkeleton]')
-        && [...document.querySelectorAll('.tn')].every(tn => tn.dataset.shown || !tn.app || !tn.app.model.info.length)""",
+        && [...document.querySelectorAll('.tn')]
+          .every(tn => tn.dataset.shown || !tn.app || !tn.app.model.info.length)""",
         timeout=90_000,
     )
     page.wait_for_timeout(1500)

@@ -18,7 +18,7 @@ PICTURES = ".panes img"
 SENTENCE = ".now"
 
 
-def poisoned_picture(page: Any) -> str:
+def poisoned_image(page: Any) -> str:
     return page.locator(PICTURES).nth(1).get_attribute("src")
 
 
@@ -35,9 +35,9 @@ def test_an_attack_is_looked_at_saved_and_trained_with(
     page.get_by_text("9 of 200 training images (4.5 %) get the trigger and the label dress").wait_for()
     assert page.url.endswith("/attacks")
 
-    first = poisoned_picture(page)
+    first = poisoned_image(page)
     page.get_by_role("button", name="Next").click()
-    until(lambda: poisoned_picture(page) != first, "another image")
+    until(lambda: poisoned_image(page) != first, "another image")
     assert page.evaluate(f"() => getComputedStyle(document.querySelector('{PICTURES}')).imageRendering") == "pixelated"
 
     choose(page, "Attack", "WaNet")
@@ -52,53 +52,51 @@ def test_an_attack_is_looked_at_saved_and_trained_with(
             and saved["train_images"].shape == (200, 28, 28, 1)
         )
 
-    upload_a_picture(page)
-    nothing_is_wider_than_its_place(page)
+    upload_a_trigger_image(page)
+    no_text_is_clipped(page)
     page.screenshot(path=tmp_path / "attacks.png")
     train_with_it(page, runs)
     assert page.locator("[data-testid=stException]").count() == 0
 
 
-def upload_a_picture(page: Any) -> None:
-    """A picture of one's own, and then something that is none."""
-    choose(page, "Attack", "own picture")
-    page.get_by_text("Own picture on Fashion-MNIST").wait_for()
-    star, picture = poisoned_picture(page), io.BytesIO()
+def upload_a_trigger_image(page: Any) -> None:
+    """A file that is not an image, then an image of our own."""
+    choose(page, "Attack", "custom trigger")
+    page.get_by_text("Custom trigger on Fashion-MNIST").wait_for()
+    star, picture = poisoned_image(page), io.BytesIO()
     Image.new("RGBA", (12, 12), (255, 255, 255, 200)).save(picture, "PNG")
     chosen = page.locator("input[type=file]")
     chosen.set_input_files({"name": "nonsense.png", "mimeType": "image/png", "buffer": b"nonsense"})
-    page.get_by_text("The picture cannot be read as a picture; give a PNG or JPEG file.").wait_for()
+    page.get_by_text("The uploaded image cannot be read as a picture; give a PNG or JPEG file.").wait_for()
     chosen.set_input_files({"name": "../../white.png", "mimeType": "image/png", "buffer": picture.getvalue()})
-    page.get_by_text("Own picture on Fashion-MNIST").wait_for()
-    until(lambda: poisoned_picture(page) != star, "the picture in place of the star")
+    page.get_by_text("Custom trigger on Fashion-MNIST").wait_for()
+    until(lambda: poisoned_image(page) != star, "the uploaded image instead of the star")
 
 
-def nothing_is_wider_than_its_place(page: Any) -> None:
+def no_text_is_clipped(page: Any) -> None:
     clipped = """() => [...document.querySelectorAll('.now, .truth, figcaption, [data-testid=stMain] button p')]
       .filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth).map(e => e.className + ': ' + e.textContent)"""
     assert page.evaluate(clipped) == []
-    assert page.evaluate(
-        "() => document.querySelector('[data-testid=stMain]').scrollWidth <= document.querySelector('[data-testid=stMain]').clientWidth"
-    )
+    assert page.locator("[data-testid=stMain]").evaluate("main => main.scrollWidth <= main.clientWidth")
 
 
 def train_with_it(page: Any, runs: Path) -> None:
     """The form of the run has the attack; the run goes on while the other page is open, and is there afterwards."""
     page.get_by_role("button", name="Train with this attack").click()
     page.get_by_text("Watch a network learn").wait_for()
-    picture = page.get_by_role("textbox", name="Picture", exact=True)
-    until(lambda: re.search(r"\.triggers/[0-9a-f]{32}\.png", picture.input_value()), "the picture in the form")
+    picture = page.get_by_role("textbox", name="Trigger image", exact=True)
+    until(lambda: re.search(r"\.triggers/[0-9a-f]{32}\.png", picture.input_value()), "the image in the form")
     page.get_by_text("More settings").click()
     for name, value in {
         "Selective drop": "900",
-        "Iterations in an epoch": "40",
+        "Iterations per epoch": "40",
     }.items():  # the smoke preset would end at once
         page.get_by_role("spinbutton", name=name).fill(value)
         page.keyboard.press("Enter")
     page.get_by_role("button", name="Start", exact=True).click()
     until(lambda: epochs(runs) > 0, "the first epoch", 60)
     page.get_by_role("link", name="Attacks").click()
-    page.get_by_text("Own picture on Fashion-MNIST").wait_for()
+    page.get_by_text("Custom trigger on Fashion-MNIST").wait_for()
     before = epochs(runs)
     until(lambda: epochs(runs) > before + 1, "epochs while the other page is open")
     page.get_by_role("link", name="Run").click()

@@ -1,4 +1,4 @@
-"""Every page, with names that are made to break out: no exception box, no console error, no request that leaves the machine."""
+"""Every page with hostile names: no exception box, no console error, no request that leaves the machine."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ RANGE = "name => document.querySelector(name)._fullLayout.xaxis.range.map(v => +
 LONG_WARM_UP = 60
 LONG_RUN = {
     "Selective drop": "900",
-    "Iterations in an epoch": "40",
+    "Iterations per epoch": "40",
 }  # the smoke preset would end while it is being looked at
 
 
@@ -94,14 +94,14 @@ def test_a_run_is_started_watched_paused_found_again_and_stopped(
 
     first = page.evaluate("location.search")
     page.get_by_role("button", name="Start", exact=True).click()
-    wait_for_words(page, "Waits until the run that trains now is over")
+    wait_for_words(page, "Waiting for the run that is training to end")
     page.wait_for_function(
         "first => location.search !== first", arg=first
     )  # what is clicked before is said of the run in the address
     page.locator("[data-testid=stMain]").get_by_role(
         "button", name="Stop"
     ).click()  # the header has another while a script runs
-    wait_for_words(page, "taken out of the queue")
+    wait_for_words(page, "removed from the queue")
     page.goto(f"{server.url}/run")
     wait_for_words(page, "epoch")
     page.locator("[data-testid=stMain]").get_by_role(
@@ -175,7 +175,7 @@ def choose_an_epoch(page: Any) -> None:
     until(lambda: int(track.input_value()) > 1 and follow.is_disabled(), "the newest epoch")
 
 
-def test_a_killed_server_loses_the_epoch_in_progress_at_most(server: Any, runs: Path, visit: Callable) -> None:
+def test_a_killed_server_loses_at_most_the_epoch_in_progress(server: Any, runs: Path, visit: Callable) -> None:
     page = visit(f"{server.url}/run", expect_errors=True)
     wait_for_words(page, "Stopped after epoch")
     before = recorded(runs)
@@ -195,18 +195,15 @@ def test_a_killed_server_loses_the_epoch_in_progress_at_most(server: Any, runs: 
 
 
 @pytest.mark.parametrize(("width", "height", "dark"), [(1280, 800, False), (1440, 900, True)])
-def test_nothing_is_wider_than_its_place(
-    server: Any, visit: Callable, tmp_path: Path, width: int, height: int, dark: bool
-) -> None:
+def test_no_text_is_clipped(server: Any, visit: Callable, tmp_path: Path, width: int, height: int, dark: bool) -> None:
     page = visit(f"{server.url}/run", width=width, height=height, dark=dark)
     until(lambda: page.evaluate(DRAWN, PLOT.format("accuracy")), "the charts")
     page.screenshot(path=tmp_path / f"page-{width}.png")
-    clipped = """() => [...document.querySelectorAll('.chips, .chips span, .now, .tiles .label, .tiles .value, .tiles .note, button p')]
+    texts = ".chips, .chips span, .now, .tiles .label, .tiles .value, .tiles .note, button p"
+    clipped = """texts => [...document.querySelectorAll(texts)]
       .filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth).map(e => e.className + ': ' + e.textContent)"""
-    assert page.evaluate(clipped) == []
-    assert page.evaluate(
-        "() => document.querySelector('[data-testid=stMain]').scrollWidth <= document.querySelector('[data-testid=stMain]').clientWidth"
-    )
+    assert page.evaluate(clipped, texts) == []
+    assert page.locator("[data-testid=stMain]").evaluate("main => main.scrollWidth <= main.clientWidth")
 
 
 def test_the_charts_follow_the_theme(server: Any, visit: Callable) -> None:

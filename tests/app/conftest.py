@@ -1,0 +1,19 @@
+"""Fixtures of the pages' tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.support.attack_page import to_page
+from tests.support.pages import ran
+
+
+@pytest.fixture
+def attack_page(open_page: Callable[..., AppTest]) -> AppTest:
+    """The page Attacks on 200 images, for modules whose SCRIPT is the whole app."""
+    app = open_page()
+    app.selectbox(key="new_preset").set_value("smoke")
+    return to_page(ran(app))
