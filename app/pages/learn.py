@@ -18,7 +18,7 @@ from app.state.linked import Linked
 from app.style import words
 from app.tune import packets as tune_data
 from app.tune import views_state
-from app.tune.packets import ViewRequest
+from app.tune.request import ViewRequest
 from bsd_engine.errors import BSDError
 from bsd_engine.runs.reader import RunReader
 
@@ -97,17 +97,17 @@ def _show(run: RunReader, live: bool) -> None:
         looked = packets.beginning(looked, steps[lesson.step])
         linked.write(looked)
         want = packets.with_images(want, looked)
-    look = ViewRequest(run=run, truth_shown=run.truth_known, live=live, busy="", looked=looked, settings=settings)
+    look = ViewRequest(run=run, truth_shown=run.truth_known, live=live, busy="", view=looked, settings=settings)
     found = None
     if last_ask(key) is not None:  # the first picture does not wait for the engine, which takes seconds to load
-        from app.tune import preview
+        from app.tune import what_if
 
         registry()
         shown = looked.shown_epoch(epochs)
-        found = None if shown is None else preview.preview(run, settings, shown, look.is_poison)
+        found = None if shown is None else what_if.preview_at(run, settings, shown, look.is_poison)
     more = packets.header(run, lesson, cards.cards(st.session_state.get("learn_run"))) if want.geometry or live else {}
     opened = learn_view(tune_data.build(look, want, found, more), key=key)
-    replay_button(run, truth_shown=run.truth_known, looked=looked, settings=settings, key="learn_replay")
+    replay_button(run, truth_shown=run.truth_known, view=looked, settings=settings, key="learn_replay")
     if isinstance(opened, dict) and isinstance(opened.get("run"), str):
         _open(opened["run"][:100])
 

@@ -14,15 +14,13 @@ if TYPE_CHECKING:
     from bsd_engine.runs.reader import RunReader
 
 
-def replay_button(
-    run: RunReader, *, truth_shown: bool, looked: Linked, settings: Settings, key: str = "replay"
-) -> None:
+def replay_button(run: RunReader, *, truth_shown: bool, view: Linked, settings: Settings, key: str = "replay") -> None:
     """A button that saves the page with what is looked at; made when it is pressed, in about a second for 6,000 samples.
 
     Parameters
     ----------
     truth_shown : whether the page gets to know which samples are poisoned
-    looked, settings : as for `replay_page`
+    view, settings : as for `replay_page`
     """
     if not run_cache.rows(run.path):
         return
@@ -30,7 +28,7 @@ def replay_button(
     def page() -> bytes:
         from app.replay.page import replay_page  # with it comes the engine, which a page need not wait for
 
-        return replay_page(run, with_truth=truth_shown, looked=looked, settings=settings)
+        return replay_page(run, with_truth=truth_shown, view=view, settings=settings)
 
     name = run.run_id if truth_shown or not run.truth_known else "replay"  # names of recordings tell how they end
     st.download_button(

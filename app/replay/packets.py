@@ -14,8 +14,9 @@ from app.components import packet
 from app.server import run_cache
 from app.tune import packets
 from app.tune.asks import Want
-from app.tune.columns import Columns
-from app.tune.packets import THUMB_SIDE, ViewRequest
+from app.tune.columns import Columns, distance_columns
+from app.tune.packets import THUMB_SIDE
+from app.tune.request import ViewRequest
 from bsd_engine.runs.reader import RunReader
 
 LARGEST_SHEET = 16383
@@ -23,15 +24,15 @@ LARGEST_SHEET = 16383
 QUALITIES = (80, 60, 40, 25, 12)
 
 
-def whole_packet(look: ViewRequest, name: str) -> bytes:
+def whole_packet(request: ViewRequest, name: str) -> bytes:
     """All that the views can ask of a run except images and counts, which the page makes itself, as one packet.
 
     Parameters
     ----------
     name : what the run is called in it
     """
-    header, arrays = _merged(look)
-    config = look.run.config
+    header, arrays = _merged(request)
+    config = request.run.config
     header["epochs"] = [[*row[:7], 0, *row[8:]] for row in header["epochs"]]  # the times of files say nothing elsewhere
     del header["rows"]  # nor does a digest of them
     header |= {
@@ -46,19 +47,19 @@ def whole_packet(look: ViewRequest, name: str) -> bytes:
     return packet.pack(header, arrays)
 
 
-def _merged(look: ViewRequest) -> tuple[dict[str, Any], Columns]:
+def _merged(request: ViewRequest) -> tuple[dict[str, Any], Columns]:
     """The packets that a browser would get one after another, put together."""
-    rows = run_cache.rows(look.run.path)
+    rows = run_cache.rows(request.run.path)
     missing, header, arrays = list(range(len(rows))), {}, {}
     while missing or not header:
         want = Want(geometry=not header, columns=tuple(missing))
-        found, more = packet.unpack(packets.build(look, want, None))
+        found, more = packet.unpack(packets.build(request, want, None))
         arrays |= more
         header = {**header, **found}
         missing = [e for e in missing if e not in {epoch for epoch, _ in found["sent"]}]
     for row in rows:
         if row.all_distances:
-            distances = packets.distance_columns(run_cache.state(look.run.path, row.epoch))
+            distances = distance_columns(run_cache.state(request.run.path, row.epoch))
             arrays |= {f"{row.epoch}/{name}": values for name, values in distances.items()}
     return header, arrays
 

@@ -27,7 +27,7 @@ from app.replay.packets import Sheet, sheets, whole_packet
 from app.server import run_cache
 from app.state.linked import Linked
 from app.style import words
-from app.tune.packets import ViewRequest
+from app.tune.request import ViewRequest
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.files.atomic import write_atomic
 from bsd_engine.method.preview import Settings
@@ -54,7 +54,7 @@ def replay_page(
     run: RunReader,
     *,
     with_truth: bool = True,
-    looked: Linked | None = None,
+    view: Linked | None = None,
     settings: Settings | None = None,
     title: str | None = None,
     made: datetime | None = None,
@@ -64,7 +64,7 @@ def replay_page(
     Parameters
     ----------
     with_truth : whether to put in which samples are poisoned, where the run folder holds it; without, nothing of it is in the page
-    looked, settings : where the views begin; the epoch of the first split and the run's settings when not given
+    view, settings : where the views begin; the epoch of the first split and the run's settings when not given
     title : of the page; that of the recording or the name of the run when not given
     made : when the page was made; now when not given
 
@@ -73,19 +73,14 @@ def replay_page(
     epochs = len(run_cache.rows(run.path))
     if not epochs:
         raise RunFolderError(f"{run.path} has no whole epoch to play yet; train at least one.")
-    looked = looked or Linked(run=run.run_id, epoch=_first_split(run))
-    looked = replace(looked, epoch=looked.shown_epoch(epochs))
-    look = ViewRequest(
-        run=run,
-        truth_shown=with_truth,
-        live=False,
-        busy="",
-        looked=looked,
-        settings=settings or Settings.of(run.config),
+    view = view or Linked(run=run.run_id, epoch=_first_split(run))
+    view = replace(view, epoch=view.shown_epoch(epochs))
+    request = ViewRequest(
+        run=run, truth_shown=with_truth, live=False, busy="", view=view, settings=settings or Settings.of(run.config)
     )
     known = with_truth and run.truth_known
     name = run.run_id if known or not run.truth_known else UNNAMED
-    packed = zlib.compress(whole_packet(look, name), 9)
+    packed = zlib.compress(whole_packet(request, name), 9)
     facts = {
         **_facts(run, name, truth_shown=known),
         "This page made": (made or datetime.now().astimezone()).isoformat(timespec="minutes"),
@@ -270,8 +265,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         run = source(given.run)
-        looked = None if given.epoch is None else Linked(run=run.run_id, epoch=max(0, given.epoch - 1))
-        page = replay_page(run, with_truth=not given.without_truth, looked=looked, title=given.title)
+        view = None if given.epoch is None else Linked(run=run.run_id, epoch=max(0, given.epoch - 1))
+        page = replay_page(run, with_truth=not given.without_truth, view=view, title=given.title)
         write_atomic(given.out, page)
     except BSDError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -20,7 +20,7 @@ from app.server import run_cache
 from app.state.linked import Linked
 from app.tune import packets
 from app.tune.asks import Want
-from app.tune.packets import ViewRequest
+from app.tune.request import ViewRequest
 from bsd_engine.errors import RunFolderError
 from bsd_engine.method.preview import Settings
 from bsd_engine.recordings import library
@@ -63,7 +63,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunReader:
 def test_the_page_holds_every_column_that_the_server_would_send(run: RunReader) -> None:
     page = taken_apart(replay_page(run))
     look = ViewRequest(
-        run=run, truth_shown=True, live=False, busy="", looked=Linked(epoch=3), settings=Settings.of(run.config)
+        run=run, truth_shown=True, live=False, busy="", view=Linked(epoch=3), settings=Settings.of(run.config)
     )
     epochs = tuple(range(len(run_cache.rows(run.path))))
     for epoch in epochs:
@@ -82,7 +82,7 @@ def test_what_is_looked_at_goes_along(run: RunReader) -> None:
     settings = Settings(alpha=0.4, beta=0.3, t1=5, altruistic_epochs=7, distance="max")
     page = taken_apart(
         replay_page(
-            run, looked=Linked(run=run.run_id, epoch=20, pinned=5, selected=(1, 5)), settings=settings, title="A title"
+            run, view=Linked(run=run.run_id, epoch=20, pinned=5, selected=(1, 5)), settings=settings, title="A title"
         )
     )
     assert page.header["state"]["epoch"] == 20 and page.header["state"]["pin"] == 5 and page.header["state"]["selected"]
