@@ -1,6 +1,9 @@
 """The texts of the page Trigger bench."""
 
-NO_RUN = "There is no run to try a trigger on yet. Start one on the page Run; its models answer here from its first epoch on."
+NO_RUN = (
+    "There is no run to try a trigger on yet. Start one on the page Run; its models answer here from its first "
+    "epoch on."
+)
 TO_RUN_PAGE = "Go to the page Run"
 NO_CHECKPOINT = (
     "This run has no stored checkpoint, so none of its models can answer. A run stores one after each epoch: "

@@ -28,7 +28,10 @@ COUNTS = (
     "Counted by the engine at epoch {epoch}: {run_pool} samples in the pool of the run, "
     "{preview_pool} in that of the preview."
 )
-COUNTS_NO_RUN_POOL = "Counted by the engine at epoch {epoch}: {preview_pool} samples in the pool of the preview. The run has no pool yet."
+COUNTS_NO_RUN_POOL = (
+    "Counted by the engine at epoch {epoch}: {preview_pool} samples in the pool of the preview. "
+    "The run has no pool yet."
+)
 
 CLASS = "class"
 SAMPLES = "samples"

@@ -13,10 +13,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.components import packet
-from app.learn import algorithm, cards, packets, tour
-from app.learn import lesson as learn_state
-from app.learn.lesson import CAPTIONS, HIDEABLE, Lesson
+from app.learn import algorithm, cards, tour, tour_texts
+from app.learn.lesson import CAPTIONS, Lesson, address_of, parse_address, parse_lesson
+from app.learn.packets import first_view
+from app.learn.step import PANELS, Step
+from app.learn.texts import HIDEABLE
 from app.learn.tour_numbers import numbers, sides
+from app.learn.tour_phrases import smaller_side
 from app.server import run_cache
 from app.state import linked
 from app.state.linked import Linked
@@ -45,7 +48,7 @@ def blind(tmp_path_factory: pytest.TempPathFactory) -> RunReader:
     return RunReader(fake_run(tmp_path_factory.mktemp("runs"), truth=False))
 
 
-def texts(step: tour.Step) -> Iterator[str]:
+def texts(step: Step) -> Iterator[str]:
     yield from (
         step.title,
         step.student,
@@ -146,14 +149,14 @@ def test_the_variables_are_those_of_the_record(run: RunReader) -> None:
 
 def test_eight_steps_of_two_or_three_sentences_with_one_question_and_one_thing_to_try(run: RunReader) -> None:
     found = tour.steps(run)
-    assert [step.title for step in found] == list(tour.TITLES) and len(found) == 8
+    assert [step.title for step in found] == list(tour_texts.TITLES) and len(found) == 8
     for step in found:
         assert 1 <= len(re.findall(r"[.:?](?= |$)", step.student)) <= 5 and 0 < len(step.student.split()) < 70, (
             step.title
         )
         assert step.question.text.endswith("?") and 3 <= len(step.question.choices) <= 4 and step.attempt.text
         assert step.question.right is None or 0 <= step.question.right < len(step.question.choices)
-        assert step.focus in tour.PANELS and set(step.also) <= set(tour.PANELS) - {step.focus} and len(step.also) <= 2
+        assert step.focus in PANELS and set(step.also) <= set(PANELS) - {step.focus} and len(step.also) <= 2
         assert not any(glossary.unknown(text) for text in texts(step)) and "None" not in " ".join(texts(step))
 
 
@@ -189,7 +192,7 @@ def test_a_reversed_record_turns_the_answers_round() -> None:
     poison = rng.random(500) < 0.2
     low, high = sides(np.where(poison, 0.1, 1.0), poison), sides(np.where(poison, 1.0, 0.1), poison)
     same = sides(np.ones(500), poison)
-    assert [tour._compared(s, "", "", "")[0] for s in (low, same, high, None)] == [0, 1, 2, None]
+    assert [smaller_side(s) for s in (low, same, high, None)] == [0, 1, 2, None]
     assert low.smaller == 1 and high.smaller == 0 and same.smaller == 0.5
     assert (
         sides(np.ones(5), np.zeros(5, bool)) is None and sides(np.array([1, np.inf]), np.array([True, False])) is None
@@ -213,7 +216,7 @@ def test_where_nothing_was_added_the_question_is_what_a_defence_distrusts(tmp_pa
     clean = RunReader(fake_run(tmp_path, truth=False, config=CONFIG.with_settings(attack="none")))
     question, out = tour.steps(clean)[0].question, int((~clean.epoch(37).clean_mask).sum())
     assert f"{out:,} of {clean.num_samples:,} images" in question.answer and question.right == 2
-    assert all(tour.UNKNOWN not in step.question.answer for step in tour.steps(clean))
+    assert all(tour_texts.NO_TRUTH not in step.question.answer for step in tour.steps(clean))
 
 
 @pytest.mark.parametrize("epochs", [1, 5, 9, T1_EPOCH, T1_EPOCH + 1, 25, 33])
@@ -244,9 +247,9 @@ def test_a_run_of_the_engine_measures_the_plainly_trained_model(recorded_run: Pa
     ],
 )
 def test_an_address_brings_the_lesson_back(lesson: Lesson) -> None:
-    assert learn_state.parse(learn_state.address_of(lesson)) == (lesson, [])
+    assert parse_address(address_of(lesson)) == (lesson, [])
     told = {"step": lesson.step, "captions": lesson.captions, "slides": lesson.slides, "hidden": list(lesson.hidden)}
-    assert learn_state.parse_lesson(told) == lesson
+    assert parse_lesson(told) == lesson
 
 
 @pytest.mark.parametrize(
@@ -264,7 +267,7 @@ def test_an_address_brings_the_lesson_back(lesson: Lesson) -> None:
     ],
 )
 def test_a_bad_address_gives_a_sentence_and_a_lesson(address: dict[str, str], words: str) -> None:
-    lesson, (sentence,) = learn_state.parse(address)
+    lesson, (sentence,) = parse_address(address)
     assert words in sentence and sentence.endswith(".") and len(sentence) < 200
     assert lesson.step == 0 and lesson.captions in CAPTIONS and set(lesson.hidden) <= set(HIDEABLE)
 
@@ -282,14 +285,14 @@ def test_a_bad_address_gives_a_sentence_and_a_lesson(address: dict[str, str], wo
     ],
 )
 def test_what_no_browser_of_ours_says_is_no_lesson(told: object) -> None:
-    assert learn_state.parse_lesson(told) is None
+    assert parse_lesson(told) is None
 
 
 def test_a_step_is_the_beginning_only_where_nobody_said_what_to_look_at(run: RunReader) -> None:
     step = tour.steps(run)[1]
-    begun = packets.beginning(Linked(run="x"), step)
+    begun = first_view(Linked(run="x"), step)
     assert begun.epoch == step.epoch and begun.selected == step.selected
-    assert packets.beginning(Linked(run="x", epoch=3), step) == Linked(run="x", epoch=3)
+    assert first_view(Linked(run="x", epoch=3), step) == Linked(run="x", epoch=3)
 
 
 # -- the page --------------------------------------------------------------------------------------
@@ -304,7 +307,7 @@ def sent(page: AppTest) -> tuple[dict, dict[str, np.ndarray]]:
 @pytest.fixture
 def own_runs_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a checkout without bundled recordings."""
-    monkeypatch.setattr(cards.recordings, "names", lambda: ())
+    monkeypatch.setattr(cards.library, "names", lambda: ())
 
 
 def test_without_a_recording_and_a_run_it_says_what_to_do(
@@ -366,7 +369,7 @@ def test_the_address_says_what_is_shown(open_page: Callable[..., AppTest], root:
         ({"epoch": "999"}, "epoch 999"),
         ({"epoch": "minus"}, "epoch minus"),
         ({"pin": "99999"}, "sample 99999"),
-        ({"whatif": "2_x"}, "cuts in the address"),
+        ({"whatif": "2_x"}, "settings that cannot be read"),
         ({"sel": "gAAAA"}, "selection"),
         ({"captions": "<b>"}, "captions"),
     ],
