@@ -114,17 +114,16 @@ TWO_MODELS = StepTexts(
     ),
     question="Which of the two does the mark fool in the end?",
     choices=("Only the altruistic model", "Only the main model", "Both", "Neither"),
-    attempt="Play the run. The lines are the main model's test results, the bars the poison in its clean pool.",
+    attempt="Play the run: lines are the main model's test results, bars the poison in its clean pool.",
     button="Play the run",
 )
 TWO_MODELS_STUDENT = (
     "Two networks learn side by side. The [[g|altruistic model]] memorises everything, poison included. The "
-    "[[f|main model]] is the one to be used in the end; it learns labels only from samples that are trusted."
+    "[[f|main model]], the one to be used in the end, learns labels only from trusted samples."
 )
 TWO_MODELS_ANSWER = (
-    "Measured: marked images fool the altruistic model in {plain_success} of the cases after its warm-up, and the "
-    "main model in {success} at the end. They call {plain_accuracy} and {accuracy} of the ordinary images what they "
-    "show."
+    "Measured: marked images fool the altruistic model in {plain_success} of cases after its warm-up, and the main "
+    "model in {success} at the end. Ordinary images are recognised in {plain_accuracy} and {accuracy}."
 )
 
 
@@ -146,7 +145,7 @@ LOSS_STUDENT = (
 )
 LOSS_ANSWER = (
     "Measured after the warm-up: the median loss is {poison} for poisoned and {clean} for clean images. If you draw "
-    "one of each at random, the poisoned one has the smaller loss in {smaller} of the cases."
+    "one of each at random, the poisoned one has the smaller loss in {smaller} of cases."
 )
 LOSS_ANSWER_NO_ATTACK = (
     "Nobody added poison here, so there is nothing to compare. The cut will throw out clean images that are easy to "
@@ -162,23 +161,22 @@ DISTANCE = StepTexts(
     ),
     question="Of the images labelled with the suspected class, which lie nearer to another class?",
     choices=("The poisoned ones", "Both equally near", "The clean ones"),
-    attempt="Point at a sample on the map. A dashed line leads to the nearest other class and shows the true distance.",
+    attempt="Point at a sample on the map: a dashed line shows its nearest other class and the true distance.",
 )
 DISTANCE_STUDENT = (
     "The [[f|main model]] first learns every class except the suspected one, {target}. A genuine image of that class "
-    "then looks like nothing it knows. A poisoned image still shows something else, so it may look like a class that "
-    "the model knows."
+    "then looks new to it. A poisoned image still shows something else, so it may look like a class that it knows."
 )
 DISTANCE_STUDENT_NO_TARGET = (
     "The [[f|main model]] first learns every class except the suspected one; in this run no single class is suspected. "
-    "A genuine image of a suspected class then looks like nothing the model knows. A poisoned image still shows "
-    "something else, so it may look like a class that the model knows."
+    "A genuine image of a suspected class then looks new to it. A poisoned image still shows something else, so it may "
+    "look like a class that it knows."
 )
 DISTANCE_ANSWER = (
     "Measured: the median distance is {poison} for poisoned and {clean} for clean images of {target}. If you draw one "
-    "of each at random, the poisoned one lies nearer in {smaller} of the cases."
+    "of each at random, the poisoned one is nearer in {smaller} of cases."
 )
-DISTANCE_ANSWER_ORIGIN = " The class nearest to {share} of the poisoned images is the one that they really show."
+DISTANCE_ANSWER_ORIGIN = " For {share} of the poisoned images, the nearest class is the one they really show."
 DISTANCE_ANSWER_NOT_RECORDED = (
     "This recording has no distances for poisoned images of a suspected class at this epoch, so there is nothing to "
     "compare."
@@ -192,13 +190,12 @@ CUTS = StepTexts(
         "First pool: {rule}. Moving a line redoes the split exactly; no training is needed."
     ),
     question="How many of the {poisoned} poisoned samples slip into the first pool?",
-    attempt="Drag a line, or move the vertical one to 0.95 with the button, and see which samples come in.",
+    attempt="Drag a line, or move the vertical one to 0.95, and see which samples come in.",
     button="Move it to 0.95",
 )
 CUTS_STUDENT = (
-    "Two lines divide the samples. Those to the right of [[alpha|the vertical line]] are hard to memorise; those above "
-    "[[beta|the horizontal line]] are unlike every other class. The first [[D_c|clean pool]], shown as filled points, "
-    "is {rule}."
+    "Two lines divide the samples: those right of [[alpha|the vertical line]] are hard to memorise, those above "
+    "[[beta|the horizontal line]] are unlike every other class. The first [[D_c|clean pool]] (filled points) is {rule}."
 )
 CUTS_QUESTION_UNKNOWN = "How many poisoned samples slip into the first pool?"
 CUTS_RULES = {
@@ -206,10 +203,10 @@ CUTS_RULES = {
     "union": "what either cut keeps",
     "als_only": "what the cut by loss keeps",
     "oss_only": "what the cut by distance keeps",
-    "random": "a random draw of as many samples as both cuts would keep",
+    "random": "a random draw of the same size",
 }
 CUTS_ANSWER = "Measured: the first clean pool has {pool}."
-CUTS_ANSWER_ALONE = " The cut by loss alone would keep {als}; the cut by distance alone would keep {oss}."
+CUTS_ANSWER_ALONE = " The cut by loss alone would keep {als}; the cut by distance alone, {oss}."
 
 
 GROWTH = StepTexts(

@@ -41,7 +41,7 @@ def replay_button(run: RunReader, *, truth_shown: bool, view: Linked, settings: 
         icon=":material/download:",
         help="One HTML file with these views, this run and its images. It needs no server and no network. "
         + (
-            "It says which images are poisoned; switch off “Show truth” to leave that out."
+            "It says which images are poisoned; hide the ground truth on the page Tune to leave that out."
             if truth_shown
             else "It does not say which images are poisoned."
         ),

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from app.components import packet
+from app.replay.__main__ import main, source
 from app.replay.packets import LARGEST_SHEET, sheets
-from app.replay.page import LARGEST_BYTES, UNNAMED, main, replay_page, source
+from app.replay.page import LARGEST_BYTES, UNNAMED, replay_page
 from app.server import run_cache
 from app.state.linked import Linked
 from app.tune import packets
@@ -62,13 +63,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunReader:
 
 def test_the_page_holds_every_column_that_the_server_would_send(run: RunReader) -> None:
     page = taken_apart(replay_page(run))
-    look = ViewRequest(
+    request = ViewRequest(
         run=run, truth_shown=True, live=False, busy="", view=Linked(epoch=3), settings=Settings.of(run.config)
     )
     epochs = tuple(range(len(run_cache.rows(run.path))))
     for epoch in epochs:
         _, arrays = packet.unpack(
-            packets.build(look, Want(geometry=epoch == 0, columns=(epoch,), distances=(epoch,)), None)
+            packets.build(request, Want(geometry=epoch == 0, columns=(epoch,), distances=(epoch,)), None)
         )
         assert any(name.startswith(f"{epoch}/") for name in arrays)
         for name, values in arrays.items():
