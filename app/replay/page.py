@@ -174,7 +174,7 @@ def _page(title: str, facts: dict[str, str], command: str, packed: bytes, sheet:
             '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">',
             f"<title>{_safe(title)} · BSD replay</title>",
             f"<style data-tn>{style}</style></head><body>{_head(title, facts)}",
-            '<main><div class="tn"><noscript>The views need JavaScript, all of it in this file.</noscript></div></main>',
+            '<main><div class="tn"><noscript>The views need JavaScript, which is in this file.</noscript></div></main>',
             _about(facts, command),
             _data("rp-run", packed),
             _data("rp-images", sheet.content, json.dumps(tile)),

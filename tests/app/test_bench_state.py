@@ -1,4 +1,4 @@
-"""The bench's address and messages: what fits is taken, anything else is said or left out; and the page with what can be wrong."""
+"""The bench's address and messages, of which only valid parts are used; and the page with what can be wrong."""
 
 from __future__ import annotations
 

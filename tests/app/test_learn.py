@@ -114,7 +114,7 @@ def test_without_a_recording_and_a_run_it_says_what_to_do(
 def test_the_first_packet_is_a_whole_picture(
     open_page: Callable[..., AppTest], root: Path, own_runs_only: None
 ) -> None:
-    """Geometry, the step's epoch and its images come at once, without an answer of the engine, which takes seconds to load."""
+    """Geometry, the step's epoch and its images come at once; the engine's answer, seconds later, is not waited for."""
     path = fake_run(root)
     page = open_page()
     header, arrays = sent(page)
