@@ -252,7 +252,9 @@ def _outcome(t: MeasuredRun) -> Step:
     n, step = t.n, tour_texts.OUTCOME
     (plain_accuracy, plain_success), (accuracy, success) = n.plain, n.final
     values = {"epochs": t.warm_up, "accuracy": share_text(accuracy), "plain_accuracy": share_text(plain_accuracy)}
-    if success is None:
+    if success is None and accuracy is None:
+        answer = tour_texts.NOT_MEASURED
+    elif success is None:
         answer = tour_texts.OUTCOME_ANSWER_NO_ATTACK.format(**values)
     else:
         answer = tour_texts.OUTCOME_ANSWER.format(

@@ -56,7 +56,9 @@ def ranges(edges: tuple[int, int]) -> tuple[str, ...]:
     """The three ranges of a count that two edges divide."""
     low, high = edges
     values = {"low": count(low), "below_high": count(high - 1), "high": count(high)}
-    return tuple(text.format(**values) for text in tour_texts.RANGES)
+    first = tour_texts.ZERO if low == 1 else tour_texts.FEWER
+    middle = tour_texts.EXACTLY if low == high - 1 else tour_texts.BETWEEN
+    return tuple(text.format(**values) for text in (first, middle, tour_texts.AT_LEAST))
 
 
 def band(value: float | None, edges: tuple[float, ...]) -> int | None:

@@ -17,7 +17,7 @@ class StepTexts:
     researcher: str
     question: str
     choices: tuple[str, ...] = ()
-    """Empty where the choices are ranges of a count, see `RANGES`."""
+    """Empty where the choices are ranges of a count, from `ZERO` to `AT_LEAST`."""
     attempt: str
     button: str = ""
 
@@ -30,8 +30,11 @@ UNKNOWN_POOL = "an unknown number of samples"
 POOL = "{size} samples"
 POOL_WITH_POISON = "{size} samples, {poison} of them poisoned"
 CLASS = "“{name}”"
-RANGES = ("Fewer than {low}", "{low} to {below_high}", "{high} or more")
-
+ZERO = "Zero"
+FEWER = "Fewer than {low}"
+EXACTLY = "Exactly {low}"
+BETWEEN = "{low} to {below_high}"
+AT_LEAST = "{high} or more"
 
 BACKDOOR = StepTexts(
     title="What a backdoor is",

@@ -2,6 +2,8 @@
 
     python -m app.replay runs/20261122-143000-demo01 --out replay.html
     python -m app.replay recording-healthy --out replay.html --without-truth
+
+Bad input ends with one sentence and exit status 2.
 """
 
 from __future__ import annotations
