@@ -1,10 +1,11 @@
-"""Algorithm 1 of the paper beside a run: its lines in our names, which of them an epoch executes, and their variables; no streamlit."""
+"""Algorithm 1 of the paper beside a run: its lines, those that an epoch executes, and the variables; no streamlit."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from app.learn.texts import COMPLETION, FIRST_POOL
 from app.server.run_cache import EpochRow
 from app.style.glossary import safe
 from app.style.theme import count
@@ -16,29 +17,14 @@ from bsd_engine.runs.reader import RunReader
 
 @dataclass(frozen=True)
 class Line:
-    """One line; the numbers are the paper's, which has comments and ends of loops besides."""
+    """One line. The numbers are the paper's; it also numbers comments and ends of loops."""
 
     number: int
     indent: int
     text: str
-    """With terms, see `glossary`."""
+    """With terms of the glossary."""
     note: str = ""
-    """Where the run or our reading differs from the print."""
-
-
-FIRST_POOL = {
-    "intersection": ("[[D_c]] ← [[als]] and [[oss]] keep it", "Eq. 3; the paper's line prints a union"),
-    "union": ("[[D_c]] ← [[als]] or [[oss]] keeps it", "as printed; Eq. 3 has the intersection"),
-    "als_only": ("[[D_c]] ← [[als]] keeps it", "this run leaves [[oss]] out"),
-    "oss_only": ("[[D_c]] ← [[oss]] keeps it", "this run leaves [[als]] out"),
-    "random": ("[[D_c]] ← drawn at random", "this run has as many as both cuts would keep, but any"),
-}
-COMPLETION = {
-    "fewest": "the class with the fewest is filled up",
-    "balanced": "of every class its share",
-    "balanced_others": "of every other class its share",
-    "off": "without class completion",
-}
+    """Where the run, or our reading of the paper, differs from what is printed."""
 
 
 def lines(config: BSDConfig) -> tuple[Line, ...]:
@@ -46,7 +32,7 @@ def lines(config: BSDConfig) -> tuple[Line, ...]:
     split, schedule = config.split, config.schedule
     first, first_note = FIRST_POOL[split.init_combine]
     completion = COMPLETION[split.completion]
-    guess = f"given: class {split.assume_target}" if split.assume_target is not None else "asked of [[g]]"
+    guess = f"given: class {split.assume_target}" if split.assume_target is not None else "guessed from [[g]]"
     return (
         Line(2, 0, "[[f]] ← fresh weights"),
         Line(3, 0, "[[g]] ← fresh weights"),
@@ -84,7 +70,7 @@ def lines(config: BSDConfig) -> tuple[Line, ...]:
 
 
 def executed(schedule: ScheduleConfig, epoch: int) -> tuple[int, ...]:
-    """Numbers of the lines that a global epoch executes, in their order."""
+    """Numbers of the lines that a global epoch executes, in order."""
     t = schedule.main_epoch(epoch)
     if t < 0:
         before = (2, 3) if epoch == 0 else ()
@@ -104,30 +90,30 @@ def executed(schedule: ScheduleConfig, epoch: int) -> tuple[int, ...]:
 
 
 def variables(run: RunReader, row: EpochRow) -> list[tuple[str, str]]:
-    """The variables after an epoch, as (term of the glossary, value); what is not known there is left out."""
-    m, n = row.metrics, run.num_samples
-    found: list[tuple[str, str]] = [
+    """The variables after an epoch as (term of the glossary, value), without those that are not known yet."""
+    metrics, n = row.metrics, run.num_samples
+    values: list[tuple[str, str]] = [
         ("T", f"{row.main_epoch}" if row.main_epoch >= 0 else f"not yet; i = {row.epoch + 1}")
     ]
     if row.clean_ratio is not None and row.main_epoch >= run.config.schedule.t1:
-        found.append(("alpha_T", f"{row.clean_ratio:.3f}"))
-    if (pool := m.get("clean_pool_size")) is not None:
-        found += [("D_c", count(pool)), ("D_p", count(n - pool))]
+        values.append(("alpha_T", f"{row.clean_ratio:.3f}"))
+    if (pool := metrics.get("clean_pool_size")) is not None:
+        values += [("D_c", count(pool)), ("D_p", count(n - pool))]
     else:
-        found.append(("D", count(n)))
+        values.append(("D", count(n)))
     target = row.pseudo_target
-    found.append(("y_t", "none alone" if target is None else safe(run.class_names[target])))
+    values.append(("y_t", "no single class" if target is None else safe(run.class_names[target])))
     if target is not None:
-        found.append(("D_t", count((run.labels == target).sum())))
-    if (loss := m.get("altruistic_train_loss")) is not None:
-        found.append(("loss_g", f"{measure(loss)} in training"))
-    if (loss := m.get("main_train_loss")) is not None:
-        found.append(("semi", measure(loss)))
-    return found
+        values.append(("D_t", count((run.labels == target).sum())))
+    if (loss := metrics.get("altruistic_train_loss")) is not None:
+        values.append(("loss_g", f"{measure(loss)} in training"))
+    if (loss := metrics.get("main_train_loss")) is not None:
+        values.append(("semi", measure(loss)))
+    return values
 
 
 def to_dict(run: RunReader, rows: tuple[EpochRow, ...]) -> dict[str, Any]:
-    """The lines, and for each recorded epoch what is executed with which values; plain values for the browser."""
+    """The lines, and for each recorded epoch the lines executed and the variables; plain values for the browser."""
     schedule = run.config.schedule
     return {
         "lines": [asdict(line) for line in lines(run.config)],

@@ -1,6 +1,7 @@
-"""What the page Learn shows besides run, epoch, cuts and selection: the step of the tour, captions, slides and what a teacher hides; no streamlit.
+"""What the page Learn shows besides run, epoch, cuts and selection; no streamlit.
 
-In the address: `step` counts from 1 as on the screen, `captions=researcher`, `slides=1`, `hide=cards,algorithm`.
+That is the step of the tour, the captions, slides, and what a teacher hides. In the address, `step` counts from 1 as on
+the screen: `step=3&captions=researcher&slides=1&hide=cards,algorithm`.
 """
 
 from __future__ import annotations
@@ -9,35 +10,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from app.learn.tour import TITLES
+from app.learn import texts
+from app.learn.texts import HIDEABLE
+from app.learn.tour_texts import TITLES
 
 Captions = Literal["student", "researcher"]
 CAPTIONS: tuple[Captions, ...] = ("student", "researcher")
-HIDEABLE = {
-    "cards": "recordings",
-    "time": "time and play",
-    "algorithm": "Algorithm 1",
-    "cuts": "moving the cuts",
-    "captions": "captions switch",
-}
 PARTS = ("step", "captions", "slides", "hide")
+"""Parts of the address that belong to this page."""
 STEPS = len(TITLES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lesson:
-    """Two equal lessons show the same."""
+    """What a class sees; two equal lessons show the same."""
 
     step: int = 0
-    """Of the tour, 0-based."""
+    """Step of the tour, 0-based."""
     captions: Captions = "student"
     slides: bool = False
     hidden: tuple[str, ...] = ()
-    """Of `HIDEABLE`, in its order."""
+    """Keys of `HIDEABLE`, in its order."""
 
 
-def parse(address: Mapping[str, str]) -> tuple[Lesson, list[str]]:
-    """The lesson that an address asks for, and a sentence about each part of it that cannot be.
+def parse_address(address: Mapping[str, str]) -> tuple[Lesson, list[str]]:
+    """The lesson that an address asks for, and a sentence about each part of it that cannot be shown.
 
     Parameters
     ----------
@@ -47,30 +44,24 @@ def parse(address: Mapping[str, str]) -> tuple[Lesson, list[str]]:
     step = address.get("step", "")
     number = int(step) if step.isascii() and step.isdigit() and len(step) < 4 else 0
     if step and not 1 <= number <= STEPS:
-        problems.append(
-            f"The address names step {step[:20]} of the tour, but there are 1 to {STEPS}; this is the first."
-        )
+        problems.append(texts.BAD_STEP.format(given=step[:20], steps=STEPS))
         number = 1
     captions = address.get("captions", "student")
     if captions not in CAPTIONS:
-        problems.append(
-            f"The address asks for captions for {captions[:20]}, but there are {' and '.join(CAPTIONS)}; these are for students."
-        )
+        problems.append(texts.BAD_CAPTIONS.format(given=captions[:20], expected=" or ".join(CAPTIONS)))
         captions = "student"
     slides = address.get("slides", "")
     if slides not in ("", "0", "1"):
-        problems.append(f"The address says slides={slides[:20]}; it takes 1 or 0, so slides are off.")
+        problems.append(texts.BAD_SLIDES.format(given=slides[:20]))
     named = [part for part in address.get("hide", "").split(",") if part]
     if unknown := [part for part in named if part not in HIDEABLE]:
-        problems.append(
-            f"The address hides {unknown[0][:20]}, which is none of {', '.join(HIDEABLE)}; that part of it is left out."
-        )
+        problems.append(texts.BAD_HIDE.format(given=unknown[0][:20], expected=", ".join(HIDEABLE)))
     hidden = tuple(part for part in HIDEABLE if part in named)
     return Lesson(step=max(0, number - 1), captions=captions, slides=slides == "1", hidden=hidden), problems
 
 
 def address_of(lesson: Lesson) -> dict[str, str]:
-    """The query parameters of a lesson; what is as always need not be said."""
+    """The query parameters of a lesson, without the parts that are as at the start."""
     parts = {
         "step": str(lesson.step + 1) if lesson.step else "",
         "captions": "" if lesson.captions == "student" else lesson.captions,
@@ -81,7 +72,7 @@ def address_of(lesson: Lesson) -> dict[str, str]:
 
 
 def parse_lesson(value: Any) -> Lesson | None:
-    """A lesson as the browser tells it; None for anything else: it comes from outside."""
+    """The lesson in a message from the browser; None for anything else."""
     if not isinstance(value, dict):
         return None
     step, captions, hidden = value.get("step"), value.get("captions"), value.get("hidden")

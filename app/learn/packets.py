@@ -1,4 +1,4 @@
-"""What the page Learn adds to the packets of the linked views: cards, tour, algorithm, terms; no streamlit."""
+"""What the page Learn adds to the packets of the linked views: cards, tour, Algorithm 1, terms; no streamlit."""
 
 from __future__ import annotations
 
@@ -8,36 +8,17 @@ from typing import Any
 
 from app.learn import algorithm, tour
 from app.learn.cards import RunCard
-from app.learn.lesson import HIDEABLE, Lesson
-from app.learn.tour import Step
+from app.learn.lesson import Lesson
+from app.learn.step import Step
+from app.learn.texts import CAPTIONS, HIDEABLE
 from app.server import run_cache
 from app.state.linked import Linked
 from app.style import glossary
 from app.tune.asks import Want
 from bsd_engine.runs.reader import RunReader
 
-CAPTIONS: dict[str, tuple[str, str]] = {
-    "hero": (
-        "Every point is a training image. Filled: in the [[D_c|clean pool]]. Hollow: left out.",
-        "Scores of each sample and the cuts of the split; filled is [[D_c]].",
-    ),
-    "side": ("Training images as the networks see them.", "Samples of the selection; frame: truth where it is known."),
-    "map": (
-        "Images that look alike to the network lie close together.",
-        "Landmarks by features of [[f]] (of [[g]] in its warm-up); distances on it are not [[distance]].",
-    ),
-    "other": ("Each image by what both networks make of its label.", "[[loss_f]] × [[loss_g]] ([[sce]], nats, log)."),
-    "curves": (
-        "How the run went: blue is [[CA|right on ordinary images]], orange is [[ASR|obeys the attacker]].",
-        "[[CA]], [[ASR]] and [[alpha_T]] per epoch; bars: poison in [[D_c]].",
-    ),
-    "controls": (
-        "Where the two lines stand, and who is on which side.",
-        "[[als]] × [[oss]]: counts on each side of [[alpha]] and [[beta]].",
-    ),
-}
-"""Captions of the panels, for students and for researchers."""
 FIRST_IMAGES = 30
+"""Images of the selection that the first packet brings: one page of the panel."""
 
 
 def header(run: RunReader, lesson: Lesson, cards: Sequence[RunCard]) -> dict[str, Any]:
@@ -55,13 +36,13 @@ def header(run: RunReader, lesson: Lesson, cards: Sequence[RunCard]) -> dict[str
     }
 
 
-def beginning(looked: Linked, step: Step) -> Linked:
-    """What to look at where nobody has said so: what the step shows."""
-    if looked.epoch is None and looked.pinned is None and not looked.selected:
-        return replace(looked, epoch=step.epoch, selected=step.selected, pinned=step.pinned)
-    return looked
+def first_view(view: Linked, step: Step) -> Linked:
+    """The view, or what the step shows if the view names no epoch, pinned sample or selection."""
+    if view.epoch is None and view.pinned is None and not view.selected:
+        return replace(view, epoch=step.epoch, selected=step.selected, pinned=step.pinned)
+    return view
 
 
-def with_images(want: Want, looked: Linked) -> Want:
-    """The first packet brings the first page of selected images, too: what it shows needs no second one."""
-    return replace(want, thumbs=looked.selected[:FIRST_IMAGES]) if want.geometry and not want.thumbs else want
+def with_images(want: Want, view: Linked) -> Want:
+    """What is wanted; with the first packet also the first page of selected images, so that it needs no second one."""
+    return replace(want, thumbs=view.selected[:FIRST_IMAGES]) if want.geometry and not want.thumbs else want

@@ -1,4 +1,4 @@
-"""What the tour says of a recording, measured on its record; no streamlit, no torch."""
+"""The numbers that the tour quotes, measured on a recording; no streamlit, no torch."""
 
 from __future__ import annotations
 
@@ -21,33 +21,34 @@ SHOWN = 24
 
 @dataclass(frozen=True, kw_only=True)
 class Marks:
-    """Epochs (global) that the steps look at, each as far as the record goes."""
+    """Global epochs that the steps show, none beyond the last recorded one."""
 
     learned: int
-    """Last of the altruistic warm-up."""
+    """The last of the altruistic warm-up."""
     first_pool: int
     """T = T1."""
     growing: int
-    """First of class completion."""
+    """The first of class completion."""
     grown: int
-    """Last before T2."""
+    """The last before T2."""
     last: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sides:
-    """A score of the poisoned and of the clean samples."""
+    """A score of the poisoned and of the clean samples, compared."""
 
     poison: float
     """Median."""
     clean: float
+    """Median."""
     smaller: float
-    """Share of the pairs of a poisoned and a clean sample in which the poisoned one's score is the smaller; ties count half."""
+    """Share of all pairs of a poisoned and a clean sample in which the poisoned one scores lower; ties count half."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """A pool: its samples, and the poison among them."""
+    """Number of samples in a pool, and of poisoned ones among them."""
 
     size: int
     poison: int | None
@@ -55,33 +56,33 @@ class Pool:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Numbers:
-    """All of them; None where the run has no such number."""
+    """All the numbers; None for those that the run does not have."""
 
     marks: Marks
     epochs: int
     samples: int
     poison: int | None
-    """None where the truth is unknown."""
+    """Poisoned samples; None if the ground truth is unknown."""
     attack: str
     attacked: int | None
-    """The class that the poison is labelled with; None without poison, or with several."""
+    """The class with which the poison is labelled; None without poison, or with several classes."""
     suspected: int | None
     plain: tuple[float | None, float | None]
-    """Clean accuracy and attack success, per cent, of the altruistic model after its warm-up: plain training on everything."""
+    """Clean accuracy and attack success, percent, of the altruistic model after its warm-up on everything."""
     final: tuple[float | None, float | None]
     """The same of the main model in the last epoch."""
     labelled: np.ndarray
-    """(<= 24,) ids of samples of the suspected class, poison as frequent as in it."""
+    """(<= 24,) ids of samples of the suspected class, with poison in the same proportion."""
     poisoned: np.ndarray
-    """(<= 12,) ids of poisoned samples of various classes."""
+    """(<= 12,) ids of poisoned samples from various classes."""
     loss: Sides | None
     distance: Sides | None
     near_own: float | None
-    """Share of the poison of the suspected class whose nearest other class is the one that it shows."""
+    """Share of the poison in the suspected class whose nearest other class is the one that it shows."""
     als: Pool | None
     oss: Pool | None
     first: Pool | None
-    """What both cuts keep as the run combines them."""
+    """What the run keeps of both cuts."""
     growing: Pool | None
     grown: Pool | None
     last: Pool | None
@@ -92,7 +93,7 @@ class Numbers:
 
 
 def numbers(run: RunReader) -> Numbers:
-    """The numbers of a run as far as it is recorded, which is one epoch at least."""
+    """The numbers of a run, as far as it is recorded; at least one epoch is."""
     history = run_cache.rows(run.path)
     marks = _marks(run, len(history))
     wanted = (marks.learned, marks.first_pool, marks.last)
@@ -121,7 +122,7 @@ def _numbers(path: str, epochs: int, stamps: tuple[Stamp, ...]) -> Numbers:
     attacked = _attacked(run, poison)
     suspected = history[-1].pseudo_target
     focus = suspected if suspected is not None else attacked
-    m = history[marks.learned].metrics
+    learned = history[marks.learned].metrics
     first = history[marks.first_pool].main_epoch == run.config.schedule.t1
     als, oss = _cuts(run, marks.first_pool, poison) if first else (None, None)
     at_first = run_cache.state(run.path, marks.first_pool)
@@ -133,7 +134,7 @@ def _numbers(path: str, epochs: int, stamps: tuple[Stamp, ...]) -> Numbers:
         attack=run.config.attack.attack,
         attacked=attacked,
         suspected=suspected,
-        plain=(m.get("altruistic_clean_accuracy"), m.get("altruistic_attack_success_rate")),
+        plain=(learned.get("altruistic_clean_accuracy"), learned.get("altruistic_attack_success_rate")),
         final=(history[-1].metrics.get("clean_accuracy"), history[-1].metrics.get("attack_success_rate")),
         labelled=_labelled(run.labels, focus, poison),
         poisoned=_various(run, poison),
@@ -143,35 +144,24 @@ def _numbers(path: str, epochs: int, stamps: tuple[Stamp, ...]) -> Numbers:
         als=als,
         oss=oss,
         first=_pool(history[marks.first_pool]) if first else None,
-        growing=_pool(history[marks.growing])
-        if history[marks.growing].stage in ("class_completion", "selective_drop")
-        else None,
-        grown=_pool(history[marks.grown])
-        if history[marks.grown].stage in ("class_completion", "selective_drop")
-        else None,
+        growing=_growing_pool(history[marks.growing]),
+        grown=_growing_pool(history[marks.grown]),
         last=_pool(history[marks.last]) if history[marks.last].main_epoch >= run.config.schedule.t1 else None,
-        most_poison=max(
-            (
-                r.metrics["poison_in_clean_pool"]
-                for r in history
-                if r.metrics.get("poison_in_clean_pool") is not None and r.main_epoch >= run.config.schedule.t1
-            ),
-            default=None,
-        ),
+        most_poison=_most_poison(history, run.config.schedule.t1),
         smallest=_smallest(run, marks.last),
     )
 
 
 def _attacked(run: RunReader, poison: np.ndarray | None) -> int | None:
-    """The one label of the poison."""
+    """The label of the poison; None without poison, or with several labels."""
     if poison is None or not poison.any():
         return None
-    found = np.unique(run.labels[poison])
-    return int(found[0]) if len(found) == 1 else None
+    attacked = np.unique(run.labels[poison])
+    return int(attacked[0]) if len(attacked) == 1 else None
 
 
 def sides(scores: np.ndarray, poison: np.ndarray) -> Sides | None:
-    """A score of both kinds, by ranks; None where there is one kind only, or a score is not finite."""
+    """A score of both kinds, compared by ranks; None if there is only one kind, or a score is not finite."""
     bad, good = scores[poison], scores[~poison]
     if not len(bad) or not len(good) or not np.isfinite(scores).all():
         return None
@@ -198,7 +188,7 @@ def _near_own(run: RunReader, nearest: np.ndarray | None, target: int | None) ->
 
 
 def _cuts(run: RunReader, epoch: int, poison: np.ndarray | None) -> tuple[Pool | None, Pool | None]:
-    """What each cut alone keeps at T1."""
+    """What ALS alone and what OSS alone keep at T1."""
     state, split, labels = run_cache.state(run.path, epoch), run.config.split, run.labels
     if state.oss_score is None or state.pseudo_target is None:
         return None, None
@@ -217,14 +207,27 @@ def _cuts(run: RunReader, epoch: int, poison: np.ndarray | None) -> tuple[Pool |
     suspects = np.flatnonzero(labels == state.pseudo_target)
     oss = labels != state.pseudo_target
     oss[suspects[descending_order(state.oss_score[suspects])[: exact_count(split.beta, len(suspects))]]] = True
-    return tuple(
-        Pool(size=int(kept.sum()), poison=None if poison is None else int((kept & poison).sum())) for kept in (als, oss)
-    )  # type: ignore[return-value]
+    return _counted(als, poison), _counted(oss, poison)
+
+
+def _counted(kept: np.ndarray, poison: np.ndarray | None) -> Pool:
+    return Pool(size=int(kept.sum()), poison=None if poison is None else int((kept & poison).sum()))
 
 
 def _pool(row: EpochRow) -> Pool | None:
     size, poison = row.metrics.get("clean_pool_size"), row.metrics.get("poison_in_clean_pool")
     return None if size is None else Pool(size=int(size), poison=None if poison is None else int(poison))
+
+
+def _growing_pool(row: EpochRow) -> Pool | None:
+    """The pool of an epoch in which the pool is chosen anew; None for an earlier epoch."""
+    return _pool(row) if row.stage in ("class_completion", "selective_drop") else None
+
+
+def _most_poison(history: tuple[EpochRow, ...], t1: int) -> int | None:
+    """The most poison in any pool from T = T1 on."""
+    counts = [row.metrics.get("poison_in_clean_pool") for row in history if row.main_epoch >= t1]
+    return max((number for number in counts if number is not None), default=None)
 
 
 def _smallest(run: RunReader, epoch: int) -> tuple[int, int] | None:
@@ -236,7 +239,7 @@ def _smallest(run: RunReader, epoch: int) -> tuple[int, int] | None:
 
 
 def _labelled(labels: np.ndarray, target: int | None, poison: np.ndarray | None) -> np.ndarray:
-    """Samples of a class in an order that tells nothing, poison among them as often as it is in the class."""
+    """Samples of a class, or of all classes, in an order that reveals nothing, with poison in the same proportion."""
     ids = np.arange(len(labels)) if target is None else np.flatnonzero(labels == target)
     ids = np.random.default_rng(0).permutation(ids)
     if poison is None or len(ids) <= SHOWN:
@@ -247,7 +250,7 @@ def _labelled(labels: np.ndarray, target: int | None, poison: np.ndarray | None)
 
 
 def _various(run: RunReader, poison: np.ndarray | None, most: int = 12) -> np.ndarray:
-    """Poisoned samples, of one original class after another; without any, samples of one class after another."""
+    """Poisoned samples from one original class after another; without poison, any samples in this way."""
     truth = run.truth
     ids = np.flatnonzero(poison) if poison is not None and poison.any() else np.arange(run.num_samples)
     classes = run.labels if truth is None else truth.original_labels

@@ -1,4 +1,4 @@
-"""The page Trigger bench: put a trigger on an image, and see what the undefended and both defended models make of it."""
+"""The page Trigger bench: put a trigger on an image, and see what the undefended and both defended models answer."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from app.components.trigger_bench.view import bench_view, last_ask
 from app.server import run_cache, uploads
 from app.server.registry import registry
 from app.state import linked
+from app.state.linked import Linked
 from app.state.run_choice import chosen_run
 from app.style import words
-from app.trigger_bench import packets
-from app.trigger_bench import state as bench_state
-from app.trigger_bench.packets import Bench, BenchRequest, Uploads
-from app.trigger_bench.state import PARTS, BenchState
+from app.style.theme import epoch_number
+from app.trigger_bench import packets, texts
+from app.trigger_bench.bench import Bench, BenchRequest, Uploads
+from app.trigger_bench.drawings import decode_drawing, parse_drawing, parse_file
+from app.trigger_bench.state import PARTS, BenchState, address_of, parse_address, parse_state
 from bsd_engine.attacks.custom import MAX_BYTES, read_picture
 from bsd_engine.errors import BSDError
 from bsd_engine.runs import trigger_bench
@@ -27,14 +29,15 @@ SESSION_KEY = "bench"
 
 @dataclass
 class Kept:
-    """What this session looks at on one run."""
+    """What this session shows of one run."""
 
     run: str
     state: BenchState | None = None
     uploads: Uploads = field(default_factory=Uploads)
     seq: int = 0
+    """Number of the newest message that was taken."""
     address: dict[str, str] = field(default_factory=dict)
-    """As it was written last; another one was typed or linked to."""
+    """The address as it was written last; a different one was typed or followed from a link."""
 
 
 def render(run_page: Any) -> None:
@@ -42,10 +45,8 @@ def render(run_page: Any) -> None:
     runs = registry()
     run_id = chosen_run(runs, "bench", truth_help=None, forget=PARTS)
     if run_id is None:
-        st.info(
-            "There is no run to try a trigger on yet. Start one on the page Run; its models answer here from its first epoch on."
-        )
-        st.page_link(run_page, label="To the page Run")
+        st.info(texts.NO_RUN)
+        st.page_link(run_page, label=texts.TO_RUN_PAGE)
         return
 
     @st.fragment
@@ -62,58 +63,55 @@ def _show(path: Path, run_id: str) -> None:
     """The bench of a run, answering the browser's last message."""
     bench = Bench.of(path)
     if bench is None:
-        st.info(
-            "This run has no stored checkpoint, so no model of it can answer. A run stores one after each epoch: wait for the first, "
-            "resume it on the page Run, or choose another."
-        )
+        st.info(texts.NO_CHECKPOINT)
         return
     kept = _kept(run_id)
     key = f"bench_{run_id}"
-    ask = last_ask(key)
-    fresh = isinstance(ask, dict) and isinstance(ask.get("seq"), int) and ask["seq"] > kept.seq
+    message = last_ask(key)
+    fresh = isinstance(message, dict) and isinstance(message.get("seq"), int) and message["seq"] > kept.seq
     if fresh:
-        _obey(bench, kept, ask)
+        _take_message(bench, kept, message)
     state = _state(bench, kept)
-    settled = not fresh or ask.get("settled") is True
+    settled = not fresh or message.get("settled") is True
     if settled:
-        _write(bench, kept, state)
-    look = BenchRequest(
+        _write_address(bench, kept, state)
+    request = BenchRequest(
         bench=bench,
         state=state,
         uploads=kept.uploads,
         seq=kept.seq,
         settled=settled,
-        static=not fresh or ask.get("static") is True,
+        static=not fresh or message.get("static") is True,
     )
-    bench_view(packets.build(look), key=key)
+    bench_view(packets.build(request), key=key)
 
 
 def _kept(run_id: str) -> Kept:
-    found = st.session_state.get(SESSION_KEY)
-    if not isinstance(found, Kept) or found.run != run_id:
-        # what was uploaded stays for the next run, but a drawing has the size of this run's images
-        brought = replace(found.uploads, drawing=None) if isinstance(found, Kept) else Uploads()
-        found = st.session_state[SESSION_KEY] = Kept(run=run_id, uploads=brought)
-    return found
+    kept = st.session_state.get(SESSION_KEY)
+    if not isinstance(kept, Kept) or kept.run != run_id:
+        # uploads stay for the next run, but a drawing has the size of this run's images
+        brought = replace(kept.uploads, drawing=None) if isinstance(kept, Kept) else Uploads()
+        kept = st.session_state[SESSION_KEY] = Kept(run=run_id, uploads=brought)
+    return kept
 
 
-def _obey(bench: Bench, kept: Kept, ask: dict[str, Any]) -> None:
-    """Take what a message brings."""
-    kept.seq = ask["seq"]
-    if ask.get("settled") is not True:  # what was refused stays said until something else changes
+def _take_message(bench: Bench, kept: Kept, message: dict[str, Any]) -> None:
+    """Keep what a message brings: a state, a drawing, a file."""
+    kept.seq = message["seq"]
+    if message.get("settled") is not True:  # a refusal stays on the screen until something else changes
         kept.uploads = replace(kept.uploads, refusal="")
-    state = bench_state.parse_state(ask.get("state"), bench.limits, has_upload=kept.uploads.image is not None)
+    state = parse_state(message.get("state"), bench.limits, has_upload=kept.uploads.image is not None)
     kept.state = state or kept.state
-    if "drawing" in ask:
-        drawing = bench_state.parse_drawing(ask["drawing"], bench.limits.height, bench.limits.width)
+    if "drawing" in message:
+        drawing = parse_drawing(message["drawing"], bench.limits.height, bench.limits.width)
         kept.uploads = replace(kept.uploads, drawing=kept.uploads.drawing if drawing is None else drawing)
-    if isinstance(ask.get("file"), dict):
-        _take_file(bench, kept, ask["file"])
+    if isinstance(message.get("file"), dict):
+        _take_file(bench, kept, message["file"])
 
 
 def _take_file(bench: Bench, kept: Kept, file: dict[str, Any]) -> None:
-    """A picture that was uploaded, as the test image or as the trigger; or the sentence that says why not."""
-    content = bench_state.parse_file(file.get("data"), MAX_BYTES)
+    """Keep an uploaded picture, as the test image or as the trigger, or the sentence that says why not."""
+    content = parse_file(file.get("data"), MAX_BYTES)
     path: Path | None = None
     try:
         path = uploads.stored(content or b"")
@@ -126,30 +124,21 @@ def _take_file(bench: Bench, kept: Kept, file: dict[str, Any]) -> None:
             kept.uploads = replace(kept.uploads, picture=path)
             kept.state = replace(kept.state or bench.limits.start, trigger="picture")
     except BSDError as error:
-        sentence = str(error).replace(str(path), "The picture")
+        sentence = str(error).replace(str(path), texts.THE_PICTURE)
         kept.uploads = replace(
-            kept.uploads,
-            refusal="The picture cannot be read; give a PNG or JPEG file."
-            if "cannot be read" in sentence
-            else sentence,
+            kept.uploads, refusal=texts.UNREADABLE_PICTURE if "cannot be read" in sentence else sentence
         )
 
 
 def _state(bench: Bench, kept: Kept) -> BenchState:
-    """What is looked at: as the browser said last, or the address where it is a new one."""
+    """What to show: what the browser said last, or what the address says if it is a new one."""
     address = {name: st.query_params[name] for name in PARTS if name in st.query_params}
-    looked, problems = linked.read(
-        run=kept.run, samples=bench.run.num_samples, epochs=len(run_cache.rows(bench.run.path))
-    )
+    view, problems = _view(bench, kept)
     if kept.state is None or (address and address != kept.address):
         kept.uploads = _with_drawing(bench, kept.uploads, address.get("drawing"), problems)
-        kept.state, more = bench_state.parse_address(
-            address, bench.limits, looked.epoch, has_upload=kept.uploads.image is not None
-        )
-        if looked.epoch is not None and looked.epoch != kept.state.epoch and "epoch" in st.query_params:
-            more.append(
-                f"No models are stored after epoch {looked.epoch + 1}; shown are those after epoch {kept.state.epoch + 1}."
-            )
+        kept.state, more = parse_address(address, bench.limits, view.epoch, has_upload=kept.uploads.image is not None)
+        if view.epoch is not None and view.epoch != kept.state.epoch and "epoch" in st.query_params:
+            more.append(texts.NOT_STORED.format(asked=epoch_number(view.epoch), shown=epoch_number(kept.state.epoch)))
         for sentence in problems + more:
             st.toast(words.unformatted(sentence), icon=":material/link_off:")
     if kept.state.epoch not in bench.limits.epochs:  # a run that goes on deletes some of its checkpoints
@@ -157,23 +146,26 @@ def _state(bench: Bench, kept: Kept) -> BenchState:
     return kept.state
 
 
+def _view(bench: Bench, kept: Kept) -> tuple[Linked, list[str]]:
+    """What all pages show of this run, and what is wrong with the address."""
+    return linked.read(run=kept.run, samples=bench.run.num_samples, epochs=len(run_cache.rows(bench.run.path)))
+
+
 def _with_drawing(bench: Bench, brought: Uploads, text: str | None, problems: list[str]) -> Uploads:
     if not text:
         return brought
     try:
-        return replace(brought, drawing=bench_state.decode_drawing(text, bench.limits.height, bench.limits.width))
+        return replace(brought, drawing=decode_drawing(text, bench.limits.height, bench.limits.width))
     except ValueError:
-        problems.append(
-            "The drawing in the address does not fit the images of this run; it is left out. Draw one anew."
-        )
+        problems.append(texts.BAD_DRAWING)
         return brought
 
 
-def _write(bench: Bench, kept: Kept, state: BenchState) -> None:
-    """Put what is looked at into the address."""
-    looked, _ = linked.read(run=kept.run, samples=bench.run.num_samples, epochs=len(run_cache.rows(bench.run.path)))
-    linked.write(replace(looked, epoch=state.epoch))
-    kept.address = bench_state.address_of(state, bench.limits, kept.uploads.drawing)
+def _write_address(bench: Bench, kept: Kept, state: BenchState) -> None:
+    """Put what is shown into the address."""
+    view, _ = _view(bench, kept)
+    linked.write(replace(view, epoch=state.epoch))
+    kept.address = address_of(state, bench.limits, kept.uploads.drawing)
     for name in PARTS:
         if name in kept.address:
             if st.query_params.get(name) != kept.address[name]:

@@ -7,34 +7,32 @@ from typing import Any
 import streamlit as st
 
 from app.components.linked_views.view import last_ask, learn_view
-from app.learn import cards, packets, tour
-from app.learn import lesson as learn_state
-from app.learn.lesson import Lesson
+from app.learn import cards, texts, tour
+from app.learn.lesson import PARTS, Lesson, address_of, parse_address, parse_lesson
+from app.learn.packets import first_view, header, with_images
 from app.replay.button import replay_button
 from app.server import run_cache
 from app.server.registry import registry
 from app.state import linked
 from app.state.linked import Linked
 from app.style import words
-from app.tune import packets as tune_data
+from app.style.theme import epoch_number
 from app.tune import views_state
-from app.tune.packets import ViewRequest
+from app.tune.packets import build
+from app.tune.request import ViewRequest
 from bsd_engine.errors import BSDError
 from bsd_engine.runs.reader import RunReader
 
 TICK_SECONDS = 1.0
-PAGE_KEY = "learn_views"
 
 
 def render(run_page: Any) -> None:
     """The whole page; `run_page` is where a first run is started."""
     run = _choose()
     if run is None:
-        st.header("Understand a backdoor, and a defence, in ten minutes")
-        st.info(
-            "There is no recording in assets/recordings and no run on this machine yet. Start a run on the page Run; it can be looked at here from its first epoch on."
-        )
-        st.page_link(run_page, label="To the page Run")
+        st.header(texts.HEADING)
+        st.info(texts.NOTHING_TO_SHOW)
+        st.page_link(run_page, label=texts.TO_RUN_PAGE)
         return
     live = run.status in ("running", "paused")
 
@@ -51,7 +49,7 @@ def render(run_page: Any) -> None:
 
 
 def _choose() -> RunReader | None:
-    """The run of the address, of this session, or the first card that can be read."""
+    """The run of the address, that of this session, or the first card that can be read."""
     asked = st.query_params.get("run")
     wanted = [asked, linked.last_run(), st.session_state.get("shown_run")]
     for run_id in (*filter(None, wanted), *(card.run for card in cards.cards())):
@@ -60,11 +58,7 @@ def _choose() -> RunReader | None:
             run.labels, run_cache.rows(run.path)
         except BSDError as error:
             if run_id == asked:
-                st.toast(
-                    words.unformatted(f"{str(error)[:300]} Another recording is shown."),
-                    icon=":material/link_off:",
-                    duration="long",
-                )
+                _toast(texts.UNREADABLE_RUN.format(problem=str(error)[:300]))
                 _forget_address()
         else:
             st.session_state["learn_run"] = run_id
@@ -72,8 +66,12 @@ def _choose() -> RunReader | None:
     return None
 
 
+def _toast(sentence: str) -> None:
+    st.toast(words.unformatted(sentence), icon=":material/link_off:", duration="long")
+
+
 def _forget_address() -> None:
-    """What the address says of a run that is not shown means nothing for another."""
+    """Remove what the address says about a run that is not shown; it means nothing for another one."""
     for part in (*linked.PARTS, views_state.ADDRESS):
         st.query_params.pop(part, None)
 
@@ -83,69 +81,60 @@ def _show(run: RunReader, live: bool) -> None:
     key = f"learn_{run.run_id}"
     epochs = len(run_cache.rows(run.path))
     if not epochs:
-        st.info(
-            "This run has no whole epoch yet; the views begin with the first."
-            if live
-            else "This run ended before its first epoch was whole. Choose another one."
-        )
+        st.info(texts.NO_EPOCH_LIVE if live else texts.NO_EPOCH)
         return
-    looked, settings, want, message = views_state.asked(run, key, epochs)
+    view, settings, want, message = views_state.asked(run, key, epochs)
     lesson = _lesson(message)
-    steps = tour.steps(run)
-    if last_ask(key) is None:
-        _say_problems(run, looked, epochs, live)
-        looked = packets.beginning(looked, steps[lesson.step])
-        linked.write(looked)
-        want = packets.with_images(want, looked)
-    look = ViewRequest(run=run, truth_shown=run.truth_known, live=live, busy="", looked=looked, settings=settings)
-    found = None
-    if last_ask(key) is not None:  # the first picture does not wait for the engine, which takes seconds to load
-        from app.tune import preview
+    first = last_ask(key) is None
+    if first:
+        _say_problems(view, epochs, live)
+        view = first_view(view, tour.steps(run)[lesson.step])
+        linked.write(view)
+        want = with_images(want, view)
+    request = ViewRequest(run=run, truth_shown=run.truth_known, live=live, busy="", view=view, settings=settings)
+    answer = None
+    if not first:  # the first picture does not wait for the engine, which takes seconds to load
+        from app.tune import what_if
 
         registry()
-        shown = looked.shown_epoch(epochs)
-        found = None if shown is None else preview.preview(run, settings, shown, look.is_poison)
-    more = packets.header(run, lesson, cards.cards(st.session_state.get("learn_run"))) if want.geometry or live else {}
-    opened = learn_view(tune_data.build(look, want, found, more), key=key)
-    replay_button(run, truth_shown=run.truth_known, looked=looked, settings=settings, key="learn_replay")
+        shown = view.shown_epoch(epochs)
+        answer = None if shown is None else what_if.preview_at(run, settings, shown, request.is_poison)
+    more = header(run, lesson, cards.cards(st.session_state.get("learn_run"))) if want.geometry or live else {}
+    opened = learn_view(build(request, want, answer, more), key=key)
+    replay_button(run, truth_shown=run.truth_known, view=view, settings=settings, key="learn_replay")
     if isinstance(opened, dict) and isinstance(opened.get("run"), str):
         _open(opened["run"][:100])
 
 
 def _lesson(message: Any) -> Lesson:
-    """The lesson as the browser tells it; before it has said anything, as the address does."""
+    """The lesson in the browser's message; before the first one, that of the address."""
     state = message.get("state") if isinstance(message, dict) else None
-    told = learn_state.parse_lesson(state.get("lesson")) if isinstance(state, dict) else None
-    if told is None:
-        told, problems = learn_state.parse(st.query_params)
+    lesson = parse_lesson(state.get("lesson")) if isinstance(state, dict) else None
+    if lesson is None:
+        lesson, problems = parse_address(st.query_params)
         for sentence in problems:
-            st.toast(words.unformatted(sentence), icon=":material/link_off:", duration="long")
-    wanted = learn_state.address_of(told)
-    for name in learn_state.PARTS:
+            _toast(sentence)
+    wanted = address_of(lesson)
+    for name in PARTS:
         if name in wanted and st.query_params.get(name) != wanted[name]:
             st.query_params[name] = wanted[name]
         elif name not in wanted and name in st.query_params:
             del st.query_params[name]
-    return told
+    return lesson
 
 
-def _say_problems(run: RunReader, looked: Linked, epochs: int, live: bool) -> None:
-    """What the address asks for and this recording does not have."""
-    if looked.epoch is not None and looked.epoch >= epochs and not live:
-        st.toast(
-            f"The address names epoch {looked.epoch + 1}, but this recording has {epochs}; the last one is shown.",
-            icon=":material/link_off:",
-            duration="long",
-        )
-    if sentence := views_state.problem(run):
-        st.toast(words.unformatted(sentence), icon=":material/link_off:", duration="long")
+def _say_problems(view: Linked, epochs: int, live: bool) -> None:
+    """Say what the address asks for and this recording does not have."""
+    if view.epoch is not None and view.epoch >= epochs and not live:
+        _toast(texts.EPOCH_BEYOND_THE_LAST.format(epoch=epoch_number(view.epoch), epochs=epochs))
+    if sentence := views_state.problem():
+        _toast(sentence)
 
 
 def _open(run_id: str) -> None:
-    """Show another run, with the same step of the tour."""
-    if run_id == st.session_state.get("learn_run") or run_id not in {
-        card.run for card in cards.cards(st.session_state.get("learn_run"))
-    }:
+    """Show another run at the same step of the tour."""
+    shown = st.session_state.get("learn_run")
+    if run_id == shown or run_id not in {card.run for card in cards.cards(shown)}:
         return
     linked.write(Linked(run=run_id))
     st.query_params.pop(views_state.ADDRESS, None)

@@ -14,10 +14,11 @@ from app.server import run_cache
 from app.server.registry import RunRegistry, is_recording, registry
 from app.state.run_choice import chosen_run
 from app.style import words
-from app.tune import packets, preview, views_state
-from app.tune.asks import parse_run
-from app.tune.packets import ViewRequest
-from app.tune.preview import Preview
+from app.style.theme import count, epoch_number
+from app.tune import packets, texts, views_state, what_if
+from app.tune.asks import Want, parse_run
+from app.tune.request import ViewRequest
+from app.tune.what_if import Preview
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.method.preview import Settings, branch_epoch
 from bsd_engine.runs.layout import NO_BRANCH
@@ -31,16 +32,16 @@ def render(run_page: Any) -> None:
     runs = registry()
     run_id = chosen_run(runs, "tune", forget=(views_state.ADDRESS,))
     if run_id is None:
-        st.info("There is no run to tune yet. Start one on the page Run; its epochs appear here as they are trained.")
-        st.page_link(run_page, label="To the page Run")
+        st.info(texts.NO_RUN)
+        st.page_link(run_page, label=texts.TO_RUN_PAGE)
         return
     try:
         run = run_cache.reader(runs.path(run_id))
         run.labels, run_cache.rows(run.path)
     except BSDError as error:
-        st.error(words.unformatted(str(error)), icon=":material/error:")
+        _error(str(error))
         return
-    _started(run_page)
+    _say_what_became_of_the_branch(run_page)
     live = _live(runs, run)
 
     @st.fragment(run_every=TICK_SECONDS if live else None)
@@ -50,9 +51,13 @@ def render(run_page: Any) -> None:
         try:
             _show(runs, run, live)
         except BSDError as error:
-            st.error(words.unformatted(str(error)), icon=":material/error:")
+            _error(str(error))
 
     body()
+
+
+def _error(sentence: str) -> None:
+    st.error(words.unformatted(sentence), icon=":material/error:")
 
 
 def _live(runs: RunRegistry, run: RunReader) -> bool:
@@ -60,35 +65,45 @@ def _live(runs: RunRegistry, run: RunReader) -> bool:
 
 
 def _show(runs: RunRegistry, run: RunReader, live: bool) -> None:
-    """The views, and the table that the engine makes of the same settings."""
+    """The views, and the table that the engine makes from the same settings."""
     truth_shown = bool(st.session_state.get("truth", True)) and run.truth_known
     key = f"tune_{run.run_id}"
     epochs = len(run_cache.rows(run.path))
-    looked, settings, want, _ = views_state.asked(run, key, epochs)
-    busy = (
-        NO_BRANCH
-        if is_recording(run.run_id)
-        else ""
-        if runs.active is None
-        else f"Run {runs.active} is training; this machine trains one at a time."
+    view, settings, want, _ = views_state.asked(run, key, epochs)
+    request = ViewRequest(
+        run=run, truth_shown=truth_shown, live=live, busy=_busy(runs, run), view=view, settings=settings
     )
-    look = ViewRequest(run=run, truth_shown=truth_shown, live=live, busy=busy, looked=looked, settings=settings)
-    shown = looked.shown_epoch(epochs)
-    # A busy browser may not have said yet that it has the newest epoch: it is sent unasked once, not at every tick.
+    shown = view.shown_epoch(epochs)
+    want = _unasked_once(want, key, shown)
+    preview = None if shown is None else what_if.preview_at(run, settings, shown, request.is_poison)
+    pressed = parse_run(tune_view(packets.build(request, want, preview), key=key))
+    if pressed is not None and pressed.seq > st.session_state.get("tune_run_seq", 0):
+        st.session_state["tune_run_seq"] = pressed.seq
+        _start(runs, run, pressed.settings)
+    replay_button(run, truth_shown=truth_shown, view=view, settings=settings)
+    if preview is None:
+        st.caption(_why_no_table(run, shown, live))
+    else:
+        _class_table(run, preview, request)
+
+
+def _busy(runs: RunRegistry, run: RunReader) -> str:
+    """Why no branch can be started now; "" if one can."""
+    if is_recording(run.run_id):
+        return NO_BRANCH
+    return "" if runs.active is None else texts.BUSY.format(run=runs.active)
+
+
+def _unasked_once(want: Want, key: str, shown: int | None) -> Want:
+    """A busy browser may not have said yet that it has the newest epoch: it is sent unasked once, not at every tick."""
     if shown is not None and not want.geometry and st.session_state.get("tune_unasked") == (key, shown):
         want = replace(want, last=shown)
     st.session_state["tune_unasked"] = key, shown
-    found = None if shown is None else preview.preview(run, settings, shown, look.is_poison)
-    request = parse_run(tune_view(packets.build(look, want, found), key=key))
-    if request is not None and request.seq > st.session_state.get("tune_run_seq", 0):
-        st.session_state["tune_run_seq"] = request.seq
-        _start(runs, run, request.settings)
-    replay_button(run, truth_shown=truth_shown, looked=looked, settings=settings)
-    _class_table(run, found, look)
+    return want
 
 
 def _start(runs: RunRegistry, run: RunReader, settings: Settings) -> None:
-    """Begin the branch that has these settings, at the last epoch that they leave as it was."""
+    """Start the branch that has these settings, at the last epoch that they do not affect."""
     try:
         if is_recording(run.run_id):
             raise RunFolderError(NO_BRANCH)
@@ -101,31 +116,43 @@ def _start(runs: RunRegistry, run: RunReader, settings: Settings) -> None:
     st.rerun()
 
 
-def _started(run_page: Any) -> None:
-    """What became of the last "run this"."""
+def _say_what_became_of_the_branch(run_page: Any) -> None:
+    """The outcome of the last "Run this"."""
     if failed := st.session_state.pop("tune_failed", None):
-        st.error(words.unformatted(failed), icon=":material/error:")
+        _error(failed)
     if started := st.session_state.get("tune_started"):
         run_id, at = started
         left, right = st.columns([5, 1], vertical_alignment="center")
-        begin = "from the start" if at is None else f"from the end of epoch {at + 1}"
-        left.success(f"Run {words.unformatted(run_id)} trains {begin} with these settings.")
-        if right.button("Watch it", key="tune_watch"):
+        begin = texts.FROM_START if at is None else texts.FROM_EPOCH.format(epoch=epoch_number(at))
+        left.success(texts.STARTED.format(run=words.unformatted(run_id), begin=begin))
+        if right.button(texts.WATCH, key="tune_watch"):
             del st.session_state["tune_started"]
             st.query_params["run"] = run_id
             st.switch_page(run_page, query_params={"run": run_id})
 
 
-def _class_table(run: RunReader, found: Preview | None, look: ViewRequest) -> None:
+def _why_no_table(run: RunReader, shown: int | None, live: bool) -> str:
+    """What the table of classes waits for."""
+    if shown is None:
+        return texts.NO_EPOCH_LIVE if live else texts.NO_EPOCH
+    if what_if.phase(run_cache.rows(run.path)[shown]) == "alone":
+        return texts.NO_SPLIT.format(epoch=epoch_number(run.config.schedule.altruistic_epochs))
+    return texts.NO_PREVIEW
+
+
+def _class_table(run: RunReader, preview: Preview, request: ViewRequest) -> None:
     """Both pools by class, counted by the engine."""
-    if found is None:
-        st.caption("The table by class comes with the first split." if run.num_samples else "")
-        return
-    rows = preview.class_rows(run, found, look.is_poison)
-    own, new = ("–" if found.before is None else f"{int(found.before.sum()):,}"), f"{int(found.pool.sum()):,}"
+    rows = what_if.class_rows(run, preview, request.is_poison)
+    size, settings = int(preview.pool.sum()), preview.settings
+    epoch, before = epoch_number(preview.epoch), preview.before
+    sentence = (
+        texts.COUNTS_NO_RUN_POOL.format(epoch=epoch, preview_pool=count(size))
+        if before is None
+        else texts.COUNTS.format(epoch=epoch, run_pool=count(before.sum()), preview_pool=count(size))
+    )
     st.html(
-        f'<div id="tune-counts" data-size="{int(found.pool.sum())}" data-alpha="{found.settings.alpha:g}" data-beta="{found.settings.beta:g}">'
-        f"Counted by the engine at epoch {found.epoch + 1}: pool of the run {own}, of the preview {new}.</div>"
+        f'<div id="tune-counts" data-size="{size}" data-alpha="{settings.alpha:g}" '
+        f'data-beta="{settings.beta:g}">{sentence}</div>'
     )
     st.dataframe(
         pd.DataFrame(rows),

@@ -1,4 +1,4 @@
-"""The download of a run as a page that plays offline; a page puts it beside its views."""
+"""The button that saves a run as a page that plays offline; pages put it below their views."""
 
 from __future__ import annotations
 
@@ -14,25 +14,23 @@ if TYPE_CHECKING:
     from bsd_engine.runs.reader import RunReader
 
 
-def replay_button(
-    run: RunReader, *, truth_shown: bool, looked: Linked, settings: Settings, key: str = "replay"
-) -> None:
-    """A button that saves the page with what is looked at; made when it is pressed, in about a second for 6,000 samples.
+def replay_button(run: RunReader, *, truth_shown: bool, view: Linked, settings: Settings, key: str = "replay") -> None:
+    """A button that saves the run with the present view. The page is made at the press, in a second for 6,000 samples.
 
     Parameters
     ----------
-    truth_shown : whether the page gets to know which samples are poisoned
-    looked, settings : as for `replay_page`
+    truth_shown : whether the page holds which samples are poisoned
+    view, settings : as for `replay_page`
     """
     if not run_cache.rows(run.path):
         return
 
     def page() -> bytes:
-        from app.replay.page import replay_page  # with it comes the engine, which a page need not wait for
+        from app.replay.page import replay_page  # loads the engine, for which the first picture need not wait
 
-        return replay_page(run, with_truth=truth_shown, looked=looked, settings=settings)
+        return replay_page(run, with_truth=truth_shown, view=view, settings=settings)
 
-    name = run.run_id if truth_shown or not run.truth_known else "replay"  # names of recordings tell how they end
+    name = run.run_id if truth_shown or not run.truth_known else "replay"  # the names of recordings tell how they end
     st.download_button(
         "Save as a page that plays offline",
         page,
@@ -43,8 +41,8 @@ def replay_button(
         icon=":material/download:",
         help="One HTML file with these views, this run and its images. It needs no server and no network. "
         + (
-            "It holds the truth about poison; switch the truth off to leave it out."
+            "It says which images are poisoned; hide the ground truth on the page Tune to leave that out."
             if truth_shown
-            else "The truth about poison is not in it."
+            else "It does not say which images are poisoned."
         ),
     )

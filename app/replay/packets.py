@@ -1,4 +1,4 @@
-"""What a page that plays a run offline holds: one packet with every epoch, and all images on one sheet; no streamlit."""
+"""What a page that plays a run offline holds: a packet with every epoch, and one sheet of images; no streamlit."""
 
 from __future__ import annotations
 
@@ -14,25 +14,27 @@ from app.components import packet
 from app.server import run_cache
 from app.tune import packets
 from app.tune.asks import Want
-from app.tune.columns import Columns
-from app.tune.packets import THUMB_SIDE, ViewRequest
+from app.tune.columns import Columns, distance_columns
+from app.tune.packets import THUMB_SIDE
+from app.tune.request import ViewRequest
 from bsd_engine.runs.reader import RunReader
 
 LARGEST_SHEET = 16383
-"""Pixels a side of a WebP image."""
+"""Pixels a side: the limit of a WebP image."""
 QUALITIES = (80, 60, 40, 25, 12)
+"""Of the sheet, tried in order until the page is small enough."""
 
 
-def whole_packet(look: ViewRequest, name: str) -> bytes:
-    """All that the views can ask of a run except images and counts, which the page makes itself, as one packet.
+def whole_packet(request: ViewRequest, name: str) -> bytes:
+    """One packet with all that the views can ask for, except images and counts, which the page provides itself.
 
     Parameters
     ----------
-    name : what the run is called in it
+    name : of the run in the page
     """
-    header, arrays = _merged(look)
-    config = look.run.config
-    header["epochs"] = [[*row[:7], 0, *row[8:]] for row in header["epochs"]]  # the times of files say nothing elsewhere
+    header, arrays = _merged(request)
+    config = request.run.config
+    header["epochs"] = [[*row[:7], 0, *row[8:]] for row in header["epochs"]]  # times of files mean nothing elsewhere
     del header["rows"]  # nor does a digest of them
     header |= {
         "run": name,
@@ -46,26 +48,26 @@ def whole_packet(look: ViewRequest, name: str) -> bytes:
     return packet.pack(header, arrays)
 
 
-def _merged(look: ViewRequest) -> tuple[dict[str, Any], Columns]:
-    """The packets that a browser would get one after another, put together."""
-    rows = run_cache.rows(look.run.path)
+def _merged(request: ViewRequest) -> tuple[dict[str, Any], Columns]:
+    """The packets that a browser would get one after another, merged."""
+    rows = run_cache.rows(request.run.path)
     missing, header, arrays = list(range(len(rows))), {}, {}
     while missing or not header:
         want = Want(geometry=not header, columns=tuple(missing))
-        found, more = packet.unpack(packets.build(look, want, None))
+        part, more = packet.unpack(packets.build(request, want, None))
         arrays |= more
-        header = {**header, **found}
-        missing = [e for e in missing if e not in {epoch for epoch, _ in found["sent"]}]
+        header = {**header, **part}
+        missing = [e for e in missing if e not in {epoch for epoch, _ in part["sent"]}]
     for row in rows:
         if row.all_distances:
-            distances = packets.distance_columns(run_cache.state(look.run.path, row.epoch))
+            distances = distance_columns(run_cache.state(request.run.path, row.epoch))
             arrays |= {f"{row.epoch}/{name}": values for name, values in distances.items()}
     return header, arrays
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """Thumbnails side by side, row by row, as a WebP image; sample k is tile k."""
+    """Thumbnails in rows on one WebP image; sample k is tile k."""
 
     content: bytes
     width: int
@@ -76,7 +78,7 @@ class Sheet:
 
 
 def sheets(run: RunReader) -> Iterator[Sheet]:
-    """The images of a run on sheets of falling quality; of sets that no sheet can hold the first ones."""
+    """The images of a run on sheets of falling quality; only the first ones if a sheet cannot hold all."""
     whole = _laid_out(run)
     for quality in QUALITIES:
         yield _encoded(*whole, quality)

@@ -1,21 +1,15 @@
 """One self-contained page that plays a run offline: the views of the page Tune, fed by the run inside it.
 
-    python -m app.replay runs/20261122-143000-demo01 --out replay.html
-    python -m app.replay recording-healthy --out replay.html --without-truth
-
-The page asks the network for nothing: its Content-Security-Policy allows the one script and the one style by their hashes.
+The page makes no network request. Its Content-Security-Policy allows only its one script and its one style, by hash.
 """
 
 from __future__ import annotations
 
-import argparse
 import base64
 import hashlib
 import json
-import sys
 import tomllib
 import zlib
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import cache
@@ -28,18 +22,17 @@ from app.replay.packets import Sheet, sheets, whole_packet
 from app.server import run_cache
 from app.state.linked import Linked
 from app.style import words
-from app.tune.packets import ViewRequest
+from app.tune.request import ViewRequest
 from bsd_engine.errors import BSDError, RunFolderError
-from bsd_engine.files.atomic import write_atomic
 from bsd_engine.method.preview import Settings
 from bsd_engine.recordings import library
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.retrain_command import train_command
 
 LARGEST_BYTES = 5_000_000
-"""What a page should weigh; images are made coarser to stay below."""
+"""Size that a page should stay below; images are made coarser for it."""
 UNNAMED = "A training run"
-"""Instead of a run's name where the truth is left out: names of recordings, and maybe of folders, tell it."""
+"""Replaces the run's name if the ground truth is left out: names of recordings and folders can give it away."""
 CONFIG = Path(__file__).resolve().parents[2] / ".streamlit" / "config.toml"
 FONT = '"Source Sans", "Source Sans 3", "Segoe UI", system-ui, sans-serif'
 NAMES = {
@@ -55,7 +48,7 @@ def replay_page(
     run: RunReader,
     *,
     with_truth: bool = True,
-    looked: Linked | None = None,
+    view: Linked | None = None,
     settings: Settings | None = None,
     title: str | None = None,
     made: datetime | None = None,
@@ -64,29 +57,27 @@ def replay_page(
 
     Parameters
     ----------
-    with_truth : whether to put in which samples are poisoned, where the run folder holds it; without, nothing of it is in the page
-    looked, settings : where the views begin; the epoch of the first split and the run's settings when not given
-    title : of the page; that of the recording or the name of the run when not given
-    made : when the page was made; now when not given
+    with_truth : whether the page holds which samples are poisoned, if the run folder does; else no byte depends on it
+    view, settings : where the views begin; by default at the first split, with the run's settings
+    title : of the page; by default the title of the recording or the name of the run
+    made : when the page was made; by default now
 
-    Raises `RunFolderError` before the first epoch.
+    Raises
+    ------
+    RunFolderError
+        If the run has no complete epoch yet.
     """
     epochs = len(run_cache.rows(run.path))
     if not epochs:
-        raise RunFolderError(f"{run.path} has no whole epoch to play yet; train at least one.")
-    looked = looked or Linked(run=run.run_id, epoch=_first_split(run))
-    looked = replace(looked, epoch=looked.shown_epoch(epochs))
-    look = ViewRequest(
-        run=run,
-        truth_shown=with_truth,
-        live=False,
-        busy="",
-        looked=looked,
-        settings=settings or Settings.of(run.config),
+        raise RunFolderError(f"{run.path} has no complete epoch to play yet; train at least one.")
+    view = view or Linked(run=run.run_id, epoch=_first_split(run))
+    view = replace(view, epoch=view.shown_epoch(epochs))
+    request = ViewRequest(
+        run=run, truth_shown=with_truth, live=False, busy="", view=view, settings=settings or Settings.of(run.config)
     )
     known = with_truth and run.truth_known
     name = run.run_id if known or not run.truth_known else UNNAMED
-    packed = zlib.compress(whole_packet(look, name), 9)
+    packed = zlib.compress(whole_packet(request, name), 9)
     facts = {
         **_facts(run, name, truth_shown=known),
         "This page made": (made or datetime.now().astimezone()).isoformat(timespec="minutes"),
@@ -113,17 +104,19 @@ def _first_split(run: RunReader) -> int:
 
 
 def _facts(run: RunReader, name: str, *, truth_shown: bool) -> dict[str, str]:
-    """Provenance, each number with the epoch that it is of."""
+    """Where the run comes from, and its last numbers with their epoch."""
     config, rows = run.config, run_cache.rows(run.path)
     last = rows[-1]
     facts = {
         "Run": name,
-        "Data": f"{words.source(config.data.data)}, {run.num_samples:,} training samples of {len(run.class_names)} classes",
+        "Data": f"{words.source(config.data.data)}, {run.num_samples:,} training samples of "
+        f"{len(run.class_names)} classes",
     }
     if truth_shown:
         facts["Attack"] = _attack(run)
     facts |= {
-        "Settings": f"preset {config.preset}, seed {config.seed}; alpha {config.split.alpha:g}, beta {config.split.beta:g}, T1 {config.schedule.t1}",
+        "Settings": f"preset {config.preset}, seed {config.seed}; "
+        f"alpha {config.split.alpha:g}, beta {config.split.beta:g}, T1 {config.schedule.t1}",
         "Epochs": f"{len(rows)} of {config.schedule.total_epochs} recorded",
         "Trained": run.created,
     }
@@ -133,11 +126,11 @@ def _facts(run: RunReader, name: str, *, truth_shown: bool) -> dict[str, str]:
     numbers += [("clean pool", "clean_pool_size", "{:,}")] + [
         ("poison in the clean pool", "poison_in_clean_pool", "{:,}")
     ] * truth_shown
-    said = [
+    results = [
         f"{name} {form.format(last.metrics[key])}" for name, key, form in numbers if last.metrics.get(key) is not None
     ]
-    if said:
-        facts[f"After epoch {last.epoch + 1}"] = ", ".join(said)
+    if results:
+        facts[f"After epoch {last.epoch + 1}"] = ", ".join(results)
     return facts
 
 
@@ -156,7 +149,7 @@ def _attack(run: RunReader) -> str:
 
 
 def _command(run: RunReader, *, truth_shown: bool) -> str:
-    """What trains the run again; it names the attack, so it is part of the truth."""
+    """The command that trains the run again; it names the attack, so it goes with the ground truth."""
     if not truth_shown:
         return ""
     try:
@@ -170,14 +163,19 @@ def _command(run: RunReader, *, truth_shown: bool) -> str:
 
 def _page(title: str, facts: dict[str, str], command: str, packed: bytes, sheet: Sheet) -> bytes:
     style, script = _style(), _script()
-    policy = f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
     tile = {name: value for name, value in asdict(sheet).items() if name != "content"}
     return "".join(
         [
-            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">',
-            f'<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><title>{_safe(title)} · BSD replay</title>',
+            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+            '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">',
+            f"<title>{_safe(title)} · BSD replay</title>",
             f"<style data-tn>{style}</style></head><body>{_head(title, facts)}",
-            '<main><div class="tn"><noscript>The views need JavaScript; everything they run is in this file.</noscript></div></main>',
+            '<main><div class="tn"><noscript>The views need JavaScript, which is in this file.</noscript></div></main>',
             _about(facts, command),
             _data("rp-run", packed),
             _data("rp-images", sheet.content, json.dumps(tile)),
@@ -189,7 +187,8 @@ def _page(title: str, facts: dict[str, str], command: str, packed: bytes, sheet:
 def _head(title: str, facts: dict[str, str]) -> str:
     line = " · ".join(_safe(facts[name]) for name in facts if name in ("Data", "Attack") or name.startswith("After"))
     after = next((name for name in facts if name.startswith("After")), "")
-    return f'<header class="rp-head"><h1>{_safe(title)}</h1><p>{line.replace(" · clean accuracy", f" · {after.lower()}: clean accuracy")}</p></header>'
+    line = line.replace(" · clean accuracy", f" · {after.lower()}: clean accuracy")
+    return f'<header class="rp-head"><h1>{_safe(title)}</h1><p>{line}</p></header>'
 
 
 def _about(facts: dict[str, str], command: str) -> str:
@@ -198,13 +197,15 @@ def _about(facts: dict[str, str], command: str) -> str:
         f"<p>The command that remakes it:</p><pre><code>{_safe(command)}</code></pre>"
         if command
         else (
-            "<p>Which samples are poisoned, and what depends on it, is not in this file; neither is the attack or the command that remakes the run.</p>"
+            "<p>This file does not say which samples are poisoned, holds nothing that depends on it, and names "
+            "neither the attack nor the command that remakes the run.</p>"
         )
     )
     return (
         f'<footer class="rp-about"><details><summary>About this page</summary><dl>{rows}</dl>{shown}'
-        "<p>Drag a cut or press the arrow keys on it: the pools are counted in this page by the rules of the engine. Images are made coarser to keep "
-        "the file small, losses are kept in steps of 5 % and ranks exactly. The page asks the network for nothing.</p></details></footer>"
+        "<p>Drag a cut, or move it with the arrow keys: this page counts the pools by the rules of the engine. "
+        "To keep the file small, images are coarser and losses are kept in steps of 5 %; ranks are exact. "
+        "The page makes no network request.</p></details></footer>"
     )
 
 
@@ -214,7 +215,7 @@ def _data(name: str, content: bytes, sheet: str = "") -> str:
 
 
 def _safe(text: str) -> str:
-    """Text for an element; what no page may hold is spelled out."""
+    """Text for an element, with unprintable characters spelled out."""
     return escape("".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in str(text)))
 
 
@@ -241,41 +242,3 @@ def _style() -> str:
         + lean(FOLDER / "tune.css")
         + lean(FOLDER / "offline" / "replay.css")
     )
-
-
-# -- command line ----------------------------------------------------------------------------------
-
-
-def source(name: str) -> RunReader:
-    """The run that a word of the command line means: a folder, or a bundled recording."""
-    if Path(name).is_dir() or not name.startswith(library.PREFIX):
-        return run_cache.reader(Path(name))
-    return run_cache.reader(library.open_recording(name.removeprefix(library.PREFIX)))
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the page; the exit status is 2 for bad input, with one sentence."""
-    parser = argparse.ArgumentParser(
-        prog="python -m app.replay", description="Write one page that plays a run offline."
-    )
-    parser.add_argument("run", help="run folder, or recording-NAME")
-    parser.add_argument(
-        "--out", type=Path, default=Path("replay.html"), help="page to write; a file of that name is replaced"
-    )
-    parser.add_argument(
-        "--without-truth", action="store_true", help="leave out which samples are poisoned and all that depends on it"
-    )
-    parser.add_argument("--epoch", type=int, help="epoch to begin at, 1 for the first; the first split when not given")
-    parser.add_argument("--title", help="title of the page")
-    given = parser.parse_args(arguments)
-    try:
-        run = source(given.run)
-        looked = None if given.epoch is None else Linked(run=run.run_id, epoch=max(0, given.epoch - 1))
-        page = replay_page(run, with_truth=not given.without_truth, looked=looked, title=given.title)
-        write_atomic(given.out, page)
-    except BSDError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    large = f"; more than {LARGEST_BYTES / 1e6:g} MB, as the run is large" if len(page) > LARGEST_BYTES else ""
-    print(f"{given.out}: {len(page) / 1e6:.2f} MB{large}")
-    return 0

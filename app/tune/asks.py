@@ -1,4 +1,4 @@
-"""What the linked views ask of the server, checked: it comes from the browser, so anything may be in it."""
+"""What the linked views ask the server for. It comes from the browser, so all of it is checked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Want:
 
     geometry: bool = False
     static: bool = False
-    """What stays the same all run: names, settings, colours."""
+    """What stays the same for the whole run: names, settings, colours."""
     columns: tuple[int, ...] = ()
     """Epochs, the most urgent first."""
     distances: tuple[int, ...] = ()
@@ -35,26 +35,26 @@ class Want:
     grid: str = ""
     """Which map over alpha and beta it has."""
     rows: str = ""
-    """Which rows of the header's epochs it has, as the header called them."""
+    """Which rows of the epochs it has, as the "rows" of a header named them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """One message of the browser."""
+    """One message from the browser."""
 
     seq: int
-    """Grows with each message; an old one that a refresh or a change of page brings back is not obeyed."""
+    """Grows with each message; an old message that a refresh or a change of page brings back is ignored."""
     want: Want
-    looked: Linked | None
-    """What is looked at; None before the views have data."""
+    view: Linked | None
+    """What the views show; None before they have data."""
     settings: Settings | None
     shown: int | None
-    """The epoch on the screen, which "follow live" does not say."""
+    """The epoch on the screen; under "follow live" `view` has none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """ "Run this"."""
+    """A press of "Run this"."""
 
     seq: int
     settings: Settings
@@ -62,7 +62,7 @@ class RunRequest:
 
 
 def _numbers(value: Any, below: int, most: int) -> tuple[int, ...]:
-    """Whole numbers from 0 up to a bound, each once, in their order."""
+    """The whole numbers in a list from 0 up to a bound, each once, in their order."""
     if not isinstance(value, list):
         return ()
     kept = (v for v in value[: 4 * most] if isinstance(v, int) and not isinstance(v, bool) and 0 <= v < below)
@@ -81,7 +81,7 @@ def _number(value: Any, low: float, high: float) -> float | None:
 
 
 def parse_settings(value: Any) -> Settings | None:
-    """Settings from an object with their names; None where one is missing or out of range."""
+    """Settings from an object with their names; None if one is missing or out of range."""
     if not isinstance(value, dict):
         return None
     shares = [_number(value.get(name), 0.0, 1.0) for name in ("alpha", "beta")]
@@ -104,7 +104,7 @@ def parse_settings(value: Any) -> Settings | None:
 
 
 def parse_ask(value: Any, *, run: str, samples: int, epochs: int) -> Ask | None:
-    """The message; None for anything that is none."""
+    """The message; None if the value is not one."""
     if not isinstance(value, dict) or _number(value.get("seq"), 0, 2**53) is None:
         return None
     raw = value.get("want") if isinstance(value.get("want"), dict) else {}
@@ -121,14 +121,12 @@ def parse_ask(value: Any, *, run: str, samples: int, epochs: int) -> Ask | None:
     )
     state = value.get("state") if isinstance(value.get("state"), dict) else None
     if state is None:
-        return Ask(seq=int(value["seq"]), want=want, looked=None, settings=None, shown=None)
+        return Ask(seq=int(value["seq"]), want=want, view=None, settings=None, shown=None)
     epoch, pin, shown = (
         _whole(state.get(name), below) for name, below in (("epoch", epochs), ("pin", samples), ("shown", epochs))
     )
-    looked = Linked(run=run, epoch=epoch, pinned=pin, selected=_selected(state.get("selected"), samples))
-    return Ask(
-        seq=int(value["seq"]), want=want, looked=looked, settings=parse_settings(state.get("settings")), shown=shown
-    )
+    view = Linked(run=run, epoch=epoch, pinned=pin, selected=_selected(state.get("selected"), samples))
+    return Ask(seq=int(value["seq"]), want=want, view=view, settings=parse_settings(state.get("settings")), shown=shown)
 
 
 def _whole(value: Any, below: int) -> int | None:
@@ -147,7 +145,7 @@ def _selected(text: Any, samples: int) -> tuple[int, ...]:
 
 
 def bitmap(ids: tuple[int, ...], samples: int) -> str:
-    """The text that `parse_ask` reads ids from; "" for none."""
+    """The text from which `parse_ask` reads ids; "" if there are none."""
     if not ids:
         return ""
     mask = np.zeros(samples, bool)
@@ -156,7 +154,7 @@ def bitmap(ids: tuple[int, ...], samples: int) -> str:
 
 
 def parse_run(value: Any) -> RunRequest | None:
-    """ "Run this" with its settings; None for anything else."""
+    """A press of "Run this" with its settings; None for anything else."""
     if not isinstance(value, dict) or _number(value.get("seq"), 0, 2**53) is None:
         return None
     settings = parse_settings(value.get("settings"))

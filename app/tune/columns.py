@@ -1,8 +1,8 @@
-"""What the linked views know of an epoch, in about five bytes a sample; pure functions, no streamlit.
+"""What the linked views know about an epoch, in about five bytes a sample; pure functions, no streamlit.
 
-Cuts go by rank, so ranks are sent exactly (two bytes below 65,536 samples) and values only as the curve of the sorted
-scores at some places, from which a rank's value is read: 99 of 100 to a third of a pixel, single ones far out to some pixels.
-50,000 samples need 277 kB an epoch where the scores themselves would take 600 kB.
+Cuts compare ranks, so ranks are sent exactly (two bytes up to 65,536 samples). Values are sent only as a curve: the
+sorted scores at some ranks, from which the value at any rank is read. 99 of 100 values are right to a third of a pixel;
+single ones far out may be off by some pixels. 50,000 samples need 277 kB an epoch; the scores would take 600 kB.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ Columns = dict[str, np.ndarray]
 
 
 def ranked(name: str, scores: np.ndarray) -> Columns:
-    """Ranks by descending score, equal scores by index, and the sorted scores at `KNOTS` places (all of them if fewer).
+    """Ranks by descending score, ties by index, and the sorted scores at `KNOTS` ranks (all of them if fewer).
 
-    The places lie dense at both ends, where single samples stand far apart on a logarithmic axis.
+    These ranks are dense at both ends, where single samples lie far apart on a logarithmic axis.
     """
     n = len(scores)
     order = descending_order(scores)
@@ -42,7 +42,7 @@ def ranked(name: str, scores: np.ndarray) -> Columns:
 
 
 def log_levels(losses: np.ndarray) -> np.ndarray:
-    """(N,) uint8: losses in 256 equal steps of their logarithm between `LOSS_LOW` and `LOSS_HIGH`, 5 % each."""
+    """(N,) uint8: losses in 256 equal steps of their logarithm from `LOSS_LOW` to `LOSS_HIGH`, 5 % each."""
     low, high = np.log10(LOSS_LOW), np.log10(LOSS_HIGH)
     share = (np.log10(np.clip(losses.astype(np.float64), LOSS_LOW, LOSS_HIGH)) - low) / (high - low)
     return np.rint(share * LEVELS).astype(np.uint8)
@@ -58,8 +58,8 @@ def epoch_columns(state: EpochState, target: int | None, *, predictions: bool) -
 
     Parameters
     ----------
-    target : the suspected class; with it goes the rule of selective dropping
-    predictions : add those of the main model, which `count_by` may ask for
+    target : the suspected class; None leaves out what selective drop reads
+    predictions : add those of the main model, which the settings of class completion (`count_by`) may need
     """
     columns = ranked("g", state.altruistic_loss)
     if state.main_loss is not None:
@@ -78,14 +78,14 @@ def epoch_columns(state: EpochState, target: int | None, *, predictions: bool) -
 
 
 def distance_columns(state: EpochState) -> Columns:
-    """Ranks and curves of the three distances; empty where they were not recorded."""
+    """Ranks and curves of the three distances; empty if they were not recorded."""
     if state.oss_distances is None:
         return {}
     return {name: a for i, kind in enumerate(DISTANCES) for name, a in ranked(kind, state.oss_distances[i]).items()}
 
 
 def map_columns(xy: np.ndarray, state: EpochState, landmark_idx: np.ndarray) -> Columns:
-    """Places of the landmarks on a map in 65,536 steps, its bounds, and each one's nearest known class where it is known."""
+    """Positions of the landmarks on a map in 65,536 steps, and the nearest known class of each if it is recorded."""
     finite = np.isfinite(xy).all(1)
     low, high = (xy[finite].min(0), xy[finite].max(0)) if finite.any() else (np.zeros(2), np.ones(2))
     span = np.where(high > low, high - low, 1.0)

@@ -1,4 +1,4 @@
-"""What the linked views were asked for and look at: from the browser's last message, before the first from the address."""
+"""What the linked views show and what they lack: from the browser's last message or, before the first, the address."""
 
 from __future__ import annotations
 
@@ -11,31 +11,34 @@ from app.components.linked_views.view import last_ask
 from app.state import linked
 from app.state.linked import Linked
 from app.state.run_choice import looked_at
+from app.tune import texts
 from app.tune.asks import Ask, Want, parse_ask, parse_settings
 from bsd_engine.method.preview import Settings
 from bsd_engine.runs.reader import RunReader
 
 ADDRESS = "whatif"
+"""Name of the settings in the address."""
 
 
 def asked(run: RunReader, key: str, epochs: int) -> tuple[Linked, Settings, Want, Any]:
-    """What the browser looks at and lacks; before it has said anything, what the address says, and everything.
+    """What the browser shows, its settings, what it lacks, and its message.
 
-    The last part is the message itself, unchecked, where it is a new one; else None.
+    Before the first message, the address says what to show, and everything is lacking. The message is unchecked; it is
+    None unless it is a new one.
     """
     raw = last_ask(key)
     ask: Ask | None = parse_ask(raw, run=run.run_id, samples=run.num_samples, epochs=epochs)
     fresh = ask is not None and ask.seq > st.session_state.get("tune_seq", 0)
-    if ask is not None and fresh and ask.looked is not None and ask.settings is not None:
+    if ask is not None and fresh and ask.view is not None and ask.settings is not None:
         st.session_state["tune_seq"] = ask.seq
-        linked.write(ask.looked)
+        linked.write(ask.view)
         write_settings(run, ask.settings)
-    looked = looked_at(run=run.run_id, samples=run.num_samples, epochs=epochs)
-    return looked, read_settings(run), Want(geometry=True) if ask is None else ask.want, raw if fresh else None
+    view = looked_at(run=run.run_id, samples=run.num_samples, epochs=epochs)
+    return view, read_settings(run), Want(geometry=True) if ask is None else ask.want, raw if fresh else None
 
 
 def write_settings(run: RunReader, settings: Settings) -> None:
-    """Keep settings in the session and the address, as "0.6_0.2_5_6_min"; the run's own need not be said."""
+    """Keep settings in the session and the address, as "0.6_0.2_5_6_min"; the run's own settings are left out of it."""
     st.session_state["tune_settings"] = (run.run_id, settings)
     text = "_".join(f"{part:g}" if isinstance(part, float) else str(part) for part in astuple(settings))
     if settings == Settings.of(run.config):
@@ -44,8 +47,8 @@ def write_settings(run: RunReader, settings: Settings) -> None:
         st.query_params[ADDRESS] = text
 
 
-def _named() -> Settings | None:
-    """The settings that the address names; None where it names none, or others than settings."""
+def _settings_in_address() -> Settings | None:
+    """The settings in the address; None if it has none, or none that can be read."""
     parts = st.query_params.get(ADDRESS, "").split("_")
     if len(parts) != 5:
         return None
@@ -64,13 +67,13 @@ def _named() -> Settings | None:
 
 
 def read_settings(run: RunReader) -> Settings:
-    """The settings that the address names, else those of the session, else the run's own."""
+    """The settings in the address, else those of the session, else the run's own."""
     kept = st.session_state.get("tune_settings")
-    return _named() or (kept[1] if kept is not None and kept[0] == run.run_id else Settings.of(run.config))
+    return _settings_in_address() or (
+        kept[1] if kept is not None and kept[0] == run.run_id else Settings.of(run.config)
+    )
 
 
-def problem(run: RunReader) -> str | None:
-    """A sentence on settings in the address that are none."""
-    if st.query_params.get(ADDRESS) and _named() is None:
-        return "The cuts in the address are no settings (expected alpha, beta, T1, altruistic epochs and distance, like 0.6_0.2_5_6_min); those of the run are shown."
-    return None
+def problem() -> str | None:
+    """A sentence about settings in the address that cannot be read; None if nothing is wrong with them."""
+    return texts.BAD_SETTINGS if st.query_params.get(ADDRESS) and _settings_in_address() is None else None

@@ -1,4 +1,4 @@
-"""The bench's address and messages: what fits is taken, anything else is said or left out; and the page with what can be wrong."""
+"""The bench's address and messages, of which only valid parts are used; and the page with what can be wrong."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import shutil
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,9 @@ from streamlit.testing.v1 import AppTest
 
 from app.components import packet
 from app.trigger_bench import packets
-from app.trigger_bench import state as bench_state
-from app.trigger_bench.packets import Bench, BenchRequest, Uploads
-from app.trigger_bench.state import BenchState, Limits
+from app.trigger_bench.bench import Bench, BenchRequest, Uploads
+from app.trigger_bench.drawings import decode_drawing, encode_drawing, parse_drawing, parse_file
+from app.trigger_bench.state import BenchState, Limits, address_of, parse_address, parse_state
 from bsd_engine.runs.record import record_run
 from bsd_engine.runs.stored_models import stored_epochs
 from tests.support.pages import everything
@@ -49,50 +49,50 @@ STATES = st.builds(
 @given(STATES)
 def test_an_address_leads_back_to_its_state(state: BenchState) -> None:
     kept = state if state.trigger == "picture" else replace(state, size=START.size)  # other triggers have no size
-    found = bench_state.parse_address(bench_state.address_of(kept, LIMITS, None), LIMITS, kept.epoch, has_upload=True)
+    found = parse_address(address_of(kept, LIMITS, None), LIMITS, kept.epoch, has_upload=True)
     assert found == (kept, [])
 
 
 @given(STATES)
 def test_a_message_leads_back_to_its_state(state: BenchState) -> None:
-    assert bench_state.parse_state(packets._plain(state), LIMITS, has_upload=True) == state
+    assert parse_state(asdict(state), LIMITS, has_upload=True) == state
 
 
 def test_the_start_needs_no_address() -> None:
-    assert bench_state.address_of(START, LIMITS, None) == {}
-    assert bench_state.parse_address({}, LIMITS, None, has_upload=False) == (START, [])
+    assert address_of(START, LIMITS, None) == {}
+    assert parse_address({}, LIMITS, None, has_upload=False) == (START, [])
 
 
 @pytest.mark.parametrize(
     ("part", "value", "said"),
     [
-        ("image", "50", "'50' for the image, expected a number from 0 to 49; 0 is taken"),
+        ("image", "50", "'50' for the image, expected a number from 0 to 49; 0 is used instead"),
         ("image", "x", "'x' for the image"),
         ("image", "upload", "uploaded, which an address cannot hold"),
-        ("trigger", "nuke", "names the trigger 'nuke', but there are own, badnets"),
+        ("trigger", "nuke", "names the trigger 'nuke', expected one of own, badnets"),
         ("at", "99_0", "row of the trigger"),
         ("at", "1", "column of the trigger"),
         ("at", "0_-21", "column of the trigger"),
-        ("opacity", "101", "opacity, expected a number from 0 to 100; 100 is taken"),
+        ("opacity", "101", "opacity, expected a number from 0 to 100; 100 is used instead"),
         ("opacity", "²", "opacity"),
         ("size", "0", "size of the picture"),
     ],
 )
 def test_what_an_address_gets_wrong_is_said_and_left_out(part: str, value: str, said: str) -> None:
-    state, problems = bench_state.parse_address({part: value}, LIMITS, None, has_upload=False)
+    state, problems = parse_address({part: value}, LIMITS, None, has_upload=False)
     assert len(problems) == 1 and said in problems[0]
     assert replace(state, down=0) == START
 
 
 @given(st.dictionaries(st.sampled_from(["image", "trigger", "at", "opacity", "size"]), st.text(max_size=30)))
 def test_any_address_gives_a_state_that_there_is(address: dict[str, str]) -> None:
-    state, _ = bench_state.parse_address(address, LIMITS, None, has_upload=False)
-    assert bench_state.parse_state(packets._plain(state), LIMITS, has_upload=False) == state
+    state, _ = parse_address(address, LIMITS, None, has_upload=False)
+    assert parse_state(asdict(state), LIMITS, has_upload=False) == state
 
 
 @pytest.mark.parametrize(("shown", "epoch"), [(None, 7), (0, 3), (4, 3), (5, 3), (6, 7), (99, 7)])
 def test_the_nearest_stored_epoch_is_shown(shown: int | None, epoch: int) -> None:
-    assert bench_state.parse_address({}, LIMITS, shown, has_upload=False)[0].epoch == epoch
+    assert parse_address({}, LIMITS, shown, has_upload=False)[0].epoch == epoch
 
 
 @pytest.mark.parametrize(
@@ -115,31 +115,31 @@ def test_the_nearest_stored_epoch_is_shown(shown: int | None, epoch: int) -> Non
     ],
 )
 def test_a_message_that_does_not_fit_is_no_state(change: dict[str, Any]) -> None:
-    assert bench_state.parse_state({**packets._plain(START), **change}, LIMITS, has_upload=False) is None
+    assert parse_state({**asdict(START), **change}, LIMITS, has_upload=False) is None
 
 
 @pytest.mark.parametrize("value", [None, 3, "x", [], {}])
 def test_nonsense_is_no_state_drawing_or_file(value: Any) -> None:
-    assert bench_state.parse_state(value, LIMITS, has_upload=True) is None
-    assert bench_state.parse_drawing(value, 28, 20) is None
-    assert bench_state.parse_file(value, 10) is None or value == "x"
+    assert parse_state(value, LIMITS, has_upload=True) is None
+    assert parse_drawing(value, 28, 20) is None
+    assert parse_file(value, 10) is None or value == "x"
 
 
 def test_a_file_that_is_too_large_is_not_decoded() -> None:
-    assert bench_state.parse_file(base64.b64encode(b"x" * 10).decode(), 10) == b"x" * 10
-    assert bench_state.parse_file(base64.b64encode(b"x" * 20).decode(), 10) is None
+    assert parse_file(base64.b64encode(b"x" * 10).decode(), 10) == b"x" * 10
+    assert parse_file(base64.b64encode(b"x" * 20).decode(), 10) is None
 
 
 def test_a_drawing_survives_the_address_and_the_message() -> None:
     drawing = np.zeros((28, 20, 4), np.uint8)
     drawing[3:6, 4] = 1, 2, 3, 255
-    assert np.array_equal(bench_state.decode_drawing(bench_state.encode_drawing(drawing), 28, 20), drawing)
-    assert np.array_equal(bench_state.parse_drawing(base64.b64encode(drawing.tobytes()).decode(), 28, 20), drawing)
+    assert np.array_equal(decode_drawing(encode_drawing(drawing), 28, 20), drawing)
+    assert np.array_equal(parse_drawing(base64.b64encode(drawing.tobytes()).decode(), 28, 20), drawing)
     shown = replace(START, trigger="drawn")
-    assert set(bench_state.address_of(shown, LIMITS, drawing)) == {"trigger", "drawing"}
-    assert set(bench_state.address_of(shown, LIMITS, np.zeros_like(drawing))) == {"trigger"}
+    assert set(address_of(shown, LIMITS, drawing)) == {"trigger", "drawing"}
+    assert set(address_of(shown, LIMITS, np.zeros_like(drawing))) == {"trigger"}
     noise = np.random.default_rng(0).integers(0, 256, drawing.shape).astype(np.uint8)
-    assert set(bench_state.address_of(shown, LIMITS, noise)) == {"trigger"}, "too long for an address"
+    assert set(address_of(shown, LIMITS, noise)) == {"trigger"}, "too long for an address"
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_drawing_survives_the_address_and_the_message() -> None:
 )
 def test_what_is_no_drawing_of_that_size_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
-        bench_state.decode_drawing(text, 28, 20)
+        decode_drawing(text, 28, 20)
 
 
 # -- packets and the page --------------------------------------------------------------------------
@@ -177,7 +177,7 @@ def run(made: Path, root: Path) -> Path:
 def packed(path: Path, uploads: Uploads | None = None, **changes: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     bench = Bench.of(path)
     assert bench is not None
-    look = BenchRequest(
+    request = BenchRequest(
         bench=bench,
         state=replace(bench.limits.start, **changes),
         uploads=uploads or Uploads(),
@@ -185,7 +185,7 @@ def packed(path: Path, uploads: Uploads | None = None, **changes: Any) -> tuple[
         settled=True,
         static=True,
     )
-    return packet.unpack(packets.build(look))
+    return packet.unpack(packets.build(request))
 
 
 def test_a_packet_has_pixels_answers_and_what_to_do_for_the_missing_network(made: Path) -> None:

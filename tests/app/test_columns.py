@@ -91,7 +91,7 @@ def test_a_selection_comes_back_from_its_bitmap(ids: set[int]) -> None:
         "state": {"epoch": 2, "pin": 5, "selected": bitmap(tuple(sorted(ids)), 100), "settings": SETTINGS, "shown": 2},
     }
     found = parse_ask(ask, run="r", samples=100, epochs=4)
-    assert found.looked.selected == tuple(sorted(ids)) and (found.looked.pinned, found.looked.epoch) == (5, 2)
+    assert found.view.selected == tuple(sorted(ids)) and (found.view.pinned, found.view.epoch) == (5, 2)
     assert found.settings == parse_settings(SETTINGS)
 
 
@@ -115,7 +115,7 @@ def test_anything_in_a_message_is_bounded() -> None:
     found = parse_ask(json.loads(json.dumps(bad)), run="r", samples=10, epochs=2)
     assert (found.want.geometry, found.want.columns, found.want.maps, len(found.want.grid)) == (False, (0, 1), (), 80)
     assert found.want.thumbs == tuple(range(10))
-    assert (found.looked.epoch, found.looked.pinned, found.looked.selected, found.settings) == (None, None, (), None)
+    assert (found.view.epoch, found.view.pinned, found.view.selected, found.settings) == (None, None, (), None)
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,14 @@ import pytest
 from PIL import Image
 
 from app.components import packet
+from app.replay.__main__ import main, source
 from app.replay.packets import LARGEST_SHEET, sheets
-from app.replay.page import LARGEST_BYTES, UNNAMED, main, replay_page, source
+from app.replay.page import LARGEST_BYTES, UNNAMED, replay_page
 from app.server import run_cache
 from app.state.linked import Linked
 from app.tune import packets
 from app.tune.asks import Want
-from app.tune.packets import ViewRequest
+from app.tune.request import ViewRequest
 from bsd_engine.errors import RunFolderError
 from bsd_engine.method.preview import Settings
 from bsd_engine.recordings import library
@@ -62,13 +63,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunReader:
 
 def test_the_page_holds_every_column_that_the_server_would_send(run: RunReader) -> None:
     page = taken_apart(replay_page(run))
-    look = ViewRequest(
-        run=run, truth_shown=True, live=False, busy="", looked=Linked(epoch=3), settings=Settings.of(run.config)
+    request = ViewRequest(
+        run=run, truth_shown=True, live=False, busy="", view=Linked(epoch=3), settings=Settings.of(run.config)
     )
     epochs = tuple(range(len(run_cache.rows(run.path))))
     for epoch in epochs:
         _, arrays = packet.unpack(
-            packets.build(look, Want(geometry=epoch == 0, columns=(epoch,), distances=(epoch,)), None)
+            packets.build(request, Want(geometry=epoch == 0, columns=(epoch,), distances=(epoch,)), None)
         )
         assert any(name.startswith(f"{epoch}/") for name in arrays)
         for name, values in arrays.items():
@@ -82,7 +83,7 @@ def test_what_is_looked_at_goes_along(run: RunReader) -> None:
     settings = Settings(alpha=0.4, beta=0.3, t1=5, altruistic_epochs=7, distance="max")
     page = taken_apart(
         replay_page(
-            run, looked=Linked(run=run.run_id, epoch=20, pinned=5, selected=(1, 5)), settings=settings, title="A title"
+            run, view=Linked(run=run.run_id, epoch=20, pinned=5, selected=(1, 5)), settings=settings, title="A title"
         )
     )
     assert page.header["state"]["epoch"] == 20 and page.header["state"]["pin"] == 5 and page.header["state"]["selected"]

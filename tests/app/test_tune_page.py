@@ -17,10 +17,11 @@ from app.components.linked_views import view
 from app.components.served_script import install
 from app.server import run_cache
 from app.state.linked import Linked, encode_ids
-from app.tune import packets, preview
+from app.tune import epoch_packets, packets, what_if
 from app.tune.asks import Want
-from app.tune.packets import ViewRequest
-from bsd_engine.method import preview as whatif
+from app.tune.request import ViewRequest
+from app.tune.run_packets import own_settings
+from bsd_engine.method import preview
 from bsd_engine.method.preview import Settings
 from bsd_engine.recordings import library
 from bsd_engine.runs.reader import RunReader
@@ -48,7 +49,7 @@ def look(path: Path, **changes) -> ViewRequest:
             "truth_shown": True,
             "live": False,
             "busy": "",
-            "looked": Linked(run=run.run_id),
+            "view": Linked(run=run.run_id),
             "settings": Settings.of(run.config),
             **changes,
         }
@@ -91,7 +92,7 @@ def test_settings_of_the_address_are_previewed_and_bad_ones_left_alone(
     )
     for bad in ("x", "0.9_0.5", "2_0.5_8_8_min", "nan_0.5_8_8_min", "0.9_0.5_8_8_median", "0.9_0.5_8.5_8_min"):
         header, _ = sent(open_page(run=path.name, whatif=bad))
-        assert header["settings"].items() <= packets.own_settings(CONFIG).items()
+        assert header["settings"].items() <= own_settings(CONFIG).items()
 
 
 @pytest.mark.parametrize("query", [{"epoch": "0"}, {"pin": "99999"}, {"sel": "nonsense"}, {"epoch": "x", "pin": "-1"}])
@@ -139,7 +140,7 @@ def test_a_page_that_follows_gets_the_newest_unasked_until_it_has_it(root: Path)
     following = look(path, live=True)
     assert [e for e, _ in packet.unpack(packets.build(following, Want(last=18), None))[0]["sent"]] == [19]
     assert packet.unpack(packets.build(following, Want(last=19), None))[0]["sent"] == []
-    staying = replace(following, looked=Linked(run=following.run.run_id, epoch=4))
+    staying = replace(following, view=Linked(run=following.run.run_id, epoch=4))
     assert packet.unpack(packets.build(staying, Want(last=4), None))[0]["sent"] == []
 
 
@@ -152,17 +153,17 @@ def test_rows_of_epochs_come_once_and_again_where_one_has_changed(root: Path) ->
 
     first = rows("")
     assert first[:2] == (0, 20) and rows(first[2]) == (20, 0, first[2])
-    known = [packets._epoch_row(look(path), row) for row in run_cache.rows(path)[:15]]
-    assert rows(packets._named(known)) == (15, 5, first[2])
+    known = [epoch_packets.epoch_row(look(path), row) for row in run_cache.rows(path)[:15]]
+    assert rows(epoch_packets.rows_digest(known)) == (15, 5, first[2])
     known[3][6] = 999
-    assert rows(packets._named(known))[:2] == (0, 20)
+    assert rows(epoch_packets.rows_digest(known))[:2] == (0, 20)
     assert rows(first[2], truth_shown=False)[:2] == (0, 20)
     for bad in ("20:0", "999999:1", "-1:5", "x", "1:" + "9" * 70, "٣:1"):
         assert rows(bad) == first
 
 
 def test_a_message_holds_a_bounded_number_of_epochs(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packets, "BYTES_AT_ONCE", 30_000)
+    monkeypatch.setattr(epoch_packets, "BYTES_AT_ONCE", 30_000)
     header, _ = packet.unpack(packets.build(look(fake_run(root)), Want(columns=tuple(range(20))), None))
     assert 1 <= len(header["sent"]) < 8
 
@@ -180,13 +181,13 @@ def test_thumbs_are_small_pictures_of_the_samples(root: Path) -> None:
 )  # then the made-up run drops nothing
 def test_a_preview_with_the_runs_settings_is_the_run(root: Path, epoch: int) -> None:
     run = run_cache.reader(fake_run(root, run_id="r"))
-    found = preview.preview(run, Settings.of(run.config), epoch, run.truth.is_poison)
+    found = what_if.preview_at(run, Settings.of(run.config), epoch, run.truth.is_poison)
     if epoch < CONFIG.schedule.altruistic_epochs:
         assert found is None
     elif epoch >= T1_EPOCH:
         np.testing.assert_array_equal(found.pool, found.before)
         assert (found.difference.gained, found.difference.lost) == (0, 0)
-        rows = preview.class_rows(run, found, run.truth.is_poison)
+        rows = what_if.class_rows(run, found, run.truth.is_poison)
         assert (
             sum(r["pool of the preview"] for r in rows) == found.pool.sum()
             and sum(r["samples"] for r in rows) == run.num_samples
@@ -195,28 +196,28 @@ def test_a_preview_with_the_runs_settings_is_the_run(root: Path, epoch: int) -> 
 
 def test_before_the_first_split_a_preview_has_nothing_to_differ_from(root: Path) -> None:
     run = run_cache.reader(fake_run(root, epochs=CONFIG.schedule.altruistic_epochs + 3))
-    found = preview.preview(run, Settings.of(run.config), CONFIG.schedule.altruistic_epochs + 2, None)
+    found = what_if.preview_at(run, Settings.of(run.config), CONFIG.schedule.altruistic_epochs + 2, None)
     assert found.before is None and found.difference is None and found.pool.any()
     assert found.settings.t1 == 2 and found.worth.honesty == "exact"
 
 
 def test_another_distance_needs_a_recording_of_it(root: Path) -> None:
     run = run_cache.reader(fake_run(root))  # like a folder of format 1
-    assert preview.preview(run, replace(Settings.of(run.config), distance="max"), T1_EPOCH, None) is None
+    assert what_if.preview_at(run, replace(Settings.of(run.config), distance="max"), T1_EPOCH, None) is None
 
 
 def test_the_map_over_alpha_and_beta_is_of_the_shown_split(root: Path) -> None:
     run = run_cache.reader(fake_run(root))
     own = Settings.of(run.config)
-    keys = [preview.pool_map(run, own, epoch, truth_shown=True)[0] for epoch in (3, T1_EPOCH - 2, T1_EPOCH, 30)]
+    keys = [what_if.pool_map(run, own, epoch, truth_shown=True)[0] for epoch in (3, T1_EPOCH - 2, T1_EPOCH, 30)]
     assert keys[0] == "" and keys[1] != keys[2] == keys[3]
-    grid = preview.pool_map(run, own, T1_EPOCH, truth_shown=True)[1]
-    pool = whatif.first_pool(
+    grid = what_if.pool_map(run, own, T1_EPOCH, truth_shown=True)[1]
+    pool = preview.first_pool(
         run.config,
         replace(own, alpha=0.6, beta=0.2),
         run.labels,
-        whatif.first_scores(
-            run.config, own, *(run.epoch(f(run.config, own)) for f in (whatif.loss_epoch, whatif.distance_epoch))
+        preview.first_scores(
+            run.config, own, *(run.epoch(f(run.config, own)) for f in (preview.loss_epoch, preview.distance_epoch))
         ),
     )
     assert grid.size[12, 4] == pool.sum()

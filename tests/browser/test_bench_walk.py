@@ -23,7 +23,10 @@ def server(serve: Callable, runs: Path) -> Any:
 
 @pytest.fixture
 def bench(server: Any, visit: Callable) -> Callable[..., Any]:
-    """`bench(query)`: the page with its first answers. Streamlit itself asks for addresses below /bench that are not there."""
+    """`bench(query)`: the page with its first answers.
+
+    Console errors are expected: Streamlit itself asks for addresses below /bench that do not exist.
+    """
 
     def open_page(query: str = "", **options: Any) -> Any:
         page = visit(
@@ -40,16 +43,18 @@ def bench(server: Any, visit: Callable) -> Callable[..., Any]:
 def settle(page: Any) -> None:
     """Wait until the last change is answered, for all checkpoints too."""
     page.wait_for_function(
-        f"() => {{ const r = document.querySelector('.bn'); return r?.dataset.settled === 'yes' && {APP}.asked && !{APP}.waiting }}",
+        f"""() => {{
+            const r = document.querySelector('.bn')
+            return r?.dataset.settled === 'yes' && {APP}.asked && !{APP}.waiting
+        }}""",
         timeout=60000,
     )
 
 
 def top(page: Any, model: str, row: int) -> str:
     """Name of the class that a model answers, for the clean image (0) or the triggered one (1)."""
-    return page.evaluate(
-        f"() => {APP}.fixed.names[document.querySelectorAll('.bn-row')[{row}].querySelector('[data-model={model}]').dataset.top]"
-    )
+    cell = f"document.querySelectorAll('.bn-row')[{row}].querySelector('[data-model={model}]')"
+    return page.evaluate(f"() => {APP}.fixed.names[{cell}.dataset.top]")
 
 
 def share(page: Any, model: str, row: int) -> float:
@@ -113,7 +118,10 @@ def test_dragging_and_arrow_keys_move_the_trigger(bench: Callable) -> None:
     settle(page)
     assert "at=9_7" in page.url and page.locator(".bn-where").inner_text() == "9 px down, 7 px right"
     white = page.evaluate(
-        "() => { const c = document.querySelector('.bn-stage canvas').getContext('2d'); return [c.getImageData(11, 13, 1, 1).data[0], c.getImageData(12, 13, 1, 1).data[0]] }"
+        """() => {
+            const c = document.querySelector('.bn-stage canvas').getContext('2d')
+            return [c.getImageData(11, 13, 1, 1).data[0], c.getImageData(12, 13, 1, 1).data[0]]
+        }"""
     )
     assert white == [255, 0], "the checkerboard lies where it was moved to"
     page.reload()
@@ -125,7 +133,7 @@ def test_dragging_and_arrow_keys_move_the_trigger(bench: Callable) -> None:
 
 
 def test_a_drawn_checkerboard_is_the_attack(bench: Callable) -> None:
-    """By mouse and keyboard; drawn as the run's own trigger is, it fools the same model, and its address shows it to others."""
+    """By mouse and keyboard. Drawn like the run's own trigger, it fools the same model; its address can be shared."""
     page = bench()
     first_fooled(page)
     _, target = names()

@@ -1,4 +1,4 @@
-"""The page Learn as a class has it: eight steps, a prediction in each, keyboard, slides, and an address that brings it all back."""
+"""The page Learn as a class uses it: eight steps, a prediction in each, keyboard, slides, and the address."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T1_EPOCH = CONFIG.schedule.altruistic_epochs + CONFIG.schedule.t1
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs of this machine, one without truth."""
+    """Two runs of this machine, one without ground truth."""
     root = tmp_path_factory.mktemp("runs")
     fake_run(root, run_id=RUN)
     fake_run(root, run_id=OTHER, truth=False)
@@ -46,18 +46,23 @@ def learn(site: Any, visit: Callable) -> Callable[..., Any]:
 
 
 def settle(page: Any) -> None:
-    """Wait until the views are drawn, and nothing is to be drawn."""
+    """Wait until the views are drawn and nothing is left to draw."""
     page.wait_for_function(
         f"() => document.querySelector('.tn')?.dataset.shown && {APP}.todo === null && {APP}.learn.steps.length",
         timeout=60000,
     )
 
 
-def look(page: Any) -> dict[str, Any]:
-    """What the views show, and what the tour says of it."""
+def shown(page: Any) -> dict[str, Any]:
+    """What the views show, and the state of the tour."""
     settle(page)
-    return page.evaluate(f"""() => {{ const a = {APP}, l = a.learn; return {{step: l.lesson.step, epoch: a.view.epoch, count: a.view.count, pin: a.view.pin, places: l.places,
-        veiled: !!a.model.veil, alpha: a.view.settings.alpha, playing: !!a.strip.timer, slides: l.lesson.slides, captions: l.lesson.captions}} }}""")
+    return page.evaluate(f"""() => {{
+        const a = {APP}, {{lesson, places}} = a.learn, {{view}} = a
+        return {{
+            step: lesson.step, slides: lesson.slides, captions: lesson.captions, places, veiled: !!a.model.veil,
+            epoch: view.epoch, count: view.count, pin: view.pin, alpha: view.settings.alpha, playing: !!a.strip.timer,
+        }}
+    }}""")
 
 
 def no_exception(page: Any) -> None:
@@ -68,7 +73,7 @@ def no_exception(page: Any) -> None:
 def test_the_tour_is_walked_with_a_prediction_in_every_step(learn: Callable, own: Path, tmp_path: Path) -> None:
     page, steps = learn(), tour.steps(RunReader(own / RUN))
     for k, step in enumerate(steps):
-        seen = look(page)
+        seen = shown(page)
         assert page.locator(".tn-tour h2").inner_text() == step.title and seen["step"] == k
         assert (seen["epoch"], seen["count"], seen["pin"]) == (step.epoch, len(step.selected), step.pinned)
         assert seen["places"][step.focus] == "big" and set(seen["places"]) == {step.focus, *step.also}
@@ -78,7 +83,7 @@ def test_the_tour_is_walked_with_a_prediction_in_every_step(learn: Callable, own
         page.locator(".tn-choices button").nth(1).click()
         page.locator(".tn-answer").wait_for()
         answer = page.locator(".tn-answer").inner_text()
-        assert answer.endswith(step.question.answer.replace("  ", " ")) and not look(page)["veiled"]
+        assert answer.endswith(step.question.answer.replace("  ", " ")) and not shown(page)["veiled"]
         assert answer.startswith("As you predicted.") == (step.question.right == 1)
         page.screenshot(path=tmp_path / f"step{k + 1}.png")
         if k < 7:
@@ -100,7 +105,7 @@ def test_what_a_step_offers_to_try_happens_on_the_views(learn: Callable) -> None
     page.keyboard.press("p")
     page.keyboard.press("p")
     page.wait_for_function(f"() => {APP}.learn.lesson.step === 3")
-    assert look(page)["alpha"] == CONFIG.split.alpha, "another step begins with the run's own cuts"
+    assert shown(page)["alpha"] == CONFIG.split.alpha, "another step begins with the run's own cuts"
     page.get_by_role("button", name="Play the warm-up").click()
     page.wait_for_function(f"() => {APP}.strip.timer && {APP}.view.epoch > 0 && {APP}.view.epoch < 5")
     page.wait_for_function(f"() => !{APP}.strip.timer && {APP}.view.epoch === {CONFIG.schedule.altruistic_epochs - 1}")
@@ -117,11 +122,11 @@ def test_keys_step_and_play_but_not_while_somebody_types(learn: Callable) -> Non
     page.keyboard.press(" ")
     page.wait_for_function(f"() => !{APP}.strip.timer")
     page.locator(".tn-epoch").focus()
-    before = look(page)
+    before = shown(page)
     page.keyboard.press("ArrowRight")
     page.wait_for_function(f"e => {APP}.view.epoch === e", arg=before["epoch"] + 1)
     page.keyboard.press("n")
-    assert look(page)["step"] == before["step"], "an arrow on the slider moves the slider alone"
+    assert shown(page)["step"] == before["step"], "an arrow on the slider moves the slider alone"
     page.locator(".tn-tour h2").click()
     page.keyboard.press("n")
     page.wait_for_function(f"() => {APP}.learn.lesson.step === 2")
@@ -136,22 +141,31 @@ def test_slides_are_large_and_hide_the_controls(learn: Callable, tmp_path: Path)
     for hidden in (".tn-cards", ".tn-algorithm", ".tn-speed", ".tn-play", ".tn-tour > footer"):
         assert not page.locator(hidden).is_visible(), hidden
     height = page.evaluate(
-        "() => { const t = document.querySelector('.tn-says'), zoom = t.getBoundingClientRect().width / t.offsetWidth; return zoom * parseFloat(getComputedStyle(t).fontSize) }"
+        """() => {
+            const t = document.querySelector('.tn-says'), zoom = t.getBoundingClientRect().width / t.offsetWidth
+            return zoom * parseFloat(getComputedStyle(t).fontSize)
+        }"""
     )
     assert height >= 32, "pixels of a letter on a projector of 1920"
     page.screenshot(path=tmp_path / "slides.png")
-    at = (
-        page.evaluate(f"""() => {{ const p = {APP}.quadrant.plot, b = p.host.getBoundingClientRect(), s = b.width / p.host.offsetWidth
-      return Array.from(p.points.front[0], i => [i, b.left + s * p.px(p.points.xs[i]), b.top + s * p.py(p.points.ys[i])])
-        .find(([, x, y]) => document.elementFromPoint(x, y)?.tagName === 'CANVAS') }}""")
-    )  # a cut's handle may lie upon a sample
+    at = page.evaluate(  # a sample that no handle of a cut covers
+        f"""() => {{
+            const p = {APP}.quadrant.plot, b = p.host.getBoundingClientRect(), s = b.width / p.host.offsetWidth
+            return Array.from(p.points.front[0],
+                i => [i, b.left + s * p.px(p.points.xs[i]), b.top + s * p.py(p.points.ys[i])])
+                .find(([, x, y]) => document.elementFromPoint(x, y)?.tagName === 'CANVAS')
+        }}"""
+    )
     page.mouse.move(at[1], at[2])
     page.wait_for_function(f"() => {APP}.view.hover !== null")
-    found = page.evaluate(
-        f"i => {{ const {{xs, ys}} = {APP}.quadrant.plot.points, h = {APP}.view.hover; return Math.hypot(xs[i] - xs[h], ys[i] - ys[h]) }}",
+    distance = page.evaluate(
+        f"""i => {{
+            const {{xs, ys}} = {APP}.quadrant.plot.points, h = {APP}.view.hover
+            return Math.hypot(xs[i] - xs[h], ys[i] - ys[h])
+        }}""",
         at[0],
     )
-    assert found < 0.02, "the pointer finds the sample below it, enlarged or not"
+    assert distance < 0.02, "the pointer finds the sample below it, enlarged or not"
     page.keyboard.press("n")
     page.wait_for_function(f"() => {APP}.learn.lesson.step === 5")
     page.get_by_role("button", name="leave slides").click()
@@ -164,17 +178,19 @@ def test_the_address_brings_everything_back(learn: Callable) -> None:
     page.get_by_text("hide…").click()
     page.get_by_role("checkbox", name="recordings").check()
     page.evaluate(
-        f"() => {{ const a = {APP}; a.change({{alpha: .8}}); a.scrub({T1_EPOCH - 2}); a.select([3, 5, 8], {{}}); a.pick(5, {{}}) }}"
+        f"""() => {{
+            const a = {APP}
+            a.change({{alpha: .8}}); a.scrub({T1_EPOCH - 2}); a.select([3, 5, 8], {{}}); a.pick(5, {{}})
+        }}"""
     )
     for part in ("captions=researcher", "hide=cards", f"epoch={T1_EPOCH - 1}", "whatif=0.8_", "pin=5", "sel="):
         page.wait_for_url(f"**{part}*")
-    before = look(page)
+    before = shown(page)
     page.reload()
-    after = look(page)
+    after = shown(page)
     assert after == before and after["count"] == 3 and after["pin"] == 5 and after["alpha"] == 0.8
-    assert not page.locator(".tn-cards").is_visible() and page.locator(".tn-says").inner_text().startswith(
-        "ALS keeps the share α"
-    )
+    assert not page.locator(".tn-cards").is_visible()
+    assert page.locator(".tn-says").inner_text().startswith("ALS keeps the share α")
     page.get_by_role("link", name="Tune").click()
     page.wait_for_function("() => document.querySelector('.tn[data-mode=tune]')?.dataset.shown")
     assert page.evaluate(f"() => [{APP}.view.epoch, {APP}.view.pin, {APP}.view.count]") == [T1_EPOCH - 2, 5, 3], (
@@ -189,7 +205,7 @@ def test_another_card_is_another_recording_at_the_same_step(learn: Callable) -> 
     page.wait_for_function(
         f"run => document.querySelector('.tn')?.app?.model.header?.run === run && {APP}.learn.steps.length", arg=other
     )
-    seen = look(page)
+    seen = shown(page)
     assert seen["step"] == 3 and page.locator(f".tn-cards [data-run='{other}']").get_attribute("aria-current") == "true"
     no_exception(page)
 
@@ -203,8 +219,7 @@ def test_a_run_without_truth_says_that_it_cannot_tell(learn: Callable) -> None:
 
 def test_the_algorithm_follows_epoch_by_epoch_stage_by_stage_and_line_by_line(learn: Callable) -> None:
     page = learn(f"?run={RUN}&epoch=1&step=6")
-    lit = lambda: page.locator(".tn-algorithm").get_attribute("data-lit")  # noqa: E731
-    assert lit() == "2,3,5,7,8"
+    assert page.locator(".tn-algorithm").get_attribute("data-lit") == "2,3,5,7,8"
     page.get_by_role("button", name="Next stage").click()
     page.wait_for_function(f"() => {APP}.view.epoch === {CONFIG.schedule.altruistic_epochs}")
     page.wait_for_function("() => document.querySelector('.tn-algorithm').dataset.lit === '15,16,18,36,38,39,40'")
@@ -245,10 +260,17 @@ def test_nothing_of_any_step_is_cut_off_or_lies_upon_another(
     learn: Callable, width: int, height: int, dark: bool
 ) -> None:
     page = learn(width=width, height=height, dark=dark)
-    wide = """() => [...document.querySelectorAll('.tn-tour :is(h2, p, button), .tn-algorithm code, .tn-caption, .tn-cards b')]
+    wide = """() => [...document.querySelectorAll(
+        '.tn-tour :is(h2, p, button), .tn-algorithm code, .tn-caption, .tn-cards b')]
       .filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1).map(e => e.className + ': ' + e.textContent)"""
-    over = """() => { const boxes = [...document.querySelectorAll('.tn > .tn-card, .tn-row > .tn-card, .tn-cards, .tn-time, .tn-key')].filter(e => e.offsetWidth).map(e => [e.className, e.getBoundingClientRect()])
-      return boxes.flatMap(([a, p], i) => boxes.slice(i + 1).filter(([, q]) => p.left < q.right - 1 && q.left < p.right - 1 && p.top < q.bottom - 1 && q.top < p.bottom - 1).map(([b]) => a + ' on ' + b)) }"""
+    over = """() => {
+      const boxes = [...document.querySelectorAll('.tn > .tn-card, .tn-row > .tn-card, .tn-cards, .tn-time, .tn-key')]
+        .filter(e => e.offsetWidth).map(e => [e.className, e.getBoundingClientRect()])
+      const overlap = (p, q) =>
+        p.left < q.right - 1 && q.left < p.right - 1 && p.top < q.bottom - 1 && q.top < p.bottom - 1
+      return boxes.flatMap(([a, p], i) =>
+        boxes.slice(i + 1).filter(([, q]) => overlap(p, q)).map(([b]) => a + ' on ' + b))
+    }"""
     tall = "() => { const e = document.querySelector('.tn-talk'); return e.scrollHeight - e.clientHeight }"
     for k in range(8):
         page.locator(".tn-choices button").first.click()
@@ -258,9 +280,8 @@ def test_nothing_of_any_step_is_cut_off_or_lies_upon_another(
         assert page.evaluate(tall) <= 1, f"the tour's text of step {k + 1} has to be scrolled"
         page.keyboard.press("n")
         page.wait_for_timeout(150)
-    assert page.evaluate(
-        "() => document.querySelector('[data-testid=stMain]').scrollWidth <= document.querySelector('[data-testid=stMain]').clientWidth"
-    )
+    main = "document.querySelector('[data-testid=stMain]')"
+    assert page.evaluate(f"() => {main}.scrollWidth <= {main}.clientWidth")
 
 
 def test_a_bad_address_is_said_and_the_page_works(learn: Callable) -> None:

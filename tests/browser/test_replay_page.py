@@ -16,7 +16,7 @@ from app.components import packet
 from app.components.bundle import bundle
 from app.replay.page import replay_page
 from app.server import run_cache
-from app.tune import preview
+from app.tune import what_if
 from bsd_engine.method.preview import Settings
 from bsd_engine.runs.reader import RunReader
 from tests.browser.conftest import drag_cut
@@ -80,20 +80,20 @@ def size(page: Any) -> int:
 def engine_size(run: RunReader, page: Any, epoch: int) -> int:
     """How many samples the engine would keep with the settings on the screen."""
     moved = page.evaluate(f"() => {APP}.view.settings")
-    return int(preview.preview(run, replace(OWN, alpha=moved["alpha"], beta=moved["beta"]), epoch, None).pool.sum())
+    return int(what_if.preview_at(run, replace(OWN, alpha=moved["alpha"], beta=moved["beta"]), epoch, None).pool.sum())
 
 
 def test_cuts_and_time_work_offline_and_count_what_the_engine_counts(run: RunReader, opened: Callable) -> None:
     page = opened(replay_page(run))
     assert page.locator(".tn-badge").inner_text() == "as recorded"
-    assert size(page) == preview.preview(run, OWN, T1_EPOCH, None).pool.sum()
+    assert size(page) == what_if.preview_at(run, OWN, T1_EPOCH, None).pool.sum()
     drag_cut(page, "alpha", -60, 0)
     at_rest(page)
     drag_cut(page, "beta", 0, 40)
     at_rest(page)
     settings = page.evaluate(f"() => {APP}.view.settings")
     assert settings["alpha"] > OWN.alpha and settings["beta"] > OWN.beta
-    assert size(page) == engine_size(run, page, T1_EPOCH) != preview.preview(run, OWN, T1_EPOCH, None).pool.sum()
+    assert size(page) == engine_size(run, page, T1_EPOCH) != what_if.preview_at(run, OWN, T1_EPOCH, None).pool.sum()
     assert page.locator(".tn-badge").inner_text() == "exact"
     page.locator(".tn-epoch").fill("30")
     page.wait_for_function("() => +document.querySelector('.tn').dataset.shown === 29")
@@ -206,9 +206,9 @@ def test_the_map_over_the_shares_and_the_worth_of_a_preview_match_the_engine(
     grids = 0
     for (epoch, wanted), found in zip(asks(), answers, strict=True):
         row = run_cache.rows(run.path)[epoch]
-        worth = preview.worth(run, preview.effective(run.config, row, wanted), row)
+        worth = what_if.worth(run, what_if.effective(run.config, row, wanted), row)
         assert found["worth"] == [worth.honesty, worth.sentence], (epoch, wanted)
-        grid = preview.pool_map(run, wanted, epoch, truth_shown=True)[1]
+        grid = what_if.pool_map(run, wanted, epoch, truth_shown=True)[1]
         assert (found["grid"] is None) == (grid is None)
         if grid is not None:
             grids += 1

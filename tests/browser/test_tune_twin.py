@@ -17,7 +17,7 @@ import torch
 from app.components import packet
 from app.components.bundle import bundle
 from app.tune.columns import epoch_columns
-from app.tune.packets import own_settings
+from app.tune.run_packets import own_settings
 from bsd_engine.compute.plans import generator_for
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochState

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,64 +15,18 @@ from bsd_engine.method import preview
 from bsd_engine.method.preview import Settings
 from bsd_engine.runs.reader import RunReader
 from tests.browser.conftest import drag_cut
-from tests.support.fake_run import CONFIG, LiveFakeRun, fake_run
-
-ROOT = Path(__file__).resolve().parents[2]
-APP = "document.querySelector('.tn').app"
-T1_EPOCH = CONFIG.schedule.altruistic_epochs + CONFIG.schedule.t1
+from tests.support.fake_run import CONFIG
+from tests.support.tune_views import APP, T1_EPOCH, WHOLE, counts, make_runs, page_opener, shown_view, wait_for_rest
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made-up runs in every state that the page has to show."""
-    root = tmp_path_factory.mktemp("runs")
-    fake_run(root, run_id="20260101-000000-whole", epochs=38)
-    fake_run(root, run_id="20260101-000001-blind", epochs=38, truth=False)
-    fake_run(root, run_id="20260101-000002-early", epochs=4, status="stopped")
-    fake_run(root, run_id="20260101-000003-one", epochs=38, samples=1, truth=False)
-    fake_run(root, run_id="20260101-000004-few", epochs=38, samples=100)
-    return root
+    return make_runs(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture
 def tune(server: Any, visit: Callable) -> Callable[..., Any]:
-    """`tune(run, query)`: the page with its views drawn. Streamlit itself asks for two addresses below /tune that are not there."""
-
-    def open_page(run: str, query: str = "", *, drawn: bool = True, **options: Any) -> Any:
-        page = visit(
-            f"{server.url}/tune?run={run}{query}", expect_errors=True, **{"width": 1440, "height": 900, **options}
-        )
-        if drawn:
-            page.wait_for_function("() => document.querySelector('.tn')?.dataset.shown", timeout=60000)
-            wait_for_rest(page)
-        return page
-
-    return open_page
-
-
-def wait_for_rest(page: Any) -> None:
-    """Wait until nothing is to be drawn and the engine has answered to the settings on the screen."""
-    page.wait_for_function(
-        f"() => {{ const a = {APP}; return a.todo === null && (!a.model.header.answer || a.key(a.model.header.answer.settings, a.model.header.answer.epoch) === a.key(a.model.effective(a.view), a.view.epoch)) }}",
-        timeout=60000,
-    )
-
-
-def look(page: Any) -> dict[str, Any]:
-    """What is looked at."""
-    return json.loads(
-        page.evaluate(f"""() => {{ const v = {APP}.view; return JSON.stringify({{epoch: v.epoch, following: v.following, pin: v.pin,
-        selected: Array.from(v.selected.keys()).filter(i => v.selected[i]), settings: v.settings, zoom: {APP}.quadrant.plot.zoom}}) }}""")
-    )
-
-
-def counts(page: Any) -> dict[str, int]:
-    return {
-        name: int(value)
-        for name, value in page.evaluate(
-            "() => { const {size, gained, lost} = document.querySelector('.tn').dataset; return {size, gained, lost} }"
-        ).items()
-    }
+    return page_opener(server, visit)
 
 
 def lasso(page: Any, left: float, top: float, right: float, bottom: float, *keys: str) -> None:
@@ -105,7 +58,7 @@ def engine_pool(runs: Path, run: str, settings: Settings) -> np.ndarray:
 
 
 def test_dragging_the_cuts_previews_what_the_engine_would_do(tune: Callable, runs: Path) -> None:
-    run = "20260101-000000-whole"
+    run = WHOLE
     page = tune(run, f"&epoch={T1_EPOCH + 1}")
     own = Settings.of(CONFIG)
     assert page.locator(".tn-badge").inner_text() == "as recorded"
@@ -113,7 +66,7 @@ def test_dragging_the_cuts_previews_what_the_engine_would_do(tune: Callable, run
     drag_cut(page, "alpha", -60, 0)
     drag_cut(page, "beta", 0, 40)
     wait_for_rest(page)
-    moved = look(page)["settings"]
+    moved = shown_view(page)["settings"]
     assert moved["alpha"] > own.alpha and moved["beta"] > own.beta
     pool, before = (
         engine_pool(runs, run, replace(own, alpha=moved["alpha"], beta=moved["beta"])),
@@ -129,10 +82,8 @@ def test_dragging_the_cuts_previews_what_the_engine_would_do(tune: Callable, run
     )  # the server's table
     poison = RunReader(runs / run).truth.is_poison
     said = page.locator(".tn-diff").inner_text()
-    assert re.search(
-        rf"\+{(pool & ~before).sum():,} in, −{(before & ~pool).sum():,} out, {((pool ^ before) & poison).sum()} of them poison",
-        said,
-    )
+    gained, lost, moved_poison = (pool & ~before).sum(), (before & ~pool).sum(), ((pool ^ before) & poison).sum()
+    assert re.search(rf"\+{gained:,} in, −{lost:,} out, {moved_poison} of them poison", said)
     assert page.locator(".tn-badge").inner_text() == "exact"
     page.get_by_role("button", name="Back to the run's").click()
     wait_for_rest(page)
@@ -140,14 +91,14 @@ def test_dragging_the_cuts_previews_what_the_engine_would_do(tune: Callable, run
 
 
 def test_every_cut_and_slider_works_by_keyboard(tune: Callable) -> None:
-    page = tune("20260101-000000-whole", f"&epoch={T1_EPOCH + 1}")
+    page = tune(WHOLE, f"&epoch={T1_EPOCH + 1}")
     page.locator(".tn-cut-alpha").focus()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Shift+ArrowLeft")
     page.locator(".tn-cut-beta").focus()
     page.keyboard.press("ArrowDown")
     page.wait_for_timeout(100)
-    settings = look(page)["settings"]
+    settings = shown_view(page)["settings"]
     assert settings["alpha"] == pytest.approx(0.655) and settings["beta"] == pytest.approx(0.205)
     assert page.locator(".tn-cut-alpha").get_attribute("aria-valuetext") == "alpha 0.655"
     for name in ("alpha", "beta", "altruistic epochs"):
@@ -162,18 +113,18 @@ def test_every_cut_and_slider_works_by_keyboard(tune: Callable) -> None:
     page.locator(".tn-heat .tn-plot").focus()
     page.keyboard.press("ArrowUp")
     page.wait_for_timeout(100)
-    assert look(page)["settings"]["beta"] == pytest.approx(0.25)
+    assert shown_view(page)["settings"]["beta"] == pytest.approx(0.25)
 
 
 def test_a_later_epoch_is_one_step_and_its_diagonal_is_moved_by_keyboard(tune: Callable, runs: Path) -> None:
-    run, epoch = "20260101-000000-whole", 28
+    run, epoch = WHOLE, 28
     page = tune(run, f"&epoch={epoch + 1}")
     reader = RunReader(runs / run)
     assert counts(page)["size"] == reader.epoch(epoch).clean_mask.sum()
     page.locator(".tn-cut-ratio").focus()
     page.keyboard.press("Shift+ArrowLeft")
     wait_for_rest(page)
-    settings = look(page)["settings"]
+    settings = shown_view(page)["settings"]
     asked = replace(Settings.of(CONFIG), alpha=settings["alpha"], beta=settings["beta"])
     assert asked != Settings.of(CONFIG)
     assert counts(page)["size"] == preview.later_pool(reader.config, asked, reader.labels, reader.epoch(epoch)).sum()
@@ -181,7 +132,7 @@ def test_a_later_epoch_is_one_step_and_its_diagonal_is_moved_by_keyboard(tune: C
 
 
 def test_t1_scrubs_through_recorded_states_and_beyond_needs_a_run(tune: Callable, runs: Path) -> None:
-    run = "20260101-000000-whole"
+    run = WHOLE
     page = tune(run, f"&epoch={T1_EPOCH + 1}")
     slider = page.locator(".tn-controls input[type=range][aria-label='T1']")
     slider.focus()
@@ -200,40 +151,43 @@ def test_t1_scrubs_through_recorded_states_and_beyond_needs_a_run(tune: Callable
 
 
 def test_lasso_pin_and_cursor_survive_a_refresh_and_a_change_of_page(tune: Callable) -> None:
-    page = tune("20260101-000000-whole", f"&epoch={T1_EPOCH + 1}")
+    page = tune(WHOLE, f"&epoch={T1_EPOCH + 1}")
     lasso(page, 0.3, 0.1, 0.7, 0.9)
     page.wait_for_function(f"() => {APP}.view.count > 5")
-    first = set(look(page)["selected"])
+    first = set(shown_view(page)["selected"])
     lasso(page, 0.7, 0.1, 0.98, 0.9, "Shift")
-    more = set(look(page)["selected"])
+    more = set(shown_view(page)["selected"])
     assert more > first
     lasso(page, 0.3, 0.1, 0.5, 0.9, "Alt")
-    less = set(look(page)["selected"])
+    less = set(shown_view(page)["selected"])
     assert less < more
     wait_for_rest(page)  # until the images are those of the new selection: a click between two sets of them hits none
     page.locator(".tn-images button").first.click()
     page.wait_for_function(f"() => {APP}.view.pin !== null")
     page.wait_for_function("() => location.search.includes('pin=')")
     page.wait_for_timeout(600)
-    before = look(page)
+    before = shown_view(page)
     page.reload()
     page.wait_for_function("() => document.querySelector('.tn')?.dataset.shown", timeout=60000)
-    after = look(page)
+    after = shown_view(page)
     assert {**after, "zoom": 0} == {**before, "zoom": 0} and len(after["selected"]) == len(less)
     page.get_by_role("link", name="Run", exact=True).click()
     page.locator(".tn").wait_for(state="detached")
     page.get_by_role("link", name="Tune").click()
     page.wait_for_function("() => document.querySelector('.tn')?.dataset.shown", timeout=60000)
-    assert {**look(page), "zoom": 0} == {**before, "zoom": 0}
+    assert {**shown_view(page), "zoom": 0} == {**before, "zoom": 0}
     page.locator(".tn-hero .tn-plot").hover(position={"x": 5, "y": 5})
     page.keyboard.press("Escape")
     page.wait_for_function(f"() => {APP}.view.count === 0 && {APP}.view.pin === null")
 
 
 def test_hover_lights_a_sample_up_everywhere(tune: Callable) -> None:
-    page = tune("20260101-000000-whole", f"&epoch={T1_EPOCH + 1}")
+    page = tune(WHOLE, f"&epoch={T1_EPOCH + 1}")
     id_, x, y = page.evaluate(
-        f"() => {{ const p = {APP}.quadrant.plot, i = p.points.front[0][3], b = p.host.getBoundingClientRect(); return [i, b.left + p.px(p.points.xs[i]), b.top + p.py(p.points.ys[i])] }}"
+        f"""() => {{
+            const p = {APP}.quadrant.plot, i = p.points.front[0][3], b = p.host.getBoundingClientRect()
+            return [i, b.left + p.px(p.points.xs[i]), b.top + p.py(p.points.ys[i])]
+        }}"""
     )
     page.mouse.move(x + 1, y)
     page.wait_for_function(f"() => {APP}.view.hover !== null")
@@ -245,103 +199,3 @@ def test_hover_lights_a_sample_up_everywhere(tune: Callable) -> None:
     image.hover()
     assert page.evaluate(f"() => {APP}.view.hover") == int(image.get_attribute("data-id"))
     assert isinstance(id_, int)
-
-
-def test_live_updates_leave_zoom_selection_cursor_and_pin_alone_and_follow_goes_on(
-    server: Any, runs: Path, visit: Callable
-) -> None:
-    with LiveFakeRun(runs, run_id="20260102-000000-live", epochs=38, seconds=0.6) as live:
-        page = visit(f"{server.url}/tune?run={live.path.name}", expect_errors=True, width=1440, height=900)
-        page.wait_for_function(
-            f"() => document.querySelector('.tn')?.dataset.shown && {APP}.model.info.length > 3", timeout=60000
-        )
-        assert look(page)["following"]
-        page.locator(".tn-epoch").focus()
-        page.keyboard.press("Home")
-        page.locator(".tn-hero .tn-plot").hover(position={"x": 300, "y": 200})
-        page.mouse.wheel(0, -300)
-        page.evaluate(f"() => {{ const a = {APP}; a.select([3, 5, 8], {{}}); a.pick(5, {{}}) }}")
-        page.wait_for_timeout(800)
-        before, epochs = look(page), page.evaluate(f"() => {APP}.model.info.length")
-        assert not before["following"] and before["zoom"] != [0, 1, 0, 1] and before["epoch"] == 0
-        page.wait_for_function(f"n => {APP}.model.info.length >= n", arg=epochs + 4, timeout=60000)
-        assert look(page) == before
-        assert "newer" in page.locator(".tn-now").inner_text()
-        page.locator(".tn-follow").click()
-        page.wait_for_function(
-            f"() => {APP}.view.epoch === {APP}.model.info.length - 1 && +document.querySelector('.tn').dataset.shown === {APP}.view.epoch",
-            timeout=60000,
-        )
-        assert {**look(page), "epoch": 0, "following": False} == before
-
-
-@pytest.mark.parametrize(
-    ("run", "query", "words"),
-    [
-        ("20260101-000002-early", "", "distances come with epoch 9"),
-        ("20260101-000002-early", "", "Needs the main model, which begins in epoch 9"),
-        ("20260101-000003-one", f"&epoch={T1_EPOCH + 1}", "epoch 17"),
-        ("20260101-000004-few", f"&epoch={T1_EPOCH + 1}", "points: dress"),
-        ("20260101-000001-blind", f"&epoch={T1_EPOCH + 1}", "truth not shown"),
-    ],
-)
-def test_bad_input_has_a_state_of_its_own(tune: Callable, run: str, query: str, words: str) -> None:
-    page = tune(run, query)
-    assert words in page.locator(".tn").inner_text()
-    assert page.locator("[data-testid=stException]").count() == 0
-    assert [e for e in page.complaints.console_errors if "404" not in e] == []
-
-
-def test_without_truth_nothing_speaks_of_poison(tune: Callable) -> None:
-    page = tune("20260101-000000-whole", f"&epoch={T1_EPOCH + 1}&truth=false")
-    assert page.evaluate(f"() => {APP}.model.poison") is None
-    assert page.evaluate(
-        f"() => {APP}.model.info.every(r => r.poison === null && r.asr === null) && {APP}.model.header.grid.poison === null"
-    )
-    visible = (
-        page.locator(".tn-controls").inner_text()
-        + page.locator(".tn-diff").inner_text()
-        + page.locator(".tn-table").inner_text()
-    )
-    assert not re.search(r"\d+ (of them )?poison", visible)
-
-
-def test_run_this_starts_a_branch_from_the_right_epoch(server: Any, runs: Path, visit: Callable) -> None:
-    """With a run of the engine's own; its checkpoints are what a branch needs."""
-    from bsd_engine.config.presets import smoke
-    from bsd_engine.runs.record import record_run
-
-    source = runs / "20260103-000000-real"
-    record_run(smoke().with_settings(device="cpu"), source)
-    config = RunReader(source).config
-    epoch = config.schedule.altruistic_epochs + config.schedule.t1
-    page = visit(
-        f"{server.url}/tune?run={source.name}&epoch={epoch + 1}&whatif=0.9_0.4_{config.schedule.t1}_{config.schedule.altruistic_epochs}_min",
-        expect_errors=True,
-    )
-    page.wait_for_function("() => document.querySelector('.tn')?.dataset.shown", timeout=60000)
-    wait_for_rest(page)
-    size = counts(page)["size"]
-    page.get_by_role("button", name="Run this").click()
-    page.get_by_text(f"from the end of epoch {epoch}").wait_for(timeout=60000)
-
-    def branch() -> Path | None:
-        return next((p for p in runs.iterdir() if p.name > source.name and (p / "summary.json").exists()), None)
-
-    for _ in range(300):
-        if branch():
-            break
-        page.wait_for_timeout(100)
-    found = RunReader(branch())
-    assert found.branched_from == {"run": source.name, "epoch": epoch - 1}
-    assert found.config.split.alpha == 0.9 and found.config.split.beta == 0.4
-    assert found.epoch(epoch).clean_mask.sum() == size, "the preview was exact"
-
-
-def test_a_visit_makes_no_foreign_request_and_names_its_script_once(tune: Callable) -> None:
-    page = tune("20260101-000000-whole")
-    page.wait_for_timeout(300)
-    names = page.evaluate(
-        "() => performance.getEntriesByType('resource').map(r => r.name).filter(n => n.includes('tune.js'))"
-    )
-    assert len(names) == 1

@@ -1,4 +1,4 @@
-"""The engine's answer to a what-if: the pool under other settings, what changes, and what that is worth; no streamlit."""
+"""The engine's answer to a what-if on a recorded run: the pool under other settings and what changes; no streamlit."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from app.server import run_cache
+from app.tune import texts
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError
 from bsd_engine.files.bounded import Stamp
-from bsd_engine.method import preview as whatif
+from bsd_engine.method import preview
 from bsd_engine.method.preview import Difference, PoolMap, Settings, Worth
 from bsd_engine.runs.reader import RunReader
 
@@ -22,31 +23,31 @@ GRID = tuple(k / 20 for k in range(21))
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """A pool that could have been."""
+    """The pool that other settings would have given."""
 
     settings: Settings
     epoch: int
-    """Global: the epoch looked at."""
+    """Global: the epoch shown."""
     worth: Worth
     pool: np.ndarray
     """(N,) bool."""
     before: np.ndarray | None
-    """(N,) bool: the pool that the run had there; None where it has none yet."""
+    """(N,) bool: the run's own pool at that epoch; None if it has none yet."""
     difference: Difference | None
 
 
 def phase(row: run_cache.EpochRow) -> str:
-    """What the quadrant shows at an epoch: "alone" (losses only), "first" (the first split) or "later"."""
+    """What the quadrant shows at an epoch: "alone" (altruistic losses only), "first" (the first split) or "later"."""
     return {"altruistic_warmup": "alone", "oss_warmup": "first", "initial_pools": "first"}.get(row.stage, "later")
 
 
 def effective(config: BSDConfig, row: run_cache.EpochRow, settings: Settings) -> Settings:
-    """The settings at an epoch: in the OSS warm-up the epoch itself says where it would have ended."""
+    """The settings as an epoch means them: in the OSS warm-up, T1 is the epoch itself."""
     return replace(settings, t1=row.main_epoch) if row.stage == "oss_warmup" else settings
 
 
 def within_record(config: BSDConfig, settings: Settings) -> Settings:
-    """The nearest settings that were recorded: warm-ups no longer than the run's."""
+    """The nearest settings that are recorded: no warm-up longer than the run's."""
     own = Settings.of(config)
     return replace(
         settings, t1=min(settings.t1, own.t1), altruistic_epochs=min(settings.altruistic_epochs, own.altruistic_epochs)
@@ -54,7 +55,7 @@ def within_record(config: BSDConfig, settings: Settings) -> Settings:
 
 
 def worth(run: RunReader, settings: Settings, row: run_cache.EpochRow) -> Worth:
-    """What a preview at an epoch is worth."""
+    """How far a preview at an epoch can be trusted."""
     history = run_cache.rows(run.path)
     learned = settings.altruistic_epochs
     target_then = (
@@ -62,15 +63,15 @@ def worth(run: RunReader, settings: Settings, row: run_cache.EpochRow) -> Worth:
         if 0 < learned <= min(len(history), run.config.schedule.altruistic_epochs)
         else None
     )
-    return whatif.worth(run.config, settings, row, target_then=target_then)
+    return preview.worth(run.config, settings, row, target_then=target_then)
 
 
-def preview(run: RunReader, settings: Settings, epoch: int, is_poison: np.ndarray | None) -> Preview | None:
-    """The pool at an epoch under other settings; None before there is one to decide, or where its record is not there yet.
+def preview_at(run: RunReader, settings: Settings, epoch: int, is_poison: np.ndarray | None) -> Preview | None:
+    """The pool at an epoch under other settings; None in the altruistic warm-up, or if the scores are not recorded.
 
     Parameters
     ----------
-    is_poison : (N,) bool, the truth where it is known and shown
+    is_poison : (N,) bool, the ground truth if it is known and shown
     """
     config, history = run.config, run_cache.rows(run.path)
     row = history[epoch]
@@ -89,33 +90,33 @@ def preview(run: RunReader, settings: Settings, epoch: int, is_poison: np.ndarra
 
 
 def _later(run: RunReader, settings: Settings, epoch: int) -> np.ndarray:
-    return whatif.later_pool(run.config, settings, run.labels, run_cache.state(run.path, epoch))
+    return preview.later_pool(run.config, settings, run.labels, run_cache.state(run.path, epoch))
 
 
 def _first(run: RunReader, settings: Settings, epochs: int) -> np.ndarray | None:
     near = within_record(run.config, settings)
-    where = whatif.loss_epoch(run.config, near), whatif.distance_epoch(run.config, near)
+    where = preview.loss_epoch(run.config, near), preview.distance_epoch(run.config, near)
     if max(where) >= epochs:
         return None
     try:
-        scores = whatif.first_scores(run.config, near, *(run_cache.state(run.path, e) for e in where))
+        scores = preview.first_scores(run.config, near, *(run_cache.state(run.path, e) for e in where))
     except BSDError:
         return None
-    return whatif.first_pool(run.config, near, run.labels, scores)
+    return preview.first_pool(run.config, near, run.labels, scores)
 
 
 def recorded_pool(run: RunReader, epoch: int, kind: str) -> np.ndarray | None:
-    """(N,) bool: the pool that the run decided in this epoch, for the first split that of T = T1; None if it is not there yet."""
-    at = epoch if kind == "later" else whatif.distance_epoch(run.config, Settings.of(run.config))
+    """(N,) bool: the run's own pool at the epoch, for the first split that of T = T1; None if it is not there yet."""
+    at = epoch if kind == "later" else preview.distance_epoch(run.config, Settings.of(run.config))
     return run_cache.state(run.path, at).clean_mask if at < len(run_cache.rows(run.path)) else None
 
 
 def pool_map(run: RunReader, settings: Settings, epoch: int, *, truth_shown: bool) -> tuple[str, PoolMap | None]:
-    """The first pool over all alphas and betas at an epoch, and a key that says which; after the initial pools that of T1."""
+    """The first pool over all alphas and betas at an epoch, and its key; after the initial pools, the map of T1."""
     config, history = run.config, run_cache.rows(run.path)
     row = history[epoch]
     near = within_record(config, effective(config, row, settings) if phase(row) == "first" else Settings.of(config))
-    where = whatif.loss_epoch(config, near), whatif.distance_epoch(config, near)
+    where = preview.loss_epoch(config, near), preview.distance_epoch(config, near)
     if phase(row) == "alone" or max(where) >= len(history):
         return "", None
     key = f"{where[0]},{where[1]},{near.distance},{truth_shown}"
@@ -128,29 +129,30 @@ def _pool_map(
 ) -> PoolMap | None:
     run = run_cache.reader(Path(path))
     try:
-        scores = whatif.first_scores(run.config, near, *(run_cache.state(run.path, e) for e in where))
+        scores = preview.first_scores(run.config, near, *(run_cache.state(run.path, e) for e in where))
     except BSDError:
         return None
     truth = run.truth.is_poison if truth_shown and run.truth is not None else None
-    return whatif.pool_map(run.config, run.labels, scores, truth, alphas=GRID, betas=GRID)
+    return preview.pool_map(run.config, run.labels, scores, truth, alphas=GRID, betas=GRID)
 
 
-def class_rows(run: RunReader, found: Preview, is_poison: np.ndarray | None) -> list[dict[str, Any]]:
-    """Samples by given label: all, in the run's pool, in the preview's, and what comes in and goes out."""
+def class_rows(run: RunReader, answer: Preview, is_poison: np.ndarray | None) -> list[dict[str, Any]]:
+    """Samples by given label: all, in the run's pool, in the preview's, and those that come in and go out."""
     labels, classes = run.labels, len(run.class_names)
 
     def count(mask: np.ndarray) -> np.ndarray:
         return np.bincount(labels[mask], minlength=classes)
 
-    columns: dict[str, np.ndarray] = {"samples": np.bincount(labels, minlength=classes)}
-    if found.before is not None:
-        columns["pool of the run"] = count(found.before)
-    columns["pool of the preview"] = count(found.pool)
-    if found.before is not None:
-        columns |= {"come in": count(found.pool & ~found.before), "go out": count(found.before & ~found.pool)}
+    columns = {texts.SAMPLES: np.bincount(labels, minlength=classes)}
+    before, pool = answer.before, answer.pool
+    if before is not None:
+        columns[texts.RUN_POOL] = count(before)
+    columns[texts.PREVIEW_POOL] = count(pool)
+    if before is not None:
+        columns |= {texts.COMES_IN: count(pool & ~before), texts.GOES_OUT: count(before & ~pool)}
     if is_poison is not None:
-        columns["poison in the preview"] = count(found.pool & is_poison)
+        columns[texts.PREVIEW_POISON] = count(pool & is_poison)
     return [
-        {"class": name, **{title: int(values[c]) for title, values in columns.items()}}
+        {texts.CLASS: name, **{title: int(values[c]) for title, values in columns.items()}}
         for c, name in enumerate(run.class_names)
     ]

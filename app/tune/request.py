@@ -1,0 +1,33 @@
+"""What a packet for the linked views is made from: a run, what is shown of it, and settings; no streamlit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.state.linked import Linked
+from bsd_engine.method.preview import Settings
+from bsd_engine.runs.reader import RunReader
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewRequest:
+    """A run as a page shows it."""
+
+    run: RunReader
+    truth_shown: bool
+    live: bool
+    """Whether the run is still being trained."""
+    busy: str
+    """Why no branch can be started now; "" if one can."""
+    view: Linked
+    """Epoch, pinned sample and selection that are shown."""
+    settings: Settings
+    """What is previewed; the run's own settings until a cut is moved."""
+
+    @property
+    def is_poison(self) -> np.ndarray | None:
+        """(N,) bool: the ground truth if it is known and shown, else None."""
+        truth = self.run.truth if self.truth_shown else None
+        return None if truth is None else truth.is_poison
