@@ -6,12 +6,15 @@ figure has a fixed `uirevision`, so that zoom and selection outlive an update, a
 `layout.meta`.
 """
 
-from app.figures.curves import Metrics, accuracy_curves, poison_in_pool, vote_bars
+from app.figures.accuracy import accuracy_curves
 from app.figures.facts import Cut, Facts
 from app.figures.feature_map import feature_map
 from app.figures.histograms import altruistic_loss_histogram, oss_distance_histogram
+from app.figures.pool import poison_in_pool
 from app.figures.scatters import discrepancy_scatter
 from app.figures.stages import stage_spans, stage_strip
+from app.figures.timeline import Metrics
+from app.figures.votes import vote_bars
 from app.style.theme import empty_figure
 
 __all__ = [

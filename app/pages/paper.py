@@ -11,8 +11,9 @@ import streamlit as st
 
 from app.components.live_plot import live_plot
 from app.paper.cells import cells
-from app.paper.figures import CHARTS, FIGURES, Chart, PaperFigure, Slot, rate_of
+from app.paper.figures import CHARTS, FIGURES
 from app.paper.results import measured, recorded_results, results_stamp
+from app.paper.slots import Chart, PaperFigure, Slot, rate_of
 from app.paper.tables import SHOWS, TABLES, TITLES, Missing, PaperTable, differs, missing_of, paper_table, runs_of
 from app.run import figure_commands
 from app.run.panels import Drawing

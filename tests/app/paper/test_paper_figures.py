@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from app.figures.facts import Facts
-from app.paper import curves, figures, splits
-from app.paper.curves import Outcome, Voted
-from app.paper.figures import CHARTS, FIGURES, is_forced, is_plain, rate_of
+from app.paper import collapse, drawings, outcomes, splits, vote_history
+from app.paper.figures import CHARTS, FIGURES
+from app.paper.outcomes import Outcome
+from app.paper.slots import is_forced, is_plain, rate_of
+from app.paper.vote_history import Voted
 from app.server import run_cache
 from app.style.theme import DARK, LIGHT
 from bsd_engine.config.settings import BSDConfig
@@ -54,14 +56,14 @@ def test_the_paper_has_eight_of_these_figures() -> None:
     documented = " ".join(
         str(f.__doc__)
         for f in (
-            curves.rate_curves,
-            curves.poison_takeover,
-            curves.class_starvation,
-            figures._figure_6,
+            outcomes.rate_curves,
+            collapse.poison_takeover,
+            collapse.class_starvation,
+            drawings.figure_6,
             splits.loss_gap_histogram,
             splits.oss_warmup_distances,
-            curves.vote_history,
-            curves.forced_target,
+            vote_history.vote_history,
+            outcomes.forced_target,
             splits.all_to_all_distances,
         )
     )
@@ -71,7 +73,7 @@ def test_the_paper_has_eight_of_these_figures() -> None:
 def test_figure_5_counts_the_poison_that_the_record_counts(recorded_run: Path, facts: Facts) -> None:
     metrics = {row.epoch: row.metrics for row in run_cache.rows(recorded_run)}
     total = int(RunReader(recorded_run).truth.is_poison.sum())
-    figure = curves.poison_takeover(metrics, facts, total, LIGHT)
+    figure = collapse.poison_takeover(metrics, facts, total, LIGHT)
     line = figure.data[0]
     last = metrics[max(metrics)]["poison_in_clean_pool"]
     assert line.y[-1] == pytest.approx(100 * last / total) and line.x[-1] == max(metrics) + 1
@@ -79,7 +81,7 @@ def test_figure_5_counts_the_poison_that_the_record_counts(recorded_run: Path, f
 
 def test_figure_5_shows_the_fewest_class(recorded_run: Path, facts: Facts) -> None:
     states = [RunReader(recorded_run).read_epoch(row.epoch) for row in run_cache.rows(recorded_run)]
-    figure = curves.class_starvation(states, facts, LIGHT)
+    figure = collapse.class_starvation(states, facts, LIGHT)
     shares = np.array(
         [np.bincount(facts.labels[states[-1].clean_mask], minlength=10) / np.bincount(facts.labels, minlength=10)]
     )
@@ -105,7 +107,7 @@ def test_figure_8_has_a_row_a_distance_and_says_what_an_old_record_lacks(recorde
 
 def test_figure_9_ends_on_the_majority_of_the_votes(recorded_run: Path, facts: Facts) -> None:
     said = run_cache.rows(recorded_run)[: RunReader(recorded_run).config.schedule.altruistic_epochs]
-    figure = curves.vote_history([Voted(title="BadNets", said=said, facts=facts, target=3)], LIGHT)
+    figure = vote_history.vote_history([Voted(title="BadNets", said=said, facts=facts, target=3)], LIGHT)
     epoch_votes = [int(s.vote_counts.argmax()) for s in said]
     marks = next(trace for trace in figure.data if trace.name == "this epoch")
     assert list(marks.y) == epoch_votes
@@ -118,7 +120,7 @@ def test_figure_10_has_robust_accuracy_only_where_it_was_measured() -> None:
         Outcome(at=5, clean_accuracy=80.0, attack_success_rate=90.0, robust_accuracy=8.0, forced=3),
         Outcome(at=1, clean_accuracy=84.0, attack_success_rate=2.0, forced=3),
     ]
-    figure = curves.forced_target(found, [], LIGHT)
+    figure = outcomes.forced_target(found, [], LIGHT)
     bars = {trace.name.split(" (")[0]: trace for trace in figure.data}
     assert (
         list(bars["clean accuracy"].x) == ["class 1<br>taken: class 3", "class 5<br>taken: class 3"]
@@ -133,7 +135,7 @@ def test_figure_3_marks_the_papers_numbers_apart_from_ours() -> None:
             Outcome(at=0.01, clean_accuracy=85.0, attack_success_rate=1.0),
         ]
     }
-    figure = curves.rate_curves(
+    figure = outcomes.rate_curves(
         ours, {"BadNets": Outcome(at=0.05, clean_accuracy=95.1, attack_success_rate=0.9)}, LIGHT
     )
     line, paper = figure.data[0], figure.data[1]
