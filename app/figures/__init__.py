@@ -1,9 +1,9 @@
-"""Recorded state to Plotly figures: the one place to import them from. Pure functions, no streamlit.
+"""Plotly figures of a recorded run. Pages import them from here. Pure functions without streamlit.
 
-Truth is an argument of its own: with None every sample is drawn as unknown and nothing is said about poison, whatever
-the run folder knows. Arrays reach Plotly as numpy arrays, which it sends as base64 rather than as long lists. Every
-figure has a fixed `uirevision`, so that zoom and selection outlive an update, and a one-sentence summary in
-`layout.meta`.
+The ground truth is a separate argument. If it is None, every sample is drawn as unknown and no figure mentions poison,
+even if the run folder holds the ground truth. Arrays are passed to Plotly as numpy arrays, which it sends as base64
+instead of long lists. Every figure has a fixed `uirevision`, so zoom and selection survive updates, and a one-sentence
+summary in `layout.meta`.
 """
 
 from app.figures.accuracy import accuracy_curves

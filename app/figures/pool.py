@@ -1,33 +1,40 @@
-"""The clean pool over the epochs of a run: how much poison it holds, or its size; pure functions, no streamlit."""
+"""The clean pool over the epochs of a run: the poison in it, or its size; pure functions, no streamlit."""
 
 from __future__ import annotations
 
 import plotly.graph_objects as go
 
 from app.figures.facts import Facts
-from app.figures.timeline import Metrics, epoch_or_none_yet, known_values, run_timeline
-from app.style.theme import Palette, count, empty_figure, epoch_number, faded
+from app.figures.timeline import Metrics, known_values, newest_epoch_text, run_timeline
+from app.style.theme import Palette, Sketch, count, empty_figure, epoch_number, faded
 
 
 def poison_in_pool(
     metrics: Metrics, facts: Facts, palette: Palette, *, truth_shown: bool, current_epoch: int | None = None
 ) -> go.Figure:
-    """Bars of poison in the clean pool at each epoch and the line of its running total; the pool's size without truth."""
+    """Bars of the poison in the clean pool at each epoch, and a line of its running total.
+
+    Without the ground truth, or where the poison was not counted, the size of the clean pool is drawn instead.
+
+    Parameters
+    ----------
+    truth_shown : whether anything that depends on the ground truth may be drawn, whatever the metrics hold
+    current_epoch : global, 0-based
+    """
     schedule = facts.config.schedule
-    title, when = "Poison in the clean pool", epoch_or_none_yet(schedule, metrics, current_epoch)
     epochs, poison = known_values(metrics, "poison_in_clean_pool")
     if not truth_shown or not len(epochs):
-        return _pool_size(metrics, facts, palette, truth_shown, when, current_epoch)
-    total_epochs, cumulative = known_values(metrics, "poison_in_clean_pool_cumulative")
-    said = f"{count(poison[-1])} in the pool of epoch {epochs[-1]}"
+        return _pool_size(metrics, facts, palette, truth_shown, current_epoch)
+    title, when = "Poison in the clean pool", newest_epoch_text(schedule, metrics, current_epoch)
+    newest = f"{count(poison[-1])} in the pool of epoch {epochs[-1]}"
     sketch = run_timeline(
         palette,
         schedule,
         current_epoch,
         name="poison_in_pool",
         title=title,
-        subtitle=f"{when} · {said}",
-        summary=f"{title}, {when}: {said}.",
+        subtitle=f"{when} · {newest}",
+        summary=f"{title}, {when}: {newest}.",
     )
     sketch.trace(
         "bar",
@@ -36,35 +43,15 @@ def poison_in_pool(
         name="in the pool",
         marker_color=palette.poison,
         marker_line_width=0,
-        hovertemplate="%{y:,} in the pool<extra></extra>",
+        hovertemplate="%{y:,} samples in the pool<extra></extra>",
     )
-    sketch.trace(
-        "scatter",
-        x=total_epochs,
-        y=cumulative,
-        name="cumulative",
-        yaxis="y2",
-        mode="lines",
-        line={"color": palette.text, "width": 1.5, "dash": "dot"},
-        hovertemplate="%{y:,} cumulative<extra></extra>",
-    )
-    top, top_cumulative = (max(5.0, float(v.max(initial=0))) for v in (poison, cumulative))
+    _add_running_total(sketch, metrics, palette)
     sketch.layout(
         yaxis={
-            "title": {"text": "in the pool (samples)", "font.color": palette.poison},
-            "range": [0, 1.08 * top],
+            "title": {"text": "poison in the pool (samples)", "font.color": palette.poison},
+            "range": [0, 1.08 * max(5.0, float(poison.max(initial=0)))],
             "nticks": 5,
             "tickformat": ",d",
-        },
-        yaxis2={
-            "title": {"text": "cumulative, dotted (samples)", "standoff": 8},
-            "tickmode": "auto",
-            "range": [0, 1.08 * top_cumulative],
-            "nticks": 5,
-            "tickformat": "~s",
-            "overlaying": "y",
-            "side": "right",
-            "showgrid": False,
         },
         margin={"r": 64},
         bargap=0.25,
@@ -73,20 +60,47 @@ def poison_in_pool(
     return sketch.figure()
 
 
+def _add_running_total(sketch: Sketch, metrics: Metrics, palette: Palette) -> None:
+    """A dotted line of the poison summed over the epochs, on an axis of its own."""
+    epochs, cumulative = known_values(metrics, "poison_in_clean_pool_cumulative")
+    sketch.trace(
+        "scatter",
+        x=epochs,
+        y=cumulative,
+        name="cumulative",
+        yaxis="y2",
+        mode="lines",
+        line={"color": palette.text, "width": 1.5, "dash": "dot"},
+        hovertemplate="%{y:,} samples, cumulative<extra></extra>",
+    )
+    sketch.layout(
+        yaxis2={
+            "title": {"text": "cumulative, dotted (samples)", "standoff": 8},
+            "tickmode": "auto",
+            "range": [0, 1.08 * max(5.0, float(cumulative.max(initial=0)))],
+            "nticks": 5,
+            "tickformat": "~s",
+            "overlaying": "y",
+            "side": "right",
+            "showgrid": False,
+        }
+    )
+
+
 def _pool_size(
-    metrics: Metrics, facts: Facts, palette: Palette, truth_shown: bool, when: str, current_epoch: int | None
+    metrics: Metrics, facts: Facts, palette: Palette, truth_shown: bool, current_epoch: int | None
 ) -> go.Figure:
-    """What is left of `poison_in_pool` without the truth, or before there is a pool."""
+    """Bars of the size of the clean pool at each epoch."""
+    schedule = facts.config.schedule
+    when = newest_epoch_text(schedule, metrics, current_epoch)
     epochs, size = known_values(metrics, "clean_pool_size")
     if not len(epochs):
-        first = epoch_number(facts.config.schedule.altruistic_epochs)
+        first = epoch_number(schedule.altruistic_epochs)
         return empty_figure(f"the first clean pool comes with epoch {first}<br>({when})", palette, title="Clean pool")
-    note = (
-        "poison not counted in this run" if truth_shown else "truth unknown: how many of them are poison is not known"
-    )
+    note = "poison was not counted in this run" if truth_shown else "counting poison needs the ground truth"
     sketch = run_timeline(
         palette,
-        facts.config.schedule,
+        schedule,
         current_epoch,
         name="pool_size",
         title="Size of the clean pool",

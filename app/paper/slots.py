@@ -1,4 +1,4 @@
-"""Which runs a figure of the paper is drawn from: slots, charts, and the settings that fit them; no streamlit."""
+"""What a figure of the paper is made of: its charts, the runs they need, and which settings fit; no streamlit."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from app.paper import texts
 from app.paper.cells import Cell
 from app.style.theme import Palette
 from bsd_engine import attacks
 from bsd_engine.config.settings import BSDConfig
 
 Draw = Callable[[Sequence[Path], Palette, bool], go.Figure]
-"""(folders of the slots' runs, palette, truth shown) -> figure."""
+"""(run folders of the slots, palette, whether the ground truth is shown) -> figure."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,45 +25,53 @@ class Slot:
 
     label: str
     fits: Callable[[BSDConfig], bool]
-    """Whether a run with these settings shows what is wanted."""
+    """Whether a run with these settings shows what the figure is about."""
     recordings: tuple[str, ...]
-    """Recordings that show it, the best first."""
+    """Recordings that show it, the best one first."""
     command: str
-    """What makes such a run."""
+    """The command that makes such a run."""
     shows_it: Callable[[Mapping[str, Any]], bool] = lambda summary: True
-    """Whether a run with such a summary came out as the figure wants it; it goes before the recordings then."""
+    """Whether a run with this summary came out as in the paper; such runs are preferred to the recordings."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """One picture of a figure."""
+    """One of the charts of a figure."""
 
     name: str
     draw: Draw
     slots: tuple[int, ...] = (0,)
-    """Which of the figure's runs it reads; the first must be there, the others may be missing."""
+    """Indices of the slots it reads. The first must have a run, the others may be empty."""
     any_run: bool = False
-    """Whether any one of its runs is enough."""
+    """Whether a run in any one of its slots is enough."""
     height: int = 330
+    """In pixels."""
     wide: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class PaperFigure:
-    """A figure of the paper as the page shows it."""
+    """A figure of the paper as the Paper page shows it."""
 
     number: str
-    title: str
-    shows: str
-    """What the paper's figure shows, in plain words, and on which data."""
     charts: tuple[Chart, ...]
     slots: tuple[Slot, ...] = ()
     from_results: str = ""
-    """The table of `paper_cells.cells` whose recorded results are drawn, if any."""
+    """The table of `app.paper.cells.cells` whose recorded results are drawn, if any."""
+
+    @property
+    def title(self) -> str:
+        """The title, in our words."""
+        return texts.FIGURE_TITLES[self.number]
+
+    @property
+    def shows(self) -> str:
+        """What the paper's figure shows, and on which data."""
+        return texts.FIGURE_SHOWS[self.number]
 
 
 def rate_of(config: BSDConfig) -> float | None:
-    """Poisoning rate of a run, its attack's own where none is given; None without an attack."""
+    """The poisoning rate of a run, by default that of its attack; None without an attack."""
     name = config.attack.attack
     if name == "none":
         return None
@@ -70,7 +79,7 @@ def rate_of(config: BSDConfig) -> float | None:
 
 
 def is_plain(config: BSDConfig) -> bool:
-    """Whether a run is BSD as the presets have it: nothing switched off, no target forced."""
+    """Whether a run uses BSD as in the presets: nothing is switched off, and no target is forced."""
     split = config.split
     return (
         split.init_combine == "intersection"
@@ -81,18 +90,8 @@ def is_plain(config: BSDConfig) -> bool:
     )
 
 
-def attacked_with(name: str) -> Callable[[BSDConfig], bool]:
-    return lambda config: config.attack.attack == name and is_plain(config)
-
-
-def at_rate(rate: float) -> Callable[[BSDConfig], bool]:
-    return lambda config: (
-        rate_of(config) == rate and is_plain(config) and not attacks.kind(config.attack.attack).clean_label
-    )
-
-
 def is_forced(config: BSDConfig) -> bool:
-    """Whether a run was told a target, and a wrong one."""
+    """Whether a run was given a target, and a wrong one."""
     return (
         config.split.target_estimator == "given"
         and config.attack.attack != "none"
@@ -100,22 +99,36 @@ def is_forced(config: BSDConfig) -> bool:
     )
 
 
+def attacked_with(name: str) -> Callable[[BSDConfig], bool]:
+    """A test for plain runs under an attack."""
+    return lambda config: config.attack.attack == name and is_plain(config)
+
+
+def at_rate(rate: float) -> Callable[[BSDConfig], bool]:
+    """A test for plain runs under a dirty-label attack at a poisoning rate."""
+    return lambda config: (
+        rate_of(config) == rate and is_plain(config) and not attacks.kind(config.attack.attack).clean_label
+    )
+
+
 def train_command(spec: str, **settings: object) -> str:
+    """The command that trains on the demo preset with an attack ("name:parameter=value,...@rate") and settings."""
     return Cell(preset="demo", attack=spec, settings=dict(settings)).command()
 
 
 def attack_success(summary: Mapping[str, Any]) -> float:
-    """Attack success of a run, percent; 50 where it is not known."""
-    found = summary.get("attack_success_rate")
-    return 50.0 if found is None else found
+    """The attack success of a run in percent; 50 where it is unknown."""
+    rate = summary.get("attack_success_rate")
+    return 50.0 if rate is None else rate
 
 
 def is_defended(summary: Mapping[str, Any]) -> bool:
+    """Whether the attack success of a run is below 20 %."""
     return attack_success(summary) < 20
 
 
 HEALTHY = Slot(
-    label="run",
+    label=texts.SLOT_LABELS["healthy"],
     shows_it=lambda summary: summary.get("attack") == "badnets" and is_defended(summary),
     fits=lambda config: config.attack.attack != "none" and is_plain(config),
     recordings=("healthy",),

@@ -12,7 +12,7 @@ from app.paper import collapse, drawings, outcomes, splits, vote_history
 from app.paper.figures import CHARTS, FIGURES
 from app.paper.outcomes import Outcome
 from app.paper.slots import is_forced, is_plain, rate_of
-from app.paper.vote_history import Voted
+from app.paper.vote_history import VotedRun
 from app.server import run_cache
 from app.style.theme import DARK, LIGHT
 from bsd_engine.config.settings import BSDConfig
@@ -107,7 +107,7 @@ def test_figure_8_has_a_row_a_distance_and_says_what_an_old_record_lacks(recorde
 
 def test_figure_9_ends_on_the_majority_of_the_votes(recorded_run: Path, facts: Facts) -> None:
     said = run_cache.rows(recorded_run)[: RunReader(recorded_run).config.schedule.altruistic_epochs]
-    figure = vote_history.vote_history([Voted(title="BadNets", said=said, facts=facts, target=3)], LIGHT)
+    figure = vote_history.vote_history([VotedRun(title="BadNets", records=said, facts=facts, target=3)], LIGHT)
     epoch_votes = [int(s.vote_counts.argmax()) for s in said]
     marks = next(trace for trace in figure.data if trace.name == "this epoch")
     assert list(marks.y) == epoch_votes
@@ -123,7 +123,7 @@ def test_figure_10_has_robust_accuracy_only_where_it_was_measured() -> None:
     figure = outcomes.forced_target(found, [], LIGHT)
     bars = {trace.name.split(" (")[0]: trace for trace in figure.data}
     assert (
-        list(bars["clean accuracy"].x) == ["class 1<br>taken: class 3", "class 5<br>taken: class 3"]
+        list(bars["clean accuracy"].x) == ["class 1<br>forced: class 3", "class 5<br>forced: class 3"]
         and len(bars["robust accuracy"].x) == 1
     )
 

@@ -57,7 +57,7 @@ def test_a_run_is_found_and_drawn(open_page: Callable[..., AppTest], root: Path,
     shutil.copytree(recorded_run, root / "20260101-000000-aaaaaa")
     page = open_page(item="figure7")
     assert page.selectbox[0].value == "20260101-000000-aaaaaa"
-    assert "1,000 images of Fashion-MNIST" in _text(page) and "seed 0" in _text(page) and "One run" in _text(page)
+    assert "1,000 images of Fashion-MNIST" in _text(page) and "seed 0" in _text(page) and "One run is drawn" in _text(page)
     assert not page.error
 
 
@@ -79,7 +79,7 @@ def test_a_wrong_address_is_answered_with_a_sentence(open_page: Callable[..., Ap
 def test_a_table_has_the_papers_numbers_and_marks_ours(open_page: Callable[..., AppTest]) -> None:
     page = open_page(item="table6")
     shown = html(page)
-    assert '<td class="is-paper">94.7 / 100.0 / 49.9</td>' in shown and 'scope="row">without drop' in shown
+    assert '<td class="is-paper">94.7 / 100.0 / 49.9</td>' in shown and 'scope="row">without selective drop' in shown
     assert 'class="is-ours"' in shown or "not run" in shown
 
 

@@ -80,7 +80,7 @@ def test_a_cell_is_the_median_of_its_seeds_and_each_rating_has_its_own_baseline(
         (0, 1, 2),
     )
     assert found.rating == pytest.approx(sum(ratings) / 2)
-    row = dict(paper_table("6", recorded_results()).rows)["without drop"]
+    row = dict(paper_table("6", recorded_results()).rows)["without selective drop"]
     assert (row[0].text, row[0].kind, row[1].text, row[1].kind) == (
         "94.6 / 1.1 / 99.3",
         "paper",
