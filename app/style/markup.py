@@ -16,7 +16,7 @@ def tag(name: str, *children: str, **attributes: str) -> Markup:
 
     Parameters
     ----------
-    attributes : plain texts, which are escaped; empty ones are left out, and the trailing underscore of `class_` is dropped
+    attributes : plain texts, which are escaped; empty ones are left out; `class_` stands for class
     """
     given = "".join(f' {key.rstrip("_")}="{html.escape(value)}"' for key, value in attributes.items() if value)
     return Markup(f"<{name}{given}>{join(*children)}</{name}>")
