@@ -95,7 +95,7 @@ def class_starvation(states: Sequence[EpochState], facts: Facts, palette: Palett
     name = facts.name(smallest)
     finding = f"{percent(float(shares[-1, smallest]))} of <b>{name}</b> in the clean pool"
     if len(predicted):
-        finding += f", predicted {percent(float(predicted[-1]))} as often"
+        finding += f"; samples predicted as it: {percent(float(predicted[-1]))} of its size"
     when = facts.epoch_text(pooled[-1])
     sketch = Sketch(
         palette,

@@ -14,7 +14,7 @@ SAVING = (
 )
 NO_FITTING_RUN = "no fitting run"
 OTHER_SETTINGS = "other settings"
-NOTHING_DRAWN = "no run of ours is drawn yet."
+NOTHING_DRAWN = "nothing is drawn yet, because no run fits this figure. The command below trains one."
 PAPER_SETTINGS = "ResNet-18 of width 64, 145 epochs of 1,024 iterations"
 
 
@@ -31,7 +31,7 @@ def runs_drawn(number: int) -> str:
 
 def missing_heading(number: int) -> str:
     """The heading of the commands that would fill what is empty."""
-    return "1 is missing: the command that runs it" if number == 1 else f"{number} are missing: the commands"
+    return "1 run is missing: its command" if number == 1 else f"{number} runs are missing: their commands"
 
 
 # -- figures ---------------------------------------------------------------------------------------
@@ -167,9 +167,7 @@ def substitutes(runs: Sequence[str], raised: Sequence[str]) -> str:
         f"In place of the paper's data, ours use {'; '.join(runs)}. The paper: {PAPER_SETTINGS} on the full data set. "
     )
     if raised:
-        text += (
-            f"Attacks raised because plain training on our images would not learn them otherwise: {', '.join(raised)}. "
-        )
+        text += f"Attacks made stronger so that plain training on our images learns them: {', '.join(raised)}. "
     return text
 
 

@@ -40,7 +40,7 @@ def vote_history(runs: Sequence[VotedRun], palette: Palette) -> go.Figure:
     if not panels:
         return empty_figure(texts.NO_VOTES, palette, title=title)
     majorities = [
-        f"{run.facts.name(answers(records[-1])[VOTE])} (epoch {epoch_number(records[-1].epoch)})"
+        f"{run.title}: {run.facts.name(answers(records[-1])[VOTE])} (epoch {epoch_number(records[-1].epoch)})"
         for run, records in panels
     ]
     columns = min(2, len(panels))
@@ -51,7 +51,7 @@ def vote_history(runs: Sequence[VotedRun], palette: Palette) -> go.Figure:
         gap=(0.14, 0.26),
         name="figure9",
         title=title,
-        subtitle=f"majority at the end of the altruistic warm-up: {', '.join(majorities)}",
+        subtitle=f"majority at the end of the altruistic warm-up · {', '.join(majorities)}",
         summary=f"{title}: majority at the end of the altruistic warm-up: {', '.join(majorities)}.",
     )
     for i, (run, records) in enumerate(panels):
