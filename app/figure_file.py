@@ -1,10 +1,12 @@
-"""A figure of the dashboard made again in a terminal, as a file: its data as JSON, or a page that shows it offline.
+"""Redraw a figure of the dashboard in a terminal and write it to a file.
 
-    python -m app.figure_file NAME [--run RUN ...] [--epoch N] [--sample N] [--map auto] [--theme light] [--no-truth] --out FILE
-    python -m app.figure_file attack_spectrum --out FILE -- --preset demo --attack wanet     (options of `bsd_engine poison`)
+    python -m app.figure_file NAME [--run RUN ...] [--epoch N] [--sample N] [--map auto] [--theme light]
+                              [--no-truth] --out FILE
+    python -m app.figure_file attack_spectrum --out FILE -- --preset demo --attack wanet
 
-NAME is a chart's name as its saved file has it. RUN is a run folder, or the name of one below runs/ (or $BSD_RUNS). FILE ends in
-.json (what the page saves as data) or .html (its bar saves SVG and PNG). Epochs are counted as the pages do, from 1.
+NAME is the name of a chart, as in its saved file. RUN is a run folder, or the name of one in runs/ (or $BSD_RUNS).
+FILE ends in .json (the data that the page saves) or .html (a page that works offline; its toolbar saves SVG and PNG).
+Epochs are counted from 1, as on the pages. After -- come options of `python -m bsd_engine poison`.
 """
 
 from __future__ import annotations
@@ -51,26 +53,23 @@ def figure(
     map_kind: panels.MapKind = "auto",
     config: BSDConfig | None = None,
 ) -> go.Figure:
-    """The figure of that name; raises `ConfigError` for what it cannot be made from."""
+    """Draw the figure of that name; raises `ConfigError` if the arguments do not fit it."""
     if name not in NAMES:
-        raise ConfigError(f"there is no figure {name!r}, expected one of {', '.join(NAMES)}.")
+        raise ConfigError(f"there is no figure {name!r}; expected one of {', '.join(NAMES)}.")
     if name in ATTACK_FIGURES:
         return _attack_figure(name, config, palette)
     if name in CHARTS:
         if CHARTS[name].slots and not runs and name != "figure10":
-            raise ConfigError(f"{name} needs --run with a run folder.")
+            raise ConfigError(f"{name} needs --run with a run folder, found none.")
         return CHARTS[name].draw(runs, palette, truth_shown)
     if len(runs) != 1:
         raise ConfigError(f"{name} needs --run with one run folder, found {len(runs)}.")
     history = run_cache.rows(runs[0])
     shown = len(history) - 1 if epoch is None else epoch
     if not 0 <= shown < len(history):
-        raise ConfigError(f"epoch is {shown + 1}, expected 1 to {len(history)}, which are recorded.")
+        raise ConfigError(f"epoch is {shown + 1}, expected 1 to {len(history)}, the recorded epochs.")
     if name == PASSPORT:
-        past = RunHistory.of(RunReader(runs[0]))
-        if sample is None or not 0 <= sample < past.num_samples:
-            raise ConfigError(f"sample is {sample}, expected 0 to {past.num_samples - 1}.")
-        return passport_figure(past, sample, shown, palette)
+        return _passport_figure(runs[0], sample, shown, palette)
     view = View(
         path=runs[0],
         version=run_cache.reader(runs[0]).version,
@@ -82,9 +81,18 @@ def figure(
     return PANELS[name](view)
 
 
+def _passport_figure(path: Path, sample: int | None, epoch: int, palette: Palette) -> go.Figure:
+    """The record of a sample."""
+    history = RunHistory.of(RunReader(path))
+    if sample is None or not 0 <= sample < history.num_samples:
+        raise ConfigError(f"sample is {sample}, expected 0 to {history.num_samples - 1}; name one with --sample.")
+    return passport_figure(history, sample, epoch, palette)
+
+
 def _attack_figure(name: str, config: BSDConfig | None, palette: Palette) -> go.Figure:
+    """A figure of the Attacks page."""
     if config is None or config.attack.attack == "none":
-        raise ConfigError(f"{name} needs an attack: add -- and the options of python -m bsd_engine poison.")
+        raise ConfigError(f"{name} needs an attack, found none: add -- and the options of python -m bsd_engine poison.")
     view = poisoned_view(config)
     if name == "attack_spectrum":
         return spectrum_figure(spectrum(view.trigger.difference), palette)
@@ -93,11 +101,8 @@ def _attack_figure(name: str, config: BSDConfig | None, palette: Palette) -> go.
 
 def main(arguments: list[str]) -> int:
     """Write one figure; returns the exit status."""
-    own, rest = (
-        (arguments[: arguments.index("--")], arguments[arguments.index("--") + 1 :])
-        if "--" in arguments
-        else (arguments, [])
-    )
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    figure_arguments, poison_arguments = arguments[:end], arguments[end + 1 :]
     parser = argparse.ArgumentParser(
         prog="python -m app.figure_file", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -109,41 +114,43 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--theme", choices=("light", "dark"), default="light")
     parser.add_argument("--no-truth", action="store_true")
     parser.add_argument("--out", type=Path, required=True)
-    given = parser.parse_args(own)
+    options = parser.parse_args(figure_arguments)
     try:
-        _write(given, rest, shlex.join(["python", "-m", "app.figure_file", *arguments]))
+        _write(options, poison_arguments, shlex.join(["python", "-m", "app.figure_file", *arguments]))
     except BSDError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"written: {given.out}")
+    print(f"written: {options.out}")
     return 0
 
 
-def _write(given: argparse.Namespace, rest: list[str], words: str) -> None:
-    if given.out.suffix not in (".json", ".html"):
-        raise ConfigError(f"--out is {given.out}, expected a name that ends in .json or .html.")
-    runs = [Path(word) if Path(word).is_dir() else RunRegistry(runs_root()).path(word) for word in given.run]
+def _write(options: argparse.Namespace, poison_arguments: list[str], command: str) -> None:
+    """Draw the figure and write it, with the command that redraws it in a JSON file."""
+    if options.out.suffix not in (".json", ".html"):
+        raise ConfigError(f"--out is {options.out}, expected a name that ends in .json or .html.")
+    runs = [Path(word) if Path(word).is_dir() else RunRegistry(runs_root()).path(word) for word in options.run]
     drawn = figure(
-        given.name,
+        options.name,
         runs,
-        palette=palette_for(given.theme),
-        truth_shown=not given.no_truth,
-        epoch=None if given.epoch is None else given.epoch - 1,
-        sample=given.sample,
-        map_kind=given.map,
-        config=_poison_config(given.name, rest),
+        palette=palette_for(options.theme),
+        truth_shown=not options.no_truth,
+        epoch=None if options.epoch is None else options.epoch - 1,
+        sample=options.sample,
+        map_kind=options.map,
+        config=_poison_config(options.name, poison_arguments),
     )
-    if given.out.suffix == ".json":
-        content = json.dumps(record(drawn, words), indent=1) + "\n"
+    if options.out.suffix == ".json":
+        content = json.dumps(record(drawn, command), indent=1) + "\n"
     else:
-        drawn.update_layout(paper_bgcolor=palette_for(given.theme).surface)
+        drawn.update_layout(paper_bgcolor=palette_for(options.theme).surface)
         content = drawn.to_html(
-            include_plotlyjs=True, config={"toImageButtonOptions": {"format": "svg", "filename": given.name}}
+            include_plotlyjs=True, config={"toImageButtonOptions": {"format": "svg", "filename": options.name}}
         )
-    write_atomic(given.out, content.encode())
+    write_atomic(options.out, content.encode())
 
 
 def _poison_config(name: str, arguments: list[str]) -> BSDConfig | None:
+    """The settings of a poisoned set, which only figures of the Attacks page need."""
     if name not in ATTACK_FIGURES:
         return None
     from bsd_engine.__main__ import poison_options

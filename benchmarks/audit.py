@@ -23,8 +23,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from synthetic_run import SyntheticRun  # noqa: E402
 
-from app.audit import audited  # noqa: E402
-from app.audit.audited import FLAGS, SORTS, Filter  # noqa: E402
+from app.audit.audited import audited  # noqa: E402
+from app.audit.table import FLAGS, SORTS, Filter, filtered  # noqa: E402
 from app.figures.audit import passport_figure  # noqa: E402
 from app.style.theme import LIGHT  # noqa: E402
 from bsd_engine.audit.export.report import report  # noqa: E402
@@ -66,7 +66,7 @@ def main() -> None:
             f"{count:,} samples, {len(run.epochs)} epochs: history {seconds(lambda: RunHistory.of(run)):.2f} s, "
             f"ranking {seconds(lambda h=RunHistory.of(run): suspects(h)):.2f} s, both once for each new epoch"
         )
-        audit = audited.audited(path)
+        audit = audited(path)
         history = audit.history
         print(
             f"cuts of all epochs, once: {seconds(lambda: passport_figure(history, 0, history.num_epochs - 1, LIGHT)):.2f} s"
@@ -91,7 +91,7 @@ def main() -> None:
             for flags in ((), *((f,) for f in FLAGS))
             for pool in ("all", "kept out")
         ]
-        said("table: sort and filter, rows as Arrow", [seconds(lambda w=w: audited.shown(audit, w, 0)) for w in wanted])
+        said("table: sort and filter, rows as Arrow", [seconds(lambda w=w: filtered(audit, w, 0)) for w in wanted])
         print(f"report: {len(report(run, history=history).encode()) / 1e6:.2f} MB")
 
 

@@ -5,21 +5,25 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from app.figures.facts import LOSS_AXIS, LOSS_HIGH, LOSS_LOW
-from app.style.theme import Palette, Sketch, plain
+from app.figures.facts import EPOCH_TITLE, LOSS_AXIS, LOSS_HIGH, LOSS_LOW, LOSS_TITLE
+from app.style.theme import Palette, Sketch, epoch_number, epoch_text, plain
 from bsd_engine.audit import redecide
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.reasons import initial_ranks
 
+POOL_STATES = ("no clean pool yet", "kept out", "in the clean pool")
+
 
 def class_cuts(history: RunHistory) -> np.ndarray:
-    """(M, C) float32: the smallest score that each class's kept samples have at each main epoch, of what the epoch ranks: the
-    altruistic loss on the initial pools, the loss discrepancy later; NaN before T1 and where a class keeps none."""
+    """(M, C) float32: the smallest score among each class's kept samples at each main epoch.
+
+    The score is what the epoch ranks by: the altruistic loss on the initial pools, the loss discrepancy later. It is
+    NaN before T1 and where no sample of the class is kept.
+    """
 
     def make() -> np.ndarray:
-        cuts = np.full(
-            (len(history.in_pool), max(len(history.class_names), int(history.labels.max()) + 1)), np.nan, np.float32
-        )
+        classes = max(len(history.class_names), int(history.labels.max()) + 1)
+        cuts = np.full((len(history.in_pool), classes), np.nan, np.float32)
         for t in range(len(cuts)):
             epoch = t + history.first_main
             stage = history.stage(epoch)
@@ -28,7 +32,7 @@ def class_cuts(history: RunHistory) -> np.ndarray:
                 cuts[t] = kept.min() if len(kept) else np.nan
             elif stage != "oss_warmup":
                 split = redecide.later_split(history, epoch)
-                lowest = np.full(cuts.shape[1], np.inf, np.float32)
+                lowest = np.full(classes, np.inf, np.float32)
                 np.minimum.at(lowest, history.labels[split.completed_mask], split.discrepancy[split.completed_mask])
                 cuts[t] = np.where(np.isfinite(lowest), lowest, np.nan)
         return cuts
@@ -37,85 +41,40 @@ def class_cuts(history: RunHistory) -> np.ndarray:
 
 
 def passport_figure(history: RunHistory, sample: int, epoch: int, palette: Palette) -> go.Figure:
-    """Both losses over the epochs with the altruistic loss that the cut asks for, and below a strip of pool membership."""
-    first, last = history.first_main, history.num_epochs
-    epochs = np.arange(1, last + 1)
-    altruistic, main = history.altruistic_loss[:, sample], history.main_loss[:, sample]
-    needed = class_cuts(history)[:, history.labels[sample]].copy()
-    for t in range(len(needed)):
-        if history.stage(t + first) not in ("oss_warmup", "initial_pools"):
-            needed[t] += main[t]
-    side = "in the pool" if len(history.in_pool) and history.in_pool[-1, sample] else "kept out"
+    """Both losses of a sample over the epochs, the altruistic loss that the cut asks for, and a strip of its pools.
+
+    Parameters
+    ----------
+    epoch : global, 0-based; marked by a line
+    """
+    last = history.num_epochs
     label = plain(history.name(int(history.labels[sample])))
+    when = epoch_text(epoch, history.config.schedule.total_epochs)
+    newest = "in the clean pool" if len(history.in_pool) and history.in_pool[-1, sample] else "kept out"
     sketch = Sketch(
         palette,
         name="passport",
-        title="Losses for its label and what the cut asks for",
+        title="Losses for the given label, and what the cut asks for",
         subtitle="",
-        summary=f"Losses of sample {sample}, label {label}, over {last} epochs; at the end it is {side}.",
+        summary=f"Losses of sample {sample}, label {label}, up to epoch {last}, with a line at {when}; "
+        f"in epoch {last} the sample is {newest}.",
     )
-
-    def line(y: np.ndarray, x: np.ndarray, name: str, **style: object) -> None:
-        shown = np.where(np.isfinite(y), np.clip(y, LOSS_LOW, LOSS_HIGH), np.nan).astype(np.float32)
-        sketch.trace(
-            "scatter",
-            x=x,
-            y=shown,
-            mode="lines",
-            name=name,
-            line={"width": 2, "color": palette.text, **style},
-            hovertemplate="epoch %{x}<br>" + name + " %{y:.3g}<extra></extra>",
-        )
-
-    line(altruistic, epochs, "altruistic loss")
-    line(main, epochs[first:], "main loss", dash="dot")
-    line(
-        np.where(needed > 0, needed, np.nan),
-        epochs[first:],
-        "cut: altruistic loss needed",
-        color=palette.unknown,
-        width=1.5,
-        dash="dash",
-    )
-    inside = np.full(last, np.nan, np.float32)
-    inside[first:] = history.in_pool[:, sample]
-    cells = np.where(np.isnan(inside), 0.0, inside + 1)[None]
-    sketch.trace(
-        "heatmap",
-        x=epochs,
-        y=[0],
-        z=cells,
-        xaxis="x",
-        yaxis="y2",
-        showscale=False,
-        zmin=0,
-        zmax=2,
-        xgap=1,
-        colorscale=[
-            [0, palette.grid],
-            [0.34, palette.grid],
-            [0.34, palette.line],
-            [0.67, palette.line],
-            [0.67, palette.text],
-            [1, palette.text],
-        ],
-        customdata=[[["no pool yet", "kept out", "in the clean pool"][int(c)] for c in cells[0]]],
-        hovertemplate="epoch %{x}: %{customdata}<extra></extra>",
-    )
+    _add_losses(sketch, history, sample, palette)
+    _add_pool_strip(sketch, history, sample, palette)
+    now = epoch_number(epoch)
     sketch.shape(
         "line",
-        x0=epoch + 1,
-        x1=epoch + 1,
+        x0=now,
+        x1=now,
         xref="x",
         y0=0,
         y1=1,
         yref="paper",
         line={"width": 1, "color": palette.muted, "dash": "dot"},
     )
-    sketch.note("clean pool", x=0, xref="paper", xanchor="right", xshift=-4, y=0, yref="y2", font={"size": 11})
     sketch.layout(
-        xaxis={"title.text": "epoch", "range": [0.5, last + 0.5], "showgrid": False, "anchor": "y2"},
-        yaxis={**LOSS_AXIS, "domain": [0.2, 1], "title.text": "SCE, nats (log)"},
+        xaxis={"title.text": EPOCH_TITLE, "range": [0.5, last + 0.5], "showgrid": False, "anchor": "y2"},
+        yaxis={**LOSS_AXIS, "domain": [0.2, 1], "title.text": LOSS_TITLE},
         yaxis2={"domain": [0, 0.1], "visible": False, "range": [-0.5, 0.5], "fixedrange": True},
         legend={
             "x": 0,
@@ -131,3 +90,62 @@ def passport_figure(history: RunHistory, sample: int, epoch: int, palette: Palet
         hovermode="closest",
     )
     return sketch.figure()
+
+
+def _add_losses(sketch: Sketch, history: RunHistory, sample: int, palette: Palette) -> None:
+    """Add the altruistic loss, the main loss, and the altruistic loss that the cut asks for."""
+    first = history.first_main
+    epochs = np.arange(1, history.num_epochs + 1)
+    altruistic_loss, main_loss = history.altruistic_loss[:, sample], history.main_loss[:, sample]
+    needed = class_cuts(history)[:, history.labels[sample]].copy()
+    for t in range(len(needed)):
+        if history.stage(t + first) not in ("oss_warmup", "initial_pools"):
+            needed[t] += main_loss[t]
+    needed = np.where(needed > 0, needed, np.nan)
+    cut = {"color": palette.unknown, "width": 1.5, "dash": "dash"}
+    _add_line(sketch, epochs, altruistic_loss, "altruistic loss", width=2, color=palette.text)
+    _add_line(sketch, epochs[first:], main_loss, "main loss", width=2, color=palette.text, dash="dot")
+    _add_line(sketch, epochs[first:], needed, "cut: altruistic loss needed", **cut)
+
+
+def _add_line(sketch: Sketch, epochs: np.ndarray, loss: np.ndarray, name: str, **line: object) -> None:
+    """Add a line of a loss, clipped to the axis; not a number is a gap."""
+    sketch.trace(
+        "scatter",
+        x=epochs,
+        y=np.where(np.isfinite(loss), np.clip(loss, LOSS_LOW, LOSS_HIGH), np.nan).astype(np.float32),
+        mode="lines",
+        name=name,
+        line=line,
+        hovertemplate="epoch %{x}<br>" + name + " %{y:.3g} nats<extra></extra>",
+    )
+
+
+def _add_pool_strip(sketch: Sketch, history: RunHistory, sample: int, palette: Palette) -> None:
+    """Add a strip with a cell for each epoch: no clean pool yet, kept out, or in the clean pool."""
+    states = np.zeros(history.num_epochs)
+    states[history.first_main :] = history.in_pool[:, sample] + 1
+    colours = (palette.grid, palette.line, palette.text)
+    sketch.trace(
+        "heatmap",
+        x=np.arange(1, history.num_epochs + 1),
+        y=[0],
+        z=states[None],
+        xaxis="x",
+        yaxis="y2",
+        showscale=False,
+        zmin=0,
+        zmax=2,
+        xgap=1,
+        colorscale=[
+            [0, colours[0]],
+            [0.34, colours[0]],
+            [0.34, colours[1]],
+            [0.67, colours[1]],
+            [0.67, colours[2]],
+            [1, colours[2]],
+        ],
+        customdata=[[POOL_STATES[int(state)] for state in states]],
+        hovertemplate="epoch %{x}: %{customdata}<extra></extra>",
+    )
+    sketch.note("clean pool", x=0, xref="paper", xanchor="right", xshift=-4, y=0, yref="y2", font={"size": 11})

@@ -1,6 +1,6 @@
-"""How samples are drawn as points: hue is truth, solid or hollow is the pool, a ring is a mistake.
+"""How samples are drawn as points: hue is the ground truth, solid or hollow the pool, a ring a mistake.
 
-A trace's members do not change while a run goes on (its fill does), so that a selection keeps meaning the same samples.
+The members of a trace do not change during a run (only their fill does), so a selection keeps meaning the same samples.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bsd_engine.runs.reader import Truth
 
 @dataclass(frozen=True)
 class Group:
-    """Samples of the same truth: one hue, one shape."""
+    """Samples with the same ground truth: one hue, one shape."""
 
     name: str
     colour: str
@@ -25,7 +25,7 @@ class Group:
 
 
 def groups_of(truth: Truth | None, n: int, palette: Palette) -> list[Group]:
-    """Clean below poison, or all unknown."""
+    """The groups in drawing order: clean, then poison; or all samples as unknown."""
     if truth is None:
         return [Group("truth unknown", palette.unknown, "circle", np.ones(n, bool))]
     return [
@@ -46,7 +46,7 @@ def add_points(
     hover: str,
     **trace: Any,
 ) -> None:
-    """One WebGL trace: solid in the clean pool, hollow outside; before there are pools all are solid."""
+    """Add one WebGL trace: solid in the clean pool, hollow outside it; all solid before there are pools."""
     fill = np.ones(len(sample_idx), np.uint8) if in_pool is None else in_pool[sample_idx].astype(np.uint8)
     sketch.trace(
         "scattergl",
@@ -79,10 +79,10 @@ def add_points(
 
 
 def add_legend(sketch: Sketch, groups: list[Group], pools: bool, mistakes: str, palette: Palette) -> None:
-    """Words for hue, fill and ring. Traces without points: the real ones would show the fill of their first sample."""
+    """Add a legend of hue, fill and ring from traces without points, whose fill does not depend on a sample."""
     entries = [(g.name, g.colour, g.symbol, g.colour) for g in groups]
     if pools:
-        entries.append(("left out", faded(palette.unknown, 0), "circle", palette.unknown))
+        entries.append(("kept out", faded(palette.unknown, 0), "circle", palette.unknown))
     if mistakes:
         entries.append((mistakes, faded(palette.unknown, 0), "circle", palette.ring))
     for name, colour, symbol, outline in entries:
@@ -96,12 +96,12 @@ def add_legend(sketch: Sketch, groups: list[Group], pools: bool, mistakes: str, 
             hoverinfo="skip",
             marker={"size": 8, "color": colour, "symbol": symbol, "line": {"width": width, "color": outline}},
         )
-    place = {"font.size": 11, "x": 0, "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom"}
-    sketch.layout(legend={"itemclick": False, "itemdoubleclick": False, **place}, margin={"t": 70})
+    position = {"font.size": 11, "x": 0, "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom"}
+    sketch.layout(legend={"itemclick": False, "itemdoubleclick": False, **position}, margin={"t": 70})
 
 
 def add_rings(sketch: Sketch, x: np.ndarray, y: np.ndarray, size: float, palette: Palette) -> None:
-    """Rings around mistakes, on top and deaf: hover, clicks and selections reach the sample below."""
+    """Add rings around mistakes on top; hover, clicks and selections go through to the sample below."""
     sketch.trace(
         "scatter",
         x=x.astype(np.float32),
@@ -117,5 +117,5 @@ def add_rings(sketch: Sketch, x: np.ndarray, y: np.ndarray, size: float, palette
 
 
 def mistakes(truth: Truth | None, in_pool: np.ndarray | None) -> tuple[np.ndarray | None, str]:
-    """(N,) bool of the poison in the pool and a word for it; None and "" where nobody can tell."""
+    """(N,) bool of the poison in the clean pool and its legend text; None and "" if it cannot be known."""
     return (None, "") if truth is None or in_pool is None else (truth.is_poison & in_pool, "poison kept")

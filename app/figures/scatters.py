@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from app.figures.facts import LOSS_AXIS, LOSS_HIGH, LOSS_LOW, Cut, Facts
+from app.figures.facts import ALTRUISTIC_LOSS_TITLE, LOSS_AXIS, LOSS_HIGH, LOSS_LOW, MAIN_LOSS_TITLE, Cut, Facts
 from app.figures.points import add_legend, add_points, add_rings, groups_of, mistakes
 from app.style.theme import Palette, Sketch, count, empty_figure, epoch_number, faded, share
 from bsd_engine.audit.number_format import measure
@@ -17,38 +17,36 @@ from bsd_engine.splits import als_clean_mask, discrepancy_clean_mask, loss_discr
 def discrepancy_scatter(
     state: EpochState, facts: Facts, truth: Truth | None, palette: Palette, *, clean_mask: np.ndarray | None = None
 ) -> go.Figure:
-    """Main loss against altruistic loss, with the cut of the stage; arguments as for `feature_map`.
+    """Altruistic loss against main loss of each sample, with the cut of the stage; arguments as for `feature_map`.
 
-    The suspected class, and poison wherever it is known, is drawn as points; the other classes as density.
+    The suspected class and all known poison are drawn as points, the other classes as a density.
     """
-    title = "Loss of both models"
+    title, when = "Loss of both models", facts.epoch_text(state)
     if state.main_loss is None:
         first = epoch_number(facts.config.schedule.altruistic_epochs)
         return empty_figure(
-            f"needs the main model: from epoch {first}<br>({facts.epoch_text(state)})", palette, title=title
+            f"needs the main model, which trains from epoch {first} on<br>({when})", palette, title=title
         )
     in_pool = state.clean_mask if clean_mask is None else clean_mask
     x, y = (np.clip(loss.astype(np.float64), LOSS_LOW, LOSS_HIGH) for loss in (state.main_loss, state.altruistic_loss))
-    suspected = (
-        facts.labels == state.pseudo_target if state.pseudo_target is not None else np.ones(len(facts.labels), bool)
-    )
-    front = suspected if truth is None else suspected | truth.is_poison
-    target = (
-        "no class suspected"
-        if state.pseudo_target is None
-        else f"points: {facts.name(state.pseudo_target)}, grey: other classes"
-    )
+    if state.pseudo_target is None:
+        shown, legend = np.ones(len(facts.labels), bool), "no class suspected"
+    else:
+        shown = facts.labels == state.pseudo_target
+        legend = f"points: {facts.name(state.pseudo_target)}, grey: other classes"
+    if truth is not None:
+        shown = shown | truth.is_poison
     sketch = Sketch(
         palette,
         name="discrepancy",
         title=title,
-        subtitle=f"{facts.epoch_text(state)} · {target}",
-        summary=f"Main against altruistic loss of {count(len(x))} samples, {facts.epoch_text(state)}; {target}.",
+        subtitle=f"{when} · {legend}",
+        summary=f"Main against altruistic loss of {count(len(x))} samples, {when}; {legend}.",
     )
-    _add_density(sketch, x[~front], y[~front], palette)
+    _add_density(sketch, x[~shown], y[~shown], palette)
     groups = groups_of(truth, len(facts.labels), palette)
     for group in groups:
-        idx = np.flatnonzero(front & group.mask)
+        idx = np.flatnonzero(shown & group.mask)
         add_points(
             sketch,
             group,
@@ -57,23 +55,23 @@ def discrepancy_scatter(
             in_pool,
             size=5 if len(idx) < 1500 else 4,
             opacity=0.85,
-            hover="sample %{customdata}<br>main %{x:.3g}, altruistic %{y:.3g}",
+            hover="sample %{customdata}<br>main loss %{x:.3g} nats, altruistic loss %{y:.3g} nats",
         )
     wrong, wrong_name = mistakes(truth, in_pool)
     if wrong is not None:
-        add_rings(sketch, x[wrong & front], y[wrong & front], 11, palette)
+        add_rings(sketch, x[wrong & shown], y[wrong & shown], 11, palette)
     add_legend(sketch, groups, in_pool is not None, wrong_name, palette)
     _add_stage_cut(sketch, state, facts, palette)
     sketch.layout(
-        xaxis={**LOSS_AXIS, "title.text": "main loss (SCE, nats, log)"},
-        yaxis={**LOSS_AXIS, "title.text": "altruistic loss (SCE, nats, log)"},
+        xaxis={**LOSS_AXIS, "title.text": MAIN_LOSS_TITLE},
+        yaxis={**LOSS_AXIS, "title.text": ALTRUISTIC_LOSS_TITLE},
         margin={"l": 66},
     )
     return sketch.figure()
 
 
 def _add_density(sketch: Sketch, x: np.ndarray, y: np.ndarray, palette: Palette) -> None:
-    """Faint squares, darker where there are more samples (root scale, so that thin parts stay visible)."""
+    """Add faint squares, darker where there are more samples, on a root scale so that sparse parts stay visible."""
     edges = np.geomspace(LOSS_LOW, LOSS_HIGH, 49)
     counts = np.histogram2d(y, x, [edges, edges])[0]
     z = np.where(counts > 0, np.sqrt(counts / max(1.0, counts.max())), np.nan).astype(np.float32)
@@ -92,39 +90,18 @@ def _add_density(sketch: Sketch, x: np.ndarray, y: np.ndarray, palette: Palette)
 
 
 def _add_stage_cut(sketch: Sketch, state: EpochState, facts: Facts, palette: Palette) -> None:
-    """Initial pools: the ALS cut, a level. Later: the curve altruistic - main = smallest discrepancy kept by share alone.
-
-    Balanced completion cuts each class by itself; the line is then that of the suspected class.
-    """
-    ratio = state.clean_ratio
-    if ratio is None or state.main_loss is None:
+    """Add the cut of the stage with its label, if the epoch has one."""
+    if state.clean_ratio is None or state.main_loss is None:
         return
     grid = np.geomspace(LOSS_LOW, LOSS_HIGH, 300)
     if state.stage == "initial_pools":
-        cut = Cut("ALS", ratio, state.altruistic_loss, als_clean_mask(state.altruistic_loss, ratio))
-        fixed = (
-            ""
-            if state.main_epoch == facts.config.schedule.t1
-            else f" (pool fixed since T1 = {facts.config.schedule.t1})"
-        )
-        curve = np.full_like(grid, np.nan if cut.value is None else np.clip(cut.value, LOSS_LOW, LOSS_HIGH))
-        label = f"ALS {share(ratio)}: keeps above {measure(cut.value or 0.0)}{fixed}"
+        curve, label = _als_cut(state, facts, grid)
     elif state.stage in ("class_completion", "selective_drop"):
-        gap = loss_discrepancy(state.altruistic_loss, state.main_loss)
-        completion = facts.config.split.completion
-        by_class = completion.startswith("balanced") and state.pseudo_target is not None
-        kept = discrepancy_clean_mask(
-            gap, facts.labels, ratio, completion if by_class else "off", target_label=state.pseudo_target
-        )
-        kept &= (facts.labels == state.pseudo_target) if by_class else True
-        cut = Cut("", ratio, gap, kept)
-        curve = grid + (np.nan if cut.value is None else cut.value)
-        of = f" of {facts.name(state.pseudo_target)}" if by_class else ""
-        label = f"alpha<sub>T</sub> {share(ratio)}{of}: keeps {_difference(cut.value or 0.0)}"
+        curve, label = _discrepancy_cut(state, facts, grid)
     else:
         return
     inside = (curve >= LOSS_LOW) & (curve <= LOSS_HIGH)
-    if cut.value is None or not inside.any():
+    if not inside.any():
         return
     sketch.trace(
         "scatter",
@@ -151,6 +128,36 @@ def _add_stage_cut(sketch: Sketch, state: EpochState, facts: Facts, palette: Pal
     )
 
 
-def _difference(gap: float) -> str:
-    """ "altruistic - main ≥ -0.31", with a true minus sign."""
-    return f"altruistic − main ≥ {measure(gap)}"
+def _als_cut(state: EpochState, facts: Facts, grid: np.ndarray) -> tuple[np.ndarray, str]:
+    """The ALS cut on the initial pools: a level of the altruistic loss over `grid` (NaN if none), and its label."""
+    cut = Cut("ALS", state.clean_ratio, state.altruistic_loss, als_clean_mask(state.altruistic_loss, state.clean_ratio))
+    level = np.nan if cut.value is None else np.clip(cut.value, LOSS_LOW, LOSS_HIGH)
+    t1 = facts.config.schedule.t1
+    fixed = "" if state.main_epoch == t1 else f" (pool fixed since T1 = {t1})"
+    label = f"ALS {share(state.clean_ratio)}: keeps above {measure(cut.value or 0.0)}{fixed}"
+    return np.full_like(grid, level), label
+
+
+def _discrepancy_cut(state: EpochState, facts: Facts, grid: np.ndarray) -> tuple[np.ndarray, str]:
+    """The curve altruistic - main = smallest discrepancy kept by share alone (NaN if none), and its label.
+
+    Balanced completion cuts each class separately; the curve is then that of the suspected class.
+    """
+    discrepancy = loss_discrepancy(state.altruistic_loss, state.main_loss)
+    completion = facts.config.split.completion
+    by_class = completion.startswith("balanced") and state.pseudo_target is not None
+    kept = discrepancy_clean_mask(
+        discrepancy,
+        facts.labels,
+        state.clean_ratio,
+        completion if by_class else "off",
+        target_label=state.pseudo_target,
+    )
+    if by_class:
+        kept &= facts.labels == state.pseudo_target
+    cut = Cut("", state.clean_ratio, discrepancy, kept)
+    of_class = f" of {facts.name(state.pseudo_target)}" if by_class else ""
+    label = (
+        f"alpha<sub>T</sub> {share(state.clean_ratio)}{of_class}: keeps altruistic − main ≥ {measure(cut.value or 0.0)}"
+    )
+    return grid + (np.nan if cut.value is None else cut.value), label

@@ -1,4 +1,4 @@
-"""A figure of several panels in a grid; pure, no streamlit."""
+"""A figure of several panels in a grid; no streamlit."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from app.style.theme import Palette, Sketch
 
 
 class SmallMultiples(Sketch):
-    """A `Sketch` whose traces go to panels, counted from 0 row by row.
+    """A `Sketch` of several panels, numbered from 0 row by row.
 
     Parameters
     ----------
-    rows, columns : panels down and across
-    gap : free shares of the width and of the height between two panels
+    rows, columns : number of panels down and across
+    gap : space between two panels as shares of the width and of the height
     """
 
     def __init__(
-        self, palette: Palette, *, rows: int, columns: int, gap: tuple[float, float] = (0.05, 0.2), **words: str
+        self, palette: Palette, *, rows: int, columns: int, gap: tuple[float, float] = (0.05, 0.2), **texts: str
     ) -> None:
-        super().__init__(palette, **words)
+        super().__init__(palette, **texts)
         self._palette, self._rows, self._columns = palette, rows, columns
         self._width = (1 - gap[0] * (columns - 1)) / columns
         self._height = (1 - gap[1] * (rows - 1)) / rows
         self._gap = gap
 
     def panel(self, i: int, title: str, *, x: dict[str, Any], y: dict[str, Any]) -> dict[str, str]:
-        """Lay out a panel with its title (safe text) and axes; returns what its traces, notes and shapes name as theirs."""
+        """Lay out a panel with a title (safe text) and axes; returns the axis names for its traces."""
         row, column = divmod(i, self._columns)
         left = column * (self._width + self._gap[0])
         top = 1 - row * (self._height + self._gap[1])

@@ -1,4 +1,4 @@
-"""The stages of a run: which epochs they span, and the strip that shows where a run is; no streamlit."""
+"""The stages of a run: the epochs that each one spans, and a strip that shows the progress; no streamlit."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from bsd_engine.config.method_settings import STAGES, ScheduleConfig, Stage
 
 
 def stage_spans(schedule: ScheduleConfig) -> list[tuple[Stage, int, int]]:
-    """Stages that have an epoch, with their first and last global, 0-based epoch."""
+    """Each stage that has an epoch, with its first and last global, 0-based epoch."""
     starts = [schedule.altruistic_epochs + t for t in (0, schedule.t1, schedule.t1 + schedule.init_epochs, schedule.t2)]
     bounds = [0, *starts, schedule.total_epochs]
     return [(stage, a, b - 1) for stage, a, b in zip(STAGES, bounds, bounds[1:], strict=False) if b > a]
 
 
 def stage_strip(schedule: ScheduleConfig, epoch: int | None, palette: Palette, *, progress: float = 0.0) -> str:
-    """HTML of the five stages, each as wide as it is long, with a mark where the run is.
+    """HTML of the stages, each as wide as it is long, with a bar up to the current epoch.
 
     Parameters
     ----------
@@ -25,27 +25,31 @@ def stage_strip(schedule: ScheduleConfig, epoch: int | None, palette: Palette, *
     """
     total = schedule.total_epochs
     cells = "".join(
-        _stage_cell(stage, first, last, epoch, palette, i)
+        _stage_cell(stage, first, last, epoch, palette, shaded=bool(i % 2))
         for i, (stage, first, last) in enumerate(stage_spans(schedule))
     )
-    label, mark = "no epoch yet", ""
+    label, bar = "no epoch yet", ""
     if epoch is not None:
-        here = schedule.stage(min(max(epoch, 0), total - 1))
-        label = f"{STAGE_NAMES[here]}, {epoch_text(epoch, total)}"
-        at = 100 * min(1.0, max(0.0, (epoch + min(max(progress, 0.0), 1.0)) / total))
-        mark = f'<div style="position:absolute;bottom:0;left:0;width:{at:.2f}%;height:3px;background:{palette.text}"></div>'
-    return (
-        f'<div role="img" aria-label="Stages: {html.escape(label)}" style="position:relative;display:flex;height:24px;border:1px solid {palette.line};'
-        f'border-radius:4px;font-size:13px;line-height:22px;box-sizing:border-box">{cells}{mark}</div>'
+        current = schedule.stage(min(max(epoch, 0), total - 1))
+        label = f"{STAGE_NAMES[current]}, {epoch_text(epoch, total)}"
+        done = 100 * min(1.0, max(0.0, (epoch + min(max(progress, 0.0), 1.0)) / total))
+        style = f"position:absolute;bottom:0;left:0;width:{done:.2f}%;height:3px;background:{palette.text}"
+        bar = f'<div style="{style}"></div>'
+    style = (
+        f"position:relative;display:flex;height:24px;border:1px solid {palette.line};"
+        "border-radius:4px;font-size:13px;line-height:22px;box-sizing:border-box"
     )
+    return f'<div role="img" aria-label="Stages: {html.escape(label)}" style="{style}">{cells}{bar}</div>'
 
 
-def _stage_cell(stage: Stage, first: int, last: int, epoch: int | None, palette: Palette, i: int) -> str:
+def _stage_cell(stage: Stage, first: int, last: int, epoch: int | None, palette: Palette, *, shaded: bool) -> str:
+    """HTML of one stage; the current one in bold."""
     current = epoch is not None and first <= epoch <= last
-    look = f"color:{palette.text};font-weight:600" if current else f"color:{palette.muted}"
-    n = last + 1 - first
-    text = html.escape(f"{STAGE_NAMES[stage]} {n}")
-    return (
-        f'<div title="{html.escape(STAGE_NAMES[stage])}: epochs {epoch_number(first)} to {epoch_number(last)}" style="flex:{n} 1 0;min-width:0;'
-        f'padding:0 8px;overflow:hidden;white-space:nowrap;text-overflow:ellipsis;background:{palette.band if i % 2 else "transparent"};{look}">{text}</div>'
+    font = f"color:{palette.text};font-weight:600" if current else f"color:{palette.muted}"
+    epochs, name = last + 1 - first, STAGE_NAMES[stage]
+    style = (
+        f"flex:{epochs} 1 0;min-width:0;padding:0 8px;overflow:hidden;white-space:nowrap;text-overflow:ellipsis;"
+        f"background:{palette.band if shaded else 'transparent'};{font}"
     )
+    title = html.escape(f"{name}: epochs {epoch_number(first)} to {epoch_number(last)}")
+    return f'<div title="{title}" style="{style}">{html.escape(f"{name} {epochs}")}</div>'

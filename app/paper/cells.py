@@ -1,7 +1,7 @@
-"""Which runs of ours stand beside which numbers of the paper; no streamlit.
+"""Which of our runs are compared with which numbers of the paper; no streamlit.
 
-A cell is a set of settings, run with BSD and without a defence. The demo presets take the paper's place here, with an
-attack's rate and strength raised where plain training on these images would not fall for it (docs/attacks.md).
+A cell is a set of settings, run with BSD and without a defence. The demo presets stand in for the paper's settings. An
+attack's rate and strength are raised where plain training on these images would not learn it (docs/attacks.md).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bsd_engine.files.locations import assets_folder
 ROOT = Path(__file__).resolve().parents[2]
 NUMBERS = assets_folder() / "paper_tables.json"
 PRESETS = {"cifar10": "demo", "gtsrb": "demo-gtsrb", "imagenet30": "paper-imagenet30"}
-"""What stands in for each of the paper's data sets."""
+"""The preset that stands in for each of the paper's data sets."""
 SPECS: dict[str, dict[str, str]] = {
     "demo": {
         "wanet": "wanet:strength=1,noise_rate=0.1@0.2",
@@ -41,7 +41,7 @@ SPECS: dict[str, dict[str, str]] = {
     },
     "paper-imagenet30": {"lc": "label_consistent"},
 }
-"""The paper's name of an attack -> "name:parameter=value,...@rate"; where it is missing, the attack's own settings."""
+"""Preset -> the paper's name of an attack -> "name:parameter=value,...@rate"; if missing, the attack's defaults."""
 NO_ATTACK = "none"
 ALL_TO_ALL: dict[str, Any] = {"all_to_all": "shared", "selective_drop": False}
 TRIPLES = ("badnets", "blended", "wanet")
@@ -53,33 +53,33 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 RATES = (0.01, 0.05, 0.1, 0.2)
 FORCED = 3
-"""The class that Fig. 10 has taken for the target, whatever the target is."""
+"""The class that Fig. 10 forces as the target, whatever the true target is."""
 
 
 @cache
 def paper_numbers() -> dict[str, Any]:
-    """The paper's tables by number: nested by row and column, cells [CA, ASR, DER] in percent, None where ambiguous."""
+    """The paper's tables by number, nested by row and column: [CA, ASR, DER] in percent, None where ambiguous."""
     return json.loads(NUMBERS.read_text())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """Settings whose outcome stands beside one number of the paper."""
+    """The settings whose outcome is compared with one cell of the paper."""
 
     preset: str
     attack: str
     """ "name:parameter=value,...@rate"; "none" trains on unpoisoned images and tests with the trigger of BadNets."""
     target: int = 3
     settings: dict[str, Any] = field(default_factory=dict, hash=False)
-    """What BSD is told beside the preset."""
+    """Settings of BSD that differ from the preset."""
 
     def key(self, defense: str) -> tuple[str, str, int, str, str]:
-        """What results are found by; training without a defence reads none of BSD's settings."""
-        told = self.settings if defense == "bsd" else {}
-        return self.preset, self.attack, self.target, defense, json.dumps(told, sort_keys=True)
+        """The key of its results; training without a defence does not depend on BSD's settings."""
+        settings = self.settings if defense == "bsd" else {}
+        return self.preset, self.attack, self.target, defense, json.dumps(settings, sort_keys=True)
 
     def config(self, seed: int = 0) -> BSDConfig:
-        """The configuration that is run."""
+        """The configuration of its run."""
         name, parameters, rate = attack_parts(self.attack)
         poison = (
             {} if name == NO_ATTACK else {"rate": rate, "target_label": self.target, "attack_parameters": parameters}
@@ -89,40 +89,38 @@ class Cell:
         )
 
     def digest(self) -> str:
-        """Eight letters that change with any setting of the preset or the cell: what an older preset gave is no result of this one."""
-        plain, own = BSDConfig().to_dict(), self.config().to_dict()
+        """Eight hex digits that change with any setting, so that results of an older preset are not reused."""
+        defaults, settings = BSDConfig().to_dict(), self.config().to_dict()
         changed = {
             f"{group}.{name}": value
-            for group, part in own.items()
+            for group, part in settings.items()
             if isinstance(part, dict)
             for name, value in part.items()
-            if value != plain[group][name]
+            if value != defaults[group][name]
         }
         return hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:8]
 
     def command(self, seed: int = 0, defense: str = "bsd") -> str:
-        """The same training from the command line, without its result being kept in the table."""
+        """The command of the same training; it does not add the result to the table."""
         name, parameters, rate = attack_parts(self.attack)
-        words = ["--preset", self.preset, "--seed", seed, "--attack", name]
+        options = ["--preset", self.preset, "--seed", seed, "--attack", name]
         if parameters:
-            words += ["--attack-parameters", *(word for pair in parameters.items() for word in pair)]
-        words += ["--rate", rate] if rate is not None else []
-        words += ["--target", self.target] if self.target != presets.preset(self.preset).attack.target_label else []
+            options += ["--attack-parameters", *(word for pair in parameters.items() for word in pair)]
+        options += ["--rate", rate] if rate is not None else []
+        options += ["--target", self.target] if self.target != presets.preset(self.preset).attack.target_label else []
         for setting, value in self.settings.items() if defense == "bsd" else ():
-            option = setting.replace("_", "-")
-            words += (
-                [f"--{option}", value]
-                if not isinstance(value, bool)
-                else [f"--{option}" if value else f"--no-{option}"]
-            )
-        return f"python -m bsd_engine {'train' if defense == 'bsd' else 'undefended'} " + shlex.join(
-            str(word) for word in words
-        )
+            name = setting.replace("_", "-")
+            if isinstance(value, bool):
+                options.append(f"--{name}" if value else f"--no-{name}")
+            else:
+                options += [f"--{name}", value]
+        command = "train" if defense == "bsd" else "undefended"
+        return f"python -m bsd_engine {command} {shlex.join(map(str, options))}"
 
 
 def attack_parts(spec: str) -> tuple[str, dict[str, Any], float | None]:
-    """Name, parameters and rate in "name:parameter=value,...@rate"."""
-    from bsd_engine.attacks import parse  # here: it loads torch, and the first page reads Table 7 only
+    """The name, parameters and rate in "name:parameter=value,...@rate"."""
+    from bsd_engine.attacks import parse  # imported here because it loads torch, and the first page needs Table 7 only
 
     head, _, rate = spec.partition("@")
     name, _, given = head.partition(":")
@@ -131,22 +129,22 @@ def attack_parts(spec: str) -> tuple[str, dict[str, Any], float | None]:
 
 
 def spec_of(preset: str, attack: str) -> str:
-    """What the paper's attack is in a preset."""
+    """The spec that stands in for an attack of the paper on a preset."""
     return SPECS.get(preset, {}).get(attack, attack)
 
 
 def with_rate(spec: str, rate: float) -> str:
-    """The same attack at another rate; at its own one the same text."""
-    head, _, own = spec.partition("@")
-    return spec if float(own or 0.05) == rate else f"{head}@{rate:g}"
+    """The same attack at another rate; the same text if it has that rate already."""
+    head, _, current = spec.partition("@")
+    return spec if float(current or 0.05) == rate else f"{head}@{rate:g}"
 
 
 def cells(table: str, preset: str = "demo") -> dict[tuple[str, str], Cell]:
-    """(row, column) of a table or figure -> what is run for it; rows and columns are named as in `paper_numbers`.
+    """(row, column) of a table or figure -> the cell that is run for it; names are those of `paper_numbers`.
 
-    The columns of tables 1 and 2 are the attacks, those of table 10 the data sets; "3" and "10" with "figure" in front are figures.
+    The columns of tables 1 and 2 are attacks, those of table 10 data sets. Figures are "figure3" and "figure10".
     """
-    made = {
+    builders = {
         "1": _table_1,
         "2": _table_2,
         "4": _table_4,
@@ -157,14 +155,14 @@ def cells(table: str, preset: str = "demo") -> dict[tuple[str, str], Cell]:
         "figure3": _figure_3,
         "figure10": _figure_10,
     }
-    return made[table](preset)
+    return builders[table](preset)
 
 
 def _table_1(preset: str) -> dict[tuple[str, str], Cell]:
-    chosen = {**PRESETS, "cifar10": preset}
+    preset_of = {**PRESETS, "cifar10": preset}
     return {
         (data, attack): Cell(preset=name, attack=spec_of(name, attack))
-        for data, name in chosen.items()
+        for data, name in preset_of.items()
         for attack in TRIPLES
     }
 
@@ -186,21 +184,20 @@ def _table_4(preset: str) -> dict[tuple[str, str], Cell]:
 
 def _table_6(preset: str) -> dict[tuple[str, str], Cell]:
     return {
-        (row, attack): Cell(preset=preset, attack=spec_of(preset, attack), settings=told)
-        for row, told in ABLATIONS.items()
+        (row, attack): Cell(preset=preset, attack=spec_of(preset, attack), settings=settings)
+        for row, settings in ABLATIONS.items()
         for attack in TRIPLES
     }
 
 
 def _table_7(preset: str) -> dict[tuple[str, str], Cell]:
     split = presets.preset(preset).split
-    found = {}
+    by_place = {}
     for row, numbers in paper_numbers()["7"].items():
-        wanted = {name: numbers[name] for name in ("alpha", "beta")}
-        told = {name: value for name, value in wanted.items() if value != getattr(split, name)}
+        settings = {name: numbers[name] for name in ("alpha", "beta") if numbers[name] != getattr(split, name)}
         for attack in TRIPLES:
-            found[row, attack] = Cell(preset=preset, attack=spec_of(preset, attack), settings=told)
-    return found
+            by_place[row, attack] = Cell(preset=preset, attack=spec_of(preset, attack), settings=settings)
+    return by_place
 
 
 def _table_10(preset: str) -> dict[tuple[str, str], Cell]:
@@ -227,8 +224,8 @@ def _figure_3(preset: str) -> dict[tuple[str, str], Cell]:
 
 
 def _figure_10(preset: str) -> dict[tuple[str, str], Cell]:
-    told = {"target_estimator": "given", "assume_target": FORCED}
+    settings = {"target_estimator": "given", "assume_target": FORCED}
     return {
-        (str(label), "badnets"): Cell(preset=preset, attack=spec_of(preset, "badnets"), target=label, settings=told)
+        (str(label), "badnets"): Cell(preset=preset, attack=spec_of(preset, "badnets"), target=label, settings=settings)
         for label in range(10)
     }

@@ -1,4 +1,4 @@
-"""Results of ours that were written down, found by the settings that they come from; no streamlit."""
+"""Our recorded results, looked up by the settings they were measured with; no streamlit."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ RESULTS = ROOT / "benchmarks/results/paper_tables.jsonl"
 ATTACK_TABLE = ROOT / "benchmarks/results/attack_table.jsonl"
 Key = tuple[str, str, int, str, str]
 Results = Mapping[Key, Mapping[int, Mapping[str, Any]]]
-"""`Cell.key` -> seed -> numbers of a summary."""
+"""`Cell.key` -> seed -> the numbers of a run's summary."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OurResult:
-    """Medians over seeds, percent; None where not measured."""
+    """Medians over seeds in percent; None where not measured."""
 
     clean_accuracy: float | None
     attack_success_rate: float | None
     rating: float | None
-    """DER, each seed against plain training with that seed."""
+    """DER; each seed is compared with plain training on the same seed."""
     seeds: tuple[int, ...]
 
 
@@ -38,7 +38,7 @@ def recorded_results() -> Results:
 
 
 def results_stamp() -> tuple[tuple[str, Stamp | None], ...]:
-    """What changes when a result is added."""
+    """A value that changes when a result is added."""
     return tuple((str(path), _stamp(path)) for path in (ATTACK_TABLE, RESULTS))
 
 
@@ -51,18 +51,18 @@ def _stamp(path: Path) -> Stamp | None:
 
 @lru_cache(maxsize=2)
 def _read(files: tuple[tuple[str, Stamp | None], ...]) -> Results:
-    found: dict[Key, dict[int, Mapping[str, Any]]] = {}
+    results: dict[Key, dict[int, Mapping[str, Any]]] = {}
     for path, stamp in files:
         for line in Path(path).read_text().splitlines() if stamp else ():
             for cell, defense, seed, numbers in _results_in(_parsed(line)):
                 if numbers.get("digest", cell.digest()) != cell.digest():
-                    continue  # of a preset that has changed since
-                found.setdefault(cell.key(defense), {})[seed] = numbers
-    return found
+                    continue  # the preset has changed since
+                results.setdefault(cell.key(defense), {})[seed] = numbers
+    return results
 
 
 def _parsed(line: str) -> dict[str, Any]:
-    """A line's content; nothing for one that a benchmark is still writing, or never finished."""
+    """The content of a line; nothing if a benchmark is still writing it or was interrupted."""
     try:
         return json.loads(line)
     except ValueError:
@@ -70,19 +70,19 @@ def _parsed(line: str) -> dict[str, Any]:
 
 
 def _results_in(line: dict[str, Any]) -> list[tuple[Cell, str, int, Mapping[str, Any]]]:
-    """The results in a line: one, or a pair of attack_table.py."""
+    """(cell, defense, seed, numbers) of the results in a line: one, or the pair that attack_table.py writes."""
     if not line:
         return []
     name = {"preset": line["preset"], "attack": line["attack"]}
     if "defense" in line:
         return [(Cell(**name, target=line["target"], settings=line["settings"]), line["defense"], line["seed"], line)]
-    told = ALL_TO_ALL if line["attack"].startswith("badnets_all2all") else {}
-    cell = Cell(**name, settings=told)
+    settings = ALL_TO_ALL if line["attack"].startswith("badnets_all2all") else {}
+    cell = Cell(**name, settings=settings)
     return [(cell, "none", line["seed"], line["plain"]), (cell, "bsd", line["seed"], line["bsd"])]
 
 
 def measured(cell: Cell, defense: str, results: Results) -> OurResult | None:
-    """What a cell came to, None where it was not run."""
+    """The result of a cell, or None if it has not been run."""
     runs, plain = results.get(cell.key(defense), {}), results.get(cell.key("none"), {})
     if not runs:
         return None

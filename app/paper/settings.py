@@ -1,4 +1,4 @@
-"""What the paper reports for other alphas and betas: Table 7, CIFAR-10, in percent."""
+"""What the paper reports for other values of alpha and beta: Table 7, CIFAR-10, in percent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PaperSetting:
 
     @property
     def text(self) -> str:
-        """The row in words: "BadNets CA 95.1, ASR 0.9; ..."."""
+        """The row as text: "BadNets CA 95.1, ASR 0.9, DER 99.6; ..."."""
         cells = (("BadNets", self.badnets), ("Blended", self.blended), ("WaNet", self.wanet))
         return "; ".join(
             f"{name} CA {'–' if ca is None else ca}, ASR {asr}, DER {der}" for name, (ca, asr, der) in cells

@@ -1,4 +1,4 @@
-"""The page Audit without a browser: every state opens, the rows are those that were asked for, and no truth shows that was not given."""
+"""The Audit page without a browser: every state opens, the filters hold, and hidden ground truth stays hidden."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.audit import audited as audit_data
-from app.audit.audited import Filter, audited, rows
+from app.audit.audited import audited
+from app.audit.table import Filter, as_arrow, rows
 from app.figures.audit import class_cuts, passport_figure
 from app.state.linked import decode_ids, encode_ids
 from app.style.theme import DARK, LIGHT
@@ -41,7 +41,7 @@ def test_without_a_run_or_recording_the_page_says_how_to_begin(
 
 
 @pytest.mark.parametrize("epochs", [0, 1, 8, 10, 17, 38])
-def test_every_moment_of_a_run_opens(root: Path, open_page: Callable[..., AppTest], epochs: int) -> None:
+def test_the_page_opens_at_every_stage_of_a_run(root: Path, open_page: Callable[..., AppTest], epochs: int) -> None:
     if epochs:
         fake_run(root, run_id="a", epochs=epochs, status=None, samples=300)
     else:
@@ -50,34 +50,34 @@ def test_every_moment_of_a_run_opens(root: Path, open_page: Callable[..., AppTes
     if not epochs:
         assert "no finished epoch yet" in page.error[0].value
         return
-    said = everything(page)
-    assert "Not decided yet" in said if epochs < 8 else "altruistic model" in said
+    sent = everything(page)
+    assert "Not decided yet" in sent if epochs < 8 else "altruistic model" in sent
     for tool in ("Audit to a bound", "Downloads", "Sealed envelope", "In common"):
         page.segmented_control(key="audit_tool").set_value(tool).run()
         assert not page.exception, (tool, page.exception)
 
 
-def test_a_sample_and_an_epoch_of_the_address_are_shown_and_nonsense_is_said(
+def test_the_sample_and_epoch_in_the_url_are_shown_and_a_wrong_sample_is_reported(
     root: Path, open_page: Callable[..., AppTest]
 ) -> None:
     fake_run(root, run_id="a", samples=300)
-    said = everything(open_page(run="a", pin="17", epoch="20"))
-    assert "Sample 17" in said and "at epoch 20" in said
+    sent = everything(open_page(run="a", pin="17", epoch="20"))
+    assert "Sample 17" in sent and "at epoch 20" in sent
     page = open_page(run="a", pin="4000")
     assert any("names the sample 4000" in toast.value.replace("\\", "") for toast in page.toast)
 
 
-def test_without_a_truth_nothing_that_is_sent_speaks_of_one(root: Path, open_page: Callable[..., AppTest]) -> None:
+def test_without_ground_truth_nothing_sent_mentions_it(root: Path, open_page: Callable[..., AppTest]) -> None:
     fake_run(root, run_id="a", truth=False, samples=300)
     page = open_page(run="a", pin="17")
     for tool in ("Audit to a bound", "Downloads", "In common"):
         page.segmented_control(key="audit_tool").set_value(tool).run()
         assert not TRUTH.search(everything(page)), TRUTH.search(everything(page))
     page.segmented_control(key="audit_tool").set_value("Sealed envelope").run()
-    assert any("has no truth to open" in info.value or "shown already" in info.value for info in page.info)
+    assert any("has no truth to open" in info.value or "already shown" in info.value for info in page.info)
 
 
-def test_sealed_nothing_of_the_truth_is_sent_until_the_envelope_is_opened(
+def test_sealed_ground_truth_is_not_sent_until_the_envelope_is_opened(
     root: Path, open_page: Callable[..., AppTest]
 ) -> None:
     path = fake_run(root, run_id="a", samples=300)
@@ -93,19 +93,19 @@ def test_sealed_nothing_of_the_truth_is_sent_until_the_envelope_is_opened(
     assert not page.exception and "1 of 1" in repr(page.dataframe[1].value.to_dict())
 
 
-def test_a_verdict_is_kept_shown_and_taken_back(root: Path, open_page: Callable[..., AppTest]) -> None:
+def test_a_judgement_is_stored_shown_and_undone(root: Path, open_page: Callable[..., AppTest]) -> None:
     path = fake_run(root, run_id="a", samples=300)
     page = open_page(run="a", pin="7")
-    page.text_input(key="verdict_note").set_value("a <b>note</b>").run()
+    page.text_input(key="judgement_note").set_value("a <b>note</b>").run()
     page.button(key="judge_unsure").click().run()
-    said = audited(path).standing()
-    assert said[7].choice == "unsure" and said[7].note == "a <b>note</b>"
-    assert page.dataframe[0].value.set_index("sample").loc[7, "verdict"] == "unsure"
+    judgements = audited(path).standing()
+    assert judgements[7].choice == "unsure" and judgements[7].note == "a <b>note</b>"
+    assert page.dataframe[0].value.set_index("sample").loc[7, "judgement"] == "unsure"
     page.button(key="judge_undo").click().run()
     assert audited(path).standing() == {}
 
 
-def test_a_table_with_new_verdicts_keeps_the_selection_ticked(root: Path, open_page: Callable[..., AppTest]) -> None:
+def test_new_judgements_keep_the_selection_ticked(root: Path, open_page: Callable[..., AppTest]) -> None:
     fake_run(root, run_id="a", samples=300)
     page = open_page(run="a", pin="7", sel=encode_ids((7, 9)))
     for button in (None, "judge_unsure", "judge_undo"):
@@ -114,30 +114,30 @@ def test_a_table_with_new_verdicts_keeps_the_selection_ticked(root: Path, open_p
         table = page.dataframe[0]
         ticked = json.loads(table.proto.selection_default)["selection"]["rows"]
         assert set(table.value["sample"].iloc[ticked]) == {7, 9}
-    page.selectbox(key="audit_verdict").set_value("unsure").run()  # rows without them
+    page.selectbox(key="audit_judgement").set_value("unsure").run()  # rows without them
     assert len(page.dataframe[0].value) == 0 and decode_ids(page.query_params["sel"], 300) == (7, 9)
 
 
-def test_the_table_has_the_rows_that_were_asked_for(root: Path) -> None:
+def test_the_table_has_the_rows_of_its_filter(root: Path) -> None:
     audit = audited(fake_run(root, run_id="a", samples=300))
-    found, history = audit.found, audit.history
+    suspects, history = audit.suspects, audit.history
     everything = rows(audit, Filter(), {})
-    assert sorted(everything) == list(range(300)) and (np.diff(found.rank[everything]) == 1).all()
+    assert sorted(everything) == list(range(300)) and (np.diff(suspects.rank[everything]) == 1).all()
     some = rows(
         audit, Filter(label=3, flags=("ALS", "discrepancy"), pool="kept out", sort="smallest altruistic loss"), {}
     )
     assert set(some) == set(
-        np.flatnonzero((history.labels == 3) & found.als_flag & found.discrepancy_flag & ~found.in_pool)
+        np.flatnonzero((history.labels == 3) & suspects.als_flag & suspects.discrepancy_flag & ~suspects.in_pool)
     )
     assert (np.diff(history.altruistic_loss[-1][some]) >= 0).all()
     assert rows(audit, Filter(only=(5, 9)), {}).tolist() in ([5, 9], [9, 5])
-    audit.verdicts.give([5, 6], "keep")
-    said = audit.standing()
+    audit.judgements.give([5, 6], "keep")
+    judgements = audit.standing()
     assert (
-        set(rows(audit, Filter(verdict="keep"), said)) == {5, 6}
-        and len(rows(audit, Filter(verdict="none"), said)) == 298
+        set(rows(audit, Filter(judgement="keep"), judgements)) == {5, 6}
+        and len(rows(audit, Filter(judgement="none"), judgements)) == 298
     )
-    table = audit_data.as_table(audit, everything, said)
+    table = as_arrow(audit, everything, judgements)
     assert table.num_rows == 300 and table.column("sample").to_pylist() == everything.tolist()
 
 

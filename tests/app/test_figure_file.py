@@ -1,4 +1,4 @@
-"""A figure made again in a terminal has the data of the page's figure, and bad input is one sentence."""
+"""A figure redrawn in a terminal has the data of the page's figure, and bad input gives one sentence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bsd_engine.config.presets import smoke
 
 
 def _rerun(command: str, out: Path) -> dict:
-    """What the command of a figure writes."""
+    """What the command of a figure writes to `out`."""
     words = shlex.split(command)
     assert words[:3] == ["python", "-m", "app.figure_file"]
     words[words.index("--out") + 1] = str(out)
@@ -29,7 +29,7 @@ def _rerun(command: str, out: Path) -> dict:
 
 
 @pytest.mark.parametrize("name", list(PANELS))
-def test_the_command_of_a_panel_gives_its_data_again(recorded_run: Path, tmp_path: Path, name: str) -> None:
+def test_the_command_of_a_panel_reproduces_its_data(recorded_run: Path, tmp_path: Path, name: str) -> None:
     view = View(
         path=recorded_run,
         version=run_cache.reader(recorded_run).version,
@@ -49,7 +49,7 @@ def test_before_an_epoch_there_is_no_command() -> None:
     assert figure_commands.command_of("accuracy", None) == ""
 
 
-def test_the_commands_of_other_figures_work_too(recorded_run: Path, tmp_path: Path) -> None:
+def test_the_commands_of_other_figures_reproduce_them(recorded_run: Path, tmp_path: Path) -> None:
     paper = figure_commands.command("figure7c", [recorded_run], palette=LIGHT)
     assert (
         _rerun(paper, tmp_path / "a.json")["data"]
@@ -60,11 +60,11 @@ def test_the_commands_of_other_figures_work_too(recorded_run: Path, tmp_path: Pa
     attack = figure_commands.command(
         "attack_classes", palette=LIGHT, config=smoke().with_settings(attack="badnets", rate=0.1)
     )
-    found = _rerun(attack, tmp_path / "c.json")
-    assert found["summary"].startswith("Poisoned classes: 18 poisoned images") and "--rate 0.1" in found["command"]
+    redrawn = _rerun(attack, tmp_path / "c.json")
+    assert redrawn["summary"].startswith("Poisoned classes: 18 poisoned images") and "--rate 0.1" in redrawn["command"]
 
 
-def test_saved_data_are_plain_numbers_with_gaps_as_null() -> None:
+def test_saved_data_are_plain_numbers_and_gaps_are_null() -> None:
     import plotly.graph_objects as go
 
     figure = go.Figure(
@@ -73,15 +73,15 @@ def test_saved_data_are_plain_numbers_with_gaps_as_null() -> None:
             {"type": "scatter", "y": np.arange(3, dtype=np.int16)},
         ]
     )
-    found = record(figure, "make it")
+    saved = record(figure, "make it")
     assert (
-        found["data"][0]["z"] == [[1.0, None], [3.0, 4.0]]
-        and found["data"][1]["y"] == [0, 1, 2]
-        and found["command"] == "make it"
+        saved["data"][0]["z"] == [[1.0, None], [3.0, 4.0]]
+        and saved["data"][1]["y"] == [0, 1, 2]
+        and saved["command"] == "make it"
     )
 
 
-def test_an_html_file_needs_nothing_from_outside(recorded_run: Path, tmp_path: Path) -> None:
+def test_an_html_file_loads_nothing_from_outside(recorded_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "figure.html"
     assert figure_file.main(["accuracy", "--run", str(recorded_run), "--out", str(out)]) == 0
     page = out.read_text()
@@ -106,8 +106,8 @@ def test_bad_input_is_one_sentence(
 ) -> None:
     words = [str(recorded_run) if word == "RUN" else word for word in arguments]
     assert figure_file.main(words) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: ") and sentence in said and said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith("error: ") and sentence in message and message.count("\n") == 1
 
 
 def test_names_are_unique() -> None:

@@ -1,4 +1,4 @@
-"""The page Audit in a browser: a folder of unknown origin from the first click to a cleaned folder and a report."""
+"""The Audit page in a browser: a folder of unknown origin, from the first click to a cleaned folder and a report."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TABLE = "[data-testid=stDataFrame]"
 
 @pytest.fixture(scope="module")
 def unknown(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that an attack was saved into, without its list of poisoned files and its triggered images."""
+    """A folder with a poisoned data set, without its list of poisoned files and its triggered images."""
     saved = tmp_path_factory.mktemp("saved") / "set"
     export.save(prepare(smoke().with_settings(attack="blended")), saved, "folder")
     folder = tmp_path_factory.mktemp("own") / "found <b>on the web"
@@ -35,7 +35,7 @@ def unknown(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train_on(page: Any, folder: Path, runs: Path, seconds: float = 120) -> RunReader:
-    """The form of the page Run, its preset chosen: own folder, no attack; wait for the end of the run."""
+    """Fill in the Run page's form, whose preset is chosen, with a folder and no attack; wait for the end of the run."""
     choose(page, "Data", "folder of images")
     field = page.get_by_role("textbox", name="Path")
     field.fill(str(folder))
@@ -60,10 +60,10 @@ def test_a_folder_of_unknown_origin_is_audited_and_cleaned(
     wait_until_ran(page)
     page.locator(".passport-facts .reason").wait_for()
     a_row_is_pinned(page)
-    a_verdict_is_given_and_taken_back(page, run)
+    a_judgement_is_given_and_undone(page, run)
     page.get_by_text("Downloads", exact=True).click()
     cleaned_and_reported(page, run, tmp_path)
-    nothing_is_said_of_a_truth(page)
+    no_ground_truth_is_mentioned(page)
     page.screenshot(path=tmp_path / "audit.png")
     assert page.locator("[data-testid=stException]").count() == 0
 
@@ -76,14 +76,14 @@ def a_row_is_pinned(page: Any) -> None:
     assert re.search(r"[?&]pin=\d+", page.url) and "sel=" in page.url
 
 
-def a_verdict_is_given_and_taken_back(page: Any, run: RunReader) -> None:
+def a_judgement_is_given_and_undone(page: Any, run: RunReader) -> None:
     from bsd_engine.audit.judgements import Judgements
 
-    said = Judgements(run.path, run.num_samples)
+    judgements = Judgements(run.path, run.num_samples)
     page.get_by_role("button", name="Remove").click()
-    until(lambda: [v.choice for v in said.standing().values()] == ["remove"], "the verdict")
+    until(lambda: [j.choice for j in judgements.standing().values()] == ["remove"], "the judgement")
     page.get_by_role("button", name="Undo").click()
-    until(lambda: said.standing() == {}, "the verdict to be taken back")
+    until(lambda: judgements.standing() == {}, "the undo")
 
 
 def cleaned_and_reported(page: Any, run: RunReader, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def cleaned_and_reported(page: Any, run: RunReader, tmp_path: Path) -> None:
     other.close()
 
 
-def nothing_is_said_of_a_truth(page: Any) -> None:
+def no_ground_truth_is_mentioned(page: Any) -> None:
     content = page.content() + page.url
     assert not re.search(r"is_poison|poisoned, was|poisoned samples|attack success rate of|true_target", content)
 
@@ -122,9 +122,11 @@ def test_nothing_is_wider_than_its_place(server: Any, visit: Callable, width: in
     page.get_by_role("link", name="Audit").click()
     page.locator(TABLE).first.wait_for()
     wait_until_ran(page)
-    clipped = """() => [...document.querySelectorAll('.alarm summary, .passport-facts p, figcaption, [data-testid=stMain] button p')]
-      .filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth).map(e => e.className + ': ' + e.textContent)"""
+    clipped = """() => {
+      const texts = '.alarm summary, .passport-facts p, figcaption, [data-testid=stMain] button p'
+      return [...document.querySelectorAll(texts)]
+        .filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth).map(e => e.className + ': ' + e.textContent)
+    }"""
     assert page.evaluate(clipped) == []
-    assert page.evaluate(
-        "() => document.querySelector('[data-testid=stMain]').scrollWidth <= document.querySelector('[data-testid=stMain]').clientWidth"
-    )
+    fits = "() => (main => main.scrollWidth <= main.clientWidth)(document.querySelector('[data-testid=stMain]'))"
+    assert page.evaluate(fits)

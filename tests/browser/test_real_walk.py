@@ -1,6 +1,6 @@
-"""The walk of docs/audit.md on traffic signs, from the page Attacks to a retrained model: `.ci/nightly walk`, about ten minutes.
+"""The walk of docs/audit.md on traffic signs, from the Attacks page to a retrained model; about ten minutes.
 
-Skipped unless BSD_REAL_WALK names a folder for its pictures and GTSRB lies in BSD_DATA.
+Run by `.ci/nightly walk`. Skipped unless BSD_REAL_WALK names a folder for its screenshots and GTSRB is in BSD_DATA.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from bsd_engine.training.undefended import train_undefended
 from tests.browser.conftest import ROOT, choose, until, wait_until_ran
 from tests.browser.test_audit_walk import (
     TABLE,
+    a_judgement_is_given_and_undone,
     a_row_is_pinned,
-    a_verdict_is_given_and_taken_back,
     cleaned_and_reported,
-    nothing_is_said_of_a_truth,
+    no_ground_truth_is_mentioned,
     train_on,
 )
 
@@ -42,14 +42,14 @@ PRESET = "demo: traffic signs"
 
 @pytest.fixture(scope="module", autouse=True)
 def _real_data(own_cache: None) -> Iterator[None]:
-    """The data are where BSD_DATA says, not in the empty cache of the other tests."""
+    """Use the data in BSD_DATA instead of the empty cache of the other tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BSD_DATA", DATA)
         yield
 
 
 def saved(page: Any, folder: Path) -> Path:
-    """The poisoned set as a plain folder, by the command that the page Attacks shows; its lists of what was done are kept aside."""
+    """The poisoned set as a plain folder, from the command on the Attacks page, without the lists of changes."""
     choose(page, "Preset", PRESET)
     page.get_by_role("link", name="Attacks").click()
     page.get_by_text("training images (").wait_for()
@@ -67,14 +67,14 @@ def saved(page: Any, folder: Path) -> Path:
 
 
 def taken(page: Any, name: str, height: int = 1000) -> None:
-    """A picture for the docs, of the upper part of the page."""
+    """A screenshot of the upper part of the page, for the docs."""
     page.mouse.move(0, 0)
     page.wait_for_timeout(1500)
     page.screenshot(path=Path(PICTURES) / f"walk-{name}.png", clip={"x": 0, "y": 0, "width": 1440, "height": height})
 
 
 def audited(page: Any, run: RunReader, tmp_path: Path) -> None:
-    """From the finished run to the cleaned folder, without a word about a truth."""
+    """From the finished run to the cleaned folder, without any mention of ground truth."""
     assert run.status == "finished" and not run.truth_known
     until(lambda: "Finished" in page.locator(".now").inner_text(), "the end of the run on the page")
     taken(page, "2-run")
@@ -84,15 +84,15 @@ def audited(page: Any, run: RunReader, tmp_path: Path) -> None:
     page.locator(".passport-facts .reason").wait_for()
     a_row_is_pinned(page)
     taken(page, "3-suspects")
-    a_verdict_is_given_and_taken_back(page, run)
+    a_judgement_is_given_and_undone(page, run)
     page.get_by_text("Downloads", exact=True).click()
-    taken(page, "4-downloads", height=850)  # below it a command names this machine's folder
+    taken(page, "4-downloads", height=850)  # the command below it names a local folder
     cleaned_and_reported(page, run, tmp_path)
-    nothing_is_said_of_a_truth(page)
+    no_ground_truth_is_mentioned(page)
 
 
 def retrained(folder: Path, out: Path) -> dict[str, Any]:
-    """Plain training on a folder, tested with the trigger of the attack that was saved."""
+    """The result of plain training on a folder, tested with the trigger of the saved attack."""
     plain = demo_gtsrb().with_settings(data=f"folder:{folder}", attack="none", limit=None, attack_parameters={})
     attacked = prepare(demo_gtsrb().with_settings(attack="blended", attack_parameters={}))
     clean = prepare(plain)
@@ -112,10 +112,10 @@ def test_traffic_signs_are_attacked_audited_cleaned_and_learned_again(
     run = train_on(page, folder, runs, seconds=1500)
     audited(page, run, tmp_path)
     before, after = (retrained(tmp_path / name, tmp_path / f"plain-{name}") for name in ("found", "cleaned"))
-    said = {
+    rates = {
         name: {key: round(s[key], 2) for key in ("clean_accuracy", "attack_success_rate")}
         for name, s in (("before", before), ("after", after))
     }
-    print(said, "kept", int(RunReader(run.path).epoch(len(run.epochs) - 1).clean_mask.sum()), "of", run.num_samples)
+    print(rates, "kept", int(RunReader(run.path).epoch(len(run.epochs) - 1).clean_mask.sum()), "of", run.num_samples)
     assert after["attack_success_rate"] <= 5 < 50 < before["attack_success_rate"]
     assert np.isfinite(after["clean_accuracy"])

@@ -1,4 +1,4 @@
-"""The page Paper without a browser: every figure and table opens, with runs and without, and a wrong address is answered."""
+"""The Paper page without a browser: every figure and table opens, with and without runs; wrong URLs are reported."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ITEMS = [*(f"figure{number}" for number in FIGURES), *(f"table{number}" for numb
 
 
 def _text(page: AppTest) -> str:
-    """What the page says, without the marks that keep a text from being read as markdown."""
+    """The texts of the page without the backslashes that escape markdown."""
     return "\n".join(element.value for element in [*page.markdown, *page.subheader, *page.code]).replace("\\", "")
 
 
@@ -43,7 +43,7 @@ def test_everything_opens_without_a_run_or_a_recording(
         assert "python -m bsd_engine train" in _text(page)
 
 
-def test_without_a_run_of_ones_own_a_recording_is_drawn(open_page: Callable[..., AppTest]) -> None:
+def test_without_runs_of_the_user_a_recording_is_drawn(open_page: Callable[..., AppTest]) -> None:
     if "healthy" not in library.names():
         pytest.skip("there is no recording of a healthy run")
     page = open_page(item="figure7")
@@ -57,11 +57,13 @@ def test_a_run_is_found_and_drawn(open_page: Callable[..., AppTest], root: Path,
     shutil.copytree(recorded_run, root / "20260101-000000-aaaaaa")
     page = open_page(item="figure7")
     assert page.selectbox[0].value == "20260101-000000-aaaaaa"
-    assert "1,000 images of Fashion-MNIST" in _text(page) and "seed 0" in _text(page) and "One run" in _text(page)
+    assert (
+        "1,000 images of Fashion-MNIST" in _text(page) and "seed 0" in _text(page) and "One run is drawn" in _text(page)
+    )
     assert not page.error
 
 
-def test_the_truth_switch_hides_what_only_the_truth_tells(
+def test_the_page_opens_with_the_truth_switched_off(
     open_page: Callable[..., AppTest], root: Path, recorded_run: Path
 ) -> None:
     shutil.copytree(recorded_run, root / "20260101-000000-aaaaaa")
@@ -71,7 +73,7 @@ def test_the_truth_switch_hides_what_only_the_truth_tells(
     assert not page.exception and not page.error
 
 
-def test_a_wrong_address_is_answered_with_a_sentence(open_page: Callable[..., AppTest]) -> None:
+def test_a_wrong_url_gives_a_sentence(open_page: Callable[..., AppTest]) -> None:
     page = open_page(item="figure99<b>")
     assert "There is no" in page.warning[0].value and page.subheader[0].value.startswith("Figure 7")
 
@@ -79,7 +81,7 @@ def test_a_wrong_address_is_answered_with_a_sentence(open_page: Callable[..., Ap
 def test_a_table_has_the_papers_numbers_and_marks_ours(open_page: Callable[..., AppTest]) -> None:
     page = open_page(item="table6")
     shown = html(page)
-    assert '<td class="is-paper">94.7 / 100.0 / 49.9</td>' in shown and 'scope="row">without drop' in shown
+    assert '<td class="is-paper">94.7 / 100.0 / 49.9</td>' in shown and 'scope="row">without selective drop' in shown
     assert 'class="is-ours"' in shown or "not run" in shown
 
 

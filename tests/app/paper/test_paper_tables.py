@@ -1,4 +1,4 @@
-"""The paper's tables with our numbers beside them: nothing is made up, and what is missing says how it would be made."""
+"""The paper's tables with our numbers: only recorded results are ours, and missing cells have a command."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from bsd_engine.metrics import defense_effectiveness_rating
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder where the two files of results are looked for."""
+    """An empty folder in place of the one with the two files of results."""
     monkeypatch.setattr(paper_results, "RESULTS", tmp_path / "paper_tables.jsonl")
     monkeypatch.setattr(paper_results, "ATTACK_TABLE", tmp_path / "attack_table.jsonl")
     return tmp_path
 
 
 def _line(cell: Cell, defense: str, ca: float, asr: float, seed: int = 0, **other: object) -> str:
-    preset, attack, target, _, told = cell.key(defense)
+    preset, attack, target, _, settings = cell.key(defense)
     plain = cell if defense == "bsd" else Cell(preset=preset, attack=attack, target=target)
     return (
         json.dumps(
@@ -36,7 +36,7 @@ def _line(cell: Cell, defense: str, ca: float, asr: float, seed: int = 0, **othe
                 "attack": attack,
                 "target": target,
                 "defense": defense,
-                "settings": json.loads(told),
+                "settings": json.loads(settings),
                 "seed": seed,
                 "digest": plain.digest(),
                 "clean_accuracy": ca,
@@ -62,29 +62,29 @@ def test_without_results_no_number_is_ours(results: Path, number: str) -> None:
         assert (row, column) in cells(number)
 
 
-def test_a_cell_is_the_median_of_its_seeds_and_each_rating_has_its_own_baseline(results: Path) -> None:
+def test_a_cell_is_the_median_over_seeds_each_rated_against_its_own_baseline(results: Path) -> None:
     cell = cells("6")["wo_drop", "badnets"]
     runs = [(85.0, 2.0), (86.0, 3.0), (80.0, 1.0)]
     lines = [_line(cell, "bsd", *run, seed=i) for i, run in enumerate(runs)] + [
         _line(cell, "none", 88.0, 100.0, seed=i) for i in (0, 2)
     ]
     (results / "paper_tables.jsonl").write_text("".join(lines))
-    found = measured(cell, "bsd", recorded_results())
+    result = measured(cell, "bsd", recorded_results())
     ratings = [
         defense_effectiveness_rating(*runs[i], baseline_clean_accuracy=88.0, baseline_attack_success_rate=100.0)
         for i in (0, 2)
     ]
-    assert found is not None and (found.clean_accuracy, found.attack_success_rate, found.seeds) == (
+    assert result is not None and (result.clean_accuracy, result.attack_success_rate, result.seeds) == (
         85.0,
         2.0,
         (0, 1, 2),
     )
-    assert found.rating == pytest.approx(sum(ratings) / 2)
-    row = dict(paper_table("6", recorded_results()).rows)["without drop"]
+    assert result.rating == pytest.approx(sum(ratings) / 2)
+    row = dict(paper_table("6", recorded_results()).rows)["without selective drop"]
     assert (row[0].text, row[0].kind, row[1].text, row[1].kind) == (
         "94.6 / 1.1 / 99.3",
         "paper",
-        f"85.0 / 2.0 / {found.rating:.1f}",
+        f"85.0 / 2.0 / {result.rating:.1f}",
         "ours",
     )
 
@@ -95,13 +95,13 @@ def test_without_a_baseline_there_is_no_rating(results: Path) -> None:
     assert dict(paper_table("4", recorded_results()).rows)["7"][1].text == "85.0 / 2.0"
 
 
-def test_what_an_older_preset_gave_is_no_result(results: Path) -> None:
+def test_results_of_an_older_preset_are_ignored(results: Path) -> None:
     cell = cells("6")["default", "badnets"]
     (results / "paper_tables.jsonl").write_text(_line(cell, "bsd", 85.0, 2.0, digest="00000000"))
     assert recorded_results() == {}
 
 
-def test_a_line_that_was_cut_short_is_no_result(results: Path) -> None:
+def test_an_incomplete_line_is_ignored(results: Path) -> None:
     line = _line(cells("6")["default", "badnets"], "bsd", 85.0, 2.0)
     (results / "paper_tables.jsonl").write_text(line + line[:40])
     assert len(recorded_results()) == 1
@@ -132,14 +132,14 @@ def test_the_command_of_a_cell_has_its_settings(table: str) -> None:
         if not cell.preset.startswith("demo"):
             continue
         words = shlex.split(cell.command(seed=1))
-        told = _run_options("train", words[4:]).config
+        parsed = _run_options("train", words[4:]).config
         wanted = cell.config(seed=1)
-        assert told.split == wanted.split and told.schedule == wanted.schedule and told.seed == 1
-        assert (told.attack.attack, told.attack.rate) == (wanted.attack.attack, wanted.attack.rate)
-        assert {name: str(value) for name, value in told.attack.attack_parameters.items()} == pytest.approx(
+        assert parsed.split == wanted.split and parsed.schedule == wanted.schedule and parsed.seed == 1
+        assert (parsed.attack.attack, parsed.attack.rate) == (wanted.attack.attack, wanted.attack.rate)
+        assert {name: str(value) for name, value in parsed.attack.attack_parameters.items()} == pytest.approx(
             {name: str(value) for name, value in wanted.attack.attack_parameters.items()}
         )
-        assert cell.attack == "none" or told.attack.target_label == cell.target
+        assert cell.attack == "none" or parsed.attack.target_label == cell.target
 
 
 def test_figures_3_and_10_draw_what_was_recorded(results: Path) -> None:
@@ -163,6 +163,6 @@ def test_table_7_runs_alpha_and_beta_as_printed() -> None:
             assert cell.settings == {}  # the demo's own settings, so that one run serves both tables
 
 
-def test_triple_leaves_out_what_is_not_known() -> None:
+def test_triple_leaves_out_unknown_numbers() -> None:
     assert triple([95.14, 0.9, 99.6]) == "95.1 / 0.9 / 99.6"
     assert triple([94.9, 100.0, None]) == "94.9 / 100.0" and triple([None, 1.2, 99.4]) == "– / 1.2 / 99.4"
