@@ -31,7 +31,7 @@ from bsd_engine.errors import DataError  # noqa: E402
 from bsd_engine.target.transplant import Transplant, transplant  # noqa: E402
 from bsd_engine.target.verdict import decide_target  # noqa: E402
 from bsd_engine.training import trainer  # noqa: E402
-from bsd_engine.training.find_target import find_target  # noqa: E402
+from bsd_engine.training.target_command import find_target  # noqa: E402
 
 DATA: dict[str, dict[str, Any]] = {
     "bundled": {"data": "bundled", "limit": 6000, "altruistic_epochs": 6},

@@ -16,8 +16,8 @@ FORBIDDEN = {"streamlit", "plotly", "app", "pandas", "matplotlib"}
 DECIDING = (
     "splits",
     "training/trainer",
-    "training/supervised",
-    "training/semi_supervised",
+    "training/cross_entropy_epoch",
+    "training/mixmatch_epoch",
     "method/decisions",
     "method/mixmatch",
     "method/scoring",

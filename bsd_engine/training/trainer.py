@@ -34,8 +34,8 @@ from bsd_engine.splits import symmetric_cross_entropy
 from bsd_engine.target import votes as target
 from bsd_engine.target.transplant import probes_for, transplant
 from bsd_engine.target.verdict import decide_target, shares_behind, transplant_scores
-from bsd_engine.training.semi_supervised import mixmatch_epoch
-from bsd_engine.training.supervised import cross_entropy_epoch
+from bsd_engine.training.cross_entropy_epoch import cross_entropy_epoch
+from bsd_engine.training.mixmatch_epoch import mixmatch_epoch
 
 CHECKPOINT_VERSION = 2
 PROVISIONAL = "probability_floor"
