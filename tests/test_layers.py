@@ -15,9 +15,21 @@ ENGINE = sorted((ROOT / "bsd_engine").rglob("*.py"))
 FORBIDDEN = {"streamlit", "plotly", "app", "pandas", "matplotlib"}
 DECIDING = (
     "splits",
-    "training/trainer",
-    "training/cross_entropy_epoch",
-    "training/mixmatch_epoch",
+    *(
+        f"training/{name}"
+        for name in (
+            "trainer",
+            "altruistic",
+            "checkpoint",
+            "cross_entropy_epoch",
+            "epoch_record",
+            "learner",
+            "mixmatch_epoch",
+            "specialists",
+            "steps",
+            "target_search",
+        )
+    ),
     "method/decisions",
     "method/mixmatch",
     "method/scoring",

@@ -17,7 +17,8 @@ from bsd_engine.files.atomic import write_atomic
 from bsd_engine.method import mixmatch
 from bsd_engine.prepare.prepare import PreparedData
 from bsd_engine.runs.epoch_file import pack_epoch
-from bsd_engine.training.estimate import Counts, Workload, counts_of, measure_parts, run_seconds
+from bsd_engine.training.estimate import Counts, counts_of, run_seconds
+from bsd_engine.training.workload import Workload, measure_parts
 
 PRESET_SIZES = {
     "demo": (28, 1, 10, 6000, 3800),
@@ -48,21 +49,27 @@ def noise(count: int, side: int, channels: int, classes: int, seed: int = 0) -> 
     )
 
 
-def networks_alone(works: Workload) -> Callable[[], None]:
-    """What of a MixMatch iteration is forward and backward passes: no augmentation, mixing, losses or optimiser."""
-    trainer, settings = works.trainer, works.config.mixmatch
-    rows = torch.arange(settings.labeled_batch + 2 * settings.unlabeled_batch) % len(trainer.images)
-    x = trainer.normalize(trainer.images[rows].permute(0, 3, 1, 2).to(trainer.runtime.device))
-    guessed, separate = x[settings.labeled_batch :].chunk(2), settings.bn_mode == "separate"
-    backward = torch.ones(len(rows), trainer.prepared.num_classes, device=x.device) / len(rows)
+def networks_alone(workload: Workload) -> Callable[[], None]:
+    """The forward and backward passes of a MixMatch iteration alone, without augmentation, mixing, losses and optimiser."""
+    steps, main, settings = workload.steps, workload.trainer.main, workload.config.mixmatch
+    rows = torch.arange(settings.labeled_batch + 2 * settings.unlabeled_batch) % len(steps.images)
+    x = steps.normalize(steps.images[rows].permute(0, 3, 1, 2).to(steps.runtime.device))
+    first, second = x[settings.labeled_batch :].chunk(2)
+    separate = settings.bn_mode == "separate"
+    backward = torch.ones(len(rows), steps.num_classes, device=x.device) / len(rows)
 
     def step() -> None:
-        with trainer.runtime.autocast():
+        with steps.runtime.autocast():
             mixmatch.guess_labels(
-                trainer.main, *guessed, settings.temperature, separate=separate, update_bn=settings.guess_updates_bn
+                main.network,
+                first,
+                second,
+                settings.temperature,
+                separate=separate,
+                update_bn=settings.guess_updates_bn,
             )
-            logits = mixmatch.forward_mixed(trainer.main, x, settings.labeled_batch, separate=separate)
-        trainer.main_optimizer.zero_grad(set_to_none=True)
+            logits = mixmatch.forward_mixed(main.network, x, settings.labeled_batch, separate=separate)
+        main.optimizer.zero_grad(set_to_none=True)
         logits.backward(backward)
 
     return step

@@ -21,7 +21,7 @@ from bsd_engine.compute.plans import seed_for
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.runs.epoch_file import pack_epoch
 from bsd_engine.target import votes
-from bsd_engine.training.estimate import Workload, timed
+from bsd_engine.training.workload import Workload, timed
 
 SIZE, CHANNELS, CLASSES = 32, 3, 10
 
@@ -155,8 +155,8 @@ def measure(
         CHANNELS,
         CLASSES,
     )
-    works = Workload(config, prepared, scored=256)
-    place = works.trainer.runtime
+    workload = Workload(config, prepared, scored=256)
+    place = workload.steps.runtime
     model = models.seeded(config.model, prepared.images.shape, CLASSES, seed_for(config.seed, "main", -1)).to(
         place.device
     )
@@ -166,9 +166,9 @@ def measure(
         plain = PlainLoop(
             model, config, prepared.images.numpy(), prepared.labels.numpy(), num_classes=CLASSES, workers=workers
         )
-        engine_seconds, plain_seconds = alternate(works.main, plain.step, rounds)
-        whole, networks = alternate(works.main, networks_alone(works), rounds)
-        rest = tuple(_other_parts(config, works, samples, landmarks, forward, training))
+        engine_seconds, plain_seconds = alternate(workload.main, plain.step, rounds)
+        whole, networks = alternate(workload.main, networks_alone(workload), rounds)
+        rest = tuple(_other_parts(config, workload, samples, landmarks, forward, training))
     mix = config.mixmatch
     rows = mix.labeled_batch + 2 * mix.unlabeled_batch
     flop = rows * training + 2 * mix.unlabeled_batch * forward
@@ -204,18 +204,21 @@ def alternate(first: Callable[[], Any], second: Callable[[], Any], rounds: int) 
 
 
 def _other_parts(
-    config: BSDConfig, works: Workload, samples: int, landmarks: int, forward: float, training: float
+    config: BSDConfig, workload: Workload, samples: int, landmarks: int, forward: float, training: float
 ) -> Iterator[Timing]:
-    threads, batch = works.trainer.runtime.threads, config.altruistic.altruistic_batch
+    threads, batch = workload.steps.runtime.threads, config.altruistic.altruistic_batch
     batches = -(-samples // batch)
-    epoch = batches * timed(works.altruistic, threads)[0]
+    epoch = batches * timed(workload.altruistic, threads)[0]
     yield Timing(
         name=f"altruistic epoch, N = {samples}", seconds=epoch, images=batches * batch, flop=batches * batch * training
     )
     yield Timing(
-        name="scoring", seconds=timed(works.score_main, threads)[0], images=works.scored, flop=works.scored * forward
+        name="scoring",
+        seconds=timed(workload.score_main, threads)[0],
+        images=workload.scored,
+        flop=workload.scored * forward,
     )
-    dimensions = works.trainer.main.head.in_features
+    dimensions = workload.trainer.main.network.head.in_features
     for name, work in (
         ("split by both losses", _split(config, samples)),
         ("first split, OSS and ALS", _first_split(config, samples, dimensions)),

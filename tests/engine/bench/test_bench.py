@@ -24,8 +24,9 @@ from bsd_engine.config.method_settings import STAGES, ScheduleConfig
 from bsd_engine.config.presets import PRESETS, preset, smoke
 from bsd_engine.errors import ConfigError
 from bsd_engine.method import mixmatch
-from bsd_engine.training import estimate
-from bsd_engine.training.estimate import Counts, PartSeconds
+from bsd_engine.training import estimate, workload
+from bsd_engine.training.estimate import Counts
+from bsd_engine.training.workload import PartSeconds
 
 SCHEDULE = ScheduleConfig(altruistic_epochs=3, t1=2, init_epochs=1, t2=5, t3=9, iterations=10)
 PARTS = PartSeconds(main=1.0, main_beside=1.5, altruistic=0.5, altruistic_beside=0.75, score=0.01, score_beside=0.015)
@@ -118,7 +119,7 @@ def test_seconds_of_a_run_are_those_of_its_epochs_and_two_passes_more() -> None:
 
 
 def test_an_estimate_measures_the_runs_own_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimate, "PART_SECONDS", 0.0)
+    monkeypatch.setattr(workload, "PART_SECONDS", 0.0)
     found = estimate.estimate(smoke().with_settings(device="cpu"), noise(60, 32, 3, 10))
     assert all(seconds > 0 for seconds in vars(found.parts).values()) and set(found.epoch_seconds) == set(STAGES)
     batches = Counts(samples=60, tests=0, altruistic_batches=1, altruistic_steps=1)
@@ -130,7 +131,7 @@ def test_what_runs_beside_is_stopped_by_the_others_error() -> None:
         raise ConfigError("wrong")
 
     with pytest.raises((ConfigError, BrokenBarrierError)):
-        estimate.timed_beside(fails, lambda: time.sleep(0.001), 2)
+        workload.timed_beside(fails, lambda: time.sleep(0.001), 2)
 
 
 # --- the report ---
@@ -186,10 +187,12 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path: Path, capsys: pyte
 
 
 def test_the_networks_alone_make_gradients_and_no_step() -> None:
-    works = estimate.Workload(smoke().with_settings(device="cpu"), noise(64, 32, 3, 10))
-    before = [p.clone() for p in works.trainer.main.parameters()]
+    works = workload.Workload(smoke().with_settings(device="cpu"), noise(64, 32, 3, 10))
+    before = [p.clone() for p in works.trainer.main.network.parameters()]
     networks_alone(works)()
-    assert all(torch.equal(a, b) and b.grad is not None for a, b in zip(before, works.trainer.main.parameters()))
+    assert all(
+        torch.equal(a, b) and b.grad is not None for a, b in zip(before, works.trainer.main.network.parameters())
+    )
 
 
 def test_the_time_of_a_preset_follows_from_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ from bsd_engine.splits import als_clean_mask
 from bsd_engine.target import votes
 from bsd_engine.target.transplant import Transplant
 from bsd_engine.target.verdict import Verdict
-from bsd_engine.training import trainer
+from bsd_engine.training import steps, target_search
 from bsd_engine.training.trainer import BSDTrainer
 from tests.support.short_runs import differences, run, short, tiny
 
@@ -214,13 +214,13 @@ def test_labelled_and_unlabelled_images_partition_the_set(
     small_images: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[tuple[set[int], set[int]]] = []
-    plan = trainer.mixmatch_plan
+    plan = steps.mixmatch_plan
 
     def spy(labeled_idx: torch.Tensor, unlabeled_idx: torch.Tensor, **settings: Any) -> Any:
         drawn.append((set(labeled_idx.tolist()), set(unlabeled_idx.tolist())))
         return plan(labeled_idx, unlabeled_idx, **settings)
 
-    monkeypatch.setattr(trainer, "mixmatch_plan", spy)
+    monkeypatch.setattr(steps, "mixmatch_plan", spy)
     states = [s for s in run(short(), small_images) if s.main_epoch >= 0]
     assert len(drawn) == len(states) == 5
     for (labeled, unlabeled), state in zip(drawn, states):
@@ -233,8 +233,8 @@ def test_unlabelled_images_of_the_oss_warmup_can_be_others(
     small_images: PreparedData, monkeypatch: pytest.MonkeyPatch, choice: str, expected: Callable
 ) -> None:
     drawn: list[list[int]] = []
-    plan = trainer.mixmatch_plan
-    monkeypatch.setattr(trainer, "mixmatch_plan", lambda a, b, **kw: drawn.append(b.tolist()) or plan(a, b, **kw))
+    plan = steps.mixmatch_plan
+    monkeypatch.setattr(steps, "mixmatch_plan", lambda a, b, **kw: drawn.append(b.tolist()) or plan(a, b, **kw))
     states = run(short(oss_warmup_unlabeled=choice), small_images)
     assert drawn[0] == expected(small_images.labels, states[1].pseudo_target).nonzero().squeeze(1).tolist()
 
@@ -316,13 +316,13 @@ def judged(kind: str, target: int) -> Callable[[Transplant, int], Verdict]:
 def test_with_no_attack_found_the_likeliest_class_is_defended_against(
     small_images: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer, "decide_target", judged("no_attack", 6))
+    monkeypatch.setattr(target_search, "decide_target", judged("no_attack", 6))
     states = run(short(target_estimator="auto"), small_images)
     assert {s.pseudo_target for s in states} == {6} and states[0].verdict["kind"] == "no_attack"
 
 
 def test_or_nobody_is_if_that_is_chosen(small_images: PreparedData, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer, "decide_target", judged("no_attack", 6))
+    monkeypatch.setattr(target_search, "decide_target", judged("no_attack", 6))
     states = run(short(target_estimator="auto", no_attack="no_target"), small_images)
     assert {s.pseudo_target for s in states} == {None} and states[1].clean_mask.all() and states[1].oss_score is None
     first = states[2]
@@ -333,7 +333,7 @@ def test_or_nobody_is_if_that_is_chosen(small_images: PreparedData, monkeypatch:
 def test_several_targets_are_defended_against_as_all_to_all(
     small_images: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer, "decide_target", judged("several", 0))
+    monkeypatch.setattr(target_search, "decide_target", judged("several", 0))
     states = run(short(target_estimator="auto"), small_images)
     chosen = run(short(target_estimator="second_logit_mode", all_to_all="shared", selective_drop=False), small_images)
     assert {s.pseudo_target for s in states} == {None}
@@ -527,7 +527,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(
     def spoil(event: Event) -> None:
         if isinstance(event, IterationDone) and event.stage == stage and event.iteration == 1:
             with torch.no_grad():
-                getattr(trainers[0], model).head.bias.fill_(torch.nan)
+                getattr(trainers[0], model).network.head.bias.fill_(torch.nan)
 
     with pytest.raises(TrainingError) as raised:
         record_run(tiny(), tmp_path / "run", prepared=small_images, on_event=spoil)
@@ -548,7 +548,7 @@ def test_outputs_that_are_no_numbers_end_the_run_before_a_split_reads_them(small
         for event in bsd.run():
             if isinstance(event, EpochFinished) and event.state.main_epoch == 1:
                 with torch.no_grad():
-                    bsd.main.stem[0].weight.fill_(torch.nan)
+                    bsd.main.network.stem[0].weight.fill_(torch.nan)
     assert training_threads() == []
 
 
@@ -632,7 +632,7 @@ def test_both_models_wait_while_nobody_asks_for_the_next_event(
     small_images: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[int] = []
-    epoch = trainer.cross_entropy_epoch
+    epoch = steps.cross_entropy_epoch
 
     def counted(*args: Any, **kwargs: Any):
         training = epoch(*args, **kwargs)
@@ -647,7 +647,7 @@ def test_both_models_wait_while_nobody_asks_for_the_next_event(
     config = short(altruistic_batch=2)
     events = BSDTrainer(config, small_images).run()
     next(event for event in events if isinstance(event, EpochFinished))
-    monkeypatch.setattr(trainer, "cross_entropy_epoch", counted)
+    monkeypatch.setattr(steps, "cross_entropy_epoch", counted)
     next(event for event in events if isinstance(event, IterationDone))
     time.sleep(0.2)  # for the iteration in progress
     paused = len(done)
