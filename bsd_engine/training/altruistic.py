@@ -1,7 +1,7 @@
 """The altruistic model g: its warm-up, and its training and scoring on a thread of its own beside the main model f.
 
-Both models train on pools that were decided before (with cross-entropy, g does not read the pools at all), so they can train
-at the same time.
+Both models train on pools that were decided before (with cross-entropy, g does not read the pools at all), so they can
+train at the same time.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class AltruisticModel:
         return self.steps.cross_entropy(self.learner, "altruistic", epoch, lga_gamma=gamma, observe=observe)
 
     def main_epoch(self, epoch: int, decision: Decision) -> Training:
-        """An epoch of g in the main loop: cross-entropy as in its warm-up, or MixMatch with a new optimiser from T = 0 on."""
+        """An epoch of g in the main loop: cross-entropy as in its warm-up, or MixMatch with an optimiser of its own."""
         config = self.steps.config
         update = config.altruistic.altruistic_update
         if update == "ce":

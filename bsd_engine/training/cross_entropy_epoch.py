@@ -37,8 +37,8 @@ def cross_entropy_epoch(
     ----------
     images : (N, H, W, C) uint8, on the device or on the host, from where batches are sent
     labels : (N,) int64, on the device
-    lga_gamma : nats; if given, the loss is that of local gradient ascent, sign(CE - gamma) CE with CE the mean of a batch
-        (appendix D.3)
+    lga_gamma : nats; if given, the loss is that of local gradient ascent, sign(CE - gamma) CE, with CE the
+        mean of a batch (appendix D.3)
     observe : called with the indices (B,) and the logits (B, C) of each batch
 
     Returns

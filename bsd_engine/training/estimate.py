@@ -1,4 +1,4 @@
-"""How long a run will take, from a few iterations of each of its parts on this machine."""
+"""How long a run will take on this machine: the arithmetic. The parts are timed in `workload`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Counts:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What a run is expected to take here; writing it down and its maps are not counted."""
+    """What a run is expected to take on this machine, without recording it and without its maps."""
 
     seconds: float
     """Of the whole run."""
@@ -40,10 +40,10 @@ class Estimate:
     parts: PartSeconds
     device: str
     peak_bytes: int
-    """Largest resident memory of this process so far, each part of training having run once."""
+    """Largest resident memory of this process so far; each part of training has run once."""
 
     def line(self) -> str:
-        """The estimate as text."""
+        """The estimate as one line of text."""
         unit, size = next(
             (u, s) for u, s in (("hours", 3600), ("minutes", 60), ("seconds", 1)) if self.seconds >= 1.5 * s or s == 1
         )
@@ -54,10 +54,10 @@ class Estimate:
 
 
 def epoch_seconds(schedule: ScheduleConfig, parts: PartSeconds, counts: Counts) -> dict[Stage, float]:
-    """Seconds of an ordinary epoch in each stage, as `trainer` orders its work.
+    """Seconds of an ordinary epoch in each stage, in the order in which the trainer works.
 
-    While T < T2, both models score and then train side by side, and the slower one decides; the tests of f have half of
-    the threads, too.
+    While T < T2, both models score and then train side by side, and the slower one counts. The tests of f use half of
+    the threads then, too.
     """
     warmup = counts.altruistic_batches * parts.altruistic + counts.samples * parts.score
     scoring = (counts.samples + counts.tests) * parts.score_beside
@@ -69,21 +69,23 @@ def epoch_seconds(schedule: ScheduleConfig, parts: PartSeconds, counts: Counts) 
 
 
 def run_seconds(schedule: ScheduleConfig, parts: PartSeconds, counts: Counts) -> float:
-    """Seconds of a run: its epochs, the test of g after its warm-up, and the last scores of g, made beside those of f at T2."""
+    """Seconds of a run.
+
+    That is its epochs, the test of g after its warm-up, and the last scores of g, computed beside those of f at T2.
+    """
     each = epoch_seconds(schedule, parts, counts)
     total = sum(each[schedule.stage(epoch)] for epoch in range(schedule.total_epochs)) + counts.tests * parts.score
     return total + (counts.samples * (parts.score_beside - parts.score) if schedule.t3 > schedule.t2 else 0.0)
 
 
 def estimate(config: BSDConfig, prepared: PreparedData | None = None) -> Estimate:
-    """The seconds that a run with these settings and data takes here, from some seconds of measuring.
+    """How long a run with these settings and data will take on this machine, from a few seconds of measuring.
 
-    Where an iteration is long, it is timed with smaller batches and scaled up.
+    Long iterations are timed with smaller batches and scaled up.
     """
     prepared = prepared or prepare(config)
     parts = measure_parts(config, prepared)
-    place = runtime.choose(config.device, config.precision).description
-    # What an ordinary epoch tests; the last one tests all, which one pass more hardly shows.
+    # The test images of an ordinary epoch. The last epoch tests all of them, which hardly matters for a whole run.
     tests = sum(
         min(len(x), config.data.epoch_tests or len(x))
         for x in (prepared.test_images, prepared.triggered_images)
@@ -94,13 +96,13 @@ def estimate(config: BSDConfig, prepared: PreparedData | None = None) -> Estimat
         seconds=run_seconds(config.schedule, parts, counts),
         epoch_seconds=epoch_seconds(config.schedule, parts, counts),
         parts=parts,
-        device=place,
+        device=runtime.choose(config.device, config.precision).description,
         peak_bytes=_peak_bytes(),
     )
 
 
 def counts_of(config: BSDConfig, *, samples: int, tests: int, classes: int) -> Counts:
-    """The work of an epoch with these settings on so many training and test images."""
+    """The work of an epoch with these settings, for given numbers of training images, test images and classes."""
     batch = config.altruistic.altruistic_batch
     batches = samples // batch + (samples % batch > 1)
     return Counts(
@@ -113,5 +115,6 @@ def counts_of(config: BSDConfig, *, samples: int, tests: int, classes: int) -> C
 
 
 def _peak_bytes() -> int:
+    """The largest resident memory of this process so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak  # macOS counts bytes, Linux kilobytes

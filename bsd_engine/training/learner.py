@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from bsd_engine.compute.runtime import Runtime
 
 Training = Generator[tuple[int, int], None, Tensor]
-"""One epoch: yields (iterations done, iterations in all) after each iteration and returns the mean loss, () float32."""
+"""One epoch: yields (iterations done, iterations in all) after each iteration; returns the mean loss, () float32."""
 
 
 @dataclass(kw_only=True)

@@ -24,8 +24,8 @@ from bsd_engine.training.mixmatch_epoch import mixmatch_epoch
 class Steps:
     """Training, scoring and testing with the settings and the data of one run.
 
-    It holds no state of the run: each step is given the model it works on, and its random numbers depend only on the seed
-    and the epoch.
+    It holds no state of the run: each step is given the model it works on, and its random numbers depend only on the
+    seed and the epoch.
     """
 
     def __init__(self, config: BSDConfig, prepared: PreparedData) -> None:

@@ -1,7 +1,7 @@
 """The search for the target label: Algorithm 1, lines 11-13.
 
-After each epoch of its warm-up, the altruistic model yields clues about every class, from which each estimator scores the
-classes. After the last epoch, the residuals of the classes are transplanted, which gives the verdict.
+After each epoch of its warm-up, the altruistic model yields clues about every class, from which each estimator scores
+the classes. After the last epoch, the residuals of the classes are transplanted, which gives the verdict.
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ class BSDTrainer:
     ----------
     config : BSDConfig
     prepared : the data; made by `prepare(config)` when not given
-    checkpoint : dict returned by `EpochFinished.checkpoint()` of a run with the same settings and data; settings that only
-        later epochs read may differ
+    checkpoint : dict returned by `EpochFinished.checkpoint()` of a run with the same settings and data; settings
+        that only later epochs read may differ
     """
 
     def __init__(
