@@ -33,7 +33,20 @@ DECIDING = (
     "method/decisions",
     "method/mixmatch",
     "method/scoring",
-    *(f"target/{name}" for name in ("votes", "transplant", "residual", "warps", "thumbnails", "two_kinds", "verdict")),
+    *(
+        f"target/{name}"
+        for name in (
+            "votes",
+            "transplant",
+            "class_trial",
+            "references",
+            "residual",
+            "warps",
+            "thumbnails",
+            "two_kinds",
+            "verdict",
+        )
+    ),
     *(f"compute/{name}" for name in ("plans", "augment", "models", "projection")),
     *(
         f"audit/{name}"

@@ -38,9 +38,9 @@ def train_undefended(
 ) -> dict[str, Any]:
     """Train without a defence, write `undefended.pt` and `summary.json` into the folder and return the latter.
 
-    `undefended.pt` holds the network's weights for the trigger bench (see `stored_models`, which finds it in a run folder
-    or beside one). `summary.json` is written last and has the fingerprint of the data, so a folder with a summary is
-    complete.
+    `undefended.pt` holds the network's weights for the trigger bench (see `stored_models`, which finds it in a run
+    folder or beside one). `summary.json` is written last and has the fingerprint of the data, so a folder with a
+    summary is complete.
 
     Paper: appendix B.3, SGD with momentum 0.9, weight decay 5e-4 and two drops by 0.1; the batch size is that of the
     altruistic model.

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from bsd_engine.__main__ import main
-from bsd_engine.bench import parts, suite
+from bsd_engine.bench import parts, report, suite
 from bsd_engine.bench.parts import PRESET_SIZES, map_refit, networks_alone, noise, preset_seconds
 from bsd_engine.bench.plain_loop import AugmentedImages, PlainLoop, plain_loss
 from bsd_engine.compute import models, runtime
@@ -151,9 +151,9 @@ def test_a_resnet18_has_555_million_multiply_adds() -> None:
 
 
 def test_shares_and_rates_follow_from_seconds() -> None:
-    part = suite.Timing(name="x", seconds=0.5, images=100, flop=4e9)
+    part = report.Timing(name="x", seconds=0.5, images=100, flop=4e9)
     assert part.images_per_second == 200 and part.share(16e9) == 0.5
-    assert suite.Timing(name="x", seconds=0.5, images=100).share(16e9) is None
+    assert report.Timing(name="x", seconds=0.5, images=100).share(16e9) is None
 
 
 def test_work_is_timed_in_turn_after_one_round_that_does_not_count() -> None:
@@ -208,7 +208,7 @@ def test_the_time_of_a_preset_follows_from_its_parts(monkeypatch: pytest.MonkeyP
     [(70.0, "70 seconds"), (300.0, "5.0 minutes"), (3 * 3600.0, "3.0 hours"), (11 * 86400.0, "11.0 days")],
 )
 def test_durations_have_the_unit_that_people_would_take(seconds: float, words: str) -> None:
-    assert suite._duration(seconds) == words
+    assert report.duration(seconds) == words
 
 
 def test_a_map_is_fitted_anew_from_the_last_one() -> None:
