@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bsd_engine.config.presets import preset
 from bsd_engine.prepare.prepare import prepare
-from bsd_engine.training.estimate import Workload
+from bsd_engine.training.workload import Workload
 
 
 def peak() -> str:

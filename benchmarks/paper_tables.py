@@ -60,10 +60,10 @@ def robust_accuracy(folder: Path, config: BSDConfig, prepared: PreparedData) -> 
         shown = shown[shown != config.attack.target_label]
     return hit_rate(
         trainer.averaged,
-        prepared.triggered_images.to(trainer.runtime.device),
-        shown.to(trainer.runtime.device),
-        trainer.normalize,
-        trainer.runtime,
+        prepared.triggered_images.to(trainer.steps.runtime.device),
+        shown.to(trainer.steps.runtime.device),
+        trainer.steps.normalize,
+        trainer.steps.runtime,
     )
 
 

@@ -30,8 +30,8 @@ from bsd_engine.config.settings import BSDConfig  # noqa: E402
 from bsd_engine.errors import DataError  # noqa: E402
 from bsd_engine.target.transplant import Transplant, transplant  # noqa: E402
 from bsd_engine.target.verdict import decide_target  # noqa: E402
-from bsd_engine.training import trainer  # noqa: E402
-from bsd_engine.training.find_target import find_target  # noqa: E402
+from bsd_engine.training import target_search  # noqa: E402
+from bsd_engine.training.target_command import find_target  # noqa: E402
 
 DATA: dict[str, dict[str, Any]] = {
     "bundled": {"data": "bundled", "limit": 6000, "altruistic_epochs": 6},
@@ -121,7 +121,7 @@ def measure(cell: Cell) -> Cell:
         return seen[-1]
 
     begin = time.perf_counter()
-    with mock.patch.object(trainer, "transplant", observed):
+    with mock.patch.object(target_search, "transplant", observed):
         found = find_target(config_of(cell))
     numbers = {name: getattr(seen[0], name) for name in NUMBERS}
     return {

@@ -237,7 +237,7 @@ def poison(arguments: list[str]) -> None:
 def find(arguments: list[str]) -> None:
     """Train the altruistic model only and print which class each estimator takes for the target, and how surely."""
     options = _options(TargetOptions, "target", arguments)
-    from bsd_engine.training.find_target import find_target
+    from bsd_engine.training.target_command import find_target
 
     progress = _Progress(options.config.schedule.altruistic_epochs)
     try:

@@ -15,13 +15,38 @@ ENGINE = sorted((ROOT / "bsd_engine").rglob("*.py"))
 FORBIDDEN = {"streamlit", "plotly", "app", "pandas", "matplotlib"}
 DECIDING = (
     "splits",
-    "training/trainer",
-    "training/supervised",
-    "training/semi_supervised",
+    *(
+        f"training/{name}"
+        for name in (
+            "trainer",
+            "altruistic",
+            "checkpoint",
+            "cross_entropy_epoch",
+            "epoch_record",
+            "learner",
+            "mixmatch_epoch",
+            "specialists",
+            "steps",
+            "target_search",
+        )
+    ),
     "method/decisions",
     "method/mixmatch",
     "method/scoring",
-    *(f"target/{name}" for name in ("votes", "transplant", "residual", "warps", "thumbnails", "two_kinds", "verdict")),
+    *(
+        f"target/{name}"
+        for name in (
+            "votes",
+            "transplant",
+            "class_trial",
+            "references",
+            "residual",
+            "warps",
+            "thumbnails",
+            "two_kinds",
+            "verdict",
+        )
+    ),
     *(f"compute/{name}" for name in ("plans", "augment", "models", "projection")),
     *(
         f"audit/{name}"

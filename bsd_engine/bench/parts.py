@@ -1,4 +1,4 @@
-"""Parts of a run beside the training iteration, for `bench`: networks alone, recording, maps, and whole presets by arithmetic."""
+"""What the bench measures beside iterations: the networks alone, recording, maps, and whole presets by arithmetic."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from bsd_engine.files.atomic import write_atomic
 from bsd_engine.method import mixmatch
 from bsd_engine.prepare.prepare import PreparedData
 from bsd_engine.runs.epoch_file import pack_epoch
-from bsd_engine.training.estimate import Counts, Workload, counts_of, measure_parts, run_seconds
+from bsd_engine.training.estimate import Counts, counts_of, run_seconds
+from bsd_engine.training.workload import Workload, measure_parts
 
 PRESET_SIZES = {
     "demo": (28, 1, 10, 6000, 3800),
@@ -26,11 +27,11 @@ PRESET_SIZES = {
     "paper-gtsrb": (32, 3, 43, 39209, 25000),
     "paper-imagenet30": (224, 3, 30, 39000, 2900),
 }
-"""Side of the images, channels, classes, training images, and test images with triggered ones that an epoch is measured on."""
+"""Side of the images, channels, classes, training images, and test images of an epoch, clean and triggered."""
 
 
 def noise(count: int, side: int, channels: int, classes: int, seed: int = 0) -> PreparedData:
-    """Noise images: time does not depend on what is in a picture."""
+    """Images of noise; how long training takes does not depend on their content."""
     rng = np.random.default_rng(seed)
     images = torch.from_numpy(rng.integers(0, 256, (count, side, side, channels), dtype=np.uint8))
     return PreparedData(
@@ -48,21 +49,27 @@ def noise(count: int, side: int, channels: int, classes: int, seed: int = 0) -> 
     )
 
 
-def networks_alone(works: Workload) -> Callable[[], None]:
-    """What of a MixMatch iteration is forward and backward passes: no augmentation, mixing, losses or optimiser."""
-    trainer, settings = works.trainer, works.config.mixmatch
-    rows = torch.arange(settings.labeled_batch + 2 * settings.unlabeled_batch) % len(trainer.images)
-    x = trainer.normalize(trainer.images[rows].permute(0, 3, 1, 2).to(trainer.runtime.device))
-    guessed, separate = x[settings.labeled_batch :].chunk(2), settings.bn_mode == "separate"
-    backward = torch.ones(len(rows), trainer.prepared.num_classes, device=x.device) / len(rows)
+def networks_alone(workload: Workload) -> Callable[[], None]:
+    """The forward and backward passes of a MixMatch iteration, without augmentation, mixing, losses and optimiser."""
+    steps, main, settings = workload.steps, workload.trainer.main, workload.config.mixmatch
+    rows = torch.arange(settings.labeled_batch + 2 * settings.unlabeled_batch) % len(steps.images)
+    x = steps.normalize(steps.images[rows].permute(0, 3, 1, 2).to(steps.runtime.device))
+    first, second = x[settings.labeled_batch :].chunk(2)
+    separate = settings.bn_mode == "separate"
+    backward = torch.ones(len(rows), steps.num_classes, device=x.device) / len(rows)
 
     def step() -> None:
-        with trainer.runtime.autocast():
+        with steps.runtime.autocast():
             mixmatch.guess_labels(
-                trainer.main, *guessed, settings.temperature, separate=separate, update_bn=settings.guess_updates_bn
+                main.network,
+                first,
+                second,
+                settings.temperature,
+                separate=separate,
+                update_bn=settings.guess_updates_bn,
             )
-            logits = mixmatch.forward_mixed(trainer.main, x, settings.labeled_batch, separate=separate)
-        trainer.main_optimizer.zero_grad(set_to_none=True)
+            logits = mixmatch.forward_mixed(main.network, x, settings.labeled_batch, separate=separate)
+        main.optimizer.zero_grad(set_to_none=True)
         logits.backward(backward)
 
     return step
@@ -89,7 +96,7 @@ def random_epoch(samples: int, seed: int = 0) -> EpochState:
 
 
 def record_epoch(samples: int) -> Callable[[], None]:
-    """Writing an epoch of so many samples to the disk."""
+    """Writing an epoch with this many samples to the disk."""
     state = random_epoch(samples)
 
     def write() -> None:
@@ -100,7 +107,7 @@ def record_epoch(samples: int) -> Callable[[], None]:
 
 
 def map_refit(landmarks: int) -> Callable[[], np.ndarray]:
-    """Fitting a UMAP map anew, from the map of the epoch before; the first map is made here."""
+    """Fitting a UMAP map again, starting from the map of the epoch before, which is fitted here."""
     rng = np.random.default_rng(0)
     centers = rng.normal(0, 3, (10, COMPONENTS))
     points = (centers[np.arange(landmarks) % 10] + rng.normal(size=(landmarks, COMPONENTS))).astype(np.float32)
@@ -109,7 +116,7 @@ def map_refit(landmarks: int) -> Callable[[], np.ndarray]:
 
 
 def preset_seconds(name: str, device: str) -> float:
-    """Seconds that a preset takes here, from some iterations on noise of its images' size."""
+    """Seconds that a preset takes on this machine, from some iterations on noise images of its size."""
     side, channels, classes, samples, tests = PRESET_SIZES[name]
     config: BSDConfig = preset(name).with_settings(device=device)
     batch = max(config.mixmatch.labeled_batch, config.mixmatch.unlabeled_batch, config.altruistic.altruistic_batch)

@@ -1,6 +1,7 @@
-"""A MixMatch iteration in the usual way, as a yardstick for `bench`; nothing else uses it.
+"""A MixMatch iteration written in the usual way, as a yardstick for the bench; nothing else uses it.
 
-Float32, channels first, an image at a time through PIL in two data loaders with workers, five separate forwards, Adam unfused.
+It computes in float32 with channels first, augments one image at a time through PIL in two data loaders with worker
+processes, runs five separate forward passes and uses an unfused Adam.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from bsd_engine.method.mixmatch import interleave
 
 
 class AugmentedImages(Dataset):
-    """(image, label) or, with two views, (view, other view, label) of (N, H, W, C) uint8 images, augmented through PIL."""
+    """Images (N, H, W, C) uint8, augmented through PIL: (image, label), or with two views (view, other view, label)."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, *, views: int, padding: int, flip: bool) -> None:
         transforms = import_torchvision().transforms
@@ -42,7 +43,7 @@ class AugmentedImages(Dataset):
 
 
 def endless(loader: DataLoader) -> Iterator[list[Tensor]]:
-    """Batches of a loader that is started again whenever it is exhausted."""
+    """Batches of a data loader that is started again whenever it is exhausted."""
     while True:
         yield from loader
 
@@ -57,7 +58,7 @@ def plain_loss(
 
 
 class PlainLoop:
-    """Trains a network; each `step` is one iteration with its own batches, guesses, mixup and update."""
+    """Trains a network; each `step` is one iteration: batches, guessed labels, mixup and an update."""
 
     def __init__(
         self,
@@ -91,7 +92,7 @@ class PlainLoop:
         self.optimizer = torch.optim.Adam(model.parameters(), lr=mix.main_lr)
 
     def step(self, weight: float = 1.0) -> float:
-        """The loss of one iteration, whose gradient has moved the weights."""
+        """Train one iteration; returns its loss."""
         images, labels = (x.to(self.device) for x in next(self.labeled))
         first, second, _ = (x.to(self.device) for x in next(self.unlabeled))
         guess = self._guess(first, second)
@@ -117,7 +118,7 @@ class PlainLoop:
         return sharp / sharp.sum(dim=1, keepdim=True)
 
     def _forwards(self, groups: list[Tensor]) -> Tensor:
-        """(R, C) logits of three forwards, interleaved where the groups are equally large."""
+        """(R, C) logits of three forward passes, interleaved where the groups are equally large."""
         if len({len(group) for group in groups}) > 1:
             return torch.cat([self.model(group) for group in groups])
         return torch.cat(interleave([self.model(group) for group in interleave(groups)]))

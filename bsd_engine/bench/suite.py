@@ -1,4 +1,4 @@
-"""What this machine reaches: the parts of BSD in images a second and share of its peak, and the engine against a plain loop."""
+"""Measures the parts of BSD on this machine, and the engine against a plain training loop."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -16,111 +15,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from bsd_engine import splits
 from bsd_engine.bench.parts import map_refit, networks_alone, noise, preset_seconds, random_epoch, record_epoch
 from bsd_engine.bench.plain_loop import PlainLoop
+from bsd_engine.bench.report import BenchReport, Timing
 from bsd_engine.compute import models, runtime
 from bsd_engine.compute.plans import seed_for
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.runs.epoch_file import pack_epoch
 from bsd_engine.target import votes
-from bsd_engine.training.estimate import Workload, timed
+from bsd_engine.training.workload import Workload, timed
 
 SIZE, CHANNELS, CLASSES = 32, 3, 10
-
-
-@dataclass(frozen=True, kw_only=True)
-class Timing:
-    """Time of one part."""
-
-    name: str
-    seconds: float
-    """Of one unit: an iteration, a batch, a pass."""
-    images: int
-    """Images (or samples) in a unit."""
-    flop: float | None = None
-    """Floating-point operations of the network in a unit, a multiply-add as two; None where none runs."""
-
-    @property
-    def images_per_second(self) -> float:
-        """Images a second."""
-        return self.images / self.seconds
-
-    def share(self, peak: float) -> float | None:
-        """Share of a peak in operations a second."""
-        return None if self.flop is None else self.flop / self.seconds / peak
-
-
-@dataclass(frozen=True, kw_only=True)
-class BenchReport:
-    """Everything measured in one go."""
-
-    machine: str
-    network: str
-    peak: float
-    """Operations a second in a large float32 matrix product."""
-    parts: tuple[Timing, ...]
-    ratios: tuple[float, ...]
-    """Seconds of the plain loop by those of the engine, a pair of iterations each."""
-    outside: float
-    """Share of the engine's iteration that is neither a forward nor a backward pass."""
-    epoch_bytes: int
-    """Of one recorded epoch of class completion, with as many samples as were split."""
-    presets: dict[str, float]
-    """Seconds that whole runs would take here, from measured parts; empty unless asked for."""
-
-    @property
-    def ratio(self) -> float:
-        """Median of the ratios."""
-        return statistics.median(self.ratios)
-
-    def table(self) -> str:
-        """Lines for people."""
-        lines = [
-            self.machine,
-            f"{self.network}; matrix product {self.peak / 1e9:.0f} GFLOP/s",
-            "",
-            f"{'part':<44}{'ms':>10}{'images/s':>12}{'of peak':>9}",
-        ]
-        for part in self.parts:
-            share = part.share(self.peak)
-            lines.append(
-                f"{part.name:<44}{1000 * part.seconds:>10.1f}{part.images_per_second:>12.0f}{'' if share is None else f'{share:.0%}':>9}"
-            )
-        pairs = ", ".join(f"{r:.2f}" for r in self.ratios)
-        lines += [
-            "",
-            f"engine against plain loop: {self.ratio:.2f} times as fast (median of {pairs})",
-            f"of the engine's iteration {self.outside:.0%} are outside the networks' forward and backward passes",
-            f"a recorded epoch: {self.epoch_bytes / 1e6:.2f} MB",
-        ]
-        return "\n".join(
-            [*lines, *(f"{name}: {_duration(seconds)}, extrapolated" for name, seconds in self.presets.items())]
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        parts = [
-            {**asdict(p), "images_per_second": p.images_per_second, "share_of_peak": p.share(self.peak)}
-            for p in self.parts
-        ]
-        return {
-            "machine": self.machine,
-            "network": self.network,
-            "peak_flop_per_second": self.peak,
-            "parts": parts,
-            "ratios": list(self.ratios),
-            "ratio": self.ratio,
-            "outside_networks": self.outside,
-            "epoch_bytes": self.epoch_bytes,
-            "preset_seconds": self.presets,
-        }
-
-
-def _duration(seconds: float) -> str:
-    size, unit = next(
-        (size, unit)
-        for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes"), (0, "seconds"))
-        if seconds >= 2 * size
-    )
-    return f"{seconds / (size or 1):.{0 if unit == 'seconds' else 1}f} {unit}"
 
 
 def measure(
@@ -132,56 +35,44 @@ def measure(
     landmarks: int = 2000,
     presets: tuple[str, ...] = (),
 ) -> BenchReport:
-    """Measure everything.
+    """Time every part on noise images, and the engine against a plain loop.
 
     Parameters
     ----------
-    config : settings of the network, the batches and the augmentation; data and schedule have no say
+    config : settings of the network, the batches and the augmentation; those of the data and the schedule are not used
     rounds : pairs of iterations, engine and plain loop in turn, after one of each that is not counted
     samples : N of the split and of the vote
-    workers : processes of each of the plain loop's data loaders
-    landmarks : points of the map that is fitted anew; 0 leaves it out, and umap's slow import with it
+    workers : processes of each data loader of the plain loop
+    landmarks : points of the map that is fitted; with 0 no map is, and the slow import of umap is avoided
     presets : whose whole time to extrapolate
     """
     config = config.with_settings(iterations=rounds + 1)
-    prepared = noise(
-        max(
-            512,
-            2 * config.mixmatch.labeled_batch,
-            2 * config.mixmatch.unlabeled_batch,
-            2 * config.altruistic.altruistic_batch,
-        ),
-        SIZE,
-        CHANNELS,
-        CLASSES,
-    )
-    works = Workload(config, prepared, scored=256)
-    place = works.trainer.runtime
-    model = models.seeded(config.model, prepared.images.shape, CLASSES, seed_for(config.seed, "main", -1)).to(
-        place.device
-    )
+    mix = config.mixmatch
+    largest_batch = max(mix.labeled_batch, mix.unlabeled_batch, config.altruistic.altruistic_batch)
+    prepared = noise(max(512, 2 * largest_batch), SIZE, CHANNELS, CLASSES)
+    workload = Workload(config, prepared, scored=256)
+    used = workload.steps.runtime
+    model = models.seeded(config.model, prepared.images.shape, CLASSES, seed_for(config.seed, "main", -1))
+    model = model.to(used.device)
     forward, training = network_flop(model, prepared.images)
-    with runtime.intra_op_threads(place.threads):
-        peak = matrix_product_peak(place.device)
+    with runtime.intra_op_threads(used.threads):
+        peak = matrix_product_peak(used.device)
         plain = PlainLoop(
             model, config, prepared.images.numpy(), prepared.labels.numpy(), num_classes=CLASSES, workers=workers
         )
-        engine_seconds, plain_seconds = alternate(works.main, plain.step, rounds)
-        whole, networks = alternate(works.main, networks_alone(works), rounds)
-        rest = tuple(_other_parts(config, works, samples, landmarks, forward, training))
-    mix = config.mixmatch
+        engine_seconds, plain_seconds = alternate(workload.main, plain.step, rounds)
+        whole, networks = alternate(workload.main, networks_alone(workload), rounds)
+        rest = tuple(_other_parts(config, workload, samples, landmarks, forward, training))
     rows = mix.labeled_batch + 2 * mix.unlabeled_batch
     flop = rows * training + 2 * mix.unlabeled_batch * forward
     iterations = [
-        Timing(name=name, seconds=statistics.median(seconds), images=rows, flop=flop)
-        for name, seconds in (
-            ("MixMatch iteration, engine", engine_seconds),
-            ("MixMatch iteration, plain loop", plain_seconds),
-        )
+        Timing(name=f"MixMatch iteration, {name}", seconds=statistics.median(seconds), images=rows, flop=flop)
+        for name, seconds in (("engine", engine_seconds), ("plain loop", plain_seconds))
     ]
+    multiply_adds = f"{forward / 2e6:.0f} M multiply-adds an image"
     return BenchReport(
-        machine=f"{place.description}, torch {torch.__version__}, {platform.machine()}",
-        network=f"{config.model.model}, width {config.model.width}, {SIZE} px, {forward / 2e6:.0f} M multiply-adds an image",
+        machine=f"{used.description}, torch {torch.__version__}, {platform.machine()}",
+        network=f"{config.model.model}, width {config.model.width}, {SIZE} px, {multiply_adds}",
         peak=peak,
         parts=(*iterations, *rest),
         ratios=tuple(p / e for e, p in zip(engine_seconds, plain_seconds)),
@@ -192,7 +83,10 @@ def measure(
 
 
 def alternate(first: Callable[[], Any], second: Callable[[], Any], rounds: int) -> tuple[list[float], list[float]]:
-    """Seconds of two pieces of work done in turn, so that both meet the same load of the machine; each is done once before."""
+    """Seconds of two pieces of work done in turn, so that both meet the same load of the machine.
+
+    Each is done once before, which is not counted.
+    """
     first(), second()
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
@@ -204,24 +98,30 @@ def alternate(first: Callable[[], Any], second: Callable[[], Any], rounds: int) 
 
 
 def _other_parts(
-    config: BSDConfig, works: Workload, samples: int, landmarks: int, forward: float, training: float
+    config: BSDConfig, workload: Workload, samples: int, landmarks: int, forward: float, training: float
 ) -> Iterator[Timing]:
-    threads, batch = works.trainer.runtime.threads, config.altruistic.altruistic_batch
+    """The other parts. `forward` and `training` are the operations of the network for one image."""
+    threads, batch = workload.steps.runtime.threads, config.altruistic.altruistic_batch
     batches = -(-samples // batch)
-    epoch = batches * timed(works.altruistic, threads)[0]
+    epoch = batches * timed(workload.altruistic, threads)[0]
     yield Timing(
         name=f"altruistic epoch, N = {samples}", seconds=epoch, images=batches * batch, flop=batches * batch * training
     )
     yield Timing(
-        name="scoring", seconds=timed(works.score_main, threads)[0], images=works.scored, flop=works.scored * forward
+        name="scoring",
+        seconds=timed(workload.score_main, threads)[0],
+        images=workload.scored,
+        flop=workload.scored * forward,
     )
-    dimensions = works.trainer.main.head.in_features
-    for name, work in (
+    head = workload.trainer.main.network.head
+    assert isinstance(head, nn.Linear), "the last layer of every network is its head"
+    works: tuple[tuple[str, Callable[[], object]], ...] = (
         ("split by both losses", _split(config, samples)),
-        ("first split, OSS and ALS", _first_split(config, samples, dimensions)),
+        ("first split, OSS and ALS", _first_split(config, samples, head.in_features)),
         ("target vote", _vote(samples)),
         ("recording an epoch", record_epoch(samples)),
-    ):
+    )
+    for name, work in works:
         yield Timing(name=f"{name}, N = {samples}", seconds=timed(work, threads)[0], images=samples)
     if landmarks:
         yield Timing(
@@ -237,32 +137,31 @@ def _labels(samples: int) -> Tensor:
     return torch.arange(samples) % CLASSES
 
 
-def _split(config: BSDConfig, samples: int) -> Callable[[], Tensor]:
+def _split(config: BSDConfig, samples: int) -> Callable[[], object]:
     losses, labels = _random(2, samples), _labels(samples)
     return lambda: splits.discrepancy_clean_mask(
         splits.loss_discrepancy(*losses), labels, config.split.alpha, config.split.completion
     )
 
 
-def _first_split(config: BSDConfig, samples: int, dimensions: int) -> Callable[[], Tensor]:
+def _first_split(config: BSDConfig, samples: int, dimensions: int) -> Callable[[], object]:
     features, losses, labels = _random(samples, dimensions), _random(samples), _labels(samples)
 
-    def first_split() -> Tensor:
+    def first_split() -> splits.Array:
         scores = splits.oss_scores(features, labels, 0, config.split.oss_distance)
-        return splits.als_clean_mask(losses, config.split.alpha) & splits.oss_clean_mask(
-            scores, labels, 0, config.split.beta
-        )
+        by_als = splits.als_clean_mask(losses, config.split.alpha)
+        return by_als & splits.oss_clean_mask(scores, labels, 0, config.split.beta)
 
     return first_split
 
 
-def _vote(samples: int) -> Callable[[], tuple[Tensor, Tensor]]:
+def _vote(samples: int) -> Callable[[], object]:
     logits, labels = _random(samples, CLASSES), _labels(samples)
     return lambda: (votes.second_likely_counts(logits), votes.log_probability_floor(logits, labels))
 
 
 def matrix_product_peak(device: torch.device, size: int = 2048, repeats: int = 5) -> float:
-    """Operations a second of a float32 matrix product: the best of some."""
+    """Operations a second of a float32 matrix product, the best of several."""
     a, b = (torch.randn(size, size, device=device) for _ in range(2))
     seconds = []
     for _ in range(repeats):
@@ -273,7 +172,7 @@ def matrix_product_peak(device: torch.device, size: int = 2048, repeats: int = 5
 
 
 def network_flop(model: nn.Module, images: Tensor) -> tuple[float, float]:
-    """Operations of a network for one image, forward alone and with the backward pass, a multiply-add as two."""
+    """Operations of a network for one image, without and with the backward pass; a multiply-add counts as two."""
     x = images[:2].permute(0, 3, 1, 2).float().to(next(model.parameters()).device)
     with FlopCounterMode(display=False) as forward:
         logits = model(x)

@@ -38,7 +38,7 @@ from bsd_engine.runs import checkpoints
 from bsd_engine.runs.layout import checkpoint_paths
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.record import load_checkpoint
-from bsd_engine.training.trainer import CHECKPOINT_VERSION
+from bsd_engine.training.checkpoint import CHECKPOINT_VERSION
 from bsd_engine.training.undefended import WEIGHTS_FILE
 
 MOST_BYTES = 600_000_000

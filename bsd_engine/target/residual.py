@@ -1,4 +1,4 @@
-"""A change that is put onto images: a residual, or the change from some images to others, contrast included."""
+"""Changes that can be put onto images: a residual, or the change from one group of images to another, with contrast."""
 
 from __future__ import annotations
 
@@ -9,35 +9,38 @@ import torch.nn.functional as F
 from torch import Tensor
 
 STRENGTH = 0.25
-"""Root mean square of a residual that all classes are compared at, in standard deviations of the pixels: about what
-Blended at opacity 0.1 and a 4x4 patch have."""
+"""Root mean square of the residuals with which classes are compared, in standard deviations of the pixels. Blended at
+opacity 0.1 and a 4x4 patch have about this strength."""
 MOST_GAIN = 2.5
+"""A residual is amplified at most by this factor."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Graft:
-    """x -> contrast x + offset; both (K, H, W) or broadcast to it."""
+    """The change x -> contrast x + offset; both are (K, H, W) or broadcast to it."""
 
     contrast: Tensor
     offset: Tensor
 
     def onto(self, images: Tensor) -> Tensor:
-        """(B, K, H, W) float32, 0 to 255: the images with it."""
+        """(B, K, H, W) float32, 0 to 255: the images with the change."""
         return (self.contrast * images + self.offset).clamp(0, 255)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Moments:
-    """Of some images, pixel by pixel."""
+    """Mean and variance of some images, pixel by pixel."""
 
     mean: Tensor
     """(K, H, W)."""
     variance: Tensor
-    """(1, H, W): over images, averaged over colours and 3x3 pixels; 4 is added so that two constants have ratio one."""
+    """(1, H, W): over the images, averaged over colours and 3x3 pixels; 4 is added so that constant pixels have ratio
+    1."""
 
     @classmethod
     def of(cls, images: Tensor) -> Moments:
-        """By matrix products: a tenth of the time of `Tensor.var` over the first dimension."""
+        """The moments of images (B, K, H, W). Matrix products take a tenth of the time of `Tensor.var` over the first
+        dimension."""
         flat, each = images.flatten(1), images.new_full((1, len(images)), 1 / len(images))
         mean = each @ flat
         variance = (each @ (flat - mean).square()).reshape(images.shape[1:]).mean(0, keepdim=True)
@@ -48,21 +51,24 @@ class Moments:
 
 
 def _gain(residual: Tensor, spread: Tensor) -> float:
-    """What brings a residual to `STRENGTH`, `MOST_GAIN` at most."""
+    """The factor that scales a residual to `STRENGTH`, at most `MOST_GAIN`."""
     return min(MOST_GAIN, float(STRENGTH * spread / residual.pow(2).mean().sqrt().clamp_min(1e-6)))
 
 
 def gentle(residual: Tensor, spread: Tensor) -> Graft:
-    """A residual (K, H, W) brought to `STRENGTH`; `spread` is the standard deviation of the pixels."""
+    """A residual (K, H, W) scaled to `STRENGTH`; `spread` is the standard deviation of the pixels."""
     return Graft(contrast=residual.new_ones(()), offset=_gain(residual, spread) * residual)
 
 
 def full(chosen: Moments, reference: Moments, spread: Tensor) -> Graft:
-    """The change from references to the chosen, by each pixel's mean and, where it is clearly lower, its standard deviation; at its own
-    strength, `STRENGTH` at least."""
+    """The change from reference images to chosen ones, at its own strength but at least at `STRENGTH`.
+
+    It moves the mean of each pixel and, where the standard deviation of the chosen is clearly lower, reduces the
+    contrast.
+    """
     residual = chosen.mean - reference.mean
     ratio = (chosen.variance / reference.variance).sqrt().clamp(0, 1)
-    ratio = torch.where(ratio > 0.85, 1.0, ratio)  # 64 samples know a ratio to about a tenth
+    ratio = torch.where(ratio > 0.85, 1.0, ratio)  # with 64 samples, the error of a ratio is about a tenth
     gain = max(1.0, _gain(residual, spread))
     contrast = (1 + gain * (ratio - 1)).clamp(0, 1)
     return Graft(contrast=contrast, offset=gain * residual + (1 - contrast) * reference.mean)

@@ -1,8 +1,8 @@
-"""Whether the samples of a class are of two kinds: some with a pattern that the others lack.
+"""Splits each class into two kinds of samples: some with a pattern that the others lack.
 
-An attack adds one pattern to some samples of its target class, be they of that class (clean-label) or not. Along that pattern,
-measured by how much other classes vary along it, the class falls apart into two narrow groups; nature varies gradually. No model
-is asked, and the truth is not needed.
+An attack adds one pattern to some samples of its target class, whether they belong to that class (clean-label) or not.
+Along that pattern, measured by how much other classes vary along it, the class falls into two narrow groups, while
+natural classes vary gradually. Neither a model nor the ground truth is needed.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from torch import Tensor
 from bsd_engine.target.thumbnails import averages
 
 SIDE = 16
-"""Images are compared as grey ones of this size: a sinusoid of six periods is still seen, and covariances stay small."""
+"""Images are compared in grey at this size: a sinusoid of six periods is still visible, and covariances stay small."""
 PIXEL_NOISE = 4.0
-"""Variance, in squared grey levels, that every direction has at least, so that constant pixels count for nothing."""
+"""Least variance of every direction, in squared grey levels, so that constant pixels count for nothing."""
 DIRECTIONS, SAMPLES_A_DIRECTION = 8, 10
-"""Directions of the largest variance that are searched, fewer in a class that has not ten samples for each."""
+"""Directions of largest variance that are searched; fewer in a class with fewer than ten samples for each of them."""
 POWER_ITERATIONS, STEPS = 4, 6
+"""Iterations that find the directions, and steps of the search."""
 FEWEST, LEAST_SHARE, LEAST_SAMPLES = 5, 0.05, 20
-"""Of a kind: samples, and share of its class; of a class that is searched: samples."""
+"""The smallest kind, in samples and as a share of its class, and the smallest class that is searched, in samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +31,8 @@ class Kinds:
     """Result for N samples of C classes."""
 
     separation: Tensor
-    """(C,) float32: distance of the means of a class's two kinds in standard deviations within the kinds, along the direction where
-    it is largest; 0 for classes that are too small."""
+    """(C,) float32: distance between the means of the two kinds of a class, in standard deviations within the kinds,
+    along the direction where it is largest; 0 for classes that are too small."""
     odd: Tensor
     """(N,) bool: samples of the smaller kind of their class."""
 
@@ -44,14 +45,15 @@ def two_kinds(images: Tensor, labels: Tensor, losses: Tensor, num_classes: int, 
     images : (N, H, W, K) uint8
     labels : (N,) int64, the given labels
     losses : (N,) float32, of the altruistic model: its lowest tenth is one of the splits that the search starts from
-    generator : of the processor
+    generator : on the CPU
 
     Notes
     -----
-    With x the small grey image less the mean of its class and W_c the covariance within the *other* classes plus `PIXEL_NOISE`,
-    the class is searched in the leading `DIRECTIONS` of z = L^-1 x, W_c = L L^T. Given a split, Fisher's direction S^-1 (m1 - m0),
-    S the covariance within the two parts; given a direction, the split with the largest variance between the parts (Otsu); `STEPS`
-    times, from the split at each of the directions and from that of the losses. The best found counts.
+    Let x be the small grey image less the mean of its class, and W_c the covariance within the *other* classes plus
+    `PIXEL_NOISE`. The class is searched in the leading `DIRECTIONS` of z = L^-1 x, where W_c = L L^T. The search
+    alternates `STEPS` times between Fisher's direction for a split, S^-1 (m1 - m0) with S the covariance within the two
+    parts, and the split with the largest variance between the parts for a direction (Otsu). It starts from the split at
+    each of the directions and from the split by the losses. The best split found counts.
     """
     centred = _centred(_thumbnails(images), labels.cpu(), num_classes)
     labels, losses = labels.cpu(), losses.cpu()
@@ -62,11 +64,10 @@ def two_kinds(images: Tensor, labels: Tensor, losses: Tensor, num_classes: int, 
         idx = (labels == c).nonzero().squeeze(1)
         if len(idx) < LEAST_SAMPLES:
             continue
-        own = centred[idx]
-        within = ((everything - _scatter(own)) / max(1, len(labels) - len(idx))).float() + PIXEL_NOISE * torch.eye(
-            own.shape[1]
-        )
-        white = torch.linalg.solve_triangular(torch.linalg.cholesky(within), own.T, upper=False).T
+        of_class = centred[idx]
+        others = ((everything - _scatter(of_class)) / max(1, len(labels) - len(idx))).float()
+        within = others + PIXEL_NOISE * torch.eye(of_class.shape[1])
+        white = torch.linalg.solve_triangular(torch.linalg.cholesky(within), of_class.T, upper=False).T
         leading = white @ _leading(white, start)[:, : len(idx) // SAMPLES_A_DIRECTION]
         separation[c], high = _farthest(leading, losses[idx])
         odd[idx] = high if 2 * int(high.sum()) <= len(idx) else ~high
@@ -74,7 +75,7 @@ def two_kinds(images: Tensor, labels: Tensor, losses: Tensor, num_classes: int, 
 
 
 def _thumbnails(images: Tensor) -> Tensor:
-    """(N, D) float32 on the processor: grey, `SIDE` pixels high and wide at most."""
+    """(N, D) float32 on the CPU: grey thumbnails, at most `SIDE` pixels high and wide."""
     rows, columns = (averages(side, min(side, SIDE)).to(images.device) for side in images.shape[1:3])
     return torch.cat([(rows @ part.float().mean(3) @ columns.T).flatten(1).cpu() for part in images.split(1024)])
 
@@ -86,12 +87,16 @@ def _centred(x: Tensor, labels: Tensor, num_classes: int) -> Tensor:
 
 
 def _scatter(x: Tensor) -> Tensor:
-    """(D, D) float64: x^T x. What is taken off a sum is the very matrix that was added, so the rest keeps no negative direction."""
+    """(D, D) float64: x^T x.
+
+    What is subtracted from a sum of these is exactly the matrix that was added, so no direction of the rest is
+    negative.
+    """
     return (x.T @ x).double()
 
 
 def _leading(white: Tensor, start: Tensor) -> Tensor:
-    """(D, DIRECTIONS): where the rows vary most, largest first, by subspace iteration."""
+    """(D, DIRECTIONS): the directions in which the rows vary most, largest first, by subspace iteration."""
     basis = start
     for _ in range(POWER_ITERATIONS):
         basis = torch.linalg.qr(white.T @ (white @ basis)).Q
@@ -100,7 +105,7 @@ def _leading(white: Tensor, start: Tensor) -> Tensor:
 
 
 def _farthest(points: Tensor, losses: Tensor) -> tuple[float, Tensor]:
-    """The largest separation that the search finds among points (n, k), and its split (n,) bool; all starts at once."""
+    """The largest separation found among points (n, k) and its split (n,) bool; all starts are searched at once."""
     lowest = torch.zeros(1, len(points), dtype=torch.bool)
     lowest[0, losses.argsort(stable=True)[: max(FEWEST, len(points) // 10)]] = True
     splits = torch.cat([lowest, _otsu(points.T)[1]])
@@ -118,7 +123,7 @@ def _fisher(points: Tensor, splits: Tensor) -> Tensor:
     n, k = points.shape
     above = splits.float()
     sizes = above.sum(1, keepdim=True)
-    sums = above @ points  # of the parts above; those below are their negatives
+    sums = above @ points  # of the parts above; the sums below are their negatives
     gaps = sums / sizes + sums / (n - sizes)
     between = (sums[:, :, None] * gaps[:, None]) / n
     scatter = points.T @ points / n - between

@@ -1,4 +1,4 @@
-"""What the evidence on the target amounts to: a target, no sign of an attack, or several targets."""
+"""The verdict on the target: a target, no attack found, or several targets."""
 
 from __future__ import annotations
 
@@ -13,34 +13,38 @@ from bsd_engine.target.transplant import Transplant
 Kind = Literal["target", "no_attack", "several"]
 
 STANDS_OUT = 6.0
-"""z of a share from which a class is called the target (docs/target.md)."""
+"""A class is called the target if the z of a share reaches this (docs/target.md)."""
 LEAST_SPREAD = 0.05
 """Smallest standard deviation that the z of a share divides by: about the error of 100 probed images."""
 LEAST_WARPED_SPREAD = 0.02
-"""The same for the share of warped images: of 300, 6 % at most were called one class in six unpoisoned sets, half of what it takes."""
+"""The same for the share of warped images. In six unpoisoned sets, at most 6 % of 300 images were called one class,
+half of what a verdict needs."""
 LEAST_DISPERSAL_SPREAD = 0.5
-"""The same for the number of classes that a residual's withdrawal leads to."""
+"""The same for the number of classes that samples are called once the residual is subtracted."""
 APART_STANDS_OUT = 12.0
-"""z of separation times share that is worth as much as `STANDS_OUT` of a share: the largest of a class in six unpoisoned sets was 8.8
-(43 traffic signs, where some classes are a few drives past a few signs), the smallest of a target that SIG had poisoned 16.0."""
+"""z of separation times share that counts as much as `STANDS_OUT` of a share. In six unpoisoned sets the largest z of a
+class was 8.8 (43 traffic signs, where some classes are a few drives past a few signs); the smallest of a target that
+SIG had poisoned was 16.0."""
 EARLY, EARLY_APART_STANDS_OUT = 6, 24.0
-"""Epochs of warm-up under which another z holds there: a network that knows little follows much. After three epochs the largest of 19
-unpoisoned sets of traffic signs was 19.8."""
+"""With fewer epochs of warm-up, another z is needed there, since a network that has learned little follows many
+changes. After three epochs, the largest in 19 unpoisoned sets of traffic signs was 19.8."""
 SEPARATION_STANDS_OUT, MOST_SEPARATION = 18.0, STANDS_OUT - 1
-"""The same for the separation alone, which never reaches `STANDS_OUT`: two kinds that no image follows are no backdoor, yet the
-likeliest place for one that is not learned so far (17.6 for Label-Consistent; 7.2 at most without poison)."""
+"""The same for the separation alone, which never reaches `STANDS_OUT`: two kinds whose difference no image follows are
+no backdoor, but the likeliest place for one that is not learned yet (17.6 for Label-Consistent, at most 7.2 without
+poison)."""
 LEAST_APART_SPREAD, LEAST_SEPARATION_SPREAD = 0.5, 0.3
-"""Smallest standard deviations that these two divide by."""
+"""Smallest standard deviations that the z of `apart` and of the separation divide by."""
 FEWEST_FLIPS, FEWEST_CLASSES = 0.25, 2.0
-"""Share of the probed images that must follow, and classes that a withdrawal must lead to, however still the others are."""
+"""Share of the probed images that must follow, and classes that samples must be called without the residual, however
+little the other classes vary."""
 RETURNED_STANDS_OUT = 9.0
-"""z of share times withdrawal that is worth as much as `STANDS_OUT` of a share: over 43 traffic signs its tail is longer. The
-largest of a class in four unpoisoned sets was 6.9, the smallest of a target 11.6."""
+"""z of share times `withdrawn` that counts as much as `STANDS_OUT` of a share; its tail is longer over 43 traffic
+signs. The largest of a class in four unpoisoned sets was 6.9, the smallest of a target 11.6."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """An answer, and how far it stands out."""
+    """What is concluded about the target, and how far it stands out."""
 
     kind: Kind
     classes: tuple[int, ...]
@@ -50,9 +54,9 @@ class Verdict:
     why: str
     """One sentence, without the names of classes."""
     clue: str = ""
-    """What the likeliest class stands out by, a name of `clues`."""
+    """By what the likeliest class stands out: a key of `clues`."""
     needed: float = STANDS_OUT
-    """The z that an attack would have had to reach."""
+    """The z that is needed to call a class the target."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as stored with an epoch."""
@@ -60,10 +64,11 @@ class Verdict:
 
 
 def standing_out(scores: Tensor, least_spread: float = 0.0) -> Tensor:
-    """(C,) float32: z of each class against the others, their median and their median absolute deviation times 1.4826.
+    """(C,) float32: z of each class against the others: their median, and 1.4826 times their median absolute deviation.
 
-    The class itself is left out of both, so that among few the one that stands out does not hide itself. Where the others do
-    not differ at all and `least_spread` is 0, a class above them has z = inf, an equal one 0. A score of nan or -inf has z = -inf.
+    The class itself is left out of both, so that among few classes it does not hide itself. Where the other classes are
+    all equal and `least_spread` is 0, a class above them has z = inf and an equal one 0. A score of nan or -inf has z =
+    -inf.
     """
     usable = scores.isfinite()
     result = torch.full_like(scores, -torch.inf, dtype=torch.float32)
@@ -82,11 +87,16 @@ def standing_out(scores: Tensor, least_spread: float = 0.0) -> Tensor:
 
 
 def clues(found: Transplant, epochs: int = EARLY) -> dict[str, Tensor]:
-    """(C,) float32 each: how far every class stands out by what follows its residuals, or a warp, after so many epochs of warm-up.
+    """(C,) float32 each: how far every class stands out, by the name of each clue.
 
-    foreign, full, warped: the shares. returned: the larger of the first two times the classes that a withdrawal leads to (a trigger
-    does both, a natural template the first, and samples that are merely odd the second). apart: the share that follows what
-    tells its two kinds of samples apart, times their separation. separation: that alone.
+    foreign, full, warped: by these shares. returned: by the larger of the first two shares, times the number of classes
+    that samples are called without the residual; a trigger raises both factors, a natural template only the first, and
+    samples that are merely odd only the second. apart: by the share under the difference between its two kinds of
+    samples, times their separation. separation: by that alone.
+
+    Parameters
+    ----------
+    epochs : length of the altruistic warm-up
     """
     z = {
         name: _capped(standing_out(share, LEAST_SPREAD), share >= FEWEST_FLIPS) for name, share in found.shares.items()
@@ -109,12 +119,12 @@ def clues(found: Transplant, epochs: int = EARLY) -> dict[str, Tensor]:
 
 
 def transplant_scores(found: Transplant, epochs: int = EARLY) -> Tensor:
-    """(C,) float32: how far each class stands out by the clue that speaks loudest against it."""
+    """(C,) float32: how far each class stands out by its strongest clue."""
     return _largest(clues(found, epochs))
 
 
 def shares_behind(found: Transplant, verdict: Verdict) -> Tensor:
-    """(C, C) float32: `by_source`, with the likeliest class's row under warps where those speak loudest against it."""
+    """(C, C) float32: `by_source`; `by_warp` in the row of the likeliest class if warps are its strongest clue."""
     shares = found.by_source.clone()
     if verdict.clue == "warped":
         shares[verdict.classes[0]] = found.by_warp[verdict.classes[0]]
@@ -122,17 +132,17 @@ def shares_behind(found: Transplant, verdict: Verdict) -> Tensor:
 
 
 def _largest(named: dict[str, Tensor]) -> Tensor:
-    """(C,): of several numbers for each class."""
+    """(C,): the largest of several numbers for each class."""
     return torch.stack(list(named.values())).amax(0)
 
 
 def _capped(z: Tensor, counts: Tensor) -> Tensor:
-    """z, below `STANDS_OUT` where the number behind it does not count."""
+    """z, kept below `STANDS_OUT` where the number behind it is too small to count."""
     return torch.where(counts, z, z.clamp_max(STANDS_OUT - 3))
 
 
 def caution(epochs: int) -> str:
-    """A sentence about a verdict after so many epochs of warm-up, or nothing."""
+    """A sentence of caution about a verdict after a short warm-up; empty after a long one."""
     return (
         f"After a warm-up of fewer than {EARLY} epochs, for which the threshold was set, this says less."
         if epochs < EARLY
@@ -141,10 +151,14 @@ def caution(epochs: int) -> str:
 
 
 def decide_target(found: Transplant, epochs: int = EARLY) -> Verdict:
-    """The verdict on a transplant after so many epochs of warm-up; among equals the lower class.
+    """The verdict on a transplant; of equally suspect classes it names the lower one.
 
-    Several targets where, under one residual, more than half of the classes receive another one each: the trigger of an
-    all-to-all attack sends every class elsewhere, whichever class it was cut from.
+    The verdict is several targets where more than half of the classes receive images of another class under one
+    residual: the trigger of an all-to-all attack sends every class elsewhere, whichever class it was taken from.
+
+    Parameters
+    ----------
+    epochs : length of the altruistic warm-up
     """
     z_of = clues(found, epochs)
     scores = _largest(z_of)

@@ -1,4 +1,4 @@
-"""Estimating the target label, without looking at the truth."""
+"""Estimators of the target label; they never read the ground truth."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def second_logit_votes(counts: Tensor) -> Tensor:
 
 
 def low_loss_label_counts(logits: Tensor, labels: Tensor, share: float = 0.01) -> Tensor:
-    """(C,) int64: given labels of the samples with the lowest cross-entropy, a share of all, at least one.
+    """(C,) int64: given labels of the samples with the lowest cross-entropy, a share of all samples, at least one.
 
-    Paper: appendix D.3, the 1 % that are isolated; with the LGA loss in the altruistic warm-up that is its `lga_vote`.
+    Paper: appendix D.3, the isolated 1 %; with the LGA loss in the altruistic warm-up this is its `lga_vote`.
     """
     losses = torch.nn.functional.cross_entropy(logits.float(), labels, reduction="none")
     lowest = torch.argsort(losses, stable=True)[: max(1, exact_count(share, len(losses)))]
@@ -51,7 +51,8 @@ def label_excess(counts: Tensor, class_shares: Sequence[float] | None = None) ->
     counts : (C,) int64
     class_shares : C known shares of the classes in unpoisoned data, in any unit; equal ones when not given
 
-    Paper: appendix D.6, the last resort; blind to clean-label attacks, and to any where the class sizes are not known.
+    Paper: appendix D.6, the last resort. It cannot see clean-label attacks, nor any attack where the class sizes are
+    not known.
     """
     shares = torch.ones(len(counts)) if class_shares is None else torch.as_tensor(class_shares, dtype=torch.float32)
     expected = counts.sum() * (shares / shares.sum()).to(counts.device)
@@ -74,15 +75,15 @@ def probability_floor_scores(floors: Tensor) -> Tensor:
     ----------
     floors : (E, C), `log_probability_floor` after each warm-up epoch
 
-    An extension, not in the paper. A dirty-label attack puts pictures of every class under the target label, so the
-    altruistic model leaves the target some probability everywhere; natural confusion raises a class's probability for
-    its few look-alikes only, which a low quantile does not see.
+    An extension, not in the paper. A dirty-label attack puts images of every class under the target label, so the
+    altruistic model gives the target some probability everywhere. Natural confusion raises the probability of a class
+    only for the few classes that look like it, which does not move a low quantile.
     """
     return floors.mean(0).exp()
 
 
 def median_log_probability(logits: Tensor, labels: Tensor) -> Tensor:
-    """(C,) float32, nats: median of each class's log-probability among the samples not labelled with it. An extension."""
+    """(C,) float32, nats: median log-probability of each class among the samples not labelled with it. An extension."""
     return log_probability_floor(logits, labels, quantile=0.5)
 
 
@@ -93,10 +94,10 @@ CLUES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "low_loss": low_loss_label_counts,
     "label_count": lambda logits, labels: label_counts(labels, logits.shape[1]),
 }
-"""What each warm-up epoch says about every class, (C,) each, from the logits (N, C) of g and the given labels (N,)."""
+"""The clues of a warm-up epoch, (C,) each, from the logits (N, C) of g and the given labels (N,)."""
 
 READ_FROM_LOGITS = ("second_logit_mode", "low_loss_mode", "label_count", "median_probability", "probability_floor")
-"""Estimators that every warm-up epoch has an answer of."""
+"""Estimators that have an answer after every warm-up epoch."""
 
 
 def estimate(
@@ -106,11 +107,11 @@ def estimate(
 
     Parameters
     ----------
-    clues : name in `CLUES` -> (E, C), one row a warm-up epoch
+    clues : name in `CLUES` -> (E, C), one row for each warm-up epoch
     assumed : the class that the estimator "given" names
-    class_shares : of `label_excess`
+    class_shares : see `label_excess`
 
-    Everywhere the largest score is the suspect and among equal ones the lower class.
+    The suspect is the class with the largest score, among equal ones the lower class.
     """
     if estimator == "given":
         scores = torch.zeros(clues["second_likely"].shape[1])

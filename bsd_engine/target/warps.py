@@ -1,4 +1,4 @@
-"""Smooth warps: what WaNet hides in an image, and what `transplant` tries on every image."""
+"""Smooth warps: the trigger of WaNet, and what `transplant` tries on images."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch import Tensor
 
 
 def smooth_shifts(control: Tensor, size: tuple[int, int], strength: float) -> Tensor:
-    """How far each pixel's source lies to the right and below, of fields drawn between few control points.
+    """How far each pixel's source lies to its right and below it, in fields interpolated between few control points.
 
     Parameters
     ----------
-    control : (B, 2, k, k) uniform in -1 ... 1
+    control : (B, 2, k, k), uniform in -1 ... 1
     size : height and width
     strength : s of WaNet; on 32 pixels, 0.5 moves control points by a quarter of a pixel on average
 
@@ -33,7 +33,10 @@ def pixels_per_step(size: tuple[int, int]) -> Tensor:
 
 
 def sampling_grid(shifts: Tensor, extra: Tensor | None = None) -> Tensor:
-    """(B, H, W, 2) float32, -1 ... 1: where each pixel is taken from; `extra` (B, H, W, 2), pixels, is added within the image."""
+    """(B, H, W, 2) float32, -1 ... 1: where each pixel is taken from.
+
+    `extra` (B, H, W, 2), in pixels, is added but does not lead out of the image.
+    """
     height, width = shifts.shape[-3:-1]
     rows, cols = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
     unit = 2 / torch.tensor([max(1, width - 1), max(1, height - 1)], device=shifts.device)

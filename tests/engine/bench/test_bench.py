@@ -1,11 +1,10 @@
-"""Measuring: the plain loop computes what the engine computes, times add up to a run's, and the command reports them."""
+"""The bench: the plain loop computes what the engine does, seconds add up to a run, and the command reports them."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from threading import BrokenBarrierError
 
@@ -18,28 +17,22 @@ from bsd_engine.__main__ import main
 from bsd_engine.bench import parts, suite
 from bsd_engine.bench.parts import PRESET_SIZES, map_refit, networks_alone, noise, preset_seconds
 from bsd_engine.bench.plain_loop import AugmentedImages, PlainLoop, plain_loss
-from bsd_engine.compute import models, runtime
+from bsd_engine.bench.report import Timing, duration
+from bsd_engine.compute import models
 from bsd_engine.config.data_settings import ModelConfig
 from bsd_engine.config.method_settings import STAGES, ScheduleConfig
 from bsd_engine.config.presets import PRESETS, preset, smoke
 from bsd_engine.errors import ConfigError
 from bsd_engine.method import mixmatch
-from bsd_engine.training import estimate
-from bsd_engine.training.estimate import Counts, PartSeconds
+from bsd_engine.training import estimate, workload
+from bsd_engine.training.estimate import Counts
+from bsd_engine.training.workload import PartSeconds
 
 SCHEDULE = ScheduleConfig(altruistic_epochs=3, t1=2, init_epochs=1, t2=5, t3=9, iterations=10)
 PARTS = PartSeconds(main=1.0, main_beside=1.5, altruistic=0.5, altruistic_beside=0.75, score=0.01, score_beside=0.015)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """One thread a model, see test_trainer."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runtime, "available_threads", lambda: 1)
-        yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 # --- the plain loop ---
@@ -107,7 +100,7 @@ def test_the_slower_model_decides_while_both_train() -> None:
     assert estimate.epoch_seconds(SCHEDULE, PARTS, counts)["oss_warmup"] == pytest.approx(100 * 0.015 + 40 * 0.75)
 
 
-def test_seconds_of_a_run_are_those_of_its_epochs_and_two_passes_more() -> None:
+def test_seconds_of_a_run_are_those_of_its_epochs_and_of_two_more_passes() -> None:
     counts = Counts(samples=100, tests=20, altruistic_batches=4, altruistic_steps=4)
     warmup, beside, alone = 3.0, 16.8, 11.2
     assert estimate.run_seconds(SCHEDULE, PARTS, counts) == pytest.approx(
@@ -118,19 +111,19 @@ def test_seconds_of_a_run_are_those_of_its_epochs_and_two_passes_more() -> None:
 
 
 def test_an_estimate_measures_the_runs_own_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimate, "PART_SECONDS", 0.0)
+    monkeypatch.setattr(workload, "PART_SECONDS", 0.0)
     found = estimate.estimate(smoke().with_settings(device="cpu"), noise(60, 32, 3, 10))
     assert all(seconds > 0 for seconds in vars(found.parts).values()) and set(found.epoch_seconds) == set(STAGES)
     batches = Counts(samples=60, tests=0, altruistic_batches=1, altruistic_steps=1)
     assert found.seconds == estimate.run_seconds(smoke().schedule, found.parts, batches) > 0
 
 
-def test_what_runs_beside_is_stopped_by_the_others_error() -> None:
+def test_an_error_of_one_piece_of_work_stops_the_other() -> None:
     def fails() -> None:
         raise ConfigError("wrong")
 
     with pytest.raises((ConfigError, BrokenBarrierError)):
-        estimate.timed_beside(fails, lambda: time.sleep(0.001), 2)
+        workload.timed_beside(fails, lambda: time.sleep(0.001), 2)
 
 
 # --- the report ---
@@ -150,9 +143,9 @@ def test_a_resnet18_has_555_million_multiply_adds() -> None:
 
 
 def test_shares_and_rates_follow_from_seconds() -> None:
-    part = suite.Timing(name="x", seconds=0.5, images=100, flop=4e9)
+    part = Timing(name="x", seconds=0.5, images=100, flop=4e9)
     assert part.images_per_second == 200 and part.share(16e9) == 0.5
-    assert suite.Timing(name="x", seconds=0.5, images=100).share(16e9) is None
+    assert Timing(name="x", seconds=0.5, images=100).share(16e9) is None
 
 
 def test_work_is_timed_in_turn_after_one_round_that_does_not_count() -> None:
@@ -186,10 +179,12 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path: Path, capsys: pyte
 
 
 def test_the_networks_alone_make_gradients_and_no_step() -> None:
-    works = estimate.Workload(smoke().with_settings(device="cpu"), noise(64, 32, 3, 10))
-    before = [p.clone() for p in works.trainer.main.parameters()]
-    networks_alone(works)()
-    assert all(torch.equal(a, b) and b.grad is not None for a, b in zip(before, works.trainer.main.parameters()))
+    running = workload.Workload(smoke().with_settings(device="cpu"), noise(64, 32, 3, 10))
+    before = [p.clone() for p in running.trainer.main.network.parameters()]
+    networks_alone(running)()
+    assert all(
+        torch.equal(a, b) and b.grad is not None for a, b in zip(before, running.trainer.main.network.parameters())
+    )
 
 
 def test_the_time_of_a_preset_follows_from_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,11 +199,11 @@ def test_the_time_of_a_preset_follows_from_its_parts(monkeypatch: pytest.MonkeyP
     ("seconds", "words"),
     [(70.0, "70 seconds"), (300.0, "5.0 minutes"), (3 * 3600.0, "3.0 hours"), (11 * 86400.0, "11.0 days")],
 )
-def test_durations_have_the_unit_that_people_would_take(seconds: float, words: str) -> None:
-    assert suite._duration(seconds) == words
+def test_durations_have_a_readable_unit(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
 
 
-def test_a_map_is_fitted_anew_from_the_last_one() -> None:
+def test_a_map_is_fitted_again_from_the_last_one() -> None:
     assert map_refit(60)().shape == (60, 2)
 
 
@@ -220,7 +215,7 @@ def test_a_map_is_fitted_anew_from_the_last_one() -> None:
         (["--model", "vgg"], "error: model is 'vgg', expected one of"),
     ],
 )
-def test_what_cannot_be_measured_is_one_sentence(
+def test_bad_arguments_give_a_one_sentence_error(
     capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
 ) -> None:
     assert main(["bench", *words]) == 2

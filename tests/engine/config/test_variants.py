@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from bsd_engine.compute.plans import seed_for
 from bsd_engine.config.settings import GROUPS
 from bsd_engine.errors import RunFolderError
 from bsd_engine.events import EpochFinished, IterationDone, RunStarted
@@ -18,7 +19,7 @@ from bsd_engine.prepare.prepare import PreparedData
 from bsd_engine.runs.branching import FREE, KEPT_GROUPS, READ_BY, check_same_past
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.record import branch_run, load_checkpoint, record_run, resume_run
-from bsd_engine.training import trainer
+from bsd_engine.training import steps
 from bsd_engine.training.trainer import BSDTrainer
 from tests.support.short_runs import differences, run, short
 
@@ -66,9 +67,9 @@ def test_pools_of_an_altruistic_model_that_goes_on_with_mixmatch(
     small_images: PreparedData, monkeypatch: pytest.MonkeyPatch, update: str, labeled: Any, unlabeled: Any
 ) -> None:
     drawn: dict[int, tuple[list[int], list[int]]] = {}
-    plan = trainer.mixmatch_plan
+    plan = steps.mixmatch_plan
     monkeypatch.setattr(
-        trainer,
+        steps,
         "mixmatch_plan",
         lambda a, b, **kw: drawn.__setitem__(kw["seed"], (a.tolist(), b.tolist())) or plan(a, b, **kw),
     )
@@ -78,16 +79,19 @@ def test_pools_of_an_altruistic_model_that_goes_on_with_mixmatch(
     for state in beside:
         pool = state.clean_mask.astype(int)
         expected = np.flatnonzero(labeled(pool)).tolist(), np.flatnonzero(unlabeled(pool)).tolist()
-        assert drawn[trainer.seed_for(0, "altruistic", state.epoch)] == expected
+        assert drawn[seed_for(0, "altruistic", state.epoch)] == expected
 
 
 def test_an_altruistic_model_that_goes_on_with_mixmatch_gets_a_new_optimiser(small_images: PreparedData) -> None:
     bsd = BSDTrainer(short(altruistic_update="mixmatch_full", main_lr=0.005), small_images)
-    first = bsd.altruistic_optimizer
+    first = bsd.altruistic.learner.optimizer
     for event in bsd.run():
         if isinstance(event, EpochFinished) and event.state.main_epoch < 0:
-            assert bsd.altruistic_optimizer is first and first.param_groups[0]["lr"] == 1e-3
-    assert bsd.altruistic_optimizer is not first and bsd.altruistic_optimizer.param_groups[0]["lr"] == 0.005
+            assert bsd.altruistic.learner.optimizer is first and first.param_groups[0]["lr"] == 1e-3
+    assert (
+        bsd.altruistic.learner.optimizer is not first
+        and bsd.altruistic.learner.optimizer.param_groups[0]["lr"] == 0.005
+    )
 
 
 def test_lga_climbs_where_cross_entropy_is_below_its_level(small_images: PreparedData) -> None:
@@ -131,21 +135,21 @@ def test_with_all_to_all_no_class_is_suspected_and_everything_is_labelled_at_fir
 
 def test_with_all_to_all_by_retraining_the_main_model_starts_at_t1(small_images: PreparedData) -> None:
     bsd = BSDTrainer(short(all_to_all="retrain_each", selective_drop=False), small_images)
-    fresh = bsd.main.head.weight.clone()
+    fresh = bsd.main.network.head.weight.clone()
     for event in bsd.run():
         if isinstance(event, EpochFinished) and event.state.main_epoch == 0:
-            assert torch.equal(bsd.main.head.weight, fresh) and len(bsd.specialists) == 10
+            assert torch.equal(bsd.main.network.head.weight, fresh) and len(bsd.specialists.learners) == 10
         elif isinstance(event, EpochFinished) and event.state.main_epoch == 1:
-            assert not torch.equal(bsd.main.head.weight, fresh) and bsd.specialists == []
+            assert not torch.equal(bsd.main.network.head.weight, fresh) and bsd.specialists.learners == []
 
 
 def test_epochs_can_be_measured_on_some_test_images_and_the_last_on_all(
     small_images: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
-    rate = trainer.hit_rate
+    rate = steps.hit_rate
     monkeypatch.setattr(
-        trainer, "hit_rate", lambda model, images, *rest: sizes.append(len(images)) or rate(model, images, *rest)
+        steps, "hit_rate", lambda model, images, *rest: sizes.append(len(images)) or rate(model, images, *rest)
     )
     whole, some = (run(short(epoch_tests=n), small_images) for n in (None, 20))
     all_sizes, few_sizes = sizes[: len(sizes) // 2], sizes[len(sizes) // 2 :]
@@ -156,14 +160,16 @@ def test_epochs_can_be_measured_on_some_test_images_and_the_last_on_all(
 def test_a_run_in_bfloat16_multiplies_in_it_and_keeps_weights_and_losses_in_float32(small_images: PreparedData) -> None:
     """Asked for by name, on any CPU: without native bfloat16 oneDNN emulates it."""
     bsd, kinds = BSDTrainer(short(precision="bfloat16"), small_images), set()
-    for model in (bsd.main, bsd.averaged, bsd.altruistic):
+    for model in (bsd.main.network, bsd.averaged, bsd.altruistic.network):
         for layer in model.modules():
             if isinstance(layer, torch.nn.Conv2d):
                 layer.register_forward_hook(lambda module, given, made: kinds.add(made.dtype))
-    before = bsd.main.head.weight.clone()
+    before = bsd.main.network.head.weight.clone()
     states = [event.state for event in bsd.run() if isinstance(event, EpochFinished)]
-    assert kinds == {torch.bfloat16} and bsd.runtime.description.endswith("bfloat16")
-    assert {p.dtype for p in bsd.main.parameters()} == {torch.float32} and not torch.equal(bsd.main.head.weight, before)
+    assert kinds == {torch.bfloat16} and bsd.steps.runtime.description.endswith("bfloat16")
+    assert {p.dtype for p in bsd.main.network.parameters()} == {torch.float32} and not torch.equal(
+        bsd.main.network.head.weight, before
+    )
     plain = run(short(precision="float32"), small_images)
     for rough, exact in zip(states, plain):
         assert rough.altruistic_loss.dtype == np.float32 and np.isfinite(rough.altruistic_loss).all()
@@ -322,7 +328,7 @@ def test_every_setting_of_training_is_read_by_something() -> None:
 def test_a_branch_trains_with_its_own_learning_rate(recorded: Path, small_images: PreparedData) -> None:
     checkpoint = load_checkpoint(recorded, 0)
     assert (
-        BSDTrainer(short(main_lr=0.5), small_images, checkpoint=checkpoint).main_optimizer.param_groups[0]["lr"] == 0.5
+        BSDTrainer(short(main_lr=0.5), small_images, checkpoint=checkpoint).main.optimizer.param_groups[0]["lr"] == 0.5
     )
 
 

@@ -53,9 +53,9 @@ def test_the_answers_are_those_that_the_trainer_tests(folder: Path, place: int) 
     config = RunReader(run).config
     trainer = BSDTrainer(config, prepare(config), checkpoint=load_checkpoint(run, epoch))
     found, images = load_models(run, epoch), images_of(run)
-    for network, theirs in ((found.main, trainer.averaged), (found.altruistic, trainer.altruistic)):
+    for network, theirs in ((found.main, trainer.averaged), (found.altruistic, trainer.altruistic.network)):
         with torch.inference_mode():
-            expected = theirs.eval()(trainer.normalize(images)).softmax(1)
+            expected = theirs.eval()(trainer.steps.normalize(images)).softmax(1)
         # the trainer keeps its weights channels last, which rounds otherwise
         assert np.allclose(probabilities(network, images, found.normalize), expected.numpy(), rtol=0, atol=1e-6)
     assert found.epoch == epoch and not found.main.training

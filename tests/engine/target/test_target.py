@@ -1,4 +1,4 @@
-"""The target label is estimated from what the altruistic model says, and from nothing else."""
+"""Estimators of the target label, which read nothing but the outputs of the altruistic model and the given labels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def labels() -> Tensor:
 
 @pytest.fixture
 def sound_logits(labels: Tensor) -> Tensor:
-    """Confident predictions of the given label, with no class of note behind it."""
+    """Confident predictions of the given label, without a clear runner-up."""
     logits = torch.randn(60, CLASSES, generator=torch.Generator().manual_seed(0))
     logits[torch.arange(60), labels] += 20
     return logits
@@ -27,13 +27,13 @@ def sound_logits(labels: Tensor) -> Tensor:
 
 @pytest.fixture
 def backdoored_logits(sound_logits: Tensor, labels: Tensor) -> Tensor:
-    """The same with the target as the runner-up of every other class."""
+    """The same, with the target as the runner-up of every other class."""
     return sound_logits.index_put((labels != TARGET, torch.tensor(TARGET)), torch.tensor(10.0), accumulate=True)
 
 
 @pytest.fixture
 def confused_logits(sound_logits: Tensor, labels: Tensor) -> Tensor:
-    """The same with class 2 as the runner-up of its look-alikes 0 and 1."""
+    """The same, with class 2 as the runner-up of its look-alikes 0 and 1."""
     return sound_logits.index_put((labels < 2, torch.tensor(2)), torch.tensor(10.0), accumulate=True)
 
 
@@ -101,7 +101,7 @@ def test_look_alikes_win_the_vote_but_do_not_lift_the_floor(
 ) -> None:
     assert votes.second_likely_counts(confused_logits).argmax() == 2
     before, after = (votes.log_probability_floor(x, labels) for x in (sound_logits, confused_logits))
-    assert (after - before).abs().max() < 1  # nats, of the 10 by which two fifths of the samples were lifted
+    assert (after - before).abs().max() < 1  # nats; two fifths of the samples were raised by 10
 
 
 def test_floors_of_several_epochs_are_averaged_as_logarithms() -> None:
@@ -137,7 +137,7 @@ def test_labels_are_counted() -> None:
     assert votes.label_counts(torch.tensor([3, 3, 1]), 5).tolist() == [0, 1, 0, 2, 0]
 
 
-def test_counted_labels_are_compared_with_what_is_known_of_the_classes() -> None:
+def test_counted_labels_are_compared_with_the_known_class_sizes() -> None:
     counts = torch.tensor([900, 140, 60])
     assert votes.label_excess(counts, (90, 10, 6)).argmax() == 1
     even = votes.label_excess(counts)
@@ -148,7 +148,7 @@ def test_equal_labels_leave_the_lower_class() -> None:
     assert votes.estimate("label_count", {"label_count": torch.tensor([[5, 9, 9, 1]])}).argmax() == 1
 
 
-def test_the_median_sees_a_class_that_most_others_are_near_to(
+def test_the_median_rises_for_a_class_that_most_others_are_near(
     backdoored_logits: Tensor, confused_logits: Tensor, labels: Tensor
 ) -> None:
     assert votes.median_log_probability(backdoored_logits, labels).argmax() == TARGET

@@ -1,4 +1,4 @@
-"""A planted trigger is found by what its residual does; an honest model, and one of an all-to-all attack, are told apart from it."""
+"""A planted trigger is found by its residual; a clean model and one of an all-to-all attack are recognised."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATCH = (slice(9, 12), slice(9, 12))
 
 
 def content(classes: Tensor, seed: int = 0) -> Tensor:
-    """(N, 12, 12, 1) uint8: a bright 3x3 block in a place of the class's own, and noise."""
+    """(N, 12, 12, 1) uint8: noise, with a bright 3x3 block where each class has its own."""
     noise = torch.randint(20, 60, (len(classes), SIDE, SIDE, 1), generator=torch.Generator().manual_seed(seed))
     for i, c in enumerate(classes.tolist()):
         row, col = 4 * (c // 3), 4 * (c % 3)
@@ -27,7 +27,7 @@ def content(classes: Tensor, seed: int = 0) -> Tensor:
 
 
 def honest(images: Tensor) -> Tensor:
-    """(B, C) logits by the brightness of the classes' places."""
+    """(B, C) logits: the brightness where the block of each class would be."""
     places = [(slice(4 * (c // 3), 4 * (c // 3) + 3), slice(4 * (c % 3), 4 * (c % 3) + 3)) for c in range(CLASSES)]
     return torch.stack([images[:, 0, rows, cols].mean((1, 2)) for rows, cols in places], 1) / 10
 
@@ -38,32 +38,33 @@ def has_patch(images: Tensor) -> Tensor:
 
 
 def backdoored(images: Tensor) -> Tensor:
-    """The honest logits, but the target and nothing else where there is a patch."""
+    """The honest logits, but always the target where there is a patch."""
     return honest(images) + 40 * has_patch(images)[:, None] * F.one_hot(torch.tensor(TARGET), CLASSES)
 
 
 def all_to_all(images: Tensor) -> Tensor:
-    """The honest logits; where there is a patch moved on by a class, and surer."""
+    """The honest logits; where there is a patch, shifted by one class and more confident."""
     logits = honest(images)
     return torch.where(has_patch(images)[:, None], 2 * logits.roll(1, 1), logits)
 
 
 def is_smooth(images: Tensor) -> Tensor:
-    """(B,) bool: whether neighbours below the classes' places are more alike than in noise, whatever the contrast.
+    """(B,) bool: whether neighbouring pixels below the blocks are more alike than in noise, at any contrast.
 
-    The sum of both mean squared differences is four variances in noise; of `content` 3 % are below 3.2, of its warps two thirds.
+    The sum of both mean squared differences is four variances in noise. 3 % of `content` are below 3.2, and two thirds of
+    its warps.
     """
     noise = images[:, 0, 8:]
     return noise.diff(dim=1).square().mean((1, 2)) + noise.diff(dim=2).square().mean((1, 2)) < 3.2 * noise.var((1, 2))
 
 
 def warp_backdoored(images: Tensor) -> Tensor:
-    """The honest logits, but the target where the grain was smoothed away, as by any interpolation."""
+    """The honest logits, but the target where the grain was smoothed away, as any interpolation does."""
     return honest(images) + 40 * is_smooth(images)[:, None] * F.one_hot(torch.tensor(TARGET), CLASSES)
 
 
 def planted(dirty: bool) -> tuple[Tensor, Tensor]:
-    """Images with a patch on 20 samples labelled with the target: of the other classes, or of its own."""
+    """Images with a patch on 20 samples labelled with the target, which show other classes (dirty) or the target."""
     labels = torch.arange(CLASSES * EACH) % CLASSES
     shown = labels.clone()
     carriers = (labels == TARGET).nonzero().squeeze(1)[:20]
@@ -83,17 +84,17 @@ def tried(images: Tensor, labels: Tensor, predict: Callable[[Tensor], Tensor], s
 def test_a_planted_trigger_is_found_and_shown(dirty: bool) -> None:
     found = tried(*planted(dirty), backdoored)
     assert found.full[TARGET] > 0.9 and found.full[[0, 1, 2, 3, 5]].max() < 0.5
-    said = decide_target(found)
-    assert (said.kind, said.classes) == ("target", (TARGET,)) and said.z >= verdict.STANDS_OUT
+    concluded = decide_target(found)
+    assert (concluded.kind, concluded.classes) == ("target", (TARGET,)) and concluded.z >= verdict.STANDS_OUT
     shown = found.residuals[TARGET].float()[..., 0]
     assert shown[PATCH].mean() > 10 * shown[:8].abs().mean()
     assert found.by_source[TARGET][[0, 1, 2, 3, 5]].min() > 0.8 and found.by_source[TARGET, TARGET] == 0
 
 
-def test_a_model_without_a_backdoor_is_not_accused() -> None:
+def test_no_attack_is_found_in_a_model_without_a_backdoor() -> None:
     labels = torch.arange(CLASSES * EACH) % CLASSES
-    said = decide_target(tried(content(labels), labels, honest))
-    assert said.kind == "no_attack" and len(said.classes) == 1 and said.z < verdict.STANDS_OUT
+    concluded = decide_target(tried(content(labels), labels, honest))
+    assert concluded.kind == "no_attack" and len(concluded.classes) == 1 and concluded.z < verdict.STANDS_OUT
 
 
 def test_a_trigger_that_moves_every_class_on_means_several_targets() -> None:
@@ -102,17 +103,17 @@ def test_a_trigger_that_moves_every_class_on_means_several_targets() -> None:
     shown[carriers] = (labels[carriers] - 1) % CLASSES
     images = content(shown)
     images[carriers, *PATCH] = 250
-    said = decide_target(tried(images, labels, all_to_all))
-    assert said.kind == "several" and said.classes == tuple(range(CLASSES))
+    concluded = decide_target(tried(images, labels, all_to_all))
+    assert concluded.kind == "several" and concluded.classes == tuple(range(CLASSES))
 
 
 def test_a_warp_is_found_by_warps_of_images_without_it() -> None:
     labels = torch.arange(CLASSES * EACH) % CLASSES
     found = tried(content(labels), labels, warp_backdoored)
     assert found.warped[TARGET] > 0.5 and found.warped[[0, 1, 2, 3, 5]].max() < 0.1
-    said = decide_target(found)
-    assert (said.kind, said.classes, said.clue) == ("target", (TARGET,), "warped")
-    shown = shares_behind(found, said)
+    concluded = decide_target(found)
+    assert (concluded.kind, concluded.classes, concluded.clue) == ("target", (TARGET,), "warped")
+    shown = shares_behind(found, concluded)
     assert shown[TARGET][[0, 1, 2, 3, 5]].min() > 0.3 and shown[TARGET, TARGET] == 0
     assert torch.equal(shown[:TARGET], found.by_source[:TARGET])
 
@@ -185,7 +186,7 @@ def test_a_least_spread_keeps_it_finite() -> None:
     assert standing_out(torch.tensor([0.0, 0.0, 0.0, 0.5]), 0.05)[3] == pytest.approx(10)
 
 
-def test_what_is_no_number_is_no_suspect() -> None:
+def test_scores_that_are_not_finite_are_no_suspects() -> None:
     z = standing_out(torch.tensor([torch.nan, -torch.inf, 1.0, 2.0]))
     assert z[:2].tolist() == [-torch.inf, -torch.inf] and z[3] > 0
 
@@ -221,8 +222,8 @@ def test_a_small_share_is_no_attack_however_still_the_others_are() -> None:
 def test_any_one_of_the_shares_is_enough() -> None:
     for name in ("foreign", "full", "warped"):
         share = {name: torch.tensor([0, 0, 0.8, 0, 0, 0])}
-        said = decide_target(result(**{"foreign": [0.0] * 6, **share}))
-        assert (said.kind, said.classes, said.clue) == ("target", (2,), name)
+        concluded = decide_target(result(**{"foreign": [0.0] * 6, **share}))
+        assert (concluded.kind, concluded.classes, concluded.clue) == ("target", (2,), name)
 
 
 def test_two_kinds_count_for_half_while_the_network_knows_little() -> None:
@@ -244,8 +245,8 @@ def test_a_withdrawal_counts_as_far_as_images_follow() -> None:
 def test_two_kinds_count_as_far_as_images_follow_what_tells_them_apart() -> None:
     separation = torch.tensor([3.0, 4.0, 25.0, 3.5, 2.5, 4.5])
     apart = torch.tensor([0.1, 0.0, 0.6, 0.1, 0.2, 0.1])
-    said = decide_target(result([0.5] * 6, separation=separation, apart=apart))
-    assert (said.kind, said.classes) == ("target", (2,))
+    concluded = decide_target(result([0.5] * 6, separation=separation, apart=apart))
+    assert (concluded.kind, concluded.classes) == ("target", (2,))
     ignored = decide_target(result([0.5] * 6, separation=separation, apart=torch.full((6,), 0.2)))
     assert (ignored.kind, ignored.classes) == ("no_attack", (2,))  # the likeliest all the same
     assert ignored.z == pytest.approx(verdict.MOST_SEPARATION)

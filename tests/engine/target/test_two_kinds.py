@@ -1,4 +1,4 @@
-"""Samples that carry a pattern are told from the others of their class exactly, and classes without one are not far apart."""
+"""Samples that carry a pattern are separated exactly from the rest of their class; other classes are not far apart."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bsd_engine.target.thumbnails import thumbnails
-from bsd_engine.target.two_kinds import _fisher, _otsu, _thumbnails, two_kinds
+from bsd_engine.target.two_kinds import Kinds, _fisher, _otsu, _thumbnails, two_kinds
 
 CLASSES, EACH, TARGET = 5, 120, 2
 
 
 def natural(side: int = 20, channels: int = 1, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Smooth blobs, each class with one more of its own, and noise; (N, side, side, K) uint8 and labels."""
+    """Smooth blobs and noise, with one more blob for each class: (N, side, side, K) uint8, and labels."""
     rng = np.random.default_rng(seed)
     labels = np.arange(CLASSES * EACH) % CLASSES
     grid = np.stack(np.meshgrid(np.arange(side), np.arange(side), indexing="ij"))
@@ -34,7 +34,7 @@ def natural(side: int = 20, channels: int = 1, seed: int = 0) -> tuple[Tensor, T
 
 
 def planted(images: Tensor, labels: Tensor, share: float) -> tuple[Tensor, Tensor]:
-    """A faint sinusoid on a share of the target class; the images and who carries it."""
+    """The images with a faint sinusoid on a share of the target class, and which of them carry it."""
     carriers = torch.zeros(len(labels), dtype=torch.bool)
     carriers[(labels == TARGET).nonzero().squeeze(1)[: int(share * EACH)]] = True
     wave = 12 * torch.sin(torch.arange(images.shape[2]) * 2 * torch.pi / 5)
@@ -44,24 +44,24 @@ def planted(images: Tensor, labels: Tensor, share: float) -> tuple[Tensor, Tenso
     return images, carriers
 
 
-def found(images: Tensor, labels: Tensor, seed: int = 0):
+def found(images: Tensor, labels: Tensor, seed: int = 0) -> Kinds:
     return two_kinds(images, labels, torch.zeros(len(labels)), CLASSES, torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("share", [0.1, 0.25, 0.5, 0.75])
-def test_carriers_of_a_pattern_are_the_one_kind_and_the_rest_the_other(share: float, channels: int) -> None:
+def test_carriers_of_a_pattern_are_one_kind_and_the_rest_are_the_other(share: float, channels: int) -> None:
     images, labels = natural(channels=channels)
     images, carriers = planted(images, labels, share)
     kinds = found(images, labels)
-    own = labels == TARGET
-    same = float((kinds.odd == carriers)[own].float().mean())
+    of_target = labels == TARGET
+    same = float((kinds.odd == carriers)[of_target].float().mean())
     assert max(same, 1 - same) > 0.98
     assert kinds.separation[TARGET] > 1.5 * kinds.separation[[0, 1, 3, 4]].max()
     assert all(float(kinds.odd[labels == c].float().mean()) <= 0.5 for c in range(CLASSES))
 
 
-def test_the_losses_are_a_start_but_change_no_promise() -> None:
+def test_the_losses_are_only_a_start_of_the_search() -> None:
     images, labels = natural()
     images, carriers = planted(images, labels, 0.25)
     low = two_kinds(images, labels, 1.0 - carriers.float(), CLASSES, torch.Generator().manual_seed(0))

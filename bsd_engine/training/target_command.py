@@ -1,4 +1,4 @@
-"""Command `target`: the altruistic warm-up alone, and what every estimator makes of it."""
+"""The command `target`: the altruistic warm-up alone, and the answer of every estimator after it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ KINDS = {"no_attack": "no attack found", "several": "several targets"}
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What one estimator says."""
+    """The answer of one estimator."""
 
     estimator: str
     label: int | None
-    """The suspect; None where none or several are."""
+    """The suspected target; None with no attack found and with several targets."""
     z: float
     """How far its score stands out from those of the other classes, see `standing_out`."""
     runner_up: int | None
@@ -39,18 +39,18 @@ class Findings:
     answers: tuple[Answer, ...]
     """`auto` first."""
     verdict: dict[str, Any]
-    """See `verdict.Verdict`."""
+    """See `Verdict.to_dict`."""
     class_names: tuple[str, ...]
     epochs: int
     metrics: dict[str, float | int | None]
-    """Of the last epoch. Attack success is known only where the attack was added here."""
+    """Of the last epoch. The attack success rate is known only where this program added the attack."""
 
     def answer(self, estimator: str) -> Answer:
-        """That of one estimator."""
+        """The answer of the estimator with this name."""
         return next(a for a in self.answers if a.estimator == estimator)
 
     def table(self) -> str:
-        """A line for each estimator: its answer, how far that stands out, and the second."""
+        """A line for each estimator: its answer, how far that stands out, and the runner-up."""
         rows = [("estimator", "target", "z", "second"), *(self._row(answer) for answer in self.answers)]
         widths = [max(len(row[i]) for row in rows) for i in range(4)]
         lines = [
@@ -89,7 +89,7 @@ class Findings:
 def find_target(
     config: BSDConfig, prepared: PreparedData | None = None, on_event: Callable[[Event], None] | None = None
 ) -> Findings:
-    """Train the altruistic model through its warm-up, and nothing else; returns what every estimator says."""
+    """Run the altruistic warm-up and nothing else; returns the answer of every estimator after it."""
     prepared = prepared or prepare(config)
     last = config.schedule.altruistic_epochs - 1
     with contextlib.closing(BSDTrainer(config, prepared).run()) as events:
@@ -98,15 +98,18 @@ def find_target(
                 on_event(event)
             if isinstance(event, EpochFinished) and event.state.epoch == last:
                 return findings(event.state, prepared.class_names)
-    raise AssertionError("a run has an altruistic warm-up")
+    raise AssertionError("every run has an altruistic warm-up")
 
 
 def findings(state: EpochState, class_names: tuple[str, ...]) -> Findings:
     """The answers in the record of the last altruistic epoch."""
-    rows = zip(state.estimators or (), torch.from_numpy(state.estimator_scores.copy()))
-    answers = tuple(_answer(name, scores) for name, scores in rows if name in votes.READ_FROM_LOGITS)
+    assert state.estimators is not None and state.estimator_scores is not None and state.verdict is not None, (
+        "the last epoch of the altruistic warm-up records its estimators and a verdict"
+    )
+    scores = dict(zip(state.estimators, torch.from_numpy(state.estimator_scores.copy())))
+    answers = (_answer(name, scores[name]) for name in state.estimators if name in votes.READ_FROM_LOGITS)
     return Findings(
-        answers=(_auto(state), *answers),
+        answers=(_auto(state.verdict, scores["residual_transplant"]), *answers),
         verdict=dict(state.verdict),
         class_names=class_names,
         epochs=state.epoch + 1,
@@ -114,15 +117,14 @@ def findings(state: EpochState, class_names: tuple[str, ...]) -> Findings:
     )
 
 
-def _auto(state: EpochState) -> Answer:
-    verdict = state.verdict
-    order = _order(torch.from_numpy(state.estimator_scores[state.estimators.index("residual_transplant")].copy()))
-    found = verdict["kind"] == "target"
+def _auto(verdict: dict[str, Any], scores: torch.Tensor) -> Answer:
+    """The answer of `auto`, from the verdict and the scores (C,) of the transplant."""
+    has_target = verdict["kind"] == "target"
     return Answer(
         estimator="auto",
-        label=verdict["classes"][0] if found else None,
+        label=verdict["classes"][0] if has_target else None,
         z=verdict["z"],
-        runner_up=order[1] if found else None,
+        runner_up=_order(scores)[1] if has_target else None,
         why=verdict["why"],
     )
 
@@ -139,5 +141,5 @@ def _answer(name: str, scores: torch.Tensor) -> Answer:
 
 
 def _order(scores: torch.Tensor) -> list[int]:
-    """Classes, most suspect first; among equals the lower one."""
+    """Classes, most suspect first; of equal ones the lower first."""
     return scores.argsort(descending=True, stable=True).tolist()

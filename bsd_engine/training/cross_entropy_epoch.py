@@ -1,8 +1,8 @@
-"""Plain cross-entropy training: the altruistic model, and the undefended baseline."""
+"""An epoch of cross-entropy: for the altruistic model and for the undefended baseline."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from bsd_engine.compute.augment import Normalizer, crop_flip
 from bsd_engine.compute.plans import draw_crops
 from bsd_engine.compute.runtime import Runtime
+from bsd_engine.training.learner import Training
 
 
 def cross_entropy_epoch(
@@ -27,19 +28,23 @@ def cross_entropy_epoch(
     generator: torch.Generator,
     lga_gamma: float | None = None,
     observe: Callable[[Tensor, Tensor], None] | None = None,
-) -> Iterator[tuple[int, int]]:
-    """Train one epoch over (N, H, W, C) uint8 images in random order, augmented by crop and flip.
+) -> Training:
+    """Train one epoch on all images in random order, augmented by crop and flip.
+
+    A last batch of a single image is left out, since batch norm needs two.
 
     Parameters
     ----------
-    lga_gamma : nats; given, the loss is local gradient ascent, sign(CE - gamma) CE of the batch's mean CE (appendix D.3)
+    images : (N, H, W, C) uint8, on the device or on the host, from where batches are sent
+    labels : (N,) int64, on the device
+    lga_gamma : nats; if given, the loss is that of local gradient ascent, sign(CE - gamma) CE, with CE the
+        mean of a batch (appendix D.3)
     observe : called with the indices (B,) and the logits (B, C) of each batch
-
-    Yields (iterations done, iterations in all) after each; a last batch of one image is left out, since batch norm needs two.
 
     Returns
     -------
-    loss : () float32 tensor on the device, mean over the iterations, nats
+    Training
+        Its loss is in nats, on the device.
     """
     order = torch.randperm(len(images), generator=generator)
     shift, flips = draw_crops((len(images),), crop_padding, flip, generator)

@@ -1,8 +1,6 @@
-"""MixMatch epochs: the main model, and the altruistic one where it is trained the same way."""
+"""An epoch of MixMatch: for the main model, and for the altruistic model where it is trained the same way."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +10,7 @@ from bsd_engine.compute.plans import MixMatchPlan
 from bsd_engine.compute.runtime import Runtime
 from bsd_engine.config.method_settings import MixMatchConfig
 from bsd_engine.method.mixmatch import mixmatch_loss, unlabeled_weight
+from bsd_engine.training.learner import Training
 
 
 def mixmatch_epoch(
@@ -28,22 +27,23 @@ def mixmatch_epoch(
     normalize: Normalizer,
     runtime: Runtime,
     averaged: nn.Module | None = None,
-) -> Iterator[tuple[int, int]]:
-    """Train one epoch T by a plan; yields (iterations done, iterations in all) after each.
+) -> Training:
+    """Train one epoch T by a plan.
+
+    Nothing in the loop waits for a GPU: all random numbers are drawn before, and the loss is summed on the device.
 
     Parameters
     ----------
     images : (N, H, W, C) uint8, on the device or on the host, from where batches are sent
     labels : (N,) int64, on the device
-    plan : drawn for this epoch; its tensors are wherever
+    plan : drawn for this epoch; its tensors may be on any device
     rampup : epochs T over which the weight of the unlabelled loss grows
-    averaged : holds the exponential average of the weights, which moves after each iteration
+    averaged : holds the exponential average of the weights, which is updated after each iteration
 
     Returns
     -------
-    loss : () float32 tensor on the device, mean over the iterations
-
-    Nothing in the loop waits for a GPU: all draws are made before, and the loss is summed on the device.
+    Training
+        Its loss is on the device.
     """
     iterations = len(plan.idx)
     drawn, plan = plan.to(images.device), plan.to(runtime.device)
@@ -77,7 +77,7 @@ def mixmatch_epoch(
 
 @torch.no_grad()
 def move_average(averaged: nn.Module, model: nn.Module, decay: float) -> None:
-    """Move an exponential average, running statistics included, towards a model's present state."""
+    """Move an exponential average, running statistics included, towards the current state of a model."""
     ours, theirs = (list(m.state_dict().values()) for m in (averaged, model))
     floats = [i for i, value in enumerate(ours) if value.is_floating_point()]
     torch._foreach_lerp_([ours[i] for i in floats], [theirs[i] for i in floats], 1 - decay)
