@@ -51,7 +51,8 @@ def whole_packet(request: ViewRequest, name: str) -> bytes:
 def _merged(request: ViewRequest) -> tuple[dict[str, Any], Columns]:
     """The packets that a browser would get one after another, merged."""
     rows = run_cache.rows(request.run.path)
-    missing, header, arrays = list(range(len(rows))), {}, {}
+    missing, header = list(range(len(rows))), dict[str, Any]()
+    arrays: Columns = {}
     while missing or not header:
         want = Want(geometry=not header, columns=tuple(missing))
         part, more = packet.unpack(packets.build(request, want, None))

@@ -84,30 +84,26 @@ def parse_settings(value: Any) -> Settings | None:
     """Settings from an object with their names; None if one is missing or out of range."""
     if not isinstance(value, dict):
         return None
-    shares = [_number(value.get(name), 0.0, 1.0) for name in ("alpha", "beta")]
-    lengths = [_number(value.get(name), 0, 2000) for name in ("t1", "altruistic_epochs")]
+    alpha, beta = (_number(value.get(name), 0.0, 1.0) for name in ("alpha", "beta"))
+    t1, altruistic_epochs = (_count(value.get(name), 2000) for name in ("t1", "altruistic_epochs"))
     distance = value.get("distance")
-    if (
-        None in shares
-        or None in lengths
-        or distance not in DISTANCES
-        or any(v != int(v) for v in lengths if v is not None)
-    ):
+    if alpha is None or beta is None or t1 is None or altruistic_epochs is None or distance not in DISTANCES:
         return None
-    return Settings(
-        alpha=float(shares[0]),
-        beta=float(shares[1]),
-        t1=int(lengths[0]),
-        altruistic_epochs=int(lengths[1]),
-        distance=distance,
-    )
+    return Settings(alpha=float(alpha), beta=float(beta), t1=t1, altruistic_epochs=altruistic_epochs, distance=distance)
+
+
+def _count(value: Any, most: int) -> int | None:
+    """A number without a fraction from 0 to a bound, as JavaScript may send it; None for anything else."""
+    number = _number(value, 0, most)
+    return None if number is None or number != int(number) else int(number)
 
 
 def parse_ask(value: Any, *, run: str, samples: int, epochs: int) -> Ask | None:
     """The message; None if the value is not one."""
     if not isinstance(value, dict) or _number(value.get("seq"), 0, 2**53) is None:
         return None
-    raw = value.get("want") if isinstance(value.get("want"), dict) else {}
+    sent = value.get("want")
+    raw: dict[str, Any] = sent if isinstance(sent, dict) else {}
     want = Want(
         geometry=raw.get("geometry") is True,
         static=raw.get("geometry") is True,
