@@ -115,7 +115,8 @@ def _flips(audit: Audited, sample: int, epoch: int) -> Markup:
     """What would flip the decision, and how certain that is."""
     flips = what_would_flip(audit.history, sample, epoch)
     if flips is None:
-        return facts(note(texts.FLIPS_LATER))
+        first_split = epoch_number(audit.history.first_main + audit.history.config.schedule.t1)
+        return facts(note(texts.flips_later(first_split)))
     badge = tag("span", texts.BORDERLINE, class_="tag") if flips.borderline else ""
     heading = tag("p", tag("b", texts.flips_heading(flips.in_pool, epoch_number(epoch))), " ", badge)
     items = join(*(tag("li", flip.change) for flip in flips.flips)) or tag("li", texts.NO_FLIP)

@@ -74,7 +74,6 @@ MORE = "Neighbours, and pixels that support the label"
 AS_TRAINED_ON, ORIGINAL = "As trained on", "Original"
 READING_ORIGINALS = "Reading the original images"
 NO_FLAG = "no flag"
-FLIPS_LATER = "What would flip the decision is known from the first split on, at T1."
 NO_FLIP = "none of the single changes that were tried"
 BORDERLINE = "borderline: ±0.02 flips it"
 CERTAINTY = {
@@ -108,6 +107,11 @@ def predictions(epoch: int, main: str | None, altruistic: str) -> str:
     """The class that each model predicts at an epoch, as shown; the main model has none in the altruistic warm-up."""
     main_part = "" if main is None else f"main model: {main}; "
     return f"Predicted at epoch {epoch}: {main_part}altruistic model: {altruistic}."
+
+
+def flips_later(first_split: int) -> str:
+    """What stands in place of the flips before the first split, whose epoch is given as shown."""
+    return f"What would flip the decision is known from epoch {first_split} on, when the first split is made (T1)."
 
 
 def flips_heading(in_pool: bool, epoch: int) -> str:
@@ -147,7 +151,11 @@ CONTROLS_HELP = (
 )
 TOO_FEW = "There are too few samples, or too few in the clean pool to compare them with. Select other samples."
 PATCHES = "Most frequent small patches"
-NO_DIFFERENCE, LESS_VARIANCE, MORE_POWER = "mid grey: none", "bright: less than the controls", "bright: more"
+NO_DIFFERENCE, LESS_VARIANCE, MORE_POWER = (
+    "mid grey: none",
+    "bright: less than the controls",
+    "bright: more than the controls",
+)
 
 
 def compared(who: str, controls: int) -> str:
