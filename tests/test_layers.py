@@ -27,6 +27,7 @@ DECIDING = (
             "mixmatch_epoch",
             "specialists",
             "steps",
+            "summary",
             "target_search",
         )
     ),

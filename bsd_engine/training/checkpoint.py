@@ -80,7 +80,7 @@ class Checkpoint:
             )
         return cls(
             epoch=content["epoch"],
-            fingerprint=fingerprint,
+            fingerprint=content["fingerprint"],
             models=content["models"],
             specialists=content["specialists"],
             pseudo_target=content["pseudo_target"],

@@ -28,13 +28,14 @@ from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochFinished, EpochState, Event, IterationDone, RunFinished, RunStarted
 from bsd_engine.method.decisions import Decision, Evidence, decide
 from bsd_engine.method.scoring import Scores
-from bsd_engine.prepare.prepare import PreparedData, prepare, true_target
+from bsd_engine.prepare.prepare import PreparedData, prepare
 from bsd_engine.training.altruistic import AltruisticModel
 from bsd_engine.training.checkpoint import Checkpoint
 from bsd_engine.training.epoch_record import decision_fields, epoch_state, finite_loss, to_numpy
 from bsd_engine.training.learner import Training
 from bsd_engine.training.specialists import Specialists
 from bsd_engine.training.steps import Steps
+from bsd_engine.training.summary import run_summary
 from bsd_engine.training.target_search import TargetSearch
 
 
@@ -92,7 +93,7 @@ class BSDTrainer:
         yield self._event(RunFinished, summary=self.summary())
 
     def _altruistic_warmup_epoch(self, epoch: int) -> Generator[Event, None, EpochState]:
-        """Lines 4-13: train g on all samples, score them and vote for the target; after the last epoch, the verdict."""
+        """Lines 4-13: train g on all samples and vote for the target; in the last epoch, reach the verdict."""
         labels = self.steps.labels
         last = epoch == self.config.schedule.altruistic_epochs - 1
         online = torch.zeros(len(labels), self.steps.num_classes, device=self.steps.runtime.device)
@@ -108,11 +109,12 @@ class BSDTrainer:
             transplanted = self._conclude_search(scores) if last else {}
         if last:
             self._warmup_loss = scores.loss.clone()
+        voted = self.search.vote(scores.logits if self.config.split.vote_pass == "eval" else online, labels)
         return epoch_state(
             self.config.schedule,
             epoch,
             scores,
-            **self.search.vote(scores.logits if self.config.split.vote_pass == "eval" else online, labels),
+            **voted,
             **transplanted,
             pseudo_target=self.pseudo_target,
             landmark_features=self.steps.landmark_features(scores),
@@ -124,7 +126,7 @@ class BSDTrainer:
         )
 
     def _conclude_search(self, scores: Scores) -> dict[str, Any]:
-        """The verdict on the target, from images that g is asked about."""
+        """Reach the verdict on the target by what g predicts for changed images; returns fields of the record."""
         return self.search.conclude(
             lambda images: self.steps.predict(self.altruistic.network, images),
             self.steps.images,
@@ -157,7 +159,7 @@ class BSDTrainer:
         )
 
     def _threads_of_main(self, epoch: int) -> int:
-        """CPU threads of f; while g trains beside it, what g leaves."""
+        """CPU threads that f computes with: those that g leaves while it trains beside f, then all."""
         threads = self.steps.runtime.threads
         return threads - self.altruistic.threads if self.altruistic.trains_in(epoch) else threads
 
@@ -283,20 +285,4 @@ class BSDTrainer:
 
     def summary(self) -> dict[str, Any]:
         """The run so far in a dozen numbers, as `summary.json` holds them."""
-        config, last = self.config, self._metrics
-        return {
-            "status": "finished",
-            "preset": config.preset,
-            "data": config.data.data,
-            "attack": config.attack.attack,
-            "device": self.steps.runtime.description,
-            "epochs": self._epochs_done,
-            "clean_accuracy": last.get("clean_accuracy"),
-            "attack_success_rate": last.get("attack_success_rate"),
-            "pseudo_target": self.pseudo_target,
-            "target_estimator": config.split.target_estimator,
-            "target_verdict": (self.search.verdict or {}).get("kind"),
-            "true_target": true_target(config),
-            "clean_pool_size": last.get("clean_pool_size"),
-            "poison_in_clean_pool": last.get("poison_in_clean_pool"),
-        }
+        return run_summary(self.config, self.steps.runtime, self.search, self._epochs_done, self._metrics)
