@@ -146,7 +146,7 @@ def _write(given: argparse.Namespace, rest: list[str], words: str) -> None:
 def _poison_config(name: str, arguments: list[str]) -> BSDConfig | None:
     if name not in ATTACK_FIGURES:
         return None
-    from bsd_engine.__main__ import poison_options
+    from bsd_engine.cli.poisoning import poison_options
 
     return poison_options(arguments).config
 

@@ -41,8 +41,8 @@ from bsd_engine.runs.layout import FORMAT_VERSION as RUN_FORMAT
 __all__ = [
     "NAMES",
     "PREFIX",
-    "RecordingCard",
     "Recording",
+    "RecordingCard",
     "describe",
     "folder_of",
     "names",

@@ -14,7 +14,7 @@ from app.paper.figures import CHARTS
 from app.paper.results import measured, recorded_results
 from app.paper.tables import TABLES, paper_table, triple
 from app.style.theme import LIGHT
-from bsd_engine.__main__ import _run_options
+from bsd_engine.cli.training import train_options
 from bsd_engine.metrics import defense_effectiveness_rating
 
 
@@ -132,7 +132,7 @@ def test_the_command_of_a_cell_has_its_settings(table: str) -> None:
         if not cell.preset.startswith("demo"):
             continue
         words = shlex.split(cell.command(seed=1))
-        told = _run_options("train", words[4:]).config
+        told = train_options(words[4:]).config
         wanted = cell.config(seed=1)
         assert told.split == wanted.split and told.schedule == wanted.schedule and told.seed == 1
         assert (told.attack.attack, told.attack.rate) == (wanted.attack.attack, wanted.attack.rate)

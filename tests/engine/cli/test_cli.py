@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bsd_engine.__main__ import _run_options, main
+from bsd_engine.cli.main import main
+from bsd_engine.cli.training import train_options
 from bsd_engine.config.data_settings import AttackConfig
 from bsd_engine.config.settings import GROUPS
 from bsd_engine.prepare import prepare
@@ -496,7 +497,7 @@ def test_an_attacks_parameters_are_stored_as_numbers_and_words(
 
 def test_another_attack_does_not_inherit_the_presets_parameters() -> None:
     def attack(*words: str) -> AttackConfig:
-        return _run_options("train", ["--preset", "demo-gtsrb", *words]).config.attack
+        return train_options(["--preset", "demo-gtsrb", *words]).config.attack
 
     assert attack().attack_parameters == attack("--attack", "badnets").attack_parameters == {"pattern": "checkerboard"}
     assert attack("--attack", "blended").attack_parameters == {} and attack("--attack=blended").attack == "blended"
