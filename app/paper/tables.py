@@ -115,7 +115,7 @@ def _ours(
 
 def _missing(number: str, where: tuple[str, str], defense: str) -> Missing:
     row, column = where
-    command = f"python benchmarks/paper_tables.py {number} --rows {row} --columns {column} --defenses none{' bsd' * (defense == 'bsd')}"
+    command = f"python -m benchmarks.paper_tables {number} --rows {row} --columns {column} --defenses none{' bsd' * (defense == 'bsd')}"
     return Missing(where=f"{_name(row)}, {_name(column)}, {METHODS[defense]}", command=command)
 
 

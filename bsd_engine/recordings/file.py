@@ -124,5 +124,5 @@ class naming:
             what = " ".join((str(error) or type(error).__name__).split())[:200].rstrip(".")
             raise RunFolderError(
                 f"The recording {self.path.name} cannot be read: {what}. The file is cut or damaged; get it again, or remake it "
-                "with assets/build_recordings.py."
+                "with python -m assets.build_recordings."
             ) from None

@@ -57,7 +57,7 @@ def test_without_results_no_number_is_ours(results: Path, number: str) -> None:
     assert all(len(row) == len(table.head) - 1 for _, row in table.rows)
     for missing in table.missing:
         words = shlex.split(missing.command)
-        assert words[:3] == ["python", "benchmarks/paper_tables.py", number]
+        assert words[:4] == ["python", "-m", "benchmarks.paper_tables", number]
         row, column = words[words.index("--rows") + 1], words[words.index("--columns") + 1]
         assert (row, column) in cells(number)
 
