@@ -19,6 +19,7 @@ from pathlib import Path
 
 from bsd_engine.recordings import library
 from bsd_engine.recordings.card import RecordingCard
+from bsd_engine.recordings.pack import pack
 
 ROOT = Path(__file__).resolve().parents[1]
 BADNETS = tuple("--attack badnets --target 3 --rate 0.05".split())
@@ -123,7 +124,7 @@ def build(name: str, work: Path) -> Path:
     card = RecordingCard(
         name=name, title=plan.title, template=plan.template, command=f"python {shlex.join(plan.command())}"
     )
-    return library.pack(folder, library.FOLDER / f"{name}{library.SUFFIX}", card, undefended=plain)
+    return pack(folder, library.FOLDER / f"{name}{library.SUFFIX}", card, undefended=plain)
 
 
 def main() -> None:
