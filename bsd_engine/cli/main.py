@@ -1,7 +1,7 @@
 """The commands by name, and `main`, which runs one of them.
 
-Bad input is one sentence on standard error and exit status 2; Ctrl-C stops cleanly with status 130. Nothing here loads torch
-before a command needs it, so that settings and help come at once.
+Bad input is one sentence on standard error and exit status 2; Ctrl-C stops cleanly with status 130. Nothing here
+loads torch before a command needs it, so that settings and help come at once.
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ def parse_with_config(kind: type[ConfigOptions], arguments: list[str], prog: str
 def _default_config(arguments: list[str]) -> BSDConfig:
     """The settings that the options change.
 
-    A preset's attack parameters are dropped when another attack is chosen. Another warm-up moves T2 and T3 along, so that
-    the later stages keep their length.
+    A preset's attack parameters are dropped when another attack is chosen. Another warm-up moves T2 and T3 along, so
+    that the later stages keep their length.
     """
     config = _starting_config(arguments)
     if "--attack-parameters" in arguments or _value_of(arguments, "--attack") not in (None, config.attack.attack):

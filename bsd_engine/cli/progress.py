@@ -10,7 +10,8 @@ from bsd_engine.events import EpochFinished, IterationDone, RunFinished, RunStar
 
 
 class EpochBar:
-    """A bar over the epochs of a run, moved by each iteration, with the newest metrics behind it; called with each event."""
+    """A bar over the epochs of a run, moved by each iteration, with the newest metrics behind it; called with each
+    event."""
 
     def __init__(self, total: int | None = None) -> None:
         """`total` : epochs that will run, where that is fewer than the run's settings say."""

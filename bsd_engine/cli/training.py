@@ -1,4 +1,5 @@
-"""The commands that train, and the one that says beforehand what they would train on: check, train, undefended, target."""
+"""The commands that train, and the one that says beforehand what they would train on: check, train, undefended,
+target."""
 
 from __future__ import annotations
 

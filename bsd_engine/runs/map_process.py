@@ -1,8 +1,8 @@
-"""The map process: follows a run folder and adds UMAP maps to it. It runs apart, since UMAP's compiled loops hold the GIL."""
+"""The map process: follows a run folder and adds UMAP maps to it. It runs apart, since UMAP's compiled loops hold the
+GIL."""
 
 from __future__ import annotations
 
-import io
 import time
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 from bsd_engine.compute.projection import umap_map
 from bsd_engine.errors import RunFolderError
 from bsd_engine.files.atomic import write_atomic
+from bsd_engine.files.npz import npz_bytes
 from bsd_engine.runs.reader import RunReader
 
 POLL_SECONDS = 0.5
@@ -44,6 +45,4 @@ def _add_map(reader: RunReader, epoch: int) -> None:
     ]
     previous = reader.map(earlier[-1]) if earlier else None
     xy = umap_map(state.landmark_features.astype(np.float32), previous)
-    buffer = io.BytesIO()
-    np.savez(buffer, xy=xy)
-    write_atomic(reader.path / f"maps/{epoch:05d}.npz", buffer.getvalue())
+    write_atomic(reader.path / f"maps/{epoch:05d}.npz", npz_bytes({"xy": xy}))
