@@ -153,7 +153,7 @@ def _poison_config(name: str, arguments: list[str]) -> BSDConfig | None:
     """The settings of a poisoned set, which only figures of the Attacks page need."""
     if name not in ATTACK_FIGURES:
         return None
-    from bsd_engine.__main__ import poison_options
+    from bsd_engine.cli.poisoning import poison_options
 
     return poison_options(arguments).config
 

@@ -1,6 +1,6 @@
 """Rebuild assets/fashion_mnist.npz.xz, the bundled demo set, byte for byte.
 
-    python assets/build_fashion_mnist.py [FOLDER]
+    python -m assets.build_fashion_mnist [FOLDER]
 
 FOLDER holds the four original .gz files of Fashion-MNIST (MIT licence, Zalando SE); without it they are downloaded.
 The file is an .npz (uncompressed, dates fixed by numpy) inside xz. Of the formats tried, xz was the smallest: 372 bytes
@@ -60,7 +60,6 @@ def build(folder: Path) -> bytes:
 
 def download(folder: Path) -> Path:
     """Folder with the four files, fetched by torchvision."""
-    sys.path.insert(0, str(Path(__file__).parents[1]))
     from bsd_engine.compute.torchvision_compat import import_torchvision
 
     import_torchvision().datasets.FashionMNIST(folder, download=True)

@@ -1,9 +1,9 @@
 """Make paper_tables.json, the numbers that the BSD paper (ICML 2025) reports, from a transcription in YAML.
 
-    python assets/build_paper_tables.py TRANSCRIPTION.yaml       needs PyYAML, which the project itself does not
+    python -m assets.build_paper_tables TRANSCRIPTION.yaml       needs PyYAML, which the project itself does not
 
-Numbers only, as printed, percent: [CA, ASR, DER], null where the printed table is ambiguous. Names of tables and rows are
-those of the transcription; the text of the paper is not in it.
+Numbers only, as printed, percent: [CA, ASR, DER], null where the printed table is ambiguous. Names of tables and rows
+are those of the transcription; the text of the paper is not in it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ KEPT = {
     "table10_no_attack": "10",
     "table12_badnets_all2all_cifar10": "12",
 }
-SOURCE = "Bi-perspective Splitting Defense: Achieving Clean-Seed-Free Backdoor Security, ICML 2025, tables 1, 2, 4, 6, 7, 10 and 12"
+SOURCE = (
+    "Bi-perspective Splitting Defense: Achieving Clean-Seed-Free Backdoor Security, ICML 2025, "
+    "tables 1, 2, 4, 6, 7, 10 and 12"
+)
 
 
 def texts(value: Any) -> Any:

@@ -1,10 +1,10 @@
 """Remake the recordings of assets/recordings: train, draw the maps, pack.
 
-    python assets/build_recordings.py [NAME ...] [--work FOLDER]     all of them when no name is given
+    python -m assets.build_recordings [NAME ...] [--work FOLDER]     all of them when no name is given
 
-Each is a run of the command line on the bundled images with the preset demo, 1.5 to 4 minutes on two cores; what differs from the
-demo is in its card. FOLDER keeps the run folders (default: .recordings-work); one that has ended with the same settings is
-packed again without training.
+Each is a run of the command line on the bundled images with the preset demo, 1.5 to 4 minutes on two cores; what
+differs from the demo is in its card. FOLDER keeps the run folders (default: .recordings-work); one that has ended
+with the same settings is packed again without training.
 """
 
 from __future__ import annotations
@@ -17,26 +17,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from bsd_engine.recordings import library
+from bsd_engine.recordings.card import RecordingCard
+from bsd_engine.recordings.pack import pack
 
-from bsd_engine.recordings import library  # noqa: E402
-from bsd_engine.recordings.card import RecordingCard  # noqa: E402
-
-BADNETS = ("--attack", "badnets", "--target", "3", "--rate", "0.05")
-CLEAN_LABEL = (
-    "--attack",
-    "label_consistent",
-    "--target",
-    "3",
-    "--rate",
-    "0.9",
-    "--attack-parameters",
-    "eps",
-    "32",
-    "step",
-    "3",
-)
+ROOT = Path(__file__).resolve().parents[1]
+BADNETS = tuple("--attack badnets --target 3 --rate 0.05".split())
+CLEAN_LABEL = tuple("--attack label_consistent --target 3 --rate 0.9 --attack-parameters eps 32 step 3".split())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,60 +41,57 @@ class Plan:
 
     def command(self, kind: str = "train") -> list[str]:
         """Words of the command line, without the folder."""
-        return [
-            "-m",
-            "bsd_engine",
-            kind,
-            "--preset",
-            "demo",
-            "--seed",
-            "0",
-            *self.attack,
-            *(self.options if kind == "train" else ()),
-        ]
+        options = self.options if kind == "train" else ()
+        return ["-m", "bsd_engine", kind, "--preset", "demo", "--seed", "0", *self.attack, *options]
 
 
 PLANS = {
     "healthy": Plan(
         title="A backdoor kept out",
-        template="5 % of the clothes carry a small checkerboard and the label dress. Plain training on them obeys the trigger on {plain_attack_success_rate} % "
-        "of the test images; BSD ends at {attack_success_rate} %, with {clean_accuracy} % of clean images right and {poison_in_clean_pool} "
-        "poisoned samples in a pool of {clean_pool_size}.",
+        template="5 % of the clothes carry a small checkerboard and the label dress. Plain training on them obeys the "
+        "trigger on {plain_attack_success_rate} % of the test images; BSD ends at {attack_success_rate} %, "
+        "with {clean_accuracy} % of clean images right and {poison_in_clean_pool} poisoned samples in a pool "
+        "of {clean_pool_size}.",
         undefended=True,
     ),
     "collapse-poison": Plan(
         title="Collapse I: poison in the pool",
-        template="The first pool is drawn at random instead of by the two cuts, and the model stays on it for ten epochs as in the paper: with {poison} "
-        "poisoned samples among 6,000, that teaches the trigger. It works on {peak_attack_success_rate} % of the test images while the pool "
-        "grows, and clean accuracy looks well all the time. Only the last stage, selective drop, throws poison out again: {attack_success_rate} % at "
-        "the end, with {clean_accuracy} % of clean images right.",
+        template="The first pool is drawn at random instead of by the two cuts, and the model stays on it for ten "
+        "epochs as in the paper: with {poison} poisoned samples among 6,000, that teaches the trigger. It "
+        "works on {peak_attack_success_rate} % of the test images while the pool grows, and clean accuracy "
+        "looks well all the time. Only the last stage, selective drop, throws poison out again: "
+        "{attack_success_rate} % at the end, with {clean_accuracy} % of clean images right.",
         options=("--init-combine", "random", "--init-epochs", "10", "--t2", "19", "--t3", "23"),
     ),
     "collapse-classes": Plan(
         title="Collapse II: classes starve",
-        template="Class completion is off, so the pool takes whatever the main model knows best, and what it knows least never gets in: at the end the "
-        "scarcest class has {fewest_in_pool} of {clean_pool_size} samples. The trigger fails ({attack_success_rate} %), but only "
-        "{clean_accuracy} % of clean images are right.",
+        template="Class completion is off, so the pool takes whatever the main model knows best, and what it knows "
+        "least never gets in: at the end the scarcest class has {fewest_in_pool} of {clean_pool_size} "
+        "samples. The trigger fails ({attack_success_rate} %), but only {clean_accuracy} % of clean images "
+        "are right.",
         options=("--completion", "off"),
     ),
     "wrong-target": Plan(
         title="The wrong class suspected",
-        template="The defence is told to guard T-shirt, but the trigger leads to dress. The main model warms up on the poison, and the trigger works on "
-        "{peak_attack_success_rate} % of the test images at its worst; the later stages repair a part of it: {attack_success_rate} % at the end, with "
-        "{poison_in_clean_pool} poisoned samples still in the pool.",
+        template="The defence is told to guard T-shirt, but the trigger leads to dress. The main model warms up on the"
+        " poison, and the trigger works on {peak_attack_success_rate} % of the test images at its worst; the "
+        "later stages repair a part of it: {attack_success_rate} % at the end, with {poison_in_clean_pool} "
+        "poisoned samples still in the pool.",
         options=("--target-estimator", "given", "--assume-target", "0"),
     ),
     "no-attack": Plan(
         title="No attack at all",
-        template="Nothing is poisoned, and BSD is not told. It finds no attack, and guards the class that is nearest to a target all the "
-        "same. At the end {clean_accuracy} % of clean images are right, and {clean_pool_size} of 6,000 samples are in the pool.",
+        template="Nothing is poisoned, and BSD is not told. It finds no attack, and guards the class that is nearest "
+        "to a target all the same. At the end {clean_accuracy} % of clean images are right, and "
+        "{clean_pool_size} of 6,000 samples are in the pool.",
         attack=("--attack", "none"),
     ),
     "clean-label": Plan(
         title="A clean-label attack",
-        template="The attacker changes no label: {poison} photographs of dresses are distorted until only their small checkerboards tell what they are. Plain "
-        "training obeys the trigger on {plain_attack_success_rate} % of the test images, BSD on {attack_success_rate} %, with {clean_accuracy} % of "
-        "clean images right and {poison_in_clean_pool} poisoned samples in a pool of {clean_pool_size}.",
+        template="The attacker changes no label: {poison} photographs of dresses are distorted until only their small "
+        "checkerboards tell what they are. Plain training obeys the trigger on {plain_attack_success_rate} % "
+        "of the test images, BSD on {attack_success_rate} %, with {clean_accuracy} % of clean images right "
+        "and {poison_in_clean_pool} poisoned samples in a pool of {clean_pool_size}.",
         attack=CLEAN_LABEL,
         undefended=True,
     ),
@@ -140,7 +124,7 @@ def build(name: str, work: Path) -> Path:
     card = RecordingCard(
         name=name, title=plan.title, template=plan.template, command=f"python {shlex.join(plan.command())}"
     )
-    return library.pack(folder, library.FOLDER / f"{name}{library.SUFFIX}", card, undefended=plain)
+    return pack(folder, library.FOLDER / f"{name}{library.SUFFIX}", card, undefended=plain)
 
 
 def main() -> None:

@@ -1,10 +1,11 @@
 """The table of docs/attacks.md: each attack against plain training and against BSD, CA, ASR and DER.
 
-    python benchmarks/attack_table.py PRESET [ATTACK ...] [--seeds 0 1 2] [--only-print]
+    python -m benchmarks.attack_table PRESET [ATTACK ...] [--seeds 0 1 2] [--only-print]
 
 PRESET is demo (bundled images) or demo-gtsrb. An attack may carry parameters and a rate: "sig:weight=0.4",
-"badnets_all2all@0.2"; without any, those of ATTACKS are run. Three to ten minutes an attack and seed on two cores. Each
-result is one line of benchmarks/results/attack_table.jsonl, and what stands there is not run again: to measure anew, remove its line.
+"badnets_all2all@0.2"; without any, those of ATTACKS are run. An attack and seed take three to ten minutes on two
+cores. Each result is one line of benchmarks/results/attack_table.jsonl and is not measured again: to repeat it,
+remove its line.
 """
 
 from __future__ import annotations
@@ -19,13 +20,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks/results/attack_table.jsonl"
-sys.path.insert(0, str(ROOT))
+from benchmarks.common.results import RESULTS, ROOT, SUMMARY_KEYS, append_line, read_lines
+from bsd_engine import attacks
+from bsd_engine.metrics import defense_effectiveness_rating
 
-from bsd_engine import attacks  # noqa: E402
-from bsd_engine.metrics import defense_effectiveness_rating  # noqa: E402
-
+RESULTS_FILE = RESULTS / "attack_table.jsonl"
 ATTACKS = {
     "demo": [
         "badnets",
@@ -50,20 +49,12 @@ ATTACKS = {
         "narcissus:eps=48,rounds=150,others=classes@0.9",
     ],
 }
-"""The paper's rate and strength where plain training falls for them, else the smallest tried that works (docs/attacks.md)."""
-VARIANTS = {"badnets_all2all": ("--all-to-all", "shared", "--no-selective-drop")}
+"""The paper's rate and strength where plain training learns the trigger from them, else the smallest tried that works
+(docs/attacks.md)."""
+BSD_OPTIONS = {"badnets_all2all": ("--all-to-all", "shared", "--no-selective-drop")}
 """What BSD needs to be told about an attack: with all-to-all there is no single target."""
-LONGER = {("demo-gtsrb", "badnets_all2all"): ("--undefended-epochs", "30")}
-"""Plain training that has to be longer before it tells 43 classes, and so the next one of each."""
-KEPT = (
-    "clean_accuracy",
-    "attack_success_rate",
-    "pseudo_target",
-    "true_target",
-    "poison_in_clean_pool",
-    "clean_pool_size",
-    "seconds",
-)
+PLAIN_OPTIONS = {("demo-gtsrb", "badnets_all2all"): ("--undefended-epochs", "30")}
+"""Plain training that takes longer to tell 43 classes apart, and so to learn the next class of each."""
 Result = dict[str, Any]
 
 
@@ -88,35 +79,32 @@ def run(command: str, words: list[str]) -> Result:
             stderr=subprocess.DEVNULL,
         )
         summary = json.loads((Path(folder) / "run/summary.json").read_text())
-        return {key: summary[key] for key in KEPT}
+        return {key: summary[key] for key in SUMMARY_KEYS}
 
 
 def known() -> dict[tuple[str, str, int], Result]:
     """Results so far, by preset, attack and seed."""
-    lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
-    return {(r["preset"], r["attack"], r["seed"]): r for r in map(json.loads, lines)}
+    return {(result["preset"], result["attack"], result["seed"]): result for result in read_lines(RESULTS_FILE)}
 
 
 def measure(preset: str, spec: str, seed: int) -> Result:
     """Plain training and BSD on the same poisoned set; also appended to the results."""
     name, words = options(spec)
     shared = ["--preset", preset, "--seed", str(seed), *words]
-    found = {
+    result = {
         "preset": preset,
         "attack": spec,
         "seed": seed,
-        "plain": run("undefended", [*shared, *LONGER.get((preset, name), ())]),
-        "bsd": run("train", [*shared, *VARIANTS.get(name, ())]),
+        "plain": run("undefended", [*shared, *PLAIN_OPTIONS.get((preset, name), ())]),
+        "bsd": run("train", [*shared, *BSD_OPTIONS.get(name, ())]),
     }
-    RESULTS.parent.mkdir(exist_ok=True)
-    with RESULTS.open("a") as results:
-        results.write(json.dumps(found) + "\n")
-    return found
+    append_line(RESULTS_FILE, result)
+    return result
 
 
-def rating(found: Result) -> float:
+def rating(result: Result) -> float:
     """DER, percent."""
-    plain, defended = found["plain"], found["bsd"]
+    plain, defended = result["plain"], result["bsd"]
     return defense_effectiveness_rating(
         defended["clean_accuracy"],
         defended["attack_success_rate"],
@@ -127,23 +115,24 @@ def rating(found: Result) -> float:
 
 def rows(preset: str, results: list[Result]) -> Iterator[str]:
     """The table: medians over the seeds, and the least and the largest where they are a point or more apart."""
-    yield f"| {preset} | plain CA % | plain ASR % | BSD CA % | BSD ASR % | DER % | poison in pool | target right | seeds |"
+    columns = "plain CA % | plain ASR % | BSD CA % | BSD ASR % | DER % | poison in pool | target right | seeds"
+    yield f"| {preset} | {columns} |"
     yield "|---" * 9 + "|"
     for spec in dict.fromkeys(r["attack"] for r in results if r["preset"] == preset):
-        found = [r for r in results if r["preset"] == preset and r["attack"] == spec]
+        of_seeds = [r for r in results if r["preset"] == preset and r["attack"] == spec]
         rates = [
-            [r[kind][key] for r in found]
+            [r[kind][key] for r in of_seeds]
             for kind in ("plain", "bsd")
             for key in ("clean_accuracy", "attack_success_rate")
         ]
-        right = sum(r["bsd"]["pseudo_target"] == r["bsd"]["true_target"] for r in found)
+        right = sum(r["bsd"]["pseudo_target"] == r["bsd"]["true_target"] for r in of_seeds)
         target = str(right) if attacks.kind(options(spec)[0]).has_target else "none"
         cells = [
-            *map(spread, [*rates, [rating(r) for r in found]]),
-            spread([r["bsd"]["poison_in_clean_pool"] for r in found], 0),
+            *map(spread, [*rates, [rating(r) for r in of_seeds]]),
+            spread([r["bsd"]["poison_in_clean_pool"] for r in of_seeds], 0),
             target,
         ]
-        yield f"| `{spec}` | {' | '.join(cells)} | {len(found)} |"
+        yield f"| `{spec}` | {' | '.join(cells)} | {len(of_seeds)} |"
 
 
 def spread(values: list[float], digits: int = 1) -> str:

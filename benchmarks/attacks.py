@@ -1,28 +1,16 @@
 """Seconds that each attack takes to poison 50,000 images, and to put its trigger on all of them.
 
-python benchmarks/attacks.py [SIDE] [COUNT]       default 32 50000; half a minute on two cores
+python -m benchmarks.attacks [SIDE] [COUNT]       default 32 50000; half a minute on two cores
 """
 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from bsd_engine import attacks  # noqa: E402
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Wall time of one call."""
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+from benchmarks.common.timing import seconds_of
+from bsd_engine import attacks
 
 
 def main(side: int, count: int) -> None:
@@ -30,13 +18,13 @@ def main(side: int, count: int) -> None:
     shape = (3, side, side)
     images = torch.randint(0, 256, (count, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(count) % 10
-    print(
-        f"{count} images of {side}x{side}, {torch.get_num_threads()} threads, seconds\n{'attack':<18}{'poison':>8}{'trigger on all':>16}"
-    )
+    print(f"{count} images of {side}x{side}, {torch.get_num_threads()} threads, seconds")
+    print(f"{'attack':<18}{'poison':>8}{'trigger on all':>16}")
     for name in attacks.names():
-        poison = seconds(lambda: attacks.make(name, shape).poison(images, labels, None, 3, 0))
+        poison = seconds_of(lambda name=name: attacks.make(name, shape).poison(images, labels, None, 3, 0))
         attack = attacks.make(name, shape)
-        print(f"{name:<18}{poison:>8.2f}{seconds(lambda: attack.apply(images)):>16.2f}", flush=True)
+        trigger = seconds_of(lambda attack=attack: attack.apply(images))
+        print(f"{name:<18}{poison:>8.2f}{trigger:>16.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Time and peak memory of making a data set ready for training: the first opening, which decodes, and the second.
 
-    python benchmarks/data_memory.py gtsrb                       (below BSD_DATA)
-    python benchmarks/data_memory.py generated --images 6000     (30 classes of 224x224 JPEGs in a temporary folder)
+    python -m benchmarks.data_memory gtsrb                       (below BSD_DATA)
+    python -m benchmarks.data_memory generated --images 6000     (30 classes of 224x224 JPEGs in a temporary folder)
 
 RssAnon is memory of the process's own; RssFile are pages of files, which the system takes back when it needs them.
 """
@@ -13,52 +13,72 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+import numpy as np
+from PIL import Image
+
+from benchmarks.common.memory import megabytes
+from benchmarks.common.results import ROOT
+from bsd_engine.config.presets import demo
+from bsd_engine.prepare.prepare import prepare
+from bsd_engine.prepare.report import report
+
 SIDE = 224
+CLASSES = 30
 UNIQUE = 200  # images of a class
 
-CHILD = """
-import re, sys, threading, time
-sys.path.insert(0, sys.argv[3])
-from bsd_engine import preflight, presets
 
-def resident():
-    return {k: int(v) / 1024 for k, v in re.findall(r"(VmHWM|VmRSS|RssAnon|RssFile):\\s+(\\d+)", open("/proc/self/status").read())}
+class PeakMemory(threading.Thread):
+    """The largest RssAnon and RssFile since the start of this thread, MB."""
 
-peak = {"RssAnon": 0.0, "RssFile": 0.0}
-def watch():
-    while True:
-        now = resident()
-        for key in peak:
-            peak[key] = max(peak[key], now[key])
-        time.sleep(0.02)
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.anonymous = self.file = 0.0
 
-before = resident()
-threading.Thread(target=watch, daemon=True).start()
-settings = {"data": sys.argv[1], "limit": None, "device": "cpu"} | ({"image_size": int(sys.argv[2])} if int(sys.argv[2]) else {})
-started = time.perf_counter()
-prepared = preflight.prepare(presets.demo().with_settings(**settings))
-seconds, now = time.perf_counter() - started, resident()
-print(f"{tuple(prepared.images.shape)}, {prepared.images.nbytes / 1e6:.0f} MB: {seconds:.1f} s; VmHWM {now['VmHWM']:.0f} MB, of that "
-      f"{before['VmRSS']:.0f} MB imports; peak RssAnon {peak['RssAnon']:.0f} MB ({before['RssAnon']:.0f} MB imports), "
-      f"peak RssFile {peak['RssFile']:.0f} MB; "
-      f"fingerprint {prepared.fingerprint}")
-if "--report" in sys.argv:
+    def run(self) -> None:
+        while True:
+            self.anonymous = max(self.anonymous, megabytes("RssAnon"))
+            self.file = max(self.file, megabytes("RssFile"))
+            time.sleep(0.02)
+
+
+def open_here(spec: str, side: int | None, with_report: bool) -> None:
+    """Make a data set ready in this process, and print what that took."""
+    imports, imports_anonymous = megabytes("VmRSS"), megabytes("RssAnon")
+    peak = PeakMemory()
+    peak.start()
+    config = demo().with_settings(data=spec, limit=None, device="cpu")
     started = time.perf_counter()
-    lines = preflight.report(prepared).lines()
-    print(f"report: {time.perf_counter() - started:.1f} s, peak RssAnon {peak['RssAnon']:.0f} MB")
-    print("\\n".join(lines))
-"""
+    prepared = prepare(config if side is None else config.with_settings(image_size=side))
+    seconds = time.perf_counter() - started
+    print(
+        f"{tuple(prepared.images.shape)}, {prepared.images.nbytes / 1e6:.0f} MB: {seconds:.1f} s; "
+        f"VmHWM {megabytes('VmHWM'):.0f} MB, of that {imports:.0f} MB imports; peak RssAnon {peak.anonymous:.0f} MB "
+        f"({imports_anonymous:.0f} MB imports), peak RssFile {peak.file:.0f} MB; fingerprint {prepared.fingerprint}"
+    )
+    if with_report:
+        started = time.perf_counter()
+        lines = report(prepared).lines()
+        print(f"report: {time.perf_counter() - started:.1f} s, peak RssAnon {peak.anonymous:.0f} MB")
+        print("\n".join(lines))
+
+
+def open_twice(spec: str, *options: str, **environment: str) -> None:
+    """Print two openings, each in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.data_memory", spec, "--here", *options]
+    for which in ("first", "second"):
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, env=os.environ | environment, check=False
+        )
+        print(f"{which}: {done.stdout.strip() or done.stderr.strip()}", flush=True)
 
 
 def write_class(folder: Path, label: int, count: int) -> None:
     """Write one class of noisy colour gradients; after the first 200 the same files again, under other names."""
-    import numpy as np
-    from PIL import Image
-
     rng = np.random.default_rng(label)
     folder.mkdir(parents=True)
     for i in range(min(count, UNIQUE)):
@@ -70,36 +90,33 @@ def write_class(folder: Path, label: int, count: int) -> None:
         os.link(folder / f"{i % UNIQUE}.jpg", folder / f"{i}.jpg")
 
 
-def measure(spec: str, size: int, *options: str, **environment: str) -> None:
-    """Two openings, each in a process of its own."""
-    for which in ("first", "second"):
-        done = subprocess.run(
-            [sys.executable, "-c", CHILD, spec, str(size), str(ROOT), *options],
-            capture_output=True,
-            text=True,
-            env=os.environ | environment,
-            check=False,
-        )
-        print(f"{which}: {done.stdout.strip() or done.stderr.strip()}", flush=True)
+def generate(folder: Path, images: int) -> None:
+    """Write so many images, and print their size."""
+    with ProcessPoolExecutor() as pool:
+        folders = [folder / f"{c:02d}" for c in range(CLASSES)]
+        list(pool.map(write_class, folders, range(CLASSES), [images // CLASSES] * CLASSES))
+    print(f"{sum(p.stat().st_size for p in folder.rglob('*.jpg')) / 1e6:.0f} MB of JPEG files")
 
 
 def main() -> None:
     """Print one line an opening."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", help="a SPEC, or generated")
     parser.add_argument("--images", type=int, default=6000)
-    parser.add_argument("--report", action="store_true")
+    parser.add_argument("--report", action="store_true", help="also the report on the data")
+    parser.add_argument("--here", action="store_true", help="open once, in this process")
+    parser.add_argument("--side", type=int, help="with --here: pixels of a side; the data's own when not given")
     options = parser.parse_args()
+    if options.here:
+        open_here(options.data, options.side, options.report)
+        return
     more = ["--report"] * options.report
     if options.data != "generated":
-        measure(options.data, 0, *more)
+        open_twice(options.data, *more)
         return
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "images"
-        with ProcessPoolExecutor() as pool:
-            list(pool.map(write_class, [root / f"{c:02d}" for c in range(30)], range(30), [options.images // 30] * 30))
-        print(f"{sum(p.stat().st_size for p in root.rglob('*.jpg')) / 1e6:.0f} MB of JPEG files")
-        measure(f"folder:{root}", SIDE, *more, BSD_DATA=folder)
+        generate(Path(folder) / "images", options.images)
+        open_twice(f"folder:{Path(folder) / 'images'}", "--side", str(SIDE), *more, BSD_DATA=folder)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The demo preset from the command line: seconds of the whole process, peak memory, CA and ASR, with and without BSD.
 
-python benchmarks/demo_run.py [SEED ...]        default seeds 0 1 2; about two minutes a seed on two cores
+python -m benchmarks.demo_run [SEED ...]        default seeds 0 1 2; about two minutes a seed on two cores
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks.common.results import ROOT
 
 
-def measure(command: str, seed: int, folder: Path) -> dict:
+def measure(command: str, seed: int, folder: Path) -> dict[str, Any]:
     """Run one command in a process of its own; returns its summary with wall seconds and peak MB."""
     started = time.monotonic()
     process = subprocess.Popen(
@@ -38,12 +39,10 @@ def main(seeds: list[int]) -> None:
     for seed in seeds:
         for command in ("train", "undefended"):
             with tempfile.TemporaryDirectory() as folder:
-                r = measure(command, seed, Path(folder) / "run")
-            target = f"{r['pseudo_target']} (true {r['true_target']})" if "pseudo_target" in r else ""
-            print(
-                f"{command:<12}{seed:>5}{r['wall']:>9.1f}{r['peak_mb']:>9.0f}{r['clean_accuracy']:>8.2f}{r['attack_success_rate']:>8.2f}  {target}",
-                flush=True,
-            )
+                run = measure(command, seed, Path(folder) / "run")
+            target = f"{run['pseudo_target']} (true {run['true_target']})" if "pseudo_target" in run else ""
+            rates = f"{run['clean_accuracy']:>8.2f}{run['attack_success_rate']:>8.2f}"
+            print(f"{command:<12}{seed:>5}{run['wall']:>9.1f}{run['peak_mb']:>9.0f}{rates}  {target}", flush=True)
 
 
 if __name__ == "__main__":

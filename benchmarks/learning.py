@@ -1,6 +1,6 @@
 """The page Learn against its bars, in headless Chromium with software rendering.
 
-    python benchmarks/learning.py [first] [scrub] [--run FOLDER] [--times 3]
+    python -m benchmarks.learning [first] [scrub] [--run FOLDER] [--times 3]
 
 * first: from the first byte of the page to the first picture of a recording, each time with a browser that has cached
   nothing; once with the first session of a server, which loads the page's modules, then with the next ones
@@ -13,29 +13,43 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
-
-from tuning import CHROMIUM, p95, report, served  # noqa: E402
+from benchmarks.common.browser import LINKED_VIEWS, chromium, served, wait_for_columns
+from benchmarks.common.timing import p95, report
 
 FIRST_BAR, SCRUB_BAR = 3000.0, 50.0
-WATCH = """
-const look = () => { if (document.querySelector('.tn')?.dataset.shown) window.drawnAt = performance.now(); else requestAnimationFrame(look) }
+NOTE_FIRST_DRAWING = """
+const look = () => {
+  if (document.querySelector('.tn')?.dataset.shown) window.drawnAt = performance.now()
+  else requestAnimationFrame(look)
+}
 requestAnimationFrame(look)
 """
+SCRUB_ALL_EPOCHS = f"""async () => {{
+  const app = {LINKED_VIEWS}, range = document.querySelector('.tn-epoch'), took = []
+  const epochs = [...Array(app.model.info.length).keys()]
+  for (const e of [...epochs, ...epochs.toReversed()]) {{
+    if (e === app.view.epoch) continue
+    const begin = performance.now()
+    range.value = e + 1
+    range.dispatchEvent(new Event('input', {{bubbles: true}}))
+    while (app.todo !== null || +app.root.dataset.shown !== e) await new Promise(requestAnimationFrame)
+    took.push(performance.now() - begin)
+  }}
+  return took
+}}"""
+"""Goes through all epochs and back; returns the milliseconds of each step."""
+TOUR_STEPS = 8
 
 
 def opened(browser: Browser, url: str) -> tuple[Page, float]:
     """A page in a context of its own, and the milliseconds from its first byte to its first picture."""
     page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-    page.add_init_script(WATCH)
+    page.add_init_script(NOTE_FIRST_DRAWING)
     page.goto(url)
     page.wait_for_function("() => window.drawnAt", timeout=90000)
     return page, page.evaluate("() => window.drawnAt - performance.getEntriesByType('navigation')[0].responseStart")
@@ -45,52 +59,29 @@ def first(url: str, times: int) -> None:
     """The first picture."""
     took = []
     for _ in range(times + 1):
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(**CHROMIUM)
-            page, milliseconds = opened(browser, url)
-            took.append(milliseconds)
-            browser.close()
+        with chromium() as browser:
+            took.append(opened(browser, url)[1])
     report("first picture, first session of the server", f"{FIRST_BAR:,.0f} ms", took[0], passed=took[0] <= FIRST_BAR)
     report("first picture, each next session", f"{FIRST_BAR:,.0f} ms", *took[1:], passed=max(took[1:]) <= FIRST_BAR)
 
 
 def scrub(url: str) -> None:
     """Each epoch by the range input, in every step."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**CHROMIUM)
+    took: list[float] = []
+    with chromium() as browser:
         page, _ = opened(browser, url)
-        page.wait_for_function(
-            "() => { const m = document.querySelector('.tn').app.model; return m.info.every((_, e) => m.has(e)) }",
-            timeout=90000,
-        )
-        took: list[float] = []
-        for step in range(8):
-            page.evaluate("k => { const l = document.querySelector('.tn').app.learn; l.go(k); l.tour.guess(0) }", step)
+        wait_for_columns(page)
+        for step in range(TOUR_STEPS):
+            page.evaluate(f"k => {{ const l = {LINKED_VIEWS}.learn; l.go(k); l.tour.guess(0) }}", step)
             page.wait_for_timeout(1200)
-            took += _scrubbed(page)
-        browser.close()
+            took += page.evaluate(SCRUB_ALL_EPOCHS)
     report(
-        f"scrub, {len(took)} gestures in 8 steps, median and p95",
+        f"scrub, {len(took)} gestures in {TOUR_STEPS} steps, median and p95",
         f"{SCRUB_BAR:,.0f} ms",
         p95(sorted(took)[: len(took) // 2 + 1]),
         p95(took),
         passed=p95(took) <= SCRUB_BAR,
     )
-
-
-def _scrubbed(page: Page) -> list[Any]:
-    return page.evaluate("""async () => {
-      const app = document.querySelector('.tn').app, range = document.querySelector('.tn-epoch'), took = [], total = app.model.info.length
-      for (const e of [...Array(total).keys(), ...[...Array(total).keys()].reverse()]) {
-        if (e === app.view.epoch) continue
-        const begin = performance.now()
-        range.value = e + 1
-        range.dispatchEvent(new Event('input', {bubbles: true}))
-        while (app.todo !== null || +app.root.dataset.shown !== e) await new Promise(requestAnimationFrame)
-        took.push(performance.now() - begin)
-      }
-      return took
-    }""")
 
 
 def main() -> None:

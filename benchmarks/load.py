@@ -1,38 +1,37 @@
-"""Many viewers of one live run, and one viewer for a long time: how late ticks come, what training loses, what memory grows.
+"""Many viewers of one live run, and one viewer for a long time: how late ticks come, and what training and memory lose.
 
-    python benchmarks/load.py watch [--viewers 20] [--preset demo] [--settle 150]     about eight minutes on two cores
-    python benchmarks/load.py replay [--ticks 28800]                                  a tick is a second of watching: eight hours
+    python -m benchmarks.load watch [--viewers 20] [--preset demo] [--settle 150]     about eight minutes on two cores
+    python -m benchmarks.load replay [--ticks 28800]     a tick is a second of watching: eight hours
 
-Viewers are pages without a browser (tests/support/page_socket.py) in this process: each holds its connection and asks for its fragments
-when their timers ask it to, as a browser does, but draws nothing. They share the cores with the server, so delays are on the high side.
+Viewers are pages without a browser (tests/support/page_socket.py) in this process: each holds its connection and asks
+for its fragments when their timers ask it to, as a browser does, but draws nothing. They share the cores with the
+server, so delays are on the high side.
 
-watch trains the preset twice in servers of their own, seen by one page and by many, and compares the seconds of the runs.
-replay watches a synthetic run that never ends as fast as the server answers, and compares the server's memory in both halves.
+watch trains the preset twice in servers of their own, seen by one page and by many, and compares the seconds of the
+runs. replay watches a synthetic run that never ends as fast as the server answers, and compares the server's memory
+in both halves.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import tempfile
 import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
+from benchmarks.common.memory import megabytes
 from bsd_engine.runs.reader import RunReader
 from tests.support.dashboard import Dashboard
 from tests.support.fake_run import CONFIG, LiveFakeRun
 from tests.support.page_socket import PageSocket
 
 
-def resident(pid: int) -> float:
-    """Megabytes of memory that a process holds."""
-    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) / 1000
+def resident(server: Dashboard) -> float:
+    """Memory that a server holds, MB."""
+    return megabytes("VmRSS", server.process.pid)
 
 
 class Viewer(threading.Thread):
@@ -40,7 +39,9 @@ class Viewer(threading.Thread):
 
     def __init__(self, port: int, query: str, over: threading.Event) -> None:
         super().__init__(daemon=True)
-        self.page, self.over, self.delays, self.problem = PageSocket(port, query), over, [], ""
+        self.page, self.over = PageSocket(port, query), over
+        self.delays: list[float] = []
+        self.problem = ""
 
     def run(self) -> None:
         try:
@@ -56,37 +57,38 @@ class Viewer(threading.Thread):
             self.page.close()
 
 
-def watched(place: Path, preset: str, viewers: int, settle: float) -> dict[str, float]:
+def watched(folder: Path, preset: str, viewers: int, settle: float) -> dict[str, float]:
     """One run of a preset, seen by that many pages."""
-    place.mkdir()
+    folder.mkdir()
     over = threading.Event()
-    with Dashboard(place / "runs", place / "log") as server:
+    with Dashboard(folder / "runs", folder / "log") as server:
         with PageSocket(server.port) as page:
             page.rerun()
             page.rerun(choose=("Preset", preset))
             page.rerun(press="Start")
-        while not (found := list(server.runs.glob("*/epochs/00002.npz"))):
+        while not (epochs := list(server.runs.glob("*/epochs/00002.npz"))):
             time.sleep(0.2)
-        path = found[0].parents[1]
+        path = epochs[0].parents[1]
         watching = [Viewer(server.port, f"run={path.name}", over) for _ in range(viewers)]
-        alone = resident(server.process.pid)
+        alone = resident(server)
         for viewer in watching:
             viewer.start()
         most = alone
         while not (path / "summary.json").exists():
-            most = max(most, resident(server.process.pid))
+            most = max(most, resident(server))
             time.sleep(0.5)
         over.set()
         for viewer in watching:
             viewer.join(60)
         time.sleep(settle)  # Streamlit keeps the session of a closed tab for two minutes
-        after = resident(server.process.pid)
+        after = resident(server)
     for problem in {viewer.problem for viewer in watching if viewer.problem}:
         print(f"a viewer ended early: {problem}")
     delays = sorted(delay for viewer in watching for delay in viewer.delays)
-    seconds = RunReader(path).summary["seconds"]
+    summary = RunReader(path).summary
+    assert summary is not None, "the loop above waits for it"
     return {
-        "seconds": seconds,
+        "seconds": summary["seconds"],
         "ticks": len(delays),
         "p50": statistics.median(delays),
         "p95": delays[int(0.95 * (len(delays) - 1))],
@@ -98,12 +100,13 @@ def watched(place: Path, preset: str, viewers: int, settle: float) -> dict[str, 
 
 def watch(viewers: int, preset: str, settle: float) -> None:
     """Print both runs, and what many viewers cost."""
-    with tempfile.TemporaryDirectory() as place:
-        results = {n: watched(Path(place) / str(n), preset, n, settle) for n in (1, viewers)}
+    with tempfile.TemporaryDirectory() as folder:
+        results = {n: watched(Path(folder) / str(n), preset, n, settle) for n in (1, viewers)}
     for n, m in results.items():
         print(
-            f"{n:>3} viewers: run {m['seconds']:.1f} s; {m['ticks']:.0f} ticks, p50 {m['p50']:.2f} s, p95 {m['p95']:.2f} s; memory "
-            f"{m['alone']:.0f} MB before, {m['most']:.0f} MB at most, {m['after']:.0f} MB after",
+            f"{n:>3} viewers: run {m['seconds']:.1f} s; {m['ticks']:.0f} ticks, p50 {m['p50']:.2f} s, "
+            f"p95 {m['p95']:.2f} s; memory {m['alone']:.0f} MB before, {m['most']:.0f} MB at most, "
+            f"{m['after']:.0f} MB after",
             flush=True,
         )
     one, many = results[1], results[viewers]
@@ -114,13 +117,11 @@ def watch(viewers: int, preset: str, settle: float) -> None:
 def replay(ticks: int) -> None:
     """Print the server's memory along a long watch."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        place = Path(folder)
-        (place / "runs").mkdir()
+        runs = Path(folder) / "runs"
+        runs.mkdir()
         long_run = CONFIG.with_settings(t2=9000, t3=9030)
-        live = stack.enter_context(
-            LiveFakeRun(place / "runs", epochs=9000, seconds=max(0.5, ticks / 8000), config=long_run)
-        )
-        server = stack.enter_context(Dashboard(place / "runs", place / "log"))
+        live = stack.enter_context(LiveFakeRun(runs, epochs=9000, seconds=max(0.5, ticks / 8000), config=long_run))
+        server = stack.enter_context(Dashboard(runs, Path(folder) / "log"))
         page = stack.enter_context(PageSocket(server.port, f"run={live.path.name}"))
         while not list(live.path.glob("epochs/00010.npz")):
             time.sleep(0.1)
@@ -130,7 +131,7 @@ def replay(ticks: int) -> None:
             for fragment in page.timers:
                 page.rerun(fragment=fragment)
             if tick % max(1, ticks // 20) == 0:
-                samples.append(resident(server.process.pid))
+                samples.append(resident(server))
                 print(
                     f"{tick:>7} ticks: {samples[-1]:.0f} MB, {len(list(live.path.glob('epochs/*.npz')))} epochs",
                     flush=True,

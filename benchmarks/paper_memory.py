@@ -1,8 +1,10 @@
-"""Peak host memory of a paper preset on the CPU: the whole data set, both models, MixMatch iterations of f with g beside it.
+"""Peak host memory of a paper preset on the CPU: the whole data set, both models, MixMatch iterations of f with g
+beside it.
 
-    BSD_DATA=FOLDER python benchmarks/paper_memory.py [PRESET] [ITERATIONS]
+    BSD_DATA=FOLDER python -m benchmarks.paper_memory [PRESET] [ITERATIONS]
 
-defaults paper-gtsrb 20: some seven minutes on two cores, since one iteration of a ResNet-18 takes ten seconds there.
+The defaults are paper-gtsrb and 20: some seven minutes on two cores, since one iteration of a ResNet-18 takes ten
+seconds.
 """
 
 from __future__ import annotations
@@ -11,9 +13,6 @@ import resource
 import sys
 import threading
 import time
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bsd_engine.config.presets import preset
 from bsd_engine.prepare.prepare import prepare
@@ -21,6 +20,7 @@ from bsd_engine.training.workload import Workload
 
 
 def peak() -> str:
+    """The largest memory of this process so far."""
     return f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB"
 
 
@@ -28,24 +28,25 @@ def main(name: str, iterations: int) -> None:
     """Print the peak after each part."""
     config = preset(name).with_settings(device="cpu", iterations=iterations)
     prepared = prepare(config)
+    megabytes = prepared.nbytes / 1e6
     print(
-        f"{len(prepared.labels)} training images, {prepared.nbytes / 1e6:.0f} MB of images with the test parts: {peak()}",
+        f"{len(prepared.labels)} training images, {megabytes:.0f} MB of images with the test parts: {peak()}",
         flush=True,
     )
-    works, over = Workload(config, prepared, scored=512), threading.Event()
-    works.score_main()
-    works.score_altruistic()
+    workload, over = Workload(config, prepared, scored=512), threading.Event()
+    workload.score_main()
+    workload.score_altruistic()
     print(f"512 images scored by both models: {peak()}", flush=True)
 
-    def beside() -> None:
+    def train_altruistic() -> None:
         while not over.is_set():
-            works.altruistic_update()
+            workload.altruistic_update()
 
-    g = threading.Thread(target=beside)
+    g = threading.Thread(target=train_altruistic)
     g.start()
     begin = time.perf_counter()
     for _ in range(iterations):
-        works.main()
+        workload.main()
     over.set()
     g.join()
     print(f"{iterations} iterations of f with g beside it, {time.perf_counter() - begin:.0f} s: {peak()}")

@@ -1,10 +1,11 @@
 """Our numbers for tables 1, 2, 4, 6, 7, 10 and 12 of the paper and for its figures 3 and 10, shown on the page Paper.
 
-    python benchmarks/paper_tables.py TABLE [--rows R ...] [--columns C ...] [--defenses none bsd] [--seeds 0] [--list]
+    python -m benchmarks.paper_tables TABLE [--rows R ...] [--columns C ...] [--defenses none bsd] [--seeds 0] [--list]
 
-TABLE is 1, 2, 4, 6, 7, 10, 12, figure3 or figure10. Each cell is one run with BSD (two to four minutes on two cores) and
-one without a defence, which cells of the same attack share. A result is one line of benchmarks/results/paper_tables.jsonl;
-what stands there or in attack_table.jsonl is not run again: to measure anew, remove its line.
+TABLE is 1, 2, 4, 6, 7, 10, 12, figure3 or figure10. Each cell is one run with BSD (two to four minutes on two cores)
+and one without a defence, which cells of the same attack share. A result is one line of
+benchmarks/results/paper_tables.jsonl; what stands there or in attack_table.jsonl is not run again: to repeat it,
+remove its line.
 """
 
 from __future__ import annotations
@@ -17,28 +18,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from app.paper.cells import NO_ATTACK, Cell, cells  # noqa: E402
-from app.paper.results import RESULTS, recorded_results  # noqa: E402
-from bsd_engine.config.settings import BSDConfig  # noqa: E402
-from bsd_engine.errors import BSDError  # noqa: E402
-from bsd_engine.method.scoring import hit_rate  # noqa: E402
-from bsd_engine.prepare.prepare import PreparedData, prepare  # noqa: E402
-from bsd_engine.runs.record import load_checkpoint, record_run  # noqa: E402
-from bsd_engine.training.trainer import BSDTrainer  # noqa: E402
-from bsd_engine.training.undefended import train_undefended  # noqa: E402
-
-KEPT = (
-    "clean_accuracy",
-    "attack_success_rate",
-    "pseudo_target",
-    "true_target",
-    "poison_in_clean_pool",
-    "clean_pool_size",
-    "seconds",
-)
+from app.paper.cells import NO_ATTACK, Cell, cells
+from app.paper.results import RESULTS, recorded_results
+from benchmarks.common.results import SUMMARY_KEYS, append_line
+from bsd_engine.config.settings import BSDConfig
+from bsd_engine.errors import BSDError
+from bsd_engine.method.scoring import hit_rate
+from bsd_engine.prepare.prepare import PreparedData, prepare
+from bsd_engine.runs.record import load_checkpoint, record_run
+from bsd_engine.training.trainer import BSDTrainer
+from bsd_engine.training.undefended import train_undefended
 
 
 def data_of(config: BSDConfig) -> PreparedData:
@@ -80,22 +69,20 @@ def measure(cell: Cell, defense: str, seed: int) -> dict[str, Any]:
             else train_undefended(config, run, prepared=prepared)
         )
         extra = {"robust_accuracy": robust_accuracy(run, config, prepared)} if defense == "bsd" else {}
-    preset, attack, target, _, told = cell.key(defense)
-    found = {
+    preset, attack, target, _, settings = cell.key(defense)
+    result = {
         "preset": preset,
         "attack": attack,
         "target": target,
         "defense": defense,
-        "settings": json.loads(told),
+        "settings": json.loads(settings),
         "seed": seed,
         "digest": cell.digest(),
-        **{name: summary[name] for name in KEPT},
+        **{name: summary[name] for name in SUMMARY_KEYS},
         **extra,
     }
-    RESULTS.parent.mkdir(exist_ok=True)
-    with RESULTS.open("a") as results:
-        results.write(json.dumps(found) + "\n")
-    return found
+    append_line(RESULTS, result)
+    return result
 
 
 def missing(cell: Cell, seed: int) -> list[str]:
@@ -111,9 +98,9 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+")
     parser.add_argument("--columns", nargs="+")
     parser.add_argument("--defenses", nargs="+", choices=("none", "bsd"), default=["none", "bsd"])
-    parser.add_argument("--preset", default="demo", help="what stands in for CIFAR-10")
+    parser.add_argument("--preset", default="demo", help="the preset that stands in for CIFAR-10")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--list", action="store_true", help="say what is missing and run nothing")
+    parser.add_argument("--list", action="store_true", help="print what is missing, and run nothing")
     given = parser.parse_args()
     for seed in given.seeds:
         for (row, column), cell in cells(given.table, given.preset).items():

@@ -1,6 +1,6 @@
 """What recording adds to training: seconds that the demo's training waits for its run folder, of the whole run.
 
-    python benchmarks/recording_cost.py     about a minute and a half on two cores
+    python -m benchmarks.recording_cost     about a minute and a half on two cores
 
 Comparing runs with and without recording says nothing here: on a busy machine they differ by a quarter by themselves.
 """
@@ -8,18 +8,14 @@ Comparing runs with and without recording says nothing here: on a busy machine t
 from __future__ import annotations
 
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from bsd_engine.config.presets import demo  # noqa: E402
-from bsd_engine.runs import record  # noqa: E402
+from bsd_engine.config.presets import demo
+from bsd_engine.runs import record
 
 
 def timed(function: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:

@@ -1,9 +1,10 @@
-"""Time and memory against the number of samples N: scoring, splits, OSS, recording, reading, maps and suspects; the plot of docs/speed.md.
+"""Time and memory by the number of samples N: scoring, splits, OSS, recording, reading, maps and suspects.
 
-    python benchmarks/scale.py [N ...]      default 1000 10000 50000 200000; about five minutes on two cores
+    python -m benchmarks.scale [N ...]      default 1000 10000 50000 200000; about five minutes on two cores
 
-Noise images of 28x28 pixels, the demo's network, scores drawn at random. Each part is the median of some repeats, after one that
-is not counted. Near-linear means: the time for 200,000 by that for 10,000, by 20, is at most 1.1.
+Images of noise of 28x28 pixels, the demo's network, scores drawn at random. Each part is the median of some repeats,
+after one that is not counted. Near-linear means: the time for 200,000 divided by that for 10,000, divided by 20, is
+at most 1.1. With the default sizes the results, and their plot for docs/speed.md, are written.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import json
 import statistics
 import sys
 import tempfile
-import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,36 +21,35 @@ from typing import Any
 import numpy as np
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-from synthetic_run import SyntheticRun  # noqa: E402
-
+from benchmarks.common.results import RESULTS, ROOT
+from benchmarks.common.synthetic_run import SyntheticRun
+from benchmarks.common.timing import seconds_of
 from bsd_engine import splits
-from bsd_engine.audit.history import RunHistory  # noqa: E402
-from bsd_engine.audit.suspects import suspects  # noqa: E402
+from bsd_engine.audit.history import RunHistory
+from bsd_engine.audit.suspects import suspects
 from bsd_engine.bench import parts as bench_parts
-from bsd_engine.compute import models, runtime  # noqa: E402
-from bsd_engine.compute.augment import Normalizer  # noqa: E402
-from bsd_engine.config.presets import demo  # noqa: E402
-from bsd_engine.method.scoring import score  # noqa: E402
-from bsd_engine.runs.reader import RunReader  # noqa: E402
+from bsd_engine.compute import models, runtime
+from bsd_engine.compute.augment import Normalizer
+from bsd_engine.config.presets import demo
+from bsd_engine.method.scoring import score
+from bsd_engine.runs.reader import RunReader
 
 SIZES = (1000, 10_000, 50_000, 200_000)
-RESULTS = ROOT / "benchmarks/results/scale.json"
+RESULTS_FILE = RESULTS / "scale.json"
 PLOT = ROOT / "docs/images/scale.svg"
 REPEATS = 5
 Work = Callable[[], Any]
+Row = dict[str, list[float]]
+"""n, seconds and megabytes of a part, an entry a size."""
 
 
 def works(n: int, folder: Path) -> Iterator[tuple[str, Work]]:
     """Name and work of each part, for N samples."""
-    place = runtime.choose("cpu", "float32")
+    cpu = runtime.choose("cpu", "float32")
     data = bench_parts.noise(n, 28, 1, 10)
     model = models.seeded(demo().model, data.images.shape, 10, 0)
     normalize = Normalizer.fit(data.images)
-    yield "scoring pass", lambda: score(model, data.images, data.labels, normalize, place)
+    yield "scoring pass", lambda: score(model, data.images, data.labels, normalize, cpu)
     features, losses = torch.randn(n, 64), torch.rand(2, n)
     yield "OSS scores", lambda: splits.oss_scores(features, data.labels, 3)
     yield (
@@ -59,9 +58,7 @@ def works(n: int, folder: Path) -> Iterator[tuple[str, Work]]:
     )
     yield "recording an epoch", bench_parts.record_epoch(n)
     synthetic = SyntheticRun(n, epochs=20)
-    with synthetic.create(folder / f"run-{n}") as writer:
-        for epoch in range(synthetic.config.schedule.total_epochs):
-            writer.epoch(synthetic.state(epoch))
+    synthetic.write(folder / f"run-{n}")
     run = RunReader(folder / f"run-{n}")
     yield "reading an epoch", lambda: run.read_epoch(12)
     yield "ranking suspects", lambda: suspects(RunHistory.of(RunReader(run.path)))
@@ -70,11 +67,7 @@ def works(n: int, folder: Path) -> Iterator[tuple[str, Work]]:
 def measured(work: Work) -> tuple[float, float]:
     """Median seconds, and the largest megabytes that Python and numpy took beside what was there."""
     work()
-    seconds = []
-    for _ in range(REPEATS):
-        begin = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - begin)
+    seconds = [seconds_of(work) for _ in range(REPEATS)]
     tracemalloc.start()
     work()
     peak = tracemalloc.get_traced_memory()[1]
@@ -82,9 +75,9 @@ def measured(work: Work) -> tuple[float, float]:
     return statistics.median(seconds), peak / 1e6
 
 
-def measure(sizes: list[int]) -> dict[str, dict[str, list[float]]]:
+def measure(sizes: list[int]) -> dict[str, Row]:
     """Seconds and megabytes of each part for each N; a map has as many landmarks whatever N is."""
-    found: dict[str, dict[str, list[float]]] = {}
+    found: dict[str, Row] = {}
     with tempfile.TemporaryDirectory() as folder:
         for n in sizes:
             for name, work in works(n, Path(folder)):
@@ -104,7 +97,7 @@ def measure(sizes: list[int]) -> dict[str, dict[str, list[float]]]:
     return found
 
 
-def growth(row: dict[str, list[float]], low: int = 10_000, high: int = 200_000) -> float | None:
+def growth(row: Row, low: int = 10_000, high: int = 200_000) -> float | None:
     """Time for many samples by that for few, by their ratio: 1 is linear."""
     if low not in row["n"] or high not in row["n"]:
         return None
@@ -112,7 +105,7 @@ def growth(row: dict[str, list[float]], low: int = 10_000, high: int = 200_000) 
     return last / first / (high / low)
 
 
-def table(found: dict[str, dict[str, list[float]]]) -> str:
+def table(found: dict[str, Row]) -> str:
     """Markdown."""
     lines = [
         "| part | " + " | ".join(f"{n:,}" for n in SIZES) + " | 200k against 10k, by 20 |",
@@ -126,20 +119,27 @@ def table(found: dict[str, dict[str, list[float]]]) -> str:
     return "\n".join(lines)
 
 
-def plot(found: dict[str, dict[str, list[float]]]) -> str:
+def plot(found: dict[str, Row]) -> str:
     """A log-log plot of time against N as SVG, with a dotted line of slope one."""
     rows = {name: row for name, row in found.items() if len(row["n"]) > 1}
     colors = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#7F7F7F")
     width, height, left, top = 640, 380, 70, 20
-    x = lambda n: left + (np.log10(n) - 3) / 2.5 * 360  # noqa: E731
-    y = lambda s: top + (2 - np.log10(s)) / 7 * 320  # noqa: E731
+
+    def x(n: float) -> float:
+        return left + (np.log10(n) - 3) / 2.5 * 360
+
+    def y(seconds: float) -> float:
+        return top + (2 - np.log10(seconds)) / 7 * 320
+
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        'font-family="sans-serif" font-size="12">',
         '<rect width="100%" height="100%" fill="#fff"/>',
     ]
     for power in range(-5, 3):
         parts.append(
-            f'<path d="M{left} {y(10.0**power):.0f}h370" stroke="#ddd"/><text x="{left - 6}" y="{y(10.0**power) + 4:.0f}" text-anchor="end">10^{power} s</text>'
+            f'<path d="M{left} {y(10.0**power):.0f}h370" stroke="#ddd"/>'
+            f'<text x="{left - 6}" y="{y(10.0**power) + 4:.0f}" text-anchor="end">10^{power} s</text>'
         )
     for n in SIZES:
         parts.append(f'<text x="{x(n):.0f}" y="{top + 340}" text-anchor="middle">{n:,}</text>')
@@ -162,7 +162,7 @@ def main(sizes: list[int]) -> None:
     found = measure(sizes)
     print(table(found))
     if tuple(sizes) == SIZES:
-        RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+        RESULTS_FILE.write_text(json.dumps(found, indent=1) + "\n")
         PLOT.write_text(plot(found))
 
 

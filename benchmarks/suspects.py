@@ -1,10 +1,11 @@
-"""How well the suspect score ranks poison: trains the demo with BadNets and Blended, three seeds, or reads runs that are there.
+"""How well the suspect score ranks poison: trains the demo with BadNets and Blended, three seeds each, or reads
+finished runs.
 
-    python benchmarks/suspects.py                 # 6 runs of the demo, about 15 minutes on two cores
-    python benchmarks/suspects.py runs/a runs/b   # these run folders, whose truth is known
+    python -m benchmarks.suspects                 # 6 runs of the demo, about 15 minutes on two cores
+    python -m benchmarks.suspects runs/a runs/b   # these run folders, whose ground truth is known
 
-The truth is read here alone, to measure. AUROC: how often a poisoned sample has a larger score than a clean one; precision:
-poisoned samples among the n most suspect, n being the number of poisoned ones.
+The ground truth is read only to measure. AUROC: how often a poisoned sample has a larger score than a clean one;
+precision: poisoned samples among the n most suspect, n being the number of poisoned ones.
 """
 
 from __future__ import annotations
@@ -14,9 +15,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
 
 from bsd_engine.audit.gap import find_gap
 from bsd_engine.audit.history import RunHistory
@@ -28,10 +26,10 @@ from bsd_engine.runs.record import record_run
 
 def area(scores: np.ndarray, is_poison: np.ndarray) -> float:
     """Area under the ROC curve from ranks, ties at their mean."""
-    values, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    mean_rank = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    bad = int(is_poison.sum())
-    return float((mean_rank[is_poison].sum() - bad * (bad + 1) / 2) / (bad * (len(scores) - bad)))
+    _, rank, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    mean_rank = (np.cumsum(counts) - (counts - 1) / 2)[rank]
+    count = int(is_poison.sum())
+    return float((mean_rank[is_poison].sum() - count * (count + 1) / 2) / (count * (len(scores) - count)))
 
 
 def line(folder: Path) -> str:
@@ -39,15 +37,16 @@ def line(folder: Path) -> str:
     run = RunReader(folder)
     history, truth = RunHistory.of(run), run.truth
     if truth is None:
-        return f"{folder.name:<24} the truth is unknown"
-    found, is_poison = suspects(history), truth.is_poison
+        return f"{folder.name:<24} the ground truth is unknown"
+    ranking, is_poison = suspects(history), truth.is_poison
     n = int(is_poison.sum())
     judged = history.labels == history.pseudo_target
-    gap = find_gap(found.score[judged])
-    kept = int((found.in_pool & is_poison).sum())
+    gap = find_gap(ranking.score[judged])
+    kept = int((ranking.in_pool & is_poison).sum())
     return (
-        f"{run.config.attack.attack:<10} seed {run.config.seed}  target {history.pseudo_target} (true {run.config.attack.target_label})  "
-        f"AUROC {area(found.score, is_poison):.4f}  precision {is_poison[found.order[:n]].mean():.3f}  "
+        f"{run.config.attack.attack:<10} seed {run.config.seed}  "
+        f"target {history.pseudo_target} (true {run.config.attack.target_label})  "
+        f"AUROC {area(ranking.score, is_poison):.4f}  precision {is_poison[ranking.order[:n]].mean():.3f}  "
         f"poison {n}, apart {gap.above if gap else '-'}, in the pool {kept}"
     )
 
@@ -58,10 +57,10 @@ def main(folders: list[str]) -> None:
         for folder in folders:
             print(line(Path(folder)), flush=True)
         return
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as runs:
         for attack in ("badnets", "blended"):
             for seed in range(3):
-                folder = Path(place) / f"{attack}-{seed}"
+                folder = Path(runs) / f"{attack}-{seed}"
                 record_run(demo().with_settings(attack=attack, seed=seed), folder)
                 print(line(folder), flush=True)
 

@@ -1,24 +1,22 @@
-"""The page Trigger bench against its bar, in headless Chromium: from a change to the answers of all models on the screen.
+"""The page Trigger bench against its bar, in headless Chromium: from a change to the answers of all models on the
+screen.
 
-    python benchmarks/trigger_bench.py [--run RUN_FOLDER] [--changes 60]
+    python -m benchmarks.trigger_bench [--run RUN_FOLDER] [--changes 60]
 
-Without a folder the bundled recording. The trigger is dragged, faded and drawn, images are stepped through; each change waits
-for the one before it, so that every answer is that of one change.
+Without a folder, the bundled recording of a healthy run. The trigger is dragged, faded and drawn, images are stepped
+through; each change waits for the answer to the one before it, so that every answer is that of one change.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
-
-from tuning import CHROMIUM, p95, report, served  # noqa: E402
+from benchmarks.common.browser import chromium, served
+from benchmarks.common.timing import report_times
 
 APP = "document.querySelector('.bn').app"
 BAR = 150.0
@@ -26,14 +24,12 @@ BAR = 150.0
 
 def settle(page: Page) -> None:
     """Wait for the answer that is on its way, and for the rest that follows it."""
-    page.wait_for_function(
-        f"() => document.querySelector('.bn')?.dataset.settled === 'yes' && {APP}.asked && !{APP}.waiting",
-        timeout=60000,
-    )
+    is_settled = f"document.querySelector('.bn')?.dataset.settled === 'yes' && {APP}.asked && !{APP}.waiting"
+    page.wait_for_function(f"() => {is_settled}", timeout=60000)
 
 
 def measured(page: Page, change: str, changes: int) -> list[float]:
-    """Milliseconds from each change to its answer's pixels and bars; `change` is a call on the bench with the number k."""
+    """Milliseconds from each change to its answer's pixels and bars; `change` is JavaScript for change number k."""
     return page.evaluate(
         f"""async changes => {{
         const bench = {APP}, took = []
@@ -70,9 +66,8 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as empty,
         served(chosen.run.parent if chosen.run else Path(empty)) as url,
-        sync_playwright() as playwright,
+        chromium() as browser,
     ):
-        browser = playwright.chromium.launch(**CHROMIUM)
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(f"{url}/bench?run={chosen.run.name if chosen.run else 'recording-healthy'}")
         settle(page)
@@ -83,21 +78,8 @@ def main() -> None:
             took = measured(page, change, chosen.changes)
             settle(page)
             every += took
-            report(
-                f"{what}: change to all answers, median and p95",
-                f"{BAR:g} ms",
-                sorted(took)[len(took) // 2],
-                p95(took),
-                passed=p95(took) <= BAR,
-            )
-        report(
-            f"all {len(every)} changes, median and p95",
-            f"{BAR:g} ms",
-            sorted(every)[len(every) // 2],
-            p95(every),
-            passed=p95(every) <= BAR,
-        )
-        browser.close()
+            report_times(f"{what}: change to all answers", BAR, took)
+        report_times(f"all {len(every)} changes", BAR, every)
 
 
 if __name__ == "__main__":

@@ -78,7 +78,8 @@ def small_images() -> PreparedData:
 
 @pytest.fixture(scope="session")
 def recorded_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recorded run of 1,000 samples that has passed through every stage, poisoned with BadNets; nobody may write to it."""
+    """A recorded run of 1,000 samples that has passed through every stage, poisoned with BadNets; nobody may write to
+    it."""
     return recorded(tmp_path_factory.mktemp("recorded") / "badnets")
 
 

@@ -19,7 +19,9 @@ def test_the_notebook_runs_to_its_end(tmp_path: Path, monkeypatch: pytest.Monkey
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert len(code) == 10
     nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    shown = [output for cell in code for output in cell.outputs if "application/vnd.plotly.v1+json" in output.get("data", {})]
+    shown = [
+        output for cell in code for output in cell.outputs if "application/vnd.plotly.v1+json" in output.get("data", {})
+    ]
     assert len(shown) == 4
     assert code[-1].outputs[0]["data"]["text/plain"].endswith("most suspect samples are poisoned'")
 

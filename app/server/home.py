@@ -6,11 +6,11 @@ scripts from a folder that it must be able to write, they are copied below the c
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import bsd_engine
+from bsd_engine.files.locations import cache_folder
 
 PACKAGE = Path(__file__).resolve().parents[1]
 CARRIED = PACKAGE / "_home"
@@ -21,8 +21,7 @@ def home() -> Path:
     """The folder that `streamlit run` starts from: the repository, or the copy of an installed package."""
     if not CARRIED.is_dir():
         return PACKAGE.parent
-    cache = os.environ.get("BSD_DATA") or os.path.join(os.path.expanduser("~"), ".cache", "bsd")
-    return Path(cache).resolve() / f"dashboard-{bsd_engine.__version__}"
+    return cache_folder().resolve() / f"dashboard-{bsd_engine.__version__}"
 
 
 def prepare_home() -> Path:

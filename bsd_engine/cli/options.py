@@ -32,14 +32,15 @@ class RunOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PoisonOptions:
-    """Settings start from --preset (demo when not given); each option below changes one. Only data, attack and seed count."""
+    """Settings start from --preset (demo when not given); each option below changes one. Only data, attack and seed
+    count."""
 
     config: BSDConfig = field(default_factory=BSDConfig)
     out: Path | None = None
     """Folder, new or empty, or .npz file to write; nothing is written over."""
     format: Literal["auto", "folder", "npz"] = "auto"
-    """folder: PNG files in train/CLASS, test/CLASS and triggered/CLASS with a poison.csv; npz: arrays in one file, poison.csv
-    beside it; auto: npz where --out ends so."""
+    """folder: PNG files in train/CLASS, test/CLASS and triggered/CLASS with a poison.csv; npz: arrays in one file,
+    poison.csv beside it; auto: npz where --out ends so."""
     config_file: Annotated[Path | None, tyro.conf.arg(name="config")] = None
     """Run folder, or its config.json, whose settings to start from instead of a preset: the set that it trained on."""
 
@@ -72,11 +73,11 @@ class SuspectsOptions:
     folder: tyro.conf.Positional[Path]
     """Run folder, finished or not."""
     out: Path = Path("suspects.csv")
-    """Table to write: CSV, or Parquet where the name ends in .parquet. Beside it NAME.clean_index.txt has the numbers of the
-    samples to keep. A file of that name is replaced."""
+    """Table to write: CSV, or Parquet where the name ends in .parquet. Beside it NAME.clean_index.txt has the numbers
+    of the samples to keep. A file of that name is replaced."""
     keep: Literal["pool", "steady"] = "pool"
-    """Samples to keep, if no verdict says otherwise. pool: the clean pool of the newest epoch; steady: those of it that were
-    in the pool in more than half of the epochs from T1 on."""
+    """Samples to keep, if no verdict says otherwise. pool: the clean pool of the newest epoch; steady: those of it
+    that were in the pool in more than half of the epochs from T1 on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,12 +94,14 @@ class ReportOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class CleanedOptions:
-    """Save the samples that a run keeps as a folder of images, which folder:PATH reads, and the clean model's weights."""
+    """Save the samples that a run keeps as a folder of images, which folder:PATH reads, and the clean model's
+    weights."""
 
     folder: tyro.conf.Positional[Path]
     """Run folder that has passed T1."""
     out: Path | None = None
-    """Folder to write, new or empty: train/CLASS, where the images came from a folder also test/CLASS, and clean_index.txt."""
+    """Folder to write, new or empty: train/CLASS, where the images came from a folder also test/CLASS, and
+    clean_index.txt."""
     keep: Literal["pool", "steady"] = "pool"
     """As for the command suspects."""
     weights: Path | None = None

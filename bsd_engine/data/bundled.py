@@ -32,5 +32,5 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         return bounded.unpack_arrays(lzma.decompress(path.read_bytes()))
     except (OSError, ValueError, lzma.LZMAError) as error:
         raise DataError(
-            f"The bundled images in {path} cannot be read: {error}. Run assets/build_fashion_mnist.py."
+            f"The bundled images in {path} cannot be read: {error}. Run python -m assets.build_fashion_mnist."
         ) from None

@@ -1,4 +1,4 @@
-"""Arrays as the content of .npz files, which `bounded.unpack_arrays` reads again."""
+"""Arrays as the content of .npz and .npy files, which `bounded` reads again."""
 
 from __future__ import annotations
 
@@ -18,4 +18,11 @@ def pack_arrays(**arrays: np.ndarray) -> bytes:
     """The content of an uncompressed .npz file."""
     buffer = io.BytesIO()
     write_npz(buffer, arrays)
+    return buffer.getvalue()
+
+
+def npy_bytes(array: np.ndarray) -> bytes:
+    """The content of an .npy file."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()

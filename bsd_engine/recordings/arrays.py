@@ -1,9 +1,9 @@
 """The arrays of a recording in few bytes: what pages draw is rounded, what decided a pool is not.
 
-Rounded is a non-negative float32, by its bits as a whole number: 65,536 steps between the smallest and the largest of a row,
-which are a constant share of the value over each power of two (0.02 % for a loss from 1e-5 to 10). The order of two values
-never turns round, but near ones can become equal; samples whose place against a cut that matters are kept exactly, see `Rounded.exact`.
-R rows (an epoch or a distance each), N samples.
+Rounded is a non-negative float32, by its bits as a whole number: 65,536 steps between the smallest and the largest of
+a row, which are a constant share of the value over each power of two (0.02 % for a loss from 1e-5 to 10). The order
+of two values is never reversed, but near ones can become equal; samples that would change sides of a cut are kept
+exactly, see `Rounded.exact`. R rows (an epoch or a distance each), N samples, K values that are kept exactly.
 """
 
 from __future__ import annotations
@@ -27,29 +27,27 @@ class Rounded:
     exact: np.ndarray
     """(R, N) bool: where the value itself is kept."""
     values: np.ndarray
-    """(K,) float32: these values, row by row."""
+    """(K,) float32: those values, row by row."""
 
     @classmethod
     def of(cls, rows: np.ndarray, exact: np.ndarray | None = None) -> Rounded:
-        """Rows (R, N) float32 rounded, but where `exact` says so; a row with anything but finite numbers from 0 is kept whole."""
-        odd = ~(np.isfinite(rows) & (rows >= 0) & ~np.signbit(rows)).all(1)
-        exact = odd[:, None] | (np.zeros(rows.shape, bool) if exact is None else exact)
-        bits = np.where(odd[:, None], np.float32(0), rows).view(np.uint32)
+        """Rows (R, N) float32 rounded, except where `exact` says so; a row that is not all finite and non-negative is
+        kept whole."""
+        is_odd = ~(np.isfinite(rows) & (rows >= 0) & ~np.signbit(rows)).all(1)
+        exact = is_odd[:, None] | (np.zeros(rows.shape, bool) if exact is None else exact)
+        bits = np.where(is_odd[:, None], np.float32(0), rows).view(np.uint32)
         bounds = np.stack([bits.min(1), bits.max(1)], 1) if rows.size else np.zeros((len(rows), 2), np.uint32)
-        low, width = bounds[:, :1].astype(np.float64), np.ptp(bounds.astype(np.float64), axis=1, keepdims=True)
+        low, width = _low_and_width(bounds)
         codes = np.rint((bits - low) * (STEPS / np.where(width > 0, width, 1))).astype(np.uint16)
         return cls(codes=codes, bounds=bounds, exact=exact, values=rows[exact])
 
     @property
     def rows(self) -> np.ndarray:
         """(R, N) float32."""
-        low, width = (
-            self.bounds[:, :1].astype(np.float64),
-            np.ptp(self.bounds.astype(np.float64), axis=1, keepdims=True),
-        )
-        found = np.rint(low + self.codes * (width / STEPS)).astype(np.uint32).view(np.float32)
-        found[self.exact] = self.values
-        return found
+        low, width = _low_and_width(self.bounds)
+        values = np.rint(low + self.codes * (width / STEPS)).astype(np.uint32).view(np.float32)
+        values[self.exact] = self.values
+        return values
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """As they are stored: high bytes apart from low ones, which do not compress."""
@@ -66,14 +64,14 @@ class Rounded:
         """What `arrays` stored; raises `ValueError` where it does not fit so many rows and samples."""
         planes = checked(arrays, f"{name}.planes", np.uint8, (2, rows, samples))
         bounds = checked(arrays, f"{name}.bounds", np.uint32, (rows, 2))
-        places = checked(arrays, f"{name}.exact", np.uint32, (None,))
-        values = checked(arrays, f"{name}.values", np.float32, (len(places),))
-        if len(places) and (places[-1] >= rows * samples or (np.diff(places.astype(np.int64)) <= 0).any()):
-            raise ValueError(f"{name}.exact names places beyond {rows} rows of {samples} samples")
+        positions = checked(arrays, f"{name}.exact", np.uint32, (None,))
+        values = checked(arrays, f"{name}.values", np.float32, (len(positions),))
+        if len(positions) and (positions[-1] >= rows * samples or (np.diff(positions.astype(np.int64)) <= 0).any()):
+            raise ValueError(f"{name}.exact has positions beyond {rows} rows of {samples} samples")
         if (bounds[:, 0] > bounds[:, 1]).any():
-            raise ValueError(f"{name}.bounds are no smallest and largest values")
+            raise ValueError(f"{name}.bounds are not smallest and largest values")
         exact = np.zeros(rows * samples, bool)
-        exact[places] = True
+        exact[positions] = True
         return cls(
             codes=planes[0].astype(np.uint16) << 8 | planes[1],
             bounds=bounds,
@@ -82,11 +80,16 @@ class Rounded:
         )
 
 
+def _low_and_width(bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(R, 1) float64 each: the smallest bits of a row, and how far the largest are from them."""
+    ends = bounds.astype(np.float64)
+    return ends[:, :1], np.ptp(ends, axis=1, keepdims=True)
+
+
 def pack_labels(rows: np.ndarray) -> np.ndarray:
     """(R, N) class numbers as bytes, each row as what changed since the one before: most predictions stay."""
-    narrow = np.uint8 if rows.size == 0 or rows.max() < 256 else np.uint16
-    whole = rows.astype(narrow)
-    return np.concatenate([whole[:1], whole[1:] - whole[:-1]])
+    narrow: np.ndarray = rows.astype(np.uint8 if rows.size == 0 or rows.max() < 256 else np.uint16)
+    return np.concatenate([narrow[:1], narrow[1:] - narrow[:-1]])
 
 
 def unpack_labels(name: str, arrays: Mapping[str, np.ndarray], rows: int, samples: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a recording says of itself: a title, and a sentence whose numbers are filled in from the run's summary."""
+"""What a recording says about itself: a title, and a sentence whose numbers are filled in from the run's summary."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RecordingCard:
 
 
 def facts_of(run: RunReader) -> dict[str, int | float]:
-    """What cards say of a run beside its summary.
+    """What cards say about a run beside its summary.
 
     peak_attack_success_rate : percent, the highest of all main epochs; missing without an attack
     fewest_in_pool : samples of the class, by given label, that the last pool has the fewest of
@@ -34,7 +34,7 @@ def facts_of(run: RunReader) -> dict[str, int | float]:
     """
     facts: dict[str, int | float] = {}
     states = [run.epoch(epoch) for epoch in run.epochs]
-    rates = [s.metrics["attack_success_rate"] for s in states if s.metrics.get("attack_success_rate") is not None]
+    rates = [rate for s in states if (rate := s.metrics.get("attack_success_rate")) is not None]
     if rates:
         facts["peak_attack_success_rate"] = max(rates)
     if states and states[-1].clean_mask is not None:
@@ -47,7 +47,8 @@ def facts_of(run: RunReader) -> dict[str, int | float]:
 
 
 def sentence_of(template: str, *numbers_of: Mapping[str, Any]) -> str:
-    """A card's sentence with the numbers of its run, each {NAME} that of one of the mappings; floats, which are rates, get one decimal.
+    """A card's sentence with the numbers of its run, each {NAME} that of one of the mappings; floats, which are
+    rates, get one decimal.
 
     Raises
     ------

@@ -1,41 +1,39 @@
-"""From a run folder to a recording: what is kept, what is rounded, and that no decision of the run changes by it."""
+"""From a run folder to a recording: what is kept and how."""
 
 from __future__ import annotations
 
-import io
 import json
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bsd_engine.errors import BSDError, RunFolderError
+from bsd_engine.data import dataset
+from bsd_engine.errors import RunFolderError
 from bsd_engine.events import EpochState
 from bsd_engine.files import bounded
 from bsd_engine.files.arrays import pack_arrays
 from bsd_engine.files.atomic import write_atomic
+from bsd_engine.recordings.archive import FORMAT_VERSION, HEAD, checksum, write_members
 from bsd_engine.recordings.arrays import Rounded, pack_labels, pack_masks
 from bsd_engine.recordings.card import RecordingCard, facts_of, sentence_of
-from bsd_engine.recordings.file import FORMAT_VERSION, HEAD, write_members
+from bsd_engine.recordings.rounding import distance_kind, epoch_rows, round_scores
+from bsd_engine.recordings.stacks import LABELS, STACKED
+from bsd_engine.recordings.weights import pack_checkpoints, pack_undefended
 from bsd_engine.runs.epoch_file import pack_epoch
-from bsd_engine.runs.layout import checkpoint_paths
 from bsd_engine.runs.reader import RunReader
 
-LOSSES = ("altruistic_loss", "main_loss")
-LABELS = ("altruistic_prediction", "main_prediction", "nearest_class")
-STACKED = (*LOSSES, *LABELS, "oss_score", "oss_distances", "clean_mask", "landmark_features")
-"""Arrays of an epoch that are stacked over all epochs; the rest of it stays as it is in its file."""
+COPIED = ("config.json", "summary.json", "samples.npz", "truth.npz", "files.json")
+"""Files of a run folder that are kept as they are, where they exist."""
 SHOWN_COMPONENTS = 2
-"""Of the landmarks' features: the PCA map shows two, and the UMAP maps are made."""
-WEIGHTS_EPOCHS = 6
-"""Checkpoints at most: the ends of the stages, and the last epoch."""
+"""Of the landmarks' features: the PCA map shows two, and the UMAP maps are in the recording."""
+_NO_ARRAYS: dict[str, Any] = dict.fromkeys(STACKED)
 
 
 def pack(run: Path, out: Path, card: RecordingCard, *, undefended: Path | None = None) -> Path:
-    """Write a finished run folder as one file.
+    """Write a finished run folder as one file; returns the file.
 
     Parameters
     ----------
@@ -47,7 +45,7 @@ def pack(run: Path, out: Path, card: RecordingCard, *, undefended: Path | None =
     Raises
     ------
     RunFolderError
-        If the run has not ended, has no whole epoch, or plain training was on other data.
+        If the run has not ended or has no whole epoch, or plain training was on other data.
     ValueError
         If the card's sentence names a number that is not known.
     """
@@ -55,263 +53,102 @@ def pack(run: Path, out: Path, card: RecordingCard, *, undefended: Path | None =
     if reader.summary is None or not reader.epochs:
         raise RunFolderError(f"{run} has not ended; a recording is made of a run that has.")
     states = [reader.epoch(epoch) for epoch in reader.epochs]
-    rounded = round_losses(reader, states)
-    rows: dict[str, list[int]] = {}
-    arrays = {**_losses(rounded, rows, states), **_others(states, rows), **_maps(reader, rows), **_images(reader)}
     numbers = {**reader.summary, **facts_of(reader), **_plain_numbers(undefended)}
     sentence_of(card.template, numbers)
+    arrays, rows = _arrays(reader, states)
     head = {
         "format_version": FORMAT_VERSION,
         "card": asdict(card),
         "numbers": numbers,
         "rows": rows,
-        "images_crc": zlib.crc32(np.ascontiguousarray(reader.images)),
+        "images_crc": checksum(reader.images),
     }
     members = {
         HEAD: (json.dumps(head, indent=1, allow_nan=False) + "\n").encode(),
-        **{
-            name: (run / name).read_bytes()
-            for name in ("config.json", "summary.json", "samples.npz", "truth.npz", "files.json")
-            if (run / name).exists()
-        },
+        **{name: (run / name).read_bytes() for name in COPIED if (run / name).exists()},
         "arrays.npz": pack_arrays(**arrays),
-        **{f"epochs/{state.epoch:05d}.npz": pack_epoch(_without_stacked(state)) for state in states},
-        **_weights(reader, undefended),
+        **{f"epochs/{state.epoch:05d}.npz": pack_epoch(replace(state, **_NO_ARRAYS)) for state in states},
+        **pack_checkpoints(reader),
+        **(pack_undefended(reader, undefended) if undefended is not None else {}),
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(out, write_members(members))
     return out
 
 
-def _without_stacked(state: EpochState) -> EpochState:
-    return replace(state, **dict.fromkeys(STACKED))
+def _plain_numbers(undefended: Path | None) -> dict[str, Any]:
+    """What plain training on the same set reached."""
+    if undefended is None:
+        return {}
+    summary = bounded.read_object(undefended / "summary.json")
+    return {f"plain_{name}": summary.get(name) for name in ("clean_accuracy", "attack_success_rate", "epochs")}
 
 
-# -- rounding that keeps the decisions -------------------------------------------------------------
+def _arrays(reader: RunReader, states: list[EpochState]) -> tuple[dict[str, np.ndarray], dict[str, list[int]]]:
+    """The content of arrays.npz, and the epochs that the rows of each stack belong to."""
+    rows: dict[str, list[int]] = {}
+    scores = _score_arrays(round_scores(reader, states), states, rows)
+    others = {**_other_arrays(states, rows), **_map_arrays(reader, rows), **_image_arrays(reader)}
+    return {**scores, **others}, rows
 
 
-def round_losses(reader: RunReader, states: list[EpochState]) -> dict[str, Rounded]:
-    """Losses and distances of all epochs, rounded, with the samples kept exactly that a cut of the run would else move.
-
-    Where a pool decided from rounded scores differs from the one decided from the scores themselves, the samples that
-    changed sides are kept exactly, and it is decided again. Two samples that are kept exactly cannot change sides with each
-    other, so that this ends; a row that it does not help (a random pool depends on a count alone) is kept whole.
-    """
-    scores = {
-        name: np.stack([getattr(s, name) for s in states if getattr(s, name) is not None])
-        for name in LOSSES
-        if _has(states, name)
-    }
-    if _has(states, "oss_distances"):
-        scores["oss_distances"] = np.concatenate([s.oss_distances for s in states if s.oss_distances is not None])
-    if any(_own_score(s) for s in states):
-        scores["oss_score"] = np.stack([s.oss_score for s in states if _own_score(s)])
-    exact = {name: np.zeros(rows.shape, bool) for name, rows in scores.items()}
-    wanted = _decisions(reader, states)
-    while True:
-        rounded = {name: Rounded.of(rows, exact[name]) for name, rows in scores.items()}
-        found = _decisions(reader, with_scores(states, {name: part.rows for name, part in rounded.items()}))
-        moved = {epoch: pool ^ wanted[epoch] for epoch, pool in found.items() if (pool != wanted[epoch]).any()}
-        if not moved:
-            return rounded
-        for epoch, samples in moved.items():
-            _keep(exact, states, _read_by(reader, epoch), samples)
-
-
-def _has(states: list[EpochState], name: str) -> bool:
-    return any(getattr(s, name) is not None for s in states)
-
-
-def _own_score(state: EpochState) -> bool:
-    """Whether the OSS score is not one of the three distances."""
-    return state.oss_score is not None and (state.oss_distances is None or _which_distance(state) is None)
-
-
-def _which_distance(state: EpochState) -> int | None:
-    if state.oss_score is None or state.oss_distances is None:
-        return None
-    return next((i for i, row in enumerate(state.oss_distances) if np.array_equal(row, state.oss_score)), None)
-
-
-def _places(states: list[EpochState], name: str) -> dict[int, slice]:
-    """Rows of each epoch in the stack of an array."""
-    step = 3 if name == "oss_distances" else 1
-    there = [s.epoch for s in states if (_own_score(s) if name == "oss_score" else getattr(s, name) is not None)]
-    return {epoch: slice(step * i, step * (i + 1)) for i, epoch in enumerate(there)}
-
-
-def _read_by(reader: RunReader, epoch: int) -> set[int]:
-    """The epochs whose scores the pool of an epoch was decided from."""
-    from bsd_engine.method import preview
-
-    config, own = reader.config, preview.Settings.of(reader.config)
-    return {epoch, preview.loss_epoch(config, own)} if epoch == preview.distance_epoch(config, own) else {epoch}
-
-
-def _keep(exact: dict[str, np.ndarray], states: list[EpochState], epochs: set[int], samples: np.ndarray) -> None:
-    """Keep samples exactly in all scores of some epochs; where they are kept already, all samples."""
-    for name, kept in exact.items():
-        places = _places(states, name)
-        for place in (places[epoch] for epoch in epochs if epoch in places):
-            kept[place] |= samples | kept[place][:, samples].all()
-
-
-def with_scores(states: list[EpochState], scores: Mapping[str, np.ndarray]) -> list[EpochState]:
-    """The epochs with other losses and distances, as stacked by `round_losses`."""
-    places = {name: _places(states, name) for name in scores}
-    result = []
-    for state in states:
-        new = {name: rows[places[name][state.epoch]] for name, rows in scores.items() if state.epoch in places[name]}
-        new = {name: rows if name == "oss_distances" else rows[0] for name, rows in new.items()}
-        if (kind := _which_distance(state)) is not None:
-            new["oss_score"] = new["oss_distances"][kind]
-        result.append(replace(state, **new))
-    return result
-
-
-def _decisions(reader: RunReader, states: list[EpochState]) -> dict[int, np.ndarray]:
-    """(N,) bool by epoch: the first pool and all later ones, decided from the scores by the run's settings."""
-    from bsd_engine.method import preview  # loads torch, which who opens a recording need not wait for
-
-    config, labels, own = reader.config, reader.labels, preview.Settings.of(reader.config)
-    found: dict[int, np.ndarray] = {}
-
-    def decide(epoch: int, pool: Callable[[], np.ndarray]) -> None:
-        try:
-            found[epoch] = pool()
-        except (BSDError, ValueError, TypeError, IndexError):
-            pass  # a run that no preview can redo, as one with several targets: its masks are kept, and nothing is to be redone
-
-    first, losses = preview.distance_epoch(config, own), preview.loss_epoch(config, own)
-    if first < len(states):
-        decide(
-            first,
-            lambda: preview.first_pool(
-                config, own, labels, preview.first_scores(config, own, states[losses], states[first])
-            ),
-        )
-    for state in states:
-        if state.stage in ("class_completion", "selective_drop"):
-            decide(state.epoch, lambda state=state: preview.later_pool(config, own, labels, state))
-    return found
-
-
-# -- the arrays ------------------------------------------------------------------------------------
-
-
-def _losses(
-    rounded: Mapping[str, Rounded], rows: dict[str, list[int]], states: list[EpochState]
+def _score_arrays(
+    rounded: Mapping[str, Rounded], states: list[EpochState], rows: dict[str, list[int]]
 ) -> dict[str, np.ndarray]:
+    """The rounded scores; adds their epochs to `rows`, and which distance the OSS score is in each, -1 for none."""
     arrays: dict[str, np.ndarray] = {}
     for name, part in rounded.items():
-        rows[name] = list(_places(states, name))
+        rows[name] = list(epoch_rows(states, name))
         arrays |= part.arrays(name)
-    kinds = {s.epoch: _which_distance(s) for s in states}
-    rows["oss_kind"] = [-1 if kinds[epoch] is None else kinds[epoch] for epoch in rows.get("oss_distances", [])]
+    kinds = {state.epoch: distance_kind(state) for state in states}
+    rows["oss_kind"] = [-1 if (kind := kinds[epoch]) is None else kind for epoch in rows.get("oss_distances", [])]
     return arrays
 
 
-def _others(states: list[EpochState], rows: dict[str, list[int]]) -> dict[str, np.ndarray]:
-    """Predictions, masks and the landmarks' first components."""
+def _other_arrays(states: list[EpochState], rows: dict[str, list[int]]) -> dict[str, np.ndarray]:
+    """Predictions, pools and the landmarks' first components; adds their epochs to `rows`."""
     arrays: dict[str, np.ndarray] = {}
-    packers = {**dict.fromkeys(LABELS, pack_labels), "clean_mask": pack_masks, "landmark_features": lambda stack: stack}
-    for name, packed in packers.items():
-        there = [s for s in states if getattr(s, name) is not None]
-        if there:
-            rows[name] = [s.epoch for s in there]
-            values = [getattr(s, name) for s in there]
-            arrays[name] = packed(
-                np.stack(
-                    [v[:, :SHOWN_COMPONENTS].astype(np.float16) if name == "landmark_features" else v for v in values]
-                )
-            )
+    for name in (*LABELS, "clean_mask", "landmark_features"):
+        values = {state.epoch: array for state in states if (array := getattr(state, name)) is not None}
+        if values:
+            rows[name] = list(values)
+            arrays[name] = _packed(name, list(values.values()))
     return arrays
 
 
-def _maps(reader: RunReader, rows: dict[str, list[int]]) -> dict[str, np.ndarray]:
+def _packed(name: str, values: list[np.ndarray]) -> np.ndarray:
+    """The stack of an array over the epochs that have it."""
+    if name == "landmark_features":  # of which epochs may have different numbers of components
+        return np.stack([features[:, :SHOWN_COMPONENTS].astype(np.float16) for features in values])
+    return pack_masks(np.stack(values)) if name == "clean_mask" else pack_labels(np.stack(values))
+
+
+def _map_arrays(reader: RunReader, rows: dict[str, list[int]]) -> dict[str, np.ndarray]:
     """The UMAP maps in half precision: a thousandth of their extent."""
     rows["maps"] = [epoch for epoch in reader.map_epochs if epoch in reader.epochs]
     return {"maps": np.stack([reader.map(epoch) for epoch in rows["maps"]]).astype(np.float16)} if rows["maps"] else {}
 
 
-def _images(reader: RunReader) -> dict[str, np.ndarray]:
-    """The images as they differ from the bundled ones, or whole where they are others."""
+def _image_arrays(reader: RunReader) -> dict[str, np.ndarray]:
+    """The images as they differ from the bundled ones; all of their pixels where the data are not bundled."""
     images = np.asarray(reader.images)
-    base = _bundled_base(reader)
-    if base is None or base[1].shape != images.shape:
+    bundled = _bundled_images(reader)
+    if bundled is None or bundled[1].shape != images.shape:
         return {"images": images}
-    idx, clean = base
+    source_idx, clean = bundled
     changed = np.flatnonzero((images != clean).any(axis=(1, 2, 3)))
     return {
-        "source_idx": idx.astype(np.uint32),
+        "source_idx": source_idx.astype(np.uint32),
         "changed_idx": changed.astype(np.uint32),
         "changes": images[changed] - clean[changed],
     }
 
 
-def _bundled_base(reader: RunReader) -> tuple[np.ndarray, np.ndarray] | None:
+def _bundled_images(reader: RunReader) -> tuple[np.ndarray, np.ndarray] | None:
     """Positions in the bundled set (N,), and the images there (N, C, H, W); None for other data."""
-    from bsd_engine.data import dataset
-
-    chosen = reader.config.data
-    if chosen.data != "bundled":
+    settings = reader.config.data
+    if settings.data != "bundled":
         return None
-    source = dataset.load("bundled", chosen.limit, reader.config.seed, chosen.image_size)
+    source = dataset.load("bundled", settings.limit, reader.config.seed, settings.image_size)
+    assert source.source_idx is not None, "the bundled set numbers its images"
     return source.source_idx.numpy(), source.train_images.numpy()
-
-
-# -- weights ---------------------------------------------------------------------------------------
-
-
-def _weights(reader: RunReader, undefended: Path | None) -> dict[str, bytes]:
-    """Both models at the ends of the stages, without what only training needs, and the plainly trained one."""
-    from bsd_engine.runs import checkpoints
-    from bsd_engine.training.undefended import WEIGHTS_FILE
-
-    ends = [
-        path
-        for path in checkpoint_paths(reader.path)
-        if int(path.stem) in (*reader.config.schedule.stage_ends, reader.epochs[-1])
-    ]
-    members = {}
-    for path in ends[-WEIGHTS_EPOCHS:]:
-        content = checkpoints.read(path)
-        kept = {
-            "version": content["version"],
-            "epoch": content["epoch"],
-            "fingerprint": content["fingerprint"],
-            "weights_only": True,
-            "models": {name: _halved(content["models"][name]) for name in ("averaged", "altruistic")},
-        }
-        members[f"checkpoints/{path.name}"] = _saved(kept)
-    if undefended is not None:
-        content = checkpoints.read(undefended / WEIGHTS_FILE)
-        if content["fingerprint"] != reader.fingerprint:
-            raise RunFolderError(
-                f"{undefended} was trained on other data than {reader.path} (fingerprints differ); train it on the same."
-            )
-        members[WEIGHTS_FILE] = _saved(
-            {**content, "models": {name: _halved(weights) for name, weights in content["models"].items()}}
-        )
-    return members
-
-
-def _halved(weights: Mapping[str, Any]) -> dict[str, Any]:
-    """Weights in half precision; vectors, among them variances that may not become 0, take little room and stay as they are."""
-    return {name: t.half() if t.is_floating_point() and t.ndim > 1 else t.clone() for name, t in weights.items()}
-
-
-def _saved(content: dict[str, Any]) -> bytes:
-    import torch
-
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    return buffer.getvalue()
-
-
-def _plain_numbers(undefended: Path | None) -> dict[str, Any]:
-    """What plain training on the same set reached."""
-    if undefended is None:
-        return {}
-    found = bounded.read_object(undefended / "summary.json")
-    return {f"plain_{name}": found.get(name) for name in ("clean_accuracy", "attack_success_rate", "epochs")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from bsd_engine.config.settings import GROUPS, BSDConfig
@@ -48,7 +49,8 @@ READ_BY = {
     "class completion": ("alpha_start", "completion", "count_by", "completion_ends"),
     "selective drop": ("selective_drop", "drop_start"),
 }
-"""Settings by what reads them first. Decisions and training count; that an epoch's record would look otherwise does not."""
+"""Settings by what reads them first. Decisions and training count; that an epoch's record would look otherwise does
+not."""
 
 
 def check_same_past(old: BSDConfig, new: BSDConfig, epoch: int) -> None:
@@ -109,6 +111,5 @@ def _setting(config: BSDConfig, name: str) -> Any:
         return config.split.als_ratio
     if name == "drop_start":
         return config.drop_start
-    return next(
-        getattr(getattr(config, group), name) for group, kind in GROUPS.items() if name in kind.__dataclass_fields__
-    )
+    parts = (getattr(config, group) for group in GROUPS)
+    return next(getattr(part, name) for part in parts if any(f.name == name for f in fields(part)))

@@ -1,10 +1,10 @@
 """The bytes of one recorded epoch: everything in its `EpochState`, exactly, in little space and little time.
 
 An .npz file, uncompressed, whose arrays of a value a sample are packed first. The end of a name tells how,
-and the shapes stand among the scalars:
+and the shapes are among the scalars:
 
-    name.planes    float32 as four planes of bytes: the two lower ones as they are, noise; the upper ones, sign, exponent and
-                   first bits, deflated, which leaves 70 % of them
+    name.planes    float32 as four planes of bytes: the two lower ones, noise, as they are; the upper ones, sign,
+                   exponent and first bits, deflated, which leaves 70 % of them
     name.bytes     int16 between 0 and 255, one byte each, deflated
     name.bits      bool, eight a byte, the first in the lowest bit
     name.row       the OSS score, which is one of the rows of `oss_distances`: its number
@@ -56,16 +56,14 @@ def unpack_epoch(content: bytes) -> EpochState:
     stored = bounded.unpack_arrays(content)
     if "scalars" not in stored:
         raise ValueError("it holds no epoch")
-    scalars = bounded.parse_object(
-        stored.pop("scalars").tobytes(), finite=False
-    )  # a verdict may stand out infinitely far
+    scalars = bounded.parse_object(stored.pop("scalars").tobytes(), finite=False)  # the z of a verdict may be infinite
     shapes = scalars.pop("shapes", {})
     row = stored.pop("oss_score.row", None)
     arrays = dict(_unpacked(name, array, shapes, len(content)) for name, array in stored.items())
     if row is not None:
         arrays["oss_score"] = _row(arrays.get("oss_distances"), row)
     if unknown := (scalars.keys() - set(SCALARS)) | (arrays.keys() - set(ARRAYS)):
-        raise ValueError(f"it holds {min(unknown)!r}, which an epoch has not")
+        raise ValueError(f"it holds {min(unknown)!r}, which no epoch has")
     validation.check_scalars(scalars)
     return EpochState(
         **{"altruistic_loss": None, "altruistic_prediction": None, "clean_ratio": None, **scalars, **arrays}
@@ -105,25 +103,23 @@ def _kind_of(array: np.ndarray) -> str:
 def _unpacked(name: str, array: np.ndarray, shapes: Any, most: int) -> tuple[str, np.ndarray]:
     """The name of a stored array without its kind, and what it holds.
 
-    An array of more values than the file has bytes (`most`) is not believed: beside it lie two bytes of a loss for every sample.
+    An array of more values than the file has bytes (`most`) is refused: two bytes of a loss for every sample are
+    there too.
     """
     name, _, kind = name.partition(".")
     if not kind:
         return name, array
-    shape = shapes.get(name) if isinstance(shapes, dict) else None
-    if (
-        kind not in _UNPACK
-        or array.dtype != np.uint8
-        or array.ndim != 1
-        or not _is_shape(shape)
-        or math.prod(shape) > most
-    ):
+    shape = _checked_shape(shapes.get(name) if isinstance(shapes, dict) else None)
+    is_packed = kind in _UNPACK and array.dtype == np.uint8 and array.ndim == 1
+    if not is_packed or shape is None or math.prod(shape) > most:
         raise ValueError(f"it holds {name!r} packed in no known way")
     return name, _UNPACK[kind](array.tobytes(), math.prod(shape)).reshape(shape)
 
 
-def _is_shape(value: Any) -> bool:
-    return isinstance(value, list) and 0 < len(value) <= 4 and all(type(n) is int and 0 <= n < 2**40 for n in value)
+def _checked_shape(value: Any) -> Shape | None:
+    """The shape of an array as JSON has it; None for anything else."""
+    is_shape = isinstance(value, list) and 0 < len(value) <= 4
+    return tuple(value) if is_shape and all(type(n) is int and 0 <= n < 2**40 for n in value) else None
 
 
 def _deflated(content: bytes) -> np.ndarray:
@@ -131,15 +127,16 @@ def _deflated(content: bytes) -> np.ndarray:
 
 
 def _inflated(content: bytes, size: int) -> np.ndarray:
-    """(size,) uint8, writable; content that inflates to more or less raises `ValueError`, before it takes more memory."""
+    """(size,) uint8, writable; content that inflates to more or less raises `ValueError`, before it takes more
+    memory."""
     inflate = zlib.decompressobj()
     try:
-        found = inflate.decompress(content, size + 1)
+        inflated = inflate.decompress(content, size + 1)
     except zlib.error as error:
         raise ValueError(f"it cannot be inflated ({error})") from None
-    if len(found) != size or not inflate.eof:
+    if len(inflated) != size or not inflate.eof:
         raise ValueError(f"it inflates to other than {size:,} bytes")
-    return np.frombuffer(bytearray(found), np.uint8)
+    return np.frombuffer(bytearray(inflated), np.uint8)
 
 
 def _pack_planes(array: np.ndarray) -> np.ndarray:

@@ -28,7 +28,8 @@ from typing import Literal
 from bsd_engine.files import bounded
 
 FORMAT_VERSION = 3
-"""2: the OSS warm-up records all three distances and the nearest class. 3: epochs are packed (`epoch_file`). Older folders are read."""
+"""2: the OSS warm-up records all three distances and the nearest class. 3: epochs are packed (`epoch_file`). Older
+folders are read."""
 
 
 Command = Literal["pause", "resume", "stop"]
@@ -82,7 +83,7 @@ def _created_at(path: str, stamp: bounded.Stamp) -> float:
 
 
 NO_BRANCH = (
-    "This is a recording: it holds the models' weights but not the optimisers' state, so no training can go on from it. "
-    "Start a run with its settings on the page Run, or with its command."
+    "This is a recording: it holds the models' weights but not the optimisers' state, so no training can go on from "
+    "it. Start a run with its settings on the page Run, or with its command."
 )
 """Why a recording is neither resumed nor branched from."""

@@ -1,4 +1,5 @@
-"""The map process: follows a run folder and adds UMAP maps to it. It runs apart, since UMAP's compiled loops hold the GIL."""
+"""The map process: follows a run folder and adds UMAP maps to it. It runs apart, since UMAP's compiled loops hold the
+GIL."""
 
 from __future__ import annotations
 

@@ -150,14 +150,16 @@ class RunReader:
 
     @property
     def can_resume(self) -> bool:
-        """Whether nobody writes the folder, and there is a checkpoint to go on from or at most one epoch to train again."""
+        """Whether nobody writes the folder, and there is a checkpoint to go on from or at most one epoch to train
+        again."""
         return self.status in ("interrupted", "stopped", "failed") and (
             bool(checkpoint_paths(self.path)) or self.begins_again
         )
 
     @property
     def begins_again(self) -> bool:
-        """Whether a resumed run has nothing to go on from and starts over; an epoch is recorded just before its checkpoint."""
+        """Whether a resumed run has nothing to go on from and starts over; an epoch is recorded just before its
+        checkpoint."""
         return not checkpoint_paths(self.path) and len(self.epochs) <= 1
 
     @property
@@ -168,7 +170,8 @@ class RunReader:
 
     @property
     def version(self) -> tuple[int, int, float]:
-        """Changes when an epoch or a map is added or written anew, whatever the clock says: compare it before redrawing."""
+        """Changes when an epoch or a map is added or written anew, whatever the clock says: compare it before
+        redrawing."""
         stamps = [stamp for name in ("epochs", "maps") for stamp in _stamps(self.path / name)]
         return len(self.epochs), len(self.map_epochs), float(zlib.crc32(repr(sorted(stamps)).encode()))
 
@@ -203,8 +206,7 @@ class RunReader:
         """(L, 2) float32: the UMAP map of one of `map_epochs`."""
         name = f"maps/{epoch:05d}.npz"
         with self._naming(name):
-            xy = bounded.read_arrays(self.path / name).get("xy")
-            validation.check_map(xy, len(self.landmark_idx))
+            xy = validation.checked_map(bounded.read_arrays(self.path / name).get("xy"), len(self.landmark_idx))
         return xy
 
 

@@ -1,4 +1,4 @@
-"""Iterate a run and write it down: what the command line, the dashboard's thread and the recordings have in common."""
+"""Iterate a run and record it in a run folder, for the command line and for the dashboard's thread."""
 
 from __future__ import annotations
 
@@ -75,16 +75,15 @@ def branch_run(
     with _new_folder(config, prepared, path, branched_from={"run": reader.run_id, "epoch": epoch}) as writer:
         for e in range(trainer.first_epoch):
             writer.epoch(reader.epoch(e))
-        _write_checkpoint(
-            writer, epoch, checkpoint, config.schedule.stage_ends
-        )  # so that the branch resumes, too, if it dies in its first epoch
+        # The branch can then be resumed even if it is interrupted in its first epoch.
+        _write_checkpoint(writer, epoch, checkpoint, config.schedule.stage_ends)
         return _record(trainer, writer, on_event, seconds_before=seconds)
 
 
 def _new_folder(
     config: BSDConfig, prepared: PreparedData, path: Path, branched_from: dict[str, Any] | None = None
 ) -> RunWriter:
-    truth = prepared.is_poison is not None
+    is_poison, original_labels = prepared.is_poison, prepared.original_labels
     return RunWriter.create(
         Path(path),
         config,
@@ -93,8 +92,8 @@ def _new_folder(
         images=prepared.images.permute(0, 3, 1, 2).numpy(),
         labels=prepared.labels.numpy(),
         landmark_idx=prepared.landmark_idx.numpy(),
-        is_poison=prepared.is_poison.numpy() if truth else None,
-        original_labels=prepared.original_labels.numpy() if truth else None,
+        is_poison=None if is_poison is None else is_poison.numpy(),
+        original_labels=None if original_labels is None else original_labels.numpy(),
         branched_from=branched_from,
         files=prepared.train_files,
     )
@@ -108,9 +107,7 @@ def resume_run(path: Path, *, prepared: PreparedData | None = None, on_event: On
     reader = RunReader(path)
     if reader.status == "finished":
         raise RunFolderError(f"{path} is finished; there is nothing to resume. Start a new run instead.")
-    old_commands = len(
-        read_commands(path)
-    )  # counted now: a stop that is given while data are prepared is for this writer
+    old_commands = len(read_commands(path))  # before the data are prepared: a stop given meanwhile is for this writer
     checkpoint = None if reader.begins_again else load_checkpoint(path)
     prepared = prepared or prepare(reader.config)
     if prepared.fingerprint != reader.fingerprint:
@@ -150,7 +147,8 @@ def _seconds_before(reader: RunReader, epochs: int) -> float:
 
 
 def load_checkpoint(path: Path, epoch: int | None = None) -> dict[str, Any]:
-    """The checkpoint after an epoch, or the newest readable one of a run folder, loaded without pickle's code execution."""
+    """The checkpoint after an epoch, or the newest readable one of a run folder, loaded without pickle's code
+    execution."""
     files = checkpoint_paths(path)
     if epoch is not None:
         chosen = [file for file in files if int(file.stem) == epoch]
@@ -210,8 +208,8 @@ def _is_out_of_memory(error: Exception) -> bool:
 def _out_of_memory(error: Exception) -> str:
     what = (str(error).strip().splitlines() or ["no details"])[0]
     return (
-        f"The memory of the device or of the machine is used up ({what}). Finished epochs are kept: resume when other programs have "
-        "ended, or start again with smaller batches, a smaller width, fewer images or --device cpu."
+        f"The memory of the device or of the machine is used up ({what}). Finished epochs are kept: resume when other "
+        "programs have ended, or start again with smaller batches, a smaller width, fewer images or --device cpu."
     )
 
 
@@ -220,7 +218,7 @@ def _write(event: Event, writer: RunWriter, keep: tuple[int, ...]) -> None:
         writer.epoch(event.state)
         _write_checkpoint(writer, event.state.epoch, event.checkpoint(), keep)
     elif isinstance(event, IterationDone):
-        writer.progress(min_interval=0.5, state="running", **_where(event))
+        writer.progress(min_interval=0.5, state="running", **_position(event))
 
 
 def _write_checkpoint(writer: RunWriter, epoch: int, checkpoint: dict[str, Any], keep: tuple[int, ...]) -> None:
@@ -236,14 +234,14 @@ def _obey(writer: RunWriter, event: Event) -> None:
         if "stop" in commands:
             raise _Stopped
         if commands[-1] != "pause":
-            writer.progress(**_where(event), state="running")
+            writer.progress(**_position(event), state="running")
             return
-        writer.progress(**_where(event), state="paused")
+        writer.progress(**_position(event), state="paused")
         while not (commands := writer.new_commands()):
             time.sleep(0.1)
 
 
-def _where(event: Event) -> dict[str, Any]:
+def _position(event: Event) -> dict[str, Any]:
     if isinstance(event, IterationDone):
         return {
             "epoch": event.epoch,

@@ -13,7 +13,7 @@ from bsd_engine.errors import ConfigError
 
 OPTION_NAMES = {"target_label": "target", "t1": "warmup"}
 MOVING = ("t1", "t2", "t3")
-"""A warm-up given alone moves T2 and T3 along, so these are said together."""
+"""A warm-up given alone moves T2 and T3 along, so they are given together."""
 
 
 def train_command(config: BSDConfig, *, branched_from: Mapping[str, Any] | None = None) -> str:
@@ -32,7 +32,8 @@ def train_command(config: BSDConfig, *, branched_from: Mapping[str, Any] | None 
         base = preset(config.preset)
     except ConfigError:
         raise ConfigError(
-            f"The run names the preset {config.preset!r}, which this program does not have; its settings stand in its config.json."
+            f"The run names the preset {config.preset!r}, which this program does not have; "
+            "its settings are in its config.json."
         ) from None
     return _line(["--preset", config.preset, *_options(config, base, groups=tuple(GROUPS))])
 
@@ -48,7 +49,7 @@ def _options(config: BSDConfig, base: BSDConfig | None, *, groups: tuple[str, ..
             if getattr(config, name) != getattr(base, name):
                 yield from _option(name, getattr(config, name))
     for group in groups:
-        own, other = getattr(config, group), base and getattr(base, group)
+        own, other = getattr(config, group), getattr(base, group, None)
         differing = [
             f.name for f in dataclasses.fields(own) if other is None or getattr(own, f.name) != getattr(other, f.name)
         ]

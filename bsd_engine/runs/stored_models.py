@@ -1,16 +1,17 @@
-"""The networks that a run has stored, ready to answer: both models at each checkpoint, and the undefended one beside them.
+"""The networks that a run has stored, ready to answer: both models at each checkpoint, and the undefended one beside
+them.
 
     stored_epochs(path)       the epochs that have a checkpoint
     load_models(path, epoch)  f and g after one of them
     load_undefended(path)     the plainly trained network, or None where there is none
 
-Read of `checkpoints/00007.pt`: "version", "epoch", and in "models" the state dicts "averaged" (f as it is scored and tested:
-the exponential average, or the last weights of a run without one) and "altruistic" (g). Read of `undefended.pt`: the same,
-with one state dict, "undefended", and "fingerprint", that of the data trained on. Weights may be of any floating type; other
-parts, such as optimisers, may be missing.
+Read of `checkpoints/00007.pt`: "version", "epoch", and in "models" the state dicts "averaged" (f as it is scored and
+tested: the exponential average, or the last weights of a run without one) and "altruistic" (g). Read of
+`undefended.pt`: the same, with one state dict, "undefended", and "fingerprint", that of the data trained on. Weights
+may be of any floating type; other parts, such as optimisers, may be missing.
 
-`undefended.pt` comes from `python -m bsd_engine undefended --config RUN --out RUN-undefended`. It is found in the run folder
-itself or in a folder beside it whose summary.json has the run's fingerprint.
+`undefended.pt` comes from `python -m bsd_engine undefended --config RUN --out RUN-undefended`. It is found in the run
+folder itself or in a folder beside it whose summary.json has the run's fingerprint.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 import shlex
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -44,8 +45,8 @@ from bsd_engine.training.undefended import WEIGHTS_FILE
 MOST_BYTES = 600_000_000
 """Of weights that are kept: both models of six checkpoints of the paper's ResNet-18, or 1,000 of the demo's."""
 
-
-_SMALL = 1_000_000  # weights; a few images through fewer are sooner done by one thread, above all where others compute beside it
+_SMALL = 1_000_000
+"""Weights of a network that is faster on one thread for a few images, most of all when other threads compute."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,8 @@ class StoredModels:
 
     @classmethod
     def of(cls, run: RunReader, epoch: int | None = None) -> StoredModels:
-        """The models of the newest checkpoint, or of that after an epoch; raises `RunFolderError` where there is none."""
+        """The models of the newest checkpoint, or of that after an epoch; raises `RunFolderError` where there is
+        none."""
         return cls._built(run, load_checkpoint(run.path, epoch))
 
     @classmethod
@@ -106,7 +108,7 @@ def load_models(path: Path, epoch: int) -> StoredModels:
             RunReader(path), _read(file, f"The checkpoint after epoch {epoch + 1} of {path.name}")
         )
 
-    return _kept.get((str(file), *_stamps(path, file)), make, lambda found: _nbytes(found.main, found.altruistic))
+    return _cache.get((str(file), *_stamps(path, file)), make, lambda made: _nbytes(made.main, made.altruistic))
 
 
 def undefended_file(path: Path) -> Path | None:
@@ -139,27 +141,28 @@ def load_undefended(path: Path) -> StoredUndefended | None:
             network=_network(run, content, "undefended", run.config.model), normalize=_normalizer_of(run)
         )
 
-    return _kept.get((str(file), str(path), *_stamps(path, file)), make, lambda found: _nbytes(found.network))
+    return _cache.get((str(file), str(path), *_stamps(path, file)), make, lambda made: _nbytes(made.network))
 
 
 def undefended_command(path: Path) -> str:
     """The command that trains and stores the undefended network of a run where `load_undefended` finds it."""
     path = Path(path)
-    return f"python -m bsd_engine undefended --config {shlex.quote(str(path))} --out {shlex.quote(str(path) + '-undefended')}"
+    folder, out = shlex.quote(str(path)), shlex.quote(f"{path}-undefended")
+    return f"python -m bsd_engine undefended --config {folder} --out {out}"
 
 
 @torch.inference_mode()
 def probabilities(network: nn.Module, images: Tensor, normalize: Normalizer) -> np.ndarray:
-    """(B, C) float32 class probabilities of (B, K, H, W) uint8 images, computed in float32; raises `RunFolderError` if they are
-    no numbers."""
+    """(B, C) float32 class probabilities of (B, K, H, W) uint8 images, computed in float32; raises `RunFolderError`
+    if they are no numbers."""
     small = sum(weights.numel() for weights in network.parameters()) < _SMALL
     with runtime.intra_op_threads(1 if small else runtime.available_threads()):
-        found = network(normalize(images.contiguous(memory_format=torch.channels_last))).softmax(1)
-    if not found.isfinite().all():
+        result = network(normalize(images.contiguous(memory_format=torch.channels_last))).softmax(1)
+    if not result.isfinite().all():
         raise RunFolderError(
             "The network's outputs are no finite numbers: its training diverged. Choose another epoch."
         )
-    return found.numpy()
+    return result.numpy()
 
 
 def _read(file: Path, what: str) -> dict[str, Any]:
@@ -173,7 +176,8 @@ def _read(file: Path, what: str) -> dict[str, Any]:
     version = content.get("version")
     if not isinstance(version, int) or version > CHECKPOINT_VERSION:
         raise RunFolderError(
-            f"{what} has version {str(version)[:20]}, this program reads up to {CHECKPOINT_VERSION}; update the program."
+            f"{what} has version {str(version)[:20]}, this program reads up to {CHECKPOINT_VERSION}; "
+            "update the program."
         )
     return content
 
@@ -216,27 +220,28 @@ def _fingerprint_of(folder: Path) -> str | None:
 
 def _stamps(path: Path, *files: Path) -> tuple[Stamp | None, ...]:
     """Stamps of all that a stored network depends on; None for what is not there."""
-    found = []
-    for file in (path / "config.json", path / "images.npy", *files):
-        try:
-            found.append(bounded.stamp_of(file))
-        except OSError:
-            found.append(None)
-    return tuple(found)
+    return tuple(_stamp_or_none(file) for file in (path / "config.json", path / "images.npy", *files))
+
+
+def _stamp_or_none(file: Path) -> Stamp | None:
+    try:
+        return bounded.stamp_of(file)
+    except OSError:
+        return None
 
 
 def _nbytes(*networks: nn.Module) -> int:
     return sum(tensor.nbytes for network in networks for tensor in network.state_dict().values())
 
 
-class _Kept:
-    """What was loaded, those used last and no more bytes than are allowed; safe to use from any thread."""
+class _ModelCache:
+    """Loaded networks, the last used ones up to a number of bytes; safe to use from any thread."""
 
     def __init__(self) -> None:
-        self._items: OrderedDict[tuple, tuple[Any, int]] = OrderedDict()
+        self._items: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: tuple, make: Callable[[], Any], size: Callable[[Any], int]) -> Any:
+    def get(self, key: Hashable, make: Callable[[], Any], size: Callable[[Any], int]) -> Any:
         """What has the key, made where it is not there."""
         with self._lock:
             if key in self._items:
@@ -250,7 +255,7 @@ class _Kept:
         return made
 
 
-_kept = _Kept()
+_cache = _ModelCache()
 
 
 def has_models(run: RunReader) -> bool:

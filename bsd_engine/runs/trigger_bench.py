@@ -1,4 +1,5 @@
-"""What the stored networks of a run say to an image, without and with a trigger: nothing is trained, nothing is written."""
+"""What the stored networks of a run say to an image, without and with a trigger: nothing is trained, nothing is
+written."""
 
 from __future__ import annotations
 
@@ -75,13 +76,12 @@ def _test_images(run: RunReader) -> BenchImages | None:
         images = resize(images, size) if images is not None and size else images
     except BSDError:
         return None
-    if (
-        images is None
-        or source.class_names != run.class_names
-        or (images.shape[3], *images.shape[1:3]) != run.images.shape[1:]
-    ):
+    labels = source.test_labels
+    if images is None or labels is None or source.class_names != run.class_names:
         return None
-    return BenchImages(images=torch.from_numpy(images).permute(0, 3, 1, 2), labels=source.test_labels, are_test=True)
+    if (images.shape[3], *images.shape[1:3]) != run.images.shape[1:]:
+        return None
+    return BenchImages(images=torch.from_numpy(images).permute(0, 3, 1, 2), labels=labels, are_test=True)
 
 
 def _is_on_disk(spec: str) -> bool:
@@ -119,9 +119,6 @@ def fitted_picture(path: Path, shape: tuple[int, int, int]) -> Tensor:
     return pictures.pixels(middle, channels, height, width)[0].round().byte()
 
 
-# -- triggers --------------------------------------------------------------------------------------
-
-
 def trigger_names() -> tuple[str, ...]:
     """Attacks whose trigger needs no training, one of those that share one: the pixels are the same."""
     distinct: dict[object, str] = {}
@@ -141,8 +138,8 @@ def own_attack(run: RunReader) -> Attack | None:
         return None
     if issubclass(attacks.kind(chosen.attack), CraftedNoise):
         raise ConfigError(
-            "The trigger of this run was crafted by training a network on its data, and the run folder does not hold it; "
-            "choose another trigger."
+            "The trigger of this run was crafted by training a network on its data, and the run folder does not hold "
+            "it; choose another trigger."
         )
     parameters = attacks.parse(chosen.attack, chosen.attack_parameters)
     return _made(run, chosen.attack, **parameters)
@@ -177,7 +174,13 @@ def _made(run: RunReader, name: str, **parameters: object) -> Attack:
 
 def change_of(attack: Attack, number: int) -> Change:
     """What an attack does to the image with a number, which attacks with noise of its own for every sample ask for."""
-    return lambda images: attack.apply(images, torch.full((len(images),), number))
+
+    def change(images: Tensor) -> Tensor:
+        triggered = attack.apply(images, torch.full((len(images),), number))
+        assert isinstance(triggered, Tensor), "tensors become tensors"
+        return triggered
+
+    return change
 
 
 def wanted_label(run: RunReader, label: int | None) -> int | None:
@@ -191,9 +194,6 @@ def wanted_label(run: RunReader, label: int | None) -> int | None:
     if attacks.kind(attack.attack).has_target:
         return attack.target_label if attack.target_label < classes else None
     return None if label is None else (label + 1) % classes
-
-
-# -- answers ---------------------------------------------------------------------------------------
 
 
 def answers(path: Path, epoch: int, pair: Tensor) -> Answers:
@@ -217,15 +217,15 @@ _last_clean: WeakKeyDictionary[nn.Module, tuple[bytes, np.ndarray]] = WeakKeyDic
 
 
 def _answer(network: nn.Module, pair: Tensor, normalize: Normalizer) -> np.ndarray:
-    """(2, C) float32; the clean image's answer is kept until another comes, so that a moved trigger costs one image, not two."""
+    """(2, C) float32; the answer to the last clean image is kept, so that a moved trigger costs one image, not two."""
     key = pair[0].numpy().tobytes()
-    seen = _last_clean.get(network)
-    if seen is None or seen[0] != key:
-        found = probabilities(network, pair, normalize)
-        _last_clean[network] = key, found[0]
-        return found
-    same = torch.equal(pair[0], pair[1])
-    return np.stack([seen[1], seen[1] if same else probabilities(network, pair[1:], normalize)[0]])
+    last = _last_clean.get(network)
+    if last is None or last[0] != key:
+        both = probabilities(network, pair, normalize)
+        _last_clean[network] = key, both[0]
+        return both
+    clean, same = last[1], torch.equal(pair[0], pair[1])
+    return np.stack([clean, clean if same else probabilities(network, pair[1:], normalize)[0]])
 
 
 def over_epochs(path: Path, epochs: Sequence[int], pair: Tensor) -> np.ndarray:
@@ -233,12 +233,15 @@ def over_epochs(path: Path, epochs: Sequence[int], pair: Tensor) -> np.ndarray:
 
     A checkpoint that cannot be read has NaN.
     """
-    found = []
-    for epoch in epochs:
-        try:
-            both = load_models(path, epoch)
-            found.append([_answer(network, pair, both.normalize) for network in (both.altruistic, both.main)])
-        except BSDError:
-            found.append(None)
-    shape = next((np.shape(rows) for rows in found if rows is not None), (2, 2, 1))
-    return np.array([np.full(shape, np.nan) if rows is None else rows for rows in found], np.float32)
+    answers_of = [_answers_of_both(path, epoch, pair) for epoch in epochs]
+    shape = next((both.shape for both in answers_of if both is not None), (2, 2, 1))
+    return np.array([np.full(shape, np.nan) if both is None else both for both in answers_of], np.float32)
+
+
+def _answers_of_both(path: Path, epoch: int, pair: Tensor) -> np.ndarray | None:
+    """(2, 2, C): altruistic and main model, clean and triggered image; None where the checkpoint cannot be read."""
+    try:
+        both = load_models(path, epoch)
+        return np.stack([_answer(network, pair, both.normalize) for network in (both.altruistic, both.main)])
+    except BSDError:
+        return None

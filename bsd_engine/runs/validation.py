@@ -1,7 +1,8 @@
-"""What the files of a run folder may hold. A folder may come from elsewhere, so nothing in it is believed before it is checked.
+"""What the files of a run folder may hold. A folder may come from elsewhere, so nothing in it is believed before it
+is checked.
 
-Every function raises `ValueError`, with what was found and what was expected, for content that a run cannot have written.
-N samples, C classes, L landmarks.
+Every function raises `ValueError`, with what was found and what was expected, for content that a run cannot have
+written. N samples, C classes, L landmarks.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ _VERDICT = {
     "needed": _NUMBER,
     "why": _TEXT,
 }  # and, in newer runs, clue
-_ARRAYS = {  # length of the one axis, and kinds of numbers; arrays that are not named here are checked by who reads them
+# Length of the one axis, and kinds of numbers; other arrays are checked where they are read.
+_ARRAYS = {
     **dict.fromkeys(("altruistic_loss", "main_loss", "oss_score"), ("N", "f")),
     **dict.fromkeys(("altruistic_prediction", "main_prediction", "nearest_class"), ("N", "i")),
     "clean_mask": ("N", "b"),
@@ -184,10 +186,11 @@ def check_images(images: np.ndarray, samples: int) -> None:
         raise ValueError(f"it is {images.dtype} of shape {images.shape}, expected uint8 of shape ({samples}, C, H, W)")
 
 
-def check_map(xy: np.ndarray | None, landmarks: int) -> None:
-    """(L, 2) floats."""
+def checked_map(xy: np.ndarray | None, landmarks: int) -> np.ndarray:
+    """The map, (L, 2) floats."""
     if xy is None or xy.dtype.kind != "f" or xy.shape != (landmarks, 2):
         raise ValueError(f"it holds no map of {landmarks} landmarks")
+    return xy
 
 
 def _check_values(

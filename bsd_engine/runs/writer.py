@@ -64,7 +64,9 @@ class RunWriter:
             if files is not None:
                 writer._write("files.json", _json({"files": files}))
             if is_poison is not None:
-                writer._write("truth.npz", pack_arrays(is_poison=is_poison, original_labels=original_labels))
+                assert original_labels is not None, "whoever knows what is poisoned knows the original labels"
+                truth = {"is_poison": is_poison, "original_labels": original_labels}
+                writer._write("truth.npz", pack_arrays(**truth))
             writer._write(
                 "config.json",
                 _json(
@@ -107,16 +109,14 @@ class RunWriter:
     def checkpoint(self, epoch: int, content: bytes, *, keep: Collection[int] = ()) -> None:
         """Add the state after an epoch; of those before it, only the last one and those of the epochs to keep stay.
 
-        Those after it are of before a resume that could not read them, and go.
+        Later ones are removed: they are from before a resume that could not read them.
         """
         self._write(f"checkpoints/{epoch:05d}.pt", content)
         numbers = {int(path.stem): path for path in checkpoint_paths(self.path)}
         before = max((number for number in numbers if number < epoch), default=None)
         for number, old in numbers.items():
             if number > epoch or number not in (epoch, before, *keep):
-                with contextlib.suppress(
-                    OSError
-                ):  # one too many does no harm; a folder that cannot be written has said so
+                with contextlib.suppress(OSError):  # a spare checkpoint does no harm, and writing has told of errors
                     old.unlink(missing_ok=True)
 
     def progress(self, *, min_interval: float = 0.0, **values: Any) -> None:
@@ -128,7 +128,7 @@ class RunWriter:
             write_atomic(self.path / "progress.json", content, durable=False)  # twice a second, and no loss
 
     def summary(self, summary: dict[str, Any]) -> None:
-        """Write the last word on the run."""
+        """Write how the run ended."""
         self._write("summary.json", _json(summary))
 
     def clear_summary(self) -> None:

@@ -1,8 +1,9 @@
 """A coverage-guided search for inputs that break the readers of run folders and .npz files.
 
-    python -m tests.nightly.fuzz_coverage SECONDS [FOLDER]      FOLDER keeps the inputs that reached new code, default a temporary one
+    python -m tests.nightly.fuzz_coverage SECONDS [FOLDER]
 
-Needs atheris, which is installed for the nightly run alone. Ends with a traceback and the input at the first failure.
+FOLDER keeps the inputs that reached new code; it is a temporary one when not given. Needs atheris, which is installed
+only for the nightly run. Ends with a traceback and the input at the first failure.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ with atheris.instrument_imports(include=["bsd_engine", "numpy.lib", "zipfile"]):
     from bsd_engine.runs.epoch_file import pack_epoch, unpack_epoch
 from tests.support.fake_run import FakeRun
 
-PLACE = Path(tempfile.mkdtemp(prefix="fuzz-coverage-"))
+FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-coverage-"))
 
 
 def read(content: bytes) -> None:
@@ -38,8 +39,8 @@ def read(content: bytes) -> None:
         elif kind == b"s":
             BSDConfig.from_dict(bounded.parse_object(rest))
         elif kind == b"n":
-            (PLACE / "set.npz").write_bytes(rest)
-            sources.npz(PLACE / "set.npz").read(np.arange(1))
+            (FOLDER / "set.npz").write_bytes(rest)
+            sources.npz(FOLDER / "set.npz").read(np.arange(1))
         else:
             bounded.unpack_arrays(rest)
     except (BSDError, ValueError):
@@ -70,4 +71,4 @@ def main(seconds: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else PLACE / "inputs")
+    main(int(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else FOLDER / "inputs")

@@ -83,7 +83,8 @@ def kill_at_random(
     Parameters
     ----------
     seconds : that a run takes which nobody interrupts
-    kill : does kill number i that many seconds after the run's folder was there; tells when the run was hit, and how it differs
+    kill : does kill number i that many seconds after the run's folder was there; tells when the run was hit, and how
+    it differs
     """
     moments, wrong = random.Random(seed), 0
     for i in range(kills):

@@ -1,4 +1,5 @@
-"""Kill the dashboard's server at random moments of a run that its page started, and resume it from the page of a new server.
+"""Kill the dashboard's server at random moments of a run that its page started, and resume it from the page of a new
+server.
 
     python -m tests.nightly.kill_the_server [KILLS] [SEED]      default 20 0; about half a minute each on two cores
 
@@ -56,7 +57,8 @@ def whole(place: Path) -> tuple[Path, float]:
 
 
 def killed(place: Path, after: float) -> tuple[Path, str]:
-    """A run whose server is killed some seconds after its folder was there, resumed from the page of another one; tells when it was hit."""
+    """A run whose server is killed some seconds after its folder was there, resumed from the page of another one;
+    tells when it was hit."""
     with Dashboard(place, place.parent / "log") as server:
         path = started(server)
         time.sleep(after)

@@ -23,22 +23,18 @@ class Dashboard:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        command = [
-            sys.executable,
-            "-m",
-            "streamlit",
-            "run",
-            "streamlit_app.py",
-            "--server.port",
-            str(self.port),
-            "--server.headless",
-            "true",
-        ]
+        options = f"--server.port {self.port} --server.headless true"
+        command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", *options.split()]
         with log.open("ab") as file:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env={**os.environ, "BSD_RUNS": str(runs)}, stdout=file, stderr=file
             )
         self._wait()
+
+    @property
+    def url(self) -> str:
+        """Its address, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
 
     def _wait(self) -> None:
         deadline = time.monotonic() + START_SECONDS

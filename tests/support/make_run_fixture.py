@@ -2,8 +2,9 @@
 
     python -m tests.support.make_run_fixture
 
-Run it once when `FORMAT_VERSION` rises, and commit what it writes; older files stay as they are, since only the version that
-wrote them could write them again. A real training of 40 images of noise in four classes, every stage, without checkpoints.
+Run it once when `FORMAT_VERSION` rises, and commit what it writes; older files stay as they are, since only the
+version that wrote them could write them again. A real training of 40 images of noise in four classes, every stage,
+without checkpoints.
 """
 
 from __future__ import annotations

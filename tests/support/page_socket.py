@@ -1,4 +1,5 @@
-"""A page without a browser: the WebSocket that Streamlit's page speaks, in plain sockets, for tests that need many or brutal ones.
+"""A page without a browser: the WebSocket that Streamlit's page speaks, in plain sockets, for tests that need many or
+brutal ones.
 
 page = PageSocket(port, "run=20260101-000000-abcdef")
 page.rerun()                       # the script has run once; page.texts, page.buttons, page.choices hold what it drew
@@ -37,7 +38,8 @@ class PageSocket:
         self.values: dict[str, WidgetState] = {}
         self.bytes_received = 0
         self._kept: dict[str, int] = {}
-        """Large messages that need not be sent again, by their hash: the run that used each last, as a browser keeps them."""
+        """Large messages that need not be sent again, by their hash: the run that used each last, as a browser keeps
+        them."""
         self._runs = 0
         self._buffer, self._timeout = b"", timeout
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)

@@ -14,7 +14,7 @@ from app.paper.figures import CHARTS
 from app.paper.results import measured, recorded_results
 from app.paper.tables import TABLES, paper_table, triple
 from app.style.theme import LIGHT
-from bsd_engine.__main__ import _run_options
+from bsd_engine.cli.training import train_options
 from bsd_engine.metrics import defense_effectiveness_rating
 
 
@@ -57,7 +57,7 @@ def test_without_results_no_number_is_ours(results: Path, number: str) -> None:
     assert all(len(row) == len(table.head) - 1 for _, row in table.rows)
     for missing in table.missing:
         words = shlex.split(missing.command)
-        assert words[:3] == ["python", "benchmarks/paper_tables.py", number]
+        assert words[:4] == ["python", "-m", "benchmarks.paper_tables", number]
         row, column = words[words.index("--rows") + 1], words[words.index("--columns") + 1]
         assert (row, column) in cells(number)
 
@@ -132,7 +132,7 @@ def test_the_command_of_a_cell_has_its_settings(table: str) -> None:
         if not cell.preset.startswith("demo"):
             continue
         words = shlex.split(cell.command(seed=1))
-        parsed = _run_options("train", words[4:]).config
+        parsed = train_options(words[4:]).config
         wanted = cell.config(seed=1)
         assert parsed.split == wanted.split and parsed.schedule == wanted.schedule and parsed.seed == 1
         assert (parsed.attack.attack, parsed.attack.rate) == (wanted.attack.attack, wanted.attack.rate)

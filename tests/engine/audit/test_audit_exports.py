@@ -16,7 +16,6 @@ import pytest
 import torch
 from PIL import Image
 
-from bsd_engine.__main__ import main
 from bsd_engine.audit.export import cleaned
 from bsd_engine.audit.export.commands import write_cleaned, write_report, write_suspects, write_weights
 from bsd_engine.audit.export.report import LARGEST_BYTES, report
@@ -26,6 +25,7 @@ from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.judgements import Judgement, Judgements
 from bsd_engine.audit.saliency import saliency
 from bsd_engine.audit.suspects import suspects
+from bsd_engine.cli.main import main
 from bsd_engine.compute import models
 from bsd_engine.data import dataset
 from bsd_engine.errors import BSDError, ConfigError

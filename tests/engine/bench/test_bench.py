@@ -13,11 +13,11 @@ import pytest
 import torch
 from torch import nn
 
-from bsd_engine.__main__ import main
 from bsd_engine.bench import parts, suite
 from bsd_engine.bench.parts import PRESET_SIZES, map_refit, networks_alone, noise, preset_seconds
 from bsd_engine.bench.plain_loop import AugmentedImages, PlainLoop, plain_loss
 from bsd_engine.bench.report import Timing, duration
+from bsd_engine.cli.main import main
 from bsd_engine.compute import models
 from bsd_engine.config.data_settings import ModelConfig
 from bsd_engine.config.method_settings import STAGES, ScheduleConfig

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from bsd_engine import __main__ as command_line
+from bsd_engine.cli.main import main
+from bsd_engine.cli.training import train_options
 from bsd_engine.config.presets import preset, smoke
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import ConfigError, StorageError
@@ -113,7 +114,7 @@ def test_large_grey_images_survive_with_the_options_that_are_named(tmp_path: Pat
     prepared = prepare(settings)
     (folder,) = export.save(prepared, tmp_path / "set", "folder")
     words = shlex.split(export.load_words(prepared, folder, "folder"))
-    loaded = prepare(command_line._run_options("train", ["--preset", "smoke", "--device", "cpu", *words]).config)
+    loaded = prepare(train_options(["--preset", "smoke", "--device", "cpu", *words]).config)
     number = [int(Path(file).stem) for file in loaded.train_files]
     assert torch.equal(loaded.images, prepared.images[number]) and not (folder / "test").exists()
 
@@ -176,7 +177,7 @@ def said(
 ) -> Callable[..., tuple[int, str, str]]:
     """Runs `python -m bsd_engine` in an empty folder; status, output, errors."""
     monkeypatch.chdir(tmp_path)
-    return lambda *words: (command_line.main(list(words)), *capsys.readouterr())
+    return lambda *words: (main(list(words)), *capsys.readouterr())
 
 
 def test_the_command_saves_what_the_configuration_describes(
@@ -197,7 +198,7 @@ def test_the_command_saves_what_the_configuration_describes(
 def test_the_command_does_not_fall_back_on_the_presets_parameters(parameters: dict[str, str]) -> None:
     config = preset("demo-gtsrb").with_settings(attack_parameters=parameters)
     words = shlex.split(export.command(config))[4:-2]
-    assert command_line._run_options("train", words).config.attack == config.attack
+    assert train_options(words).config.attack == config.attack
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
-"""Faults that are injected: full and read-only disks, folders changed under a reader, clocks set back, no memory left.
+"""Faults that are injected: full and read-only disks, folders changed under a reader, clocks set back.
 
-What is promised: finished epochs stay readable, the run can be resumed to the same end, and one sentence names cause and remedy.
+What is promised: finished epochs stay readable, and one sentence names cause and remedy.
 """
 
 from __future__ import annotations
@@ -20,24 +20,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from app.run.status import look, sentence
 from app.server import run_cache
 from app.server.registry import RunRegistry
-from bsd_engine.errors import BSDError, RunFolderError, StorageError, TrainingError
-from bsd_engine.events import Event, IterationDone
-from bsd_engine.prepare.prepare import PreparedData
-from bsd_engine.runs import checkpoints, commands, map_process
+from bsd_engine.errors import RunFolderError, StorageError
+from bsd_engine.runs import commands, map_process
 from bsd_engine.runs import reader as reading
 from bsd_engine.runs.commands import send_command
-from bsd_engine.runs.layout import checkpoint_paths
 from bsd_engine.runs.lock import is_locked
 from bsd_engine.runs.reader import RunReader
-from bsd_engine.runs.record import record_run, resume_run
 from bsd_engine.runs.writer import RunWriter
 from tests.support.fake_run import FakeRun, fake_run
-from tests.support.short_runs import differences, run, short
 
 ROOT = Path(__file__).parents[3]
 
@@ -48,9 +42,6 @@ def failing(path: Path) -> RunWriter:
     return RunWriter(path)
 
 
-# --- disks ---
-
-
 WRITES: dict[str, Callable[[RunWriter], None]] = {
     "epoch": lambda w: w.epoch(FakeRun(samples=60).state(3)),
     "checkpoint": lambda w: w.checkpoint(3, b"state" * 1000),
@@ -58,6 +49,8 @@ WRITES: dict[str, Callable[[RunWriter], None]] = {
     "summary": lambda w: w.summary({"status": "finished"}),
     "command": lambda w: send_command(w.path, "stop"),
 }
+
+
 CAUSES = {
     errno.ENOSPC: "the disk is full; free some space",
     errno.EROFS: "the file system is read-only; choose another folder",
@@ -114,9 +107,6 @@ def test_a_folder_without_permission_is_told(tmp_path: Path) -> None:
         (writer.path / "epochs").chmod(0o500)
         with pytest.raises(StorageError, match="permission is missing"):
             writer.epoch(FakeRun(samples=60).state(3))
-
-
-# --- folders that change under a reader ---
 
 
 def test_a_run_deleted_while_it_is_open_gives_a_sentence(tmp_path: Path) -> None:
@@ -243,9 +233,6 @@ def test_a_clock_that_is_set_back_hides_no_epoch(tmp_path: Path) -> None:
             assert "epoch" in sentence(look(RunRegistry(tmp_path), "run"), RunRegistry(tmp_path), truth_shown=True)
 
 
-# --- two writers, and the map's process ---
-
-
 def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:
     fake_run(tmp_path, epochs=2, status=None, run_id="run", samples=60)
     with RunWriter(tmp_path / "run"):
@@ -269,7 +256,10 @@ def test_a_killed_map_process_leaves_the_run_whole_and_can_be_started_again(
 ) -> None:
     path = fake_run(tmp_path, epochs=3, status=None, samples=60)
     code = (
-        "import os, signal, sys; from pathlib import Path; from bsd_engine.files import atomic; from bsd_engine.runs import map_process as maps\n"
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from bsd_engine.files import atomic\n"
+        "from bsd_engine.runs import map_process as maps\n"
         "maps.umap_map = lambda points, previous: points[:, :2]\n"
         "atomic.os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "maps.make_maps(Path(sys.argv[1]))"
@@ -281,106 +271,3 @@ def test_a_killed_map_process_leaves_the_run_whole_and_can_be_started_again(
     monkeypatch.setattr(map_process, "umap_map", lambda points, previous: points[:, :2])
     map_process.make_maps(path)
     assert reader.map_epochs == [0, 1, 2] and reader.map(2).shape == (len(reader.landmark_idx), 2)
-
-
-# --- training that cannot go on ---
-
-
-def out_of_memory_at(stage: str, error: Exception) -> Callable[[Event], None]:
-    """A listener that raises what torch raises, in the middle of a stage."""
-
-    def listen(event: Event) -> None:
-        if isinstance(event, IterationDone) and event.stage == stage:
-            raise error
-
-    return listen
-
-
-MEMORY_ERRORS = [
-    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1 GiB free.\nmore words"),
-    RuntimeError(
-        "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
-    ),
-    MemoryError("Unable to allocate 7 GiB for an array"),
-]
-
-
-@pytest.mark.parametrize("error", MEMORY_ERRORS, ids=["cuda", "cpu", "numpy"])
-def test_memory_that_is_used_up_ends_the_run_with_cause_and_remedy_and_it_resumes(
-    small_images: PreparedData, tmp_path: Path, one_thread: None, error: Exception
-) -> None:
-    path = tmp_path / "run"
-    with pytest.raises(TrainingError) as raised:
-        record_run(short(), path, prepared=small_images, on_event=out_of_memory_at("initial_pools", error))
-    told, reader = str(raised.value), RunReader(path)
-    assert str(error).splitlines()[0] in told and "more words" not in told
-    assert "is used up" in told and "Finished epochs are kept: resume" in told and "--device cpu" in told
-    assert (
-        reader.status == "failed" and reader.summary["error"] == told and reader.epochs == [0, 1] and reader.can_resume
-    )
-    resume_run(path, prepared=small_images)
-    assert differences([reader.epoch(e) for e in reader.epochs], run(short(), small_images)) == []
-
-
-def test_a_damaged_record_does_not_keep_a_run_from_going_on(
-    small_images: PreparedData, tmp_path: Path, one_thread: None
-) -> None:
-    path = tmp_path / "run"
-    with pytest.raises(SystemExit):
-        record_run(short(), path, prepared=small_images, on_event=out_of_memory_at("class_completion", SystemExit()))  # type: ignore[arg-type]
-    (path / "epochs/00000.npz").write_bytes(b"PK")
-    assert resume_run(path, prepared=small_images)["status"] == "finished"
-    assert RunReader(path).epoch(5).epoch == 5
-
-
-def test_a_checkpoint_of_another_network_is_told(small_images: PreparedData, tmp_path: Path, one_thread: None) -> None:
-    for width, name in ((8, "a"), (16, "b")):
-        with pytest.raises(SystemExit):
-            record_run(
-                short(width=width),
-                tmp_path / name,
-                prepared=small_images,
-                on_event=out_of_memory_at("oss_warmup", SystemExit()),
-            )  # type: ignore[arg-type]
-    for file in checkpoint_paths(tmp_path / "a"):
-        shutil.copy(tmp_path / "b/checkpoints" / file.name, file)
-    with pytest.raises(RunFolderError, match="does not fit its settings .*start the run again in a new folder"):
-        resume_run(tmp_path / "a", prepared=small_images)
-
-
-# --- checkpoints that are none ---
-
-
-class Evil:
-    """What a pickle would run."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, ("touch /tmp/bsd-was-here",)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        {"epoch": 1, "models": Evil()},
-        {"epoch": 1, "big": torch.zeros(1).expand(10**12)},
-        {"epoch": "1"},
-        [1],
-        {"epoch": True},
-    ],
-    ids=["code", "expanded", "no number", "a list", "a truth value"],
-)
-def test_a_checkpoint_with_code_or_a_bomb_in_it_is_refused(tmp_path: Path, content: Any) -> None:
-    torch.save(content, tmp_path / "00001.pt")
-    with pytest.raises(ValueError, match="it is no checkpoint|not all there"):
-        checkpoints.read(tmp_path / "00001.pt")
-    assert not Path("/tmp/bsd-was-here").exists()
-
-
-def test_arrays_with_code_in_them_are_refused(tmp_path: Path) -> None:
-    path = fake_run(tmp_path, epochs=2, samples=60)
-    np.savez(path / "epochs/00001.npz", scalars=np.array([Evil()], dtype=object))
-    np.savez(path / "truth.npz", is_poison=np.array([Evil()], dtype=object), original_labels=np.zeros(60, int))
-    for read in (lambda: RunReader(path).epoch(1), lambda: RunReader(path).truth):
-        with pytest.raises(BSDError, match="it does not hold a plain array"):
-            read()
-    assert not Path("/tmp/bsd-was-here").exists()

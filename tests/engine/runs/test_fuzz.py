@@ -1,4 +1,5 @@
-"""Malformed inputs end in one of the project's own sentences: a few of each kind here, ten thousand in the nightly run."""
+"""Malformed inputs end in one of the project's own sentences: a few of each kind here, ten thousand in the nightly
+run."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from bsd_engine.errors import BSDError
 from tests.nightly import fuzzing
-from tests.nightly.fuzzing import TARGETS, Attempt
+from tests.nightly.fuzz_targets import TARGETS, Attempt
 
 EXAMPLES = {"page": 15}
 

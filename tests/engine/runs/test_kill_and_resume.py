@@ -1,4 +1,5 @@
-"""A process killed at a random moment leaves a run that resumes to the very same end; `.ci/nightly` does it fifty times, and fifty with the server."""
+"""A process killed at a random moment leaves a run that resumes to the very same end; `.ci/nightly` does it fifty
+times, and fifty with the server."""
 
 from pathlib import Path
 

@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from bsd_engine.__main__ import _run_options
+from bsd_engine.cli.training import train_options
 from bsd_engine.config.presets import PRESETS, preset
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import ConfigError
@@ -17,7 +17,7 @@ def read(command: str) -> BSDConfig:
     """The settings that the command line reads."""
     words = shlex.split(command)
     assert words[:4] == ["python", "-m", "bsd_engine", "train"]
-    return _run_options("train", words[4:]).config
+    return train_options(words[4:]).config
 
 
 @pytest.mark.parametrize("name", PRESETS)

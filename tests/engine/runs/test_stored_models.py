@@ -1,4 +1,5 @@
-"""Stored networks: they answer as the trainer tests them, are found where they lie, and damage is said in a sentence."""
+"""Stored networks: they answer as the trainer tests them, are found where they lie, and damage is said in a
+sentence."""
 
 from __future__ import annotations
 

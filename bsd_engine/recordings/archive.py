@@ -1,23 +1,27 @@
-"""The file of a recording: a zip archive whose members are known by name, and are bounded before they are unpacked.
+"""The file of a recording: a zip archive whose members are known by name, and whose sizes are checked before unpacking.
 
     recording.json          format version, card (name, title, sentence, command), what the arrays hold
-    config.json, samples.npz, truth.npz, files.json, summary.json, undefended.pt, checkpoints/00007.pt    as in a run folder
+    config.json, samples.npz, truth.npz, files.json, summary.json, undefended.pt, checkpoints/00007.pt
+                            as in a run folder
     epochs/00007.npz        as in a run folder, without the arrays that are in arrays.npz
-    arrays.npz              losses, distances, predictions, masks, landmarks and maps of all epochs, rounded, and the images
+    arrays.npz              losses, distances, predictions, masks, landmarks and maps of all epochs, rounded; the images
 
-No name in the file becomes a path: what is not in this list is refused. Members are stored or deflated, since an LZMA stream
+No name in the file becomes a path: any other name is refused. Members are stored or deflated, since an LZMA stream
 may ask for gigabytes before it gives a byte.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from bsd_engine.errors import RunFolderError
 from bsd_engine.files import bounded
@@ -31,7 +35,7 @@ _NAMES = re.compile(
     r"recording\.json|config\.json|samples\.npz|truth\.npz|files\.json|summary\.json|undefended\.pt|arrays\.npz"
     r"|epochs/\d{5}\.npz|checkpoints/\d{5}\.pt"
 )
-_BROKEN = (
+_DAMAGE_ERRORS = (
     OSError,
     ValueError,
     zipfile.BadZipFile,
@@ -45,6 +49,7 @@ _BROKEN = (
     TypeError,
     MemoryError,
 )
+"""What zipfile, numpy and the checks of a recording raise for a file that is cut, damaged or made to do damage."""
 
 
 def write_members(members: Mapping[str, bytes]) -> bytes:
@@ -60,16 +65,16 @@ def write_members(members: Mapping[str, bytes]) -> bytes:
 
 def read_head(path: Path) -> dict[str, Any]:
     """recording.json of a file, without the rest; raises `RunFolderError` with one sentence."""
-    with naming(path), zipfile.ZipFile(_opened(path)) as archive:
+    with reading_errors(path), zipfile.ZipFile(_opened(path)) as archive:
         return _head(archive, path)
 
 
 def read_members(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     """recording.json and all other members; raises `RunFolderError` with one sentence."""
-    with naming(path), zipfile.ZipFile(_opened(path)) as archive:
-        head, names = _head(archive, path), [m.filename for m in archive.infolist()]
-        if odd := [name for name in names if not _NAMES.fullmatch(name)]:
-            raise ValueError(f"it holds {odd[0][:60]!r}, which recordings do not")
+    with reading_errors(path), zipfile.ZipFile(_opened(path)) as archive:
+        head, names = _head(archive, path), [member.filename for member in archive.infolist()]
+        if unknown := [name for name in names if not _NAMES.fullmatch(name)]:
+            raise ValueError(f"it holds {unknown[0][:60]!r}, which recordings do not")
         if len(set(names)) < len(names):
             raise ValueError("it holds a name twice")
         if (claimed := sum(m.file_size for m in archive.infolist())) > MOST_UNPACKED_BYTES:
@@ -77,12 +82,17 @@ def read_members(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
         return head, {name: _member(archive, name) for name in names if name != HEAD}
 
 
+def checksum(images: np.ndarray) -> int:
+    """CRC-32 of an array's content."""
+    return zlib.crc32(np.ascontiguousarray(images).data)
+
+
 def _opened(path: Path) -> io.BytesIO:
     return io.BytesIO(bounded.read_bytes(path, MOST_FILE_BYTES))
 
 
 def _head(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
-    """What the file says it is; a newer version, whose other members may be anything, is told apart from a damaged one."""
+    """recording.json; a file of a newer version, whose other members may be anything, has a message of its own."""
     if len(archive.infolist()) > MOST_MEMBERS:
         raise ValueError(f"it has {len(archive.infolist()):,} parts, expected at most {MOST_MEMBERS:,}")
     if archive.getinfo(HEAD).file_size > bounded.MOST_JSON_BYTES:
@@ -93,13 +103,14 @@ def _head(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
         raise ValueError("it names no format version")
     if version > FORMAT_VERSION:
         raise RunFolderError(
-            f"The recording {path.name} has format {version}, this program reads up to {FORMAT_VERSION}; update the program."
+            f"The recording {path.name} has format {version}, this program reads up to {FORMAT_VERSION}; "
+            "update the program."
         )
     return head
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Content of a member, its checksum compared; asked for as many bytes as it claims, zipfile unpacks no more of a bomb."""
+    """Content of a member, its checksum compared; no more bytes are unpacked than it claims to have."""
     info = archive.getinfo(name)
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
         raise ValueError(f"{name} is packed in a way that recordings are not")
@@ -110,19 +121,14 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     return content
 
 
-class naming:
-    """Turn what is wrong with a recording's file into one sentence."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, _BROKEN):
-            what = " ".join((str(error) or type(error).__name__).split())[:200].rstrip(".")
-            raise RunFolderError(
-                f"The recording {self.path.name} cannot be read: {what}. The file is cut or damaged; get it again, or remake it "
-                "with assets/build_recordings.py."
-            ) from None
+@contextlib.contextmanager
+def reading_errors(path: Path) -> Iterator[None]:
+    """Turn whatever is wrong with a recording's file into a `RunFolderError` with one sentence."""
+    try:
+        yield
+    except _DAMAGE_ERRORS as error:
+        what = " ".join((str(error) or type(error).__name__).split())[:200].rstrip(".")
+        raise RunFolderError(
+            f"The recording {path.name} cannot be read: {what}. The file is cut or damaged; get it again, or remake it "
+            "with python -m assets.build_recordings."
+        ) from None

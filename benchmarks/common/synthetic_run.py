@@ -1,11 +1,14 @@
-"""A recording of any size made by code, for benchmarks: scores drawn at random, no model and no training. Never shown to users."""
+"""A synthetic run of any size, for benchmarks: scores drawn at random, no model and no training. Never shown to
+users."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from bsd_engine.config.method_settings import ScheduleConfig, SplitConfig
 from bsd_engine.config.presets import demo
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochState
@@ -37,9 +40,17 @@ class SyntheticRun:
         self.landmark_idx = np.sort(rng.choice(samples, min(samples, LANDMARKS), replace=False))
         self.centers = rng.normal(0, 3, (CLASSES, 16))
 
-    def create(self, path: Path) -> RunWriter:
-        """The folder, without an epoch."""
-        images = np.repeat((self.original * 25).astype(np.uint8), 64).reshape(-1, 1, 8, 8)
+    def write(self, path: Path) -> None:
+        """Write the folder with all its epochs."""
+        with self.create(path) as writer:
+            for epoch in range(self.config.schedule.total_epochs):
+                writer.epoch(self.state(epoch))
+
+    def create(self, path: Path, images: np.ndarray | None = None) -> RunWriter:
+        """The folder, without an epoch; its images are grey squares of 8 pixels, a grey for each class, if not
+        given."""
+        if images is None:
+            images = np.repeat((self.original * 25).astype(np.uint8), 64).reshape(-1, 1, 8, 8)
         return RunWriter.create(
             path,
             self.config,
@@ -58,18 +69,18 @@ class SyntheticRun:
         n, t, stage = len(self.labels), schedule.main_epoch(epoch), schedule.stage(epoch)
         g = np.clip(9 * self.difficulty / (1 + 0.1 * epoch) * rng.uniform(0.8, 1.25, n), 1e-4, 9.9)
         g[self.is_poison] *= 0.3 / (1 + epoch)
-        values: dict = {
+        values: dict[str, Any] = {
             "altruistic_loss": g.astype(np.float32),
             "altruistic_prediction": self.labels.astype(np.int16),
             "landmark_features": (
                 self.centers[self.original[self.landmark_idx]] + rng.normal(0, 1, (len(self.landmark_idx), 16))
             ).astype(np.float16),
         }
-        metrics: dict = {"seconds": 1.0}
+        metrics: dict[str, Any] = {"seconds": 1.0}
         if t < 0:
             values |= {"vote_counts": np.ones(CLASSES, np.int64), "vote_scores": np.ones(CLASSES, np.float32)}
         else:
-            values |= self._main(t, stage, g, schedule, split)
+            values |= self._main_values(t, stage, g, schedule, split)
             pool = values["clean_mask"]
             metrics |= {
                 "clean_accuracy": 90 - 30 / (1 + t),
@@ -87,14 +98,17 @@ class SyntheticRun:
             **{"clean_ratio": None, **values},
         )
 
-    def _main(self, t: int, stage: str, g: np.ndarray, schedule, split) -> dict:
+    def _main_values(
+        self, t: int, stage: str, g: np.ndarray, schedule: ScheduleConfig, split: SplitConfig
+    ) -> dict[str, Any]:
+        """What the main model adds to an epoch, from the losses of g."""
         rng, n = self.rng, len(self.labels)
         f = np.clip(8 * self.difficulty / (1 + 0.1 * t) * rng.uniform(0.8, 1.25, n), 1e-4, 9.9).astype(np.float32)
         f[self.is_poison] = rng.normal(8.5, 0.8, self.is_poison.sum()).clip(0.1, 9.9)
-        own = (self.labels == TARGET) & ~self.is_poison
-        s = rng.normal(3.6, 0.6, n) + 1.4 * own
+        is_clean_target = (self.labels == TARGET) & ~self.is_poison
+        s = rng.normal(3.6, 0.6, n) + 1.4 * is_clean_target
         g = g.astype(np.float32)
-        values: dict = {"main_loss": f, "main_prediction": self.original.astype(np.int16)}
+        values: dict[str, Any] = {"main_loss": f, "main_prediction": self.original.astype(np.int16)}
         if stage in ("oss_warmup", "initial_pools"):
             mask = initial_clean_mask(
                 als_clean_mask(g, split.alpha), oss_clean_mask(s.astype(np.float32), self.labels, TARGET, split.beta)

@@ -1,4 +1,4 @@
-"""The tables of docs/target.md from the results of target_grid.py."""
+"""The tables of docs/target.md from the results of the grid."""
 
 from __future__ import annotations
 
@@ -179,7 +179,8 @@ def all_tables(cells: list[Cell], planned: int) -> str:
             unpoisoned(cells),
             "BadNets on the bundled images, right answers by poisoning rate:",
             rates(cells),
-            f"BadNets all-to-all on the bundled images at 30 %, several targets found: {share(several, lambda c: c['verdict'] == 'several')}.",
+            "BadNets all-to-all on the bundled images at 30 %, several targets found: "
+            f"{share(several, lambda c: c['verdict'] == 'several')}.",
             "Answers of auto that are wrong, of the cells that count:",
             misses(cells),
         )

@@ -1,0 +1,49 @@
+"""Chromium without a window, showing pages of the dashboard or of a file, and a server of the dashboard."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.support.dashboard import Dashboard
+
+LINKED_VIEWS = "document.querySelector('.tn').app"
+"""The app of the linked views, in the page's JavaScript."""
+SCRUB = """async epoch => {
+  const root = document.querySelector('.tn'), range = root.querySelector('.tn-epoch'), begin = performance.now()
+  range.value = epoch + 1
+  range.dispatchEvent(new Event('input'))
+  while (+root.dataset.shown !== epoch || root.app.todo) await new Promise(requestAnimationFrame)
+  return performance.now() - begin
+}"""
+"""Goes to an epoch by the range input; returns the milliseconds until it is drawn."""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A new browser, with software rendering."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium",
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def served(runs: Path) -> Iterator[str]:
+    """The address of a new server of the dashboard, whose run folders are below `runs`."""
+    with tempfile.TemporaryDirectory() as folder, Dashboard(runs, Path(folder) / "log") as server:
+        yield server.url
+
+
+def wait_for_columns(page: Page) -> None:
+    """Wait until the linked views have every epoch's columns."""
+    page.wait_for_function(
+        f"() => {{ const m = {LINKED_VIEWS}.model; return m.info.every((_, e) => m.has(e)) }}", timeout=90000
+    )

@@ -1,0 +1,69 @@
+"""The commands by name, and `main`, which runs one of them.
+
+Bad input is one sentence on standard error and exit status 2; Ctrl-C stops cleanly with status 130. Nothing here
+loads torch before a command needs it, so that settings and help come at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from bsd_engine.cli.benchmark import bench
+from bsd_engine.cli.parsing import PROGRAM
+from bsd_engine.cli.poisoning import poison
+from bsd_engine.cli.progress import step_bar
+from bsd_engine.cli.run_folders import cleaned, map_run, report, suspects
+from bsd_engine.cli.training import INTERRUPTED, check, target, train, undefended
+from bsd_engine.compute.progress import shown_by
+from bsd_engine.errors import BSDError, ConfigError
+
+Command = Callable[[list[str], str], None]
+"""Takes the words after its name, and the words that start it; its docstring is its help."""
+
+COMMANDS: dict[str, Command] = {
+    "train": train,
+    "undefended": undefended,
+    "check": check,
+    "target": target,
+    "poison": poison,
+    "bench": bench,
+    "map": map_run,
+    "suspects": suspects,
+    "report": report,
+    "cleaned": cleaned,
+}
+
+
+def main(arguments: list[str] | None = None, prog: str = PROGRAM) -> int:
+    """Run one command; returns the exit status.
+
+    Parameters
+    ----------
+    arguments : the words after the program's name; those of this process when not given
+    prog : the words that start the program, which its help repeats
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_usage(prog))
+        return 0 if arguments else 2
+    name, *rest = arguments
+    try:
+        if name not in COMMANDS:
+            raise ConfigError(f"there is no command {name!r}; expected one of {', '.join(COMMANDS)}.")
+        with shown_by(step_bar):
+            COMMANDS[name](rest, f"{prog} {name}")
+    except BSDError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _usage(prog: str) -> str:
+    lines = [f"  {name:<12}{(command.__doc__ or '').splitlines()[0]}" for name, command in COMMANDS.items()]
+    return (
+        f"usage: {prog} COMMAND [options]\n\n" + "\n".join(lines) + "\n\nEach COMMAND explains its options with --help."
+    )

@@ -1,0 +1,54 @@
+"""The commands that work on a run folder: map, suspects, report, cleaned."""
+
+from __future__ import annotations
+
+from bsd_engine.cli.options import CleanedOptions, MapOptions, ReportOptions, SuspectsOptions
+from bsd_engine.cli.parsing import parse
+from bsd_engine.cli.progress import image_bar
+from bsd_engine.errors import ConfigError
+
+
+def map_run(arguments: list[str], prog: str) -> None:
+    """Make the 2-D UMAP maps of a run folder."""
+    options = parse(MapOptions, arguments, prog)
+    from bsd_engine.runs.map_process import make_maps
+
+    make_maps(options.folder, follow=options.follow)
+
+
+def suspects(arguments: list[str], prog: str) -> None:
+    """Rank the samples of a run by how suspect its record makes them, with reasons, and list those to keep."""
+    options = parse(SuspectsOptions, arguments, prog)
+    from bsd_engine.audit.export.commands import write_suspects
+
+    written, kept = write_suspects(options.folder, options.out, options.keep)
+    has_list_of_kept = len(written) > 1
+    print(f"written: {', '.join(map(str, written))}")
+    print(
+        f"{kept:,} samples to keep"
+        if has_list_of_kept
+        else "no list of samples to keep: the run has not reached T1 yet"
+    )
+
+
+def report(arguments: list[str], prog: str) -> None:
+    """Write one self-contained HTML page on a run."""
+    options = parse(ReportOptions, arguments, prog)
+    from bsd_engine.audit.export.commands import write_report
+
+    path = write_report(options.folder, options.out, with_truth=options.truth)
+    print(f"written: {path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+def cleaned(arguments: list[str], prog: str) -> None:
+    """Save the samples that a run keeps as a folder of images, and the clean model's weights."""
+    options = parse(CleanedOptions, arguments, prog)
+    if options.out is None and options.weights is None:
+        raise ConfigError("cleaned needs --out, a new folder, or --weights, a file, or both.")
+    from bsd_engine.audit.export.commands import write_cleaned, write_weights
+
+    if options.out is not None:
+        kept = write_cleaned(options.folder, options.out, options.keep, image_bar)
+        print(f"written: {options.out} ({kept:,} images)")
+    if options.weights is not None:
+        print(f"written: {write_weights(options.folder, options.weights)}")

@@ -1,0 +1,123 @@
+"""The commands that train, and the one that says beforehand what they would train on: check, train, undefended,
+target."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bsd_engine.cli.options import RunOptions, TargetOptions
+from bsd_engine.cli.parsing import PROGRAM, parse_with_config
+from bsd_engine.cli.progress import EpochBar, epoch_bar
+from bsd_engine.config.settings import BSDConfig
+from bsd_engine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from bsd_engine.prepare.prepare import PreparedData
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+
+def train_options(arguments: list[str], prog: str = f"{PROGRAM} train") -> RunOptions:
+    """The options of `train`."""
+    return parse_with_config(RunOptions, arguments, prog, train.__doc__)
+
+
+def check(arguments: list[str], prog: str) -> None:
+    """Say what training with the same options would work on, and start nothing."""
+    options = parse_with_config(RunOptions, arguments, prog, check.__doc__)
+    from bsd_engine.prepare.prepare import prepare
+    from bsd_engine.prepare.report import report
+    from bsd_engine.runs.reader import RunReader
+    from bsd_engine.training.estimate import estimate
+
+    config = RunReader(options.resume).config if options.resume else options.config
+    prepared = prepare(config)
+    print("\n".join([f"data: {config.data.data}", *report(prepared).lines()]), flush=True)
+    print(estimate(config, prepared).line())
+
+
+def train(arguments: list[str], prog: str) -> None:
+    """Train a clean model with BSD from data that may be poisoned, and record the run."""
+    options = train_options(arguments, prog)
+    folder = options.resume or _out_folder(options)
+    progress = EpochBar()
+    try:
+        summary = _trained(options, folder, progress)
+    except KeyboardInterrupt:
+        progress.close()
+        if not (folder / "config.json").exists():
+            raise
+        print(f"\nStopped. Go on with: {prog} --resume {shlex.quote(str(folder))}", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
+    finally:
+        progress.close()
+    _print_summary(summary, folder)
+
+
+def _trained(options: RunOptions, folder: Path, progress: EpochBar) -> dict[str, Any]:
+    """The summary of the run that the options ask for: resumed, branched off or new."""
+    from bsd_engine.runs.record import branch_run, record_run, resume_run
+
+    if options.resume:
+        return resume_run(folder, on_event=progress)
+    if options.branch:
+        return branch_run(options.branch, options.from_epoch, options.config, folder, on_event=progress)
+    return record_run(options.config, folder, prepared=_prepare_and_warn(options.config), on_event=progress)
+
+
+def undefended(arguments: list[str], prog: str) -> None:
+    """Train plainly on the same poisoned set: the baseline that the defense effectiveness rating needs."""
+    options = parse_with_config(RunOptions, arguments, prog, undefended.__doc__)
+    if options.resume:
+        raise ConfigError("undefended training cannot be resumed; it is short. Start it again without --resume.")
+    from bsd_engine.training.undefended import train_undefended
+
+    folder = _out_folder(options)
+    _print_summary(train_undefended(options.config, folder, progress=epoch_bar), folder)
+
+
+def target(arguments: list[str], prog: str) -> None:
+    """Train the altruistic model only and print which class each estimator takes for the target, and how surely."""
+    options = parse_with_config(TargetOptions, arguments, prog, target.__doc__)
+    from bsd_engine.training.target_command import find_target
+
+    progress = EpochBar(options.config.schedule.altruistic_epochs)
+    try:
+        findings = find_target(options.config, _prepare_and_warn(options.config), progress)
+    finally:
+        progress.close()
+    print(json.dumps(findings.to_dict(), indent=1) if options.json else findings.table())
+
+
+def _out_folder(options: RunOptions) -> Path:
+    from bsd_engine.runs.layout import new_run_id
+
+    return options.out or Path("runs") / new_run_id()
+
+
+def _prepare_and_warn(config: BSDConfig) -> PreparedData:
+    """Data ready for training; duplicates with different labels are warned of."""
+    from bsd_engine.prepare.prepare import prepare
+    from bsd_engine.prepare.report import report
+
+    prepared = prepare(config)
+    if warning := report(prepared).warning:
+        print(f"warning: {warning}", file=sys.stderr)
+    return prepared
+
+
+def _print_summary(summary: Mapping[str, Any], folder: Path) -> None:
+    def percent(name: str) -> str:
+        return "unknown" if summary.get(name) is None else f"{summary[name]:.1f} %"
+
+    print(
+        f"{summary['status']} after {summary['epochs']} epochs, {summary['seconds']:.0f} s on {summary['device']}: "
+        f"clean accuracy {percent('clean_accuracy')}, attack success rate {percent('attack_success_rate')}"
+    )
+    print(f"run folder: {folder}")

@@ -1,0 +1,142 @@
+"""Scores rounded so that no decision of the run changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from bsd_engine.errors import BSDError
+from bsd_engine.events import EpochState
+from bsd_engine.method import preview
+from bsd_engine.recordings.arrays import Rounded
+from bsd_engine.recordings.stacks import LOSSES, is_recorded, rows_an_epoch
+from bsd_engine.runs.reader import RunReader
+
+
+def round_scores(reader: RunReader, states: list[EpochState]) -> dict[str, Rounded]:
+    """Losses and distances of all epochs, rounded; samples that a cut of the run would otherwise move are kept exactly.
+
+    Where a pool decided from rounded scores differs from the one decided from the scores themselves, the samples that
+    changed sides are kept exactly, and the pools are decided again. Two samples that are kept exactly cannot change
+    sides with each other, so this ends. Where it does not help, the whole row is kept: a random pool depends on a
+    count alone.
+    """
+    scores = _stacked_scores(states)
+    exact = {name: np.zeros(rows.shape, bool) for name, rows in scores.items()}
+    wanted = _decided_pools(reader, states)
+    while True:
+        rounded = {name: Rounded.of(rows, exact[name]) for name, rows in scores.items()}
+        pools = _decided_pools(reader, with_scores(states, {name: part.rows for name, part in rounded.items()}))
+        moved = {epoch: pool ^ wanted[epoch] for epoch, pool in pools.items() if (pool != wanted[epoch]).any()}
+        if not moved:
+            return rounded
+        for epoch, samples in moved.items():
+            _keep_exactly(exact, states, _epochs_read_by(reader, epoch), samples)
+
+
+def with_scores(states: list[EpochState], scores: Mapping[str, np.ndarray]) -> list[EpochState]:
+    """The epochs with other losses and distances, stacked as `round_scores` does."""
+    rows_of = {name: epoch_rows(states, name) for name in scores}
+    result = []
+    for state in states:
+        new: dict[str, Any] = {}
+        for name, rows in scores.items():
+            if state.epoch in rows_of[name]:
+                stack = rows[rows_of[name][state.epoch]]
+                new[name] = stack if name == "oss_distances" else stack[0]
+        if (kind := distance_kind(state)) is not None:
+            new["oss_score"] = new["oss_distances"][kind]
+        result.append(replace(state, **new))
+    return result
+
+
+def epoch_rows(states: list[EpochState], name: str) -> dict[int, slice]:
+    """Rows of each epoch in the stack of a loss, of the OSS score or of its distances; epochs without it are left out.
+
+    An OSS score that is one of the distances has no row: the number of the distance is kept instead.
+    """
+    step = rows_an_epoch(name)
+    epochs = [
+        state.epoch
+        for state in states
+        if (_has_separate_score(state) if name == "oss_score" else getattr(state, name) is not None)
+    ]
+    return {epoch: slice(step * i, step * (i + 1)) for i, epoch in enumerate(epochs)}
+
+
+def distance_kind(state: EpochState) -> int | None:
+    """Which of the three distances is the OSS score; None where none is."""
+    score = state.oss_score
+    if score is None or state.oss_distances is None:
+        return None
+    return next((i for i, row in enumerate(state.oss_distances) if np.array_equal(row, score)), None)
+
+
+def _has_separate_score(state: EpochState) -> bool:
+    """Whether there is an OSS score that is not one of the distances."""
+    return state.oss_score is not None and distance_kind(state) is None
+
+
+def _stacked_scores(states: list[EpochState]) -> dict[str, np.ndarray]:
+    """(R, N) float32: losses, distances and OSS scores of all epochs that have them."""
+    scores = {name: _stack(states, name) for name in LOSSES if is_recorded(states, name)}
+    if is_recorded(states, "oss_distances"):
+        scores["oss_distances"] = np.concatenate([s.oss_distances for s in states if s.oss_distances is not None])
+    if separate := [state for state in states if _has_separate_score(state)]:
+        scores["oss_score"] = _stack(separate, "oss_score")
+    return scores
+
+
+def _stack(states: list[EpochState], name: str) -> np.ndarray:
+    return np.stack([array for state in states if (array := getattr(state, name)) is not None])
+
+
+def _keep_exactly(
+    exact: dict[str, np.ndarray], states: list[EpochState], epochs: set[int], samples: np.ndarray
+) -> None:
+    """Keep samples exactly in all scores of some epochs; where they are kept already, keep all samples."""
+    for name, kept in exact.items():
+        rows_of = epoch_rows(states, name)
+        for rows in (rows_of[epoch] for epoch in epochs if epoch in rows_of):
+            kept[rows] |= samples | kept[rows][:, samples].all()
+
+
+def _epochs_read_by(reader: RunReader, epoch: int) -> set[int]:
+    """The epochs whose scores the pool of an epoch was decided from."""
+    config, settings = reader.config, preview.Settings.of(reader.config)
+    if epoch != preview.distance_epoch(config, settings):
+        return {epoch}
+    return {epoch, preview.loss_epoch(config, settings)}
+
+
+def _decided_pools(reader: RunReader, states: list[EpochState]) -> dict[int, np.ndarray]:
+    """(N,) bool by epoch: the first pool and all later ones, decided from the scores by the run's settings.
+
+    Pools that no preview can decide, as those of a run with several targets, are left out: their masks are kept anyway.
+    """
+    pools: dict[int, np.ndarray] = {}
+    for epoch, decide in _decisions(reader, states).items():
+        try:
+            pools[epoch] = decide()
+        except (BSDError, ValueError, TypeError, IndexError):
+            continue
+    return pools
+
+
+def _decisions(reader: RunReader, states: list[EpochState]) -> dict[int, Callable[[], np.ndarray]]:
+    """What decides the pool of each epoch that has one."""
+    config, labels, settings = reader.config, reader.labels, preview.Settings.of(reader.config)
+    first, losses = preview.distance_epoch(config, settings), preview.loss_epoch(config, settings)
+
+    def first_pool() -> np.ndarray:
+        scores = preview.first_scores(config, settings, states[losses], states[first])
+        return preview.first_pool(config, settings, labels, scores)
+
+    def later(state: EpochState) -> Callable[[], np.ndarray]:
+        return lambda: preview.later_pool(config, settings, labels, state)
+
+    decisions: dict[int, Callable[[], np.ndarray]] = {first: first_pool} if first < len(states) else {}
+    return decisions | {s.epoch: later(s) for s in states if s.stage in ("class_completion", "selective_drop")}
