@@ -125,6 +125,7 @@ def engine(samples: int) -> None:
 
     from bsd_engine import splits
     from bsd_engine.method import preview
+    from bsd_engine.method.pool_map import pool_map
 
     torch.set_num_threads(1)
     run = SyntheticRun(samples)
@@ -153,7 +154,7 @@ def engine(samples: int) -> None:
         p95(took),
         passed=statistics.median(took) <= 2,
     )
-    took = timed(lambda: preview.pool_map(config, labels, scores, run.is_poison, alphas=grid, betas=grid), 20)
+    took = timed(lambda: pool_map(config, labels, scores, run.is_poison, alphas=grid, betas=grid), 20)
     report(
         "alpha x beta map 21 x 21, median and p95",
         "1,000 ms",

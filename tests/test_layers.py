@@ -14,21 +14,25 @@ ROOT = Path(__file__).parents[1]
 ENGINE = sorted((ROOT / "bsd_engine").rglob("*.py"))
 FORBIDDEN = {"streamlit", "plotly", "app", "pandas", "matplotlib"}
 DECIDING = (
+    "shares",
+    "selection",
     "splits",
     "training/trainer",
     "training/supervised",
     "training/semi_supervised",
-    "method/decisions",
-    "method/mixmatch",
-    "method/scoring",
+    *(f"method/{name}" for name in ("decisions", "mixmatch", "pools", "ranking", "rules", "scoring")),
     *(f"target/{name}" for name in ("votes", "transplant", "residual", "warps", "thumbnails", "two_kinds", "verdict")),
     *(f"compute/{name}" for name in ("plans", "augment", "models", "projection")),
     *(
         f"audit/{name}"
         for name in (
             "history",
-            "redecide",
+            "traces",
+            "ranks",
+            "facts",
+            "sentences",
             "reasons",
+            "crossings",
             "flips",
             "suspects",
             "gap",
@@ -80,8 +84,8 @@ def test_umap_is_imported_in_the_projection_alone() -> None:
 
 FLOORS = {
     "bsd_engine": (
-        "errors", "config", "files", "events", "shares", "splits", "metrics", "compute", "data", "target", "method",
-        "attacks", "prepare", "training", "runs", "recordings", "audit", "bench", "cli", "__init__", "__main__",
+        "errors", "config", "files", "events", "shares", "selection", "splits", "metrics", "compute", "data", "target",
+        "method", "attacks", "prepare", "training", "runs", "recordings", "audit", "bench", "cli", "__init__", "__main__",
     ),
     "app": (
         "__init__", "style", "figures", "server", "state", "components", "run", "attacks", "audit", "paper", "tune",

@@ -45,9 +45,12 @@ def common_panel(audit: Audited, selected: tuple[int, ...]) -> None:
         mask[list(selected)] = True
         who = f"The {count(len(selected))} selected samples"
     else:
-        judged = np.ones_like(mask) if history.pseudo_target is None else history.labels == history.pseudo_target
-        gap = find_gap(found.score[judged])
-        mask = judged & (found.score > gap.threshold) if gap else found.rank <= min(100, history.num_samples // 10)
+        gap = find_gap(found.score[history.candidates])
+        mask = (
+            history.candidates & (found.score > gap.threshold)
+            if gap
+            else found.rank <= min(100, history.num_samples // 10)
+        )
         who = (
             f"The {count(mask.sum())} samples that stand apart by their scores"
             if gap

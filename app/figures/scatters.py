@@ -10,8 +10,9 @@ from app.figures.points import add_legend, add_points, add_rings, groups_of, mis
 from app.style.theme import Palette, Sketch, count, empty_figure, epoch_number, faded, share
 from bsd_engine.audit.number_format import measure
 from bsd_engine.events import EpochState
+from bsd_engine.method.pools import later_split, recorded_evidence, split_now
+from bsd_engine.method.rules import PoolRules
 from bsd_engine.runs.reader import Truth
-from bsd_engine.splits import als_clean_mask, discrepancy_clean_mask, loss_discrepancy
 
 
 def discrepancy_scatter(
@@ -99,9 +100,11 @@ def _add_stage_cut(sketch: Sketch, state: EpochState, facts: Facts, palette: Pal
     ratio = state.clean_ratio
     if ratio is None or state.main_loss is None:
         return
+    rules = PoolRules.of(facts.config)
     grid = np.geomspace(LOSS_LOW, LOSS_HIGH, 300)
     if state.stage == "initial_pools":
-        cut = Cut("ALS", ratio, state.altruistic_loss, als_clean_mask(state.altruistic_loss, ratio))
+        als = split_now(rules.with_settings(als_init_ratio=ratio), facts.labels, state).als_mask
+        cut = Cut("ALS", ratio, state.altruistic_loss, als)
         fixed = (
             ""
             if state.main_epoch == facts.config.schedule.t1
@@ -110,14 +113,10 @@ def _add_stage_cut(sketch: Sketch, state: EpochState, facts: Facts, palette: Pal
         curve = np.full_like(grid, np.nan if cut.value is None else np.clip(cut.value, LOSS_LOW, LOSS_HIGH))
         label = f"ALS {share(ratio)}: keeps above {measure(cut.value or 0.0)}{fixed}"
     elif state.stage in ("class_completion", "selective_drop"):
-        gap = loss_discrepancy(state.altruistic_loss, state.main_loss)
-        completion = facts.config.split.completion
-        by_class = completion.startswith("balanced") and state.pseudo_target is not None
-        kept = discrepancy_clean_mask(
-            gap, facts.labels, ratio, completion if by_class else "off", target_label=state.pseudo_target
-        )
-        kept &= (facts.labels == state.pseudo_target) if by_class else True
-        cut = Cut("", ratio, gap, kept)
+        split = later_split(rules, state.main_epoch, recorded_evidence(facts.labels, state), ratio)
+        by_class = rules.completion.startswith("balanced") and state.pseudo_target is not None
+        kept = split.completed_mask & (facts.labels == state.pseudo_target) if by_class else split.top_mask
+        cut = Cut("", ratio, split.discrepancy, kept)
         curve = grid + (np.nan if cut.value is None else cut.value)
         of = f" of {facts.name(state.pseudo_target)}" if by_class else ""
         label = f"alpha<sub>T</sub> {share(ratio)}{of}: keeps {_difference(cut.value or 0.0)}"

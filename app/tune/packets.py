@@ -24,8 +24,9 @@ from app.tune.columns import Columns, bits, distance_columns, epoch_columns, map
 from app.tune.preview import Preview
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.files.bounded import Stamp
-from bsd_engine.method import preview as whatif
 from bsd_engine.method.preview import Settings
+from bsd_engine.method.ranking import descending_ranks
+from bsd_engine.method.worth import worth
 from bsd_engine.runs.reader import RunReader
 
 BYTES_AT_ONCE = 1_500_000
@@ -182,7 +183,7 @@ def _draw_ranks(n: int, seed: int) -> np.ndarray:
 
     from bsd_engine.compute.plans import generator_for
 
-    return whatif.descending_ranks(torch.rand(n, generator=generator_for(seed, "pools", 0)).numpy()).astype(np.uint32)
+    return descending_ranks(torch.rand(n, generator=generator_for(seed, "pools", 0)).numpy()).astype(np.uint32)
 
 
 def _static(look: ViewRequest) -> dict[str, Any]:
@@ -234,7 +235,7 @@ def _worths(config: BSDConfig) -> dict[str, list[list[str]]]:
     """For each stage: what a preview says with the run's settings, and with another alpha or beta."""
     own = Settings.of(config)
     other = replace(own, alpha=own.alpha / 2 + 0.123)
-    found = {stage: [whatif.worth(config, s, _Stage(stage)) for s in (own, other)] for stage in STAGE_NAMES}
+    found = {stage: [worth(config, s, _Stage(stage)) for s in (own, other)] for stage in STAGE_NAMES}
     return {stage: [[w.honesty, w.sentence] for w in pair] for stage, pair in found.items()}
 
 

@@ -13,8 +13,12 @@ from app.server import run_cache
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError
 from bsd_engine.files.bounded import Stamp
+from bsd_engine.method import pool_map as grid
 from bsd_engine.method import preview as whatif
-from bsd_engine.method.preview import Difference, PoolMap, Settings, Worth
+from bsd_engine.method import worth as trust
+from bsd_engine.method.pool_map import PoolMap
+from bsd_engine.method.preview import Difference, Settings
+from bsd_engine.method.worth import Worth
 from bsd_engine.runs.reader import RunReader
 
 GRID = tuple(k / 20 for k in range(21))
@@ -62,7 +66,7 @@ def worth(run: RunReader, settings: Settings, row: run_cache.EpochRow) -> Worth:
         if 0 < learned <= min(len(history), run.config.schedule.altruistic_epochs)
         else None
     )
-    return whatif.worth(run.config, settings, row, target_then=target_then)
+    return trust.worth(run.config, settings, row, target_then=target_then)
 
 
 def preview(run: RunReader, settings: Settings, epoch: int, is_poison: np.ndarray | None) -> Preview | None:
@@ -101,7 +105,8 @@ def _first(run: RunReader, settings: Settings, epochs: int) -> np.ndarray | None
         scores = whatif.first_scores(run.config, near, *(run_cache.state(run.path, e) for e in where))
     except BSDError:
         return None
-    return whatif.first_pool(run.config, near, run.labels, scores)
+    verdict = run_cache.rows(run.path)[run.config.schedule.altruistic_epochs - 1].verdict
+    return whatif.first_pool(run.config, near, run.labels, scores, verdict)
 
 
 def recorded_pool(run: RunReader, epoch: int, kind: str) -> np.ndarray | None:
@@ -132,7 +137,7 @@ def _pool_map(
     except BSDError:
         return None
     truth = run.truth.is_poison if truth_shown and run.truth is not None else None
-    return whatif.pool_map(run.config, run.labels, scores, truth, alphas=GRID, betas=GRID)
+    return grid.pool_map(run.config, run.labels, scores, truth, alphas=GRID, betas=GRID)
 
 
 def class_rows(run: RunReader, found: Preview, is_poison: np.ndarray | None) -> list[dict[str, Any]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -176,29 +177,23 @@ def with_scores(states: list[EpochState], scores: Mapping[str, np.ndarray]) -> l
 
 def _decisions(reader: RunReader, states: list[EpochState]) -> dict[int, np.ndarray]:
     """(N,) bool by epoch: the first pool and all later ones, decided from the scores by the run's settings."""
-    from bsd_engine.method import preview  # loads torch, which who opens a recording need not wait for
+    from bsd_engine.method.pools import decide_pools, recorded_evidence  # loads torch, which a reader does not need
+    from bsd_engine.method.rules import PoolRules
 
-    config, labels, own = reader.config, reader.labels, preview.Settings.of(reader.config)
-    found: dict[int, np.ndarray] = {}
-
-    def decide(epoch: int, pool: Callable[[], np.ndarray]) -> None:
-        try:
-            found[epoch] = pool()
-        except (BSDError, ValueError, TypeError, IndexError):
-            pass  # a run that no preview can redo, as one with several targets: its masks are kept, and nothing is to be redone
-
-    first, losses = preview.distance_epoch(config, own), preview.loss_epoch(config, own)
-    if first < len(states):
-        decide(
-            first,
-            lambda: preview.first_pool(
-                config, own, labels, preview.first_scores(config, own, states[losses], states[first])
-            ),
-        )
-    for state in states:
-        if state.stage in ("class_completion", "selective_drop"):
-            decide(state.epoch, lambda state=state: preview.later_pool(config, own, labels, state))
-    return found
+    warmup = reader.config.schedule.altruistic_epochs
+    verdict = next((s.verdict for s in states if s.verdict is not None), None)
+    rules = PoolRules.of(reader.config, verdict)
+    pools: dict[int, np.ndarray] = {}
+    for state in states[warmup + rules.t1 :]:
+        if rules.t1 < state.main_epoch < rules.t1 + rules.init_epochs:
+            continue  # the pool of T1 stays
+        evidence = recorded_evidence(reader.labels, state)
+        evidence = replace(evidence, warmup_loss=states[warmup - 1].altruistic_loss)
+        with contextlib.suppress(
+            BSDError, ValueError, TypeError, IndexError
+        ):  # a record that lacks a score keeps its mask
+            pools[state.epoch] = decide_pools(rules, state.main_epoch, evidence).clean_mask
+    return pools
 
 
 # -- the arrays ------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from bsd_engine.compute import runtime
 from bsd_engine.config.method_settings import STAGES, ScheduleConfig, Stage
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.method.decisions import Decision
+from bsd_engine.method.pools import PoolTrace
+from bsd_engine.method.rules import PoolRules
 from bsd_engine.method.scoring import score
 from bsd_engine.prepare.prepare import PreparedData, prepare
 from bsd_engine.training.trainer import BSDTrainer
@@ -170,7 +172,15 @@ class Workload:
         self.trainer = BSDTrainer(config, prepared)
         self.scored = min(scored, len(prepared.labels))
         first_half = torch.arange(len(prepared.labels)) < len(prepared.labels) // 2
-        self._decision = Decision(clean_mask=first_half, unlabeled_mask=~first_half)
+        trace = PoolTrace(
+            t=config.schedule.t1,
+            rule="kept",
+            rules=PoolRules.of(config),
+            target=None,
+            clean_mask=first_half,
+            unlabeled_mask=~first_half,
+        )
+        self._decision = Decision(trace=trace)
         # An epoch after the OSS warm-up: lambda_u is not 0, and there is one main model.
         epoch = config.schedule.altruistic_epochs + config.schedule.t1
         self._main = self._endless(self.trainer._train_main, epoch, self._decision)

@@ -27,7 +27,9 @@ from bsd_engine.compute.projection import principal_components
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import RunFolderError, TrainingError
 from bsd_engine.events import EpochFinished, EpochState, Event, IterationDone, RunFinished, RunStarted
-from bsd_engine.method.decisions import Decision, Evidence, decide, suspect_oss, warmup_masks
+from bsd_engine.method.decisions import Decision, Evidence, decide, suspect_oss
+from bsd_engine.method.pools import warmup_masks
+from bsd_engine.method.rules import PoolRules
 from bsd_engine.method.scoring import Scores, hit_rate, score
 from bsd_engine.prepare.prepare import PreparedData, prepare, true_target
 from bsd_engine.splits import symmetric_cross_entropy
@@ -234,7 +236,7 @@ class BSDTrainer:
     def _choose_target(self) -> None:
         """The suspected target from what is known so far, by the settings as they are now: a branch may have others."""
         split, verdict = self.config.split, self._verdict
-        if split.all_to_all != "off" or (split.target_estimator == "auto" and verdict and verdict["kind"] == "several"):
+        if PoolRules.of(self.config, verdict).all_to_all != "off":
             self.pseudo_target = None
         elif split.target_estimator == "auto" and verdict:
             left_out = verdict["kind"] == "target" or split.no_attack == "likeliest"
@@ -274,14 +276,6 @@ class BSDTrainer:
         with self.runtime.autocast():
             batches = (part.to(device, memory_format=torch.channels_last) for part in images.split(step))
             return torch.cat([self.altruistic(self.normalize(part)).float() for part in batches])
-
-    @property
-    def _deciding(self) -> BSDConfig:
-        """The settings that pools are decided by: with several targets found, those of an all-to-all attack."""
-        split, verdict = self.config.split, self._verdict
-        if split.target_estimator == "auto" and split.all_to_all == "off" and verdict and verdict["kind"] == "several":
-            return self.config.with_settings(all_to_all="shared", selective_drop=False)
-        return self.config
 
     def _main_epoch(self, epoch: int) -> Iterator[Event]:
         """One epoch T of f on the pools decided at its start, with g training beside it."""
@@ -338,8 +332,9 @@ class BSDTrainer:
             warmup_loss=self._warmup_loss,
             clean_mask=self.clean_mask,
             specialist_oss=self._specialist_oss,
+            verdict=self._verdict,
         )
-        return decide(self._deciding, t, seen)
+        return decide(self.config, t, seen)
 
     # -- training ----------------------------------------------------------------------------------
 
@@ -440,11 +435,12 @@ class BSDTrainer:
 
     def _train_specialists(self, epoch: int) -> Iterator[tuple[int, int]]:
         """An OSS warm-up epoch for each class as the target, each of a model of its own; returns the mean of their losses."""
+        rules = PoolRules.of(self.config)
         t, classes, losses = self.config.schedule.main_epoch(epoch), self.prepared.num_classes, []
         for c in range(classes):
             if len(self.specialists) == c:
                 self.specialists.append(self._new_model("specialist", self.config.mixmatch.main_lr, c))
-            plan = self._plan("specialist", epoch, *warmup_masks(self.config, self.labels, c), member=c)
+            plan = self._plan("specialist", epoch, *warmup_masks(rules, self.labels, c), member=c)
             training = self._mixmatch(*self.specialists[c], plan, t)
             while True:
                 try:
