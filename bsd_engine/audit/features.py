@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +50,8 @@ def features(run: RunReader, *, compute: bool = True) -> Features | None:
         for name in ("main", "altruistic")
     }
     buffer = io.BytesIO()
-    np.savez(buffer, epoch=np.int64(both.epoch), **{name: _unit(x).astype(np.float16) for name, x in arrays.items()})
+    halved: dict[str, Any] = {name: _unit(x).astype(np.float16) for name, x in arrays.items()}
+    np.savez(buffer, epoch=np.int64(both.epoch), **halved)
     with storage_errors(file, "The record of the run is as it was."):
         file.parent.mkdir(exist_ok=True)
     write_atomic(file, buffer.getvalue())
