@@ -1,7 +1,7 @@
-"""What a training run says while it goes on: frozen events, in order, with a number that only grows.
+"""The events of a training run: frozen, in order, each with a number that grows.
 
-A run yields `RunStarted`, then for each epoch some `IterationDone` and one `EpochFinished`, and at the end
-`RunFinished`. Arrays are read-only copies on the CPU; no model or device tensor leaves the engine.
+A run yields `RunStarted`, then several `IterationDone` and one `EpochFinished` for each epoch, and `RunFinished` at the
+end. Arrays are read-only copies on the CPU; no model or device tensor leaves the engine.
 N samples, C classes, L landmarks (the fixed subset that the maps show), P principal components.
 """
 
@@ -19,9 +19,9 @@ from bsd_engine.config.method_settings import Stage
 class EpochState:
     """What one epoch saw, decided and reached.
 
-    Scores are those that the epoch's decision read. In the altruistic warm-up that is the pass after the epoch
-    (the vote follows each epoch); in a main epoch T it is the pass at its start, with both models as they stand
-    after T - 1 (Algorithm 1, lines 16-35). Metrics are measured after the epoch's training.
+    Scores are those that the epoch's decision read. In the altruistic warm-up they come from the pass after the epoch
+    (the vote follows each epoch), in a main epoch T from the pass at its start, with both models as they stand after
+    T - 1 (Algorithm 1, lines 16-35). Metrics are measured after the epoch's training.
     """
 
     epoch: int
@@ -42,10 +42,10 @@ class EpochState:
     oss_score: np.ndarray | None = None
     """(N,) float32, distance to the nearest known class centre (Eq. 6); present for T = 0 ... T1."""
     oss_distances: np.ndarray | None = None
-    """(3, N) float32: smallest, mean and largest distance to the known class centres (Fig. 8), one of which `oss_score` is;
-    with it, None with all-to-all and in folders of format 1."""
+    """(3, N) float32: smallest, mean and largest distance to the known class centres (Fig. 8); `oss_score` is one of
+    them. Present with it, except with all-to-all and in folders of format 1."""
     nearest_class: np.ndarray | None = None
-    """(N,) int16: the known class with the nearest centre, as long as `oss_distances`."""
+    """(N,) int16: the known class with the nearest centre; present with `oss_distances`."""
     clean_mask: np.ndarray | None = None
     """(N,) bool: the clean pool this epoch trained on; None in the altruistic warm-up."""
     landmark_features: np.ndarray | None = None
@@ -55,20 +55,20 @@ class EpochState:
     vote_scores: np.ndarray | None = None
     """(C,) float32: score of each class under the target estimator in use, larger is more suspect."""
     pseudo_target: int | None = None
-    """Suspected target label as of this epoch; None where every class is one, or none."""
+    """Suspected target label as of this epoch; None where every class is suspected, or none."""
     estimators: list[str] | None = None
     """Names of the rows of `estimator_scores`."""
     estimator_scores: np.ndarray | None = None
-    """(K, C) float32: how suspect each class is to each estimator as of this epoch, larger is more suspect, units differ;
-    altruistic warm-up only. Older folders have none."""
+    """(K, C) float32: how suspect each class is to each estimator as of this epoch. Larger is more suspect, units
+    differ. Altruistic warm-up only; older folders have none."""
     verdict: dict[str, Any] | None = None
-    """`verdict.Verdict` as plain values: what `auto` makes of the transplant, at the end of the altruistic warm-up."""
+    """`verdict.Verdict` as plain values: what `auto` concludes at the end of the altruistic warm-up."""
     transplant_shares: np.ndarray | None = None
-    """(C, C) float32: share of the images of the class of a column that are called the class of a row once that class's
-    residual is put onto them, or, where the verdict rests on that, once they are warped at random; 0 in the diagonal. End of the altruistic
-    warm-up."""
+    """(C, C) float32: share of the images of a column's class that are predicted as a row's class once that class's
+    residual is put onto them or, where the verdict rests on that, once they are warped at random; 0 in the diagonal.
+    End of the altruistic warm-up."""
     residuals: np.ndarray | None = None
-    """(R, H, W, K) int8, grey levels: what sets a class apart from images that look alike, see `residual_classes`."""
+    """(R, H, W, K) int8, grey levels: what sets each of `residual_classes` apart from images that look alike."""
     residual_classes: np.ndarray | None = None
     """(R,) int16: the classes of `residuals`, most suspect first."""
     metrics: dict[str, float | int | None] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted(Event):
-    """Data are poisoned and models built; `first_epoch` is above 0 when a run is resumed."""
+    """The data are poisoned and the models built; `first_epoch` is above 0 in a resumed run."""
 
     first_epoch: int
     total_epochs: int
@@ -110,15 +110,15 @@ class IterationDone(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class EpochFinished(Event):
-    """An epoch is whole."""
+    """An epoch is complete."""
 
     state: EpochState
     checkpoint: Any = None
-    """Call it for the plain dict to resume from; valid until the next event is asked for."""
+    """Returns the plain dict to resume from; valid until the next event is requested."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunFinished(Event):
-    """Training is over; `summary` holds what `summary.json` will."""
+    """Training has ended; `summary` holds the contents of `summary.json`."""
 
     summary: dict[str, Any]

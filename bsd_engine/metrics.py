@@ -1,4 +1,4 @@
-"""What a run is judged by. Only this module and the views read which samples are poisoned."""
+"""How well a run did. Only this module and the views read which samples are poisoned."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ def defense_effectiveness_rating(
     """DER in percent; all arguments in percent.
 
     Paper: Eq. 12, [max(0, dASR) - max(0, dCA) + 1] / 2, with differences undefended minus defended. Seven cells of the
-    paper's tables tell the clamp on dASR from its absence: four were computed with it, three without; `clamp=False` is
-    the latter.
+    paper's tables depend on the clamp of dASR: four were computed with it, three without (`clamp=False`).
     """
     gain = baseline_attack_success_rate - attack_success_rate
     cost = max(0.0, baseline_clean_accuracy - clean_accuracy)

@@ -1,9 +1,9 @@
-"""What the cuts share with those who only look at a record, without torch, which takes three seconds to load."""
+"""What the pool rules share with code that only reads a record. Loads no torch, which takes three seconds."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
 Distance = Literal["min", "mean", "max"]
 DISTANCES: tuple[Distance, ...] = ("min", "mean", "max")
+Losses = TypeVar("Losses", np.ndarray, "Tensor")
 
 
 def exact_count(share: float, n: int) -> int:
-    """int(share * n), not fooled by the binary fraction: 0.29 of 100 is 29, although 0.29 * 100 < 29."""
+    """int(share * n), robust to binary fractions: 0.29 of 100 is 29, although 0.29 * 100 < 29 in floating point."""
     return min(n, math.floor(share * n + 1e-9))
 
 
-def loss_discrepancy(altruistic_losses: np.ndarray | Tensor, main_losses: np.ndarray | Tensor) -> np.ndarray | Tensor:
+def loss_discrepancy(altruistic_losses: Losses, main_losses: Losses) -> Losses:
     """(N,) I = altruistic loss - main loss, nats. Strongly negative is suspect. Paper: Eq. 9."""
     return altruistic_losses - main_losses

@@ -15,7 +15,7 @@ from bsd_engine.audit.history import RunHistory
 from bsd_engine.compute import runtime
 from bsd_engine.prepare.prepare import PreparedData, prepare
 from bsd_engine.runs.reader import RunReader
-from tests.support.audit_runs import recorded
+from tests.support.audit_runs import recorded, recorded_with_verdict
 from tests.support.short_runs import tiny
 
 if TYPE_CHECKING:
@@ -87,6 +87,12 @@ def recorded_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def history(recorded_run: Path) -> RunHistory:
     """All its epochs."""
     return RunHistory.of(RunReader(recorded_run))
+
+
+@pytest.fixture(scope="session", params=["no_attack", "several"])
+def unsuspecting_run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recorded run that suspects no single class: its verdict is no attack, or several targets; nobody may write to it."""
+    return recorded_with_verdict(tmp_path_factory.mktemp("unsuspecting") / request.param, request.param)
 
 
 @pytest.fixture

@@ -54,10 +54,9 @@ def _compared_samples(audit: Audited, selected: tuple[int, ...]) -> tuple[np.nda
     if len(selected) >= 2:
         mask[list(selected)] = True
         return mask, texts.selected(len(selected))
-    suspected = np.ones_like(mask) if history.pseudo_target is None else history.labels == history.pseudo_target
-    gap = find_gap(suspects.score[suspected])
+    gap = find_gap(suspects.score[history.candidates])
     if gap:
-        mask = suspected & (suspects.score > gap.threshold)
+        mask = history.candidates & (suspects.score > gap.threshold)
         return mask, texts.apart(int(mask.sum()))
     mask = suspects.rank <= min(100, history.num_samples // 10)
     return mask, texts.most_suspect(int(mask.sum()))

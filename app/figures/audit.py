@@ -7,9 +7,8 @@ import plotly.graph_objects as go
 
 from app.figures.facts import EPOCH_TITLE, LOSS_AXIS, LOSS_HIGH, LOSS_LOW, LOSS_TITLE
 from app.style.theme import Palette, Sketch, epoch_number, epoch_text, plain
-from bsd_engine.audit import redecide
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.audit.reasons import initial_ranks
+from bsd_engine.audit.traces import trace
 
 POOL_STATES = ("no clean pool yet", "kept out", "in the clean pool")
 
@@ -25,13 +24,11 @@ def class_cuts(history: RunHistory) -> np.ndarray:
         classes = max(len(history.class_names), int(history.labels.max()) + 1)
         cuts = np.full((len(history.in_pool), classes), np.nan, np.float32)
         for t in range(len(cuts)):
-            epoch = t + history.first_main
-            stage = history.stage(epoch)
-            if stage == "initial_pools":
-                kept = redecide.initial_losses(history)[initial_ranks(history).split.als_mask]
+            decided = trace(history, t + history.first_main)
+            if decided.initial is not None:
+                kept = decided.initial.losses[decided.initial.als_mask]
                 cuts[t] = kept.min() if len(kept) else np.nan
-            elif stage != "oss_warmup":
-                split = redecide.later_split(history, epoch)
+            elif (split := decided.later) is not None:
                 lowest = np.full(classes, np.inf, np.float32)
                 np.minimum.at(lowest, history.labels[split.completed_mask], split.discrepancy[split.completed_mask])
                 cuts[t] = np.where(np.isfinite(lowest), lowest, np.nan)

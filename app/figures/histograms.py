@@ -8,8 +8,9 @@ import plotly.graph_objects as go
 from app.figures.facts import ALTRUISTIC_LOSS_TITLE, BIN_TITLE, LOSS_AXIS, LOSS_HIGH, LOSS_LOW, OSS_TITLE, Cut, Facts
 from app.style.theme import Palette, Sketch, count, empty_figure, epoch_number, faded
 from bsd_engine.events import EpochState
+from bsd_engine.method.pools import split_now
+from bsd_engine.method.rules import PoolRules
 from bsd_engine.runs.reader import Truth
-from bsd_engine.splits import als_clean_mask, oss_clean_mask
 
 LOSS_BINS = 66
 DISTANCE_BINS = 40
@@ -25,7 +26,8 @@ def altruistic_loss_histogram(
     loss = state.altruistic_loss
     alpha = facts.config.split.als_ratio if alpha is None else alpha
     is_poison = None if truth is None else truth.is_poison
-    cut = Cut("alpha", alpha, loss, als_clean_mask(loss, alpha))
+    rules = PoolRules.of(facts.config).with_settings(als_init_ratio=alpha)
+    cut = Cut("alpha", alpha, loss, split_now(rules, facts.labels, state).als_mask)
     edges = np.geomspace(LOSS_LOW, LOSS_HIGH, LOSS_BINS + 1)
     sketch = Sketch(
         palette,
@@ -54,8 +56,8 @@ def oss_distance_histogram(
         return empty_figure(f"no sample is labelled {facts.name(state.pseudo_target)}", palette, title=title)
     distances = state.oss_score[suspected]
     is_poison = None if truth is None else truth.is_poison[suspected]
-    kept = oss_clean_mask(state.oss_score, facts.labels, state.pseudo_target, beta)[suspected]
-    cut = Cut("beta", beta, distances, kept)
+    rules = PoolRules.of(facts.config).with_settings(beta=beta)
+    cut = Cut("beta", beta, distances, split_now(rules, facts.labels, state).oss_mask[suspected])
     t1 = facts.config.schedule.t1
     note = f"provisional: decided at T1 = {t1}" if state.main_epoch < t1 else ""
     sketch = Sketch(

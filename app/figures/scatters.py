@@ -10,8 +10,9 @@ from app.figures.points import add_legend, add_points, add_rings, groups_of, mis
 from app.style.theme import Palette, Sketch, count, empty_figure, epoch_number, faded, share
 from bsd_engine.audit.number_format import measure
 from bsd_engine.events import EpochState
+from bsd_engine.method.pools import later_split, recorded_evidence, split_now
+from bsd_engine.method.rules import PoolRules
 from bsd_engine.runs.reader import Truth
-from bsd_engine.splits import als_clean_mask, discrepancy_clean_mask, loss_discrepancy
 
 
 def discrepancy_scatter(
@@ -130,7 +131,8 @@ def _add_stage_cut(sketch: Sketch, state: EpochState, facts: Facts, palette: Pal
 
 def _als_cut(state: EpochState, facts: Facts, grid: np.ndarray) -> tuple[np.ndarray, str]:
     """The ALS cut on the initial pools: a level of the altruistic loss over `grid` (NaN if none), and its label."""
-    cut = Cut("ALS", state.clean_ratio, state.altruistic_loss, als_clean_mask(state.altruistic_loss, state.clean_ratio))
+    rules = PoolRules.of(facts.config).with_settings(als_init_ratio=state.clean_ratio)
+    cut = Cut("ALS", state.clean_ratio, state.altruistic_loss, split_now(rules, facts.labels, state).als_mask)
     level = np.nan if cut.value is None else np.clip(cut.value, LOSS_LOW, LOSS_HIGH)
     t1 = facts.config.schedule.t1
     fixed = "" if state.main_epoch == t1 else f" (pool fixed since T1 = {t1})"
@@ -143,19 +145,11 @@ def _discrepancy_cut(state: EpochState, facts: Facts, grid: np.ndarray) -> tuple
 
     Balanced completion cuts each class separately; the curve is then that of the suspected class.
     """
-    discrepancy = loss_discrepancy(state.altruistic_loss, state.main_loss)
-    completion = facts.config.split.completion
-    by_class = completion.startswith("balanced") and state.pseudo_target is not None
-    kept = discrepancy_clean_mask(
-        discrepancy,
-        facts.labels,
-        state.clean_ratio,
-        completion if by_class else "off",
-        target_label=state.pseudo_target,
-    )
-    if by_class:
-        kept &= facts.labels == state.pseudo_target
-    cut = Cut("", state.clean_ratio, discrepancy, kept)
+    rules = PoolRules.of(facts.config)
+    split = later_split(rules, state.main_epoch, recorded_evidence(facts.labels, state), state.clean_ratio)
+    by_class = rules.completion.startswith("balanced") and state.pseudo_target is not None
+    kept = split.completed_mask & (facts.labels == state.pseudo_target) if by_class else split.top_mask
+    cut = Cut("", state.clean_ratio, split.discrepancy, kept)
     of_class = f" of {facts.name(state.pseudo_target)}" if by_class else ""
     label = (
         f"alpha<sub>T</sub> {share(state.clean_ratio)}{of_class}: keeps altruistic − main ≥ {measure(cut.value or 0.0)}"

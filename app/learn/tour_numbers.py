@@ -11,7 +11,7 @@ import numpy as np
 from app.server import run_cache
 from app.server.run_cache import EpochRow
 from bsd_engine.files.bounded import Stamp
-from bsd_engine.method.preview import descending_order
+from bsd_engine.method.ranking import descending_order
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.shares import exact_count
 

@@ -20,7 +20,8 @@ from app.tune.asks import Want, parse_run
 from app.tune.request import ViewRequest
 from app.tune.what_if import Preview
 from bsd_engine.errors import BSDError, RunFolderError
-from bsd_engine.method.preview import Settings, branch_epoch
+from bsd_engine.method.preview import Settings
+from bsd_engine.method.worth import branch_epoch
 from bsd_engine.runs.layout import NO_BRANCH
 from bsd_engine.runs.reader import RunReader
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from app.figures.facts import LOSS_HIGH, LOSS_LOW
 from bsd_engine.events import EpochState
-from bsd_engine.method.preview import descending_order
+from bsd_engine.method.ranking import descending_order
 from bsd_engine.shares import DISTANCES, loss_discrepancy
 
 KNOTS = 512

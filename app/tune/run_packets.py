@@ -15,8 +15,9 @@ from app.tune.asks import bitmap
 from app.tune.columns import Columns, bits
 from app.tune.request import ViewRequest
 from bsd_engine.config.settings import BSDConfig
-from bsd_engine.method import preview
 from bsd_engine.method.preview import Settings
+from bsd_engine.method.ranking import descending_ranks
+from bsd_engine.method.worth import worth
 
 
 def geometry(request: ViewRequest) -> Columns:
@@ -39,7 +40,7 @@ def _draw_ranks(n: int, seed: int) -> np.ndarray:
 
     from bsd_engine.compute.plans import generator_for
 
-    return preview.descending_ranks(torch.rand(n, generator=generator_for(seed, "pools", 0)).numpy()).astype(np.uint32)
+    return descending_ranks(torch.rand(n, generator=generator_for(seed, "pools", 0)).numpy()).astype(np.uint32)
 
 
 def static(request: ViewRequest) -> dict[str, Any]:
@@ -83,7 +84,7 @@ def own_settings(config: BSDConfig) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Stage:
-    """As much of an epoch as `preview.worth` reads."""
+    """As much of an epoch as `worth` reads."""
 
     stage: str
     pseudo_target: int | None = None
@@ -93,5 +94,5 @@ def _worths(config: BSDConfig) -> dict[str, list[list[str]]]:
     """For each stage: how far a preview can be trusted, with the run's settings and with another alpha or beta."""
     own = Settings.of(config)
     other = replace(own, alpha=own.alpha / 2 + 0.123)
-    worths = {stage: [preview.worth(config, s, _Stage(stage)) for s in (own, other)] for stage in STAGE_NAMES}
+    worths = {stage: [worth(config, s, _Stage(stage)) for s in (own, other)] for stage in STAGE_NAMES}
     return {stage: [[w.honesty, w.sentence] for w in pair] for stage, pair in worths.items()}

@@ -14,8 +14,12 @@ from app.tune import texts
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError
 from bsd_engine.files.bounded import Stamp
+from bsd_engine.method import pool_map as grid
 from bsd_engine.method import preview
-from bsd_engine.method.preview import Difference, PoolMap, Settings, Worth
+from bsd_engine.method import worth as trust
+from bsd_engine.method.pool_map import PoolMap
+from bsd_engine.method.preview import Difference, Settings
+from bsd_engine.method.worth import Worth
 from bsd_engine.runs.reader import RunReader
 
 GRID = tuple(k / 20 for k in range(21))
@@ -63,7 +67,7 @@ def worth(run: RunReader, settings: Settings, row: run_cache.EpochRow) -> Worth:
         if 0 < learned <= min(len(history), run.config.schedule.altruistic_epochs)
         else None
     )
-    return preview.worth(run.config, settings, row, target_then=target_then)
+    return trust.worth(run.config, settings, row, target_then=target_then)
 
 
 def preview_at(run: RunReader, settings: Settings, epoch: int, is_poison: np.ndarray | None) -> Preview | None:
@@ -102,7 +106,8 @@ def _first(run: RunReader, settings: Settings, epochs: int) -> np.ndarray | None
         scores = preview.first_scores(run.config, near, *(run_cache.state(run.path, e) for e in where))
     except BSDError:
         return None
-    return preview.first_pool(run.config, near, run.labels, scores)
+    verdict = run_cache.rows(run.path)[run.config.schedule.altruistic_epochs - 1].verdict
+    return preview.first_pool(run.config, near, run.labels, scores, verdict)
 
 
 def recorded_pool(run: RunReader, epoch: int, kind: str) -> np.ndarray | None:
@@ -133,7 +138,7 @@ def _pool_map(
     except BSDError:
         return None
     truth = run.truth.is_poison if truth_shown and run.truth is not None else None
-    return preview.pool_map(run.config, run.labels, scores, truth, alphas=GRID, betas=GRID)
+    return grid.pool_map(run.config, run.labels, scores, truth, alphas=GRID, betas=GRID)
 
 
 def class_rows(run: RunReader, answer: Preview, is_poison: np.ndarray | None) -> list[dict[str, Any]]:

@@ -1,5 +1,5 @@
 """Why a sample was flagged, how sure that is, and what follows: from a recorded run alone.
 
-Nothing here but `sealed` and the part of `alarms` that is given it reads which samples are poisoned. Epochs are global and
-0-based in arguments and arrays; sentences count them from 1, as the page does. Ranks count from 1.
+Only `sealed` and `alarms` read which samples are poisoned, where they are given it. Epochs are global and 0-based in
+arguments and arrays; sentences count them from 1, as the page does. Ranks count from 1.
 """

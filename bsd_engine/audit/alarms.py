@@ -1,4 +1,4 @@
-"""What may have gone wrong with a run, each with its evidence. What rests on the truth is said apart from its stand-ins."""
+"""What may have gone wrong with a run, each with its evidence. Proxies are marked off from the ground truth."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 
 from bsd_engine.audit.gap import find_gap
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.audit.reasons import initial_ranks
+from bsd_engine.audit.ranks import initial_ranks
 from bsd_engine.audit.suspects import Suspects
+from bsd_engine.method.rules import PoolRules
 
 Level = Literal["calm", "notice", "alarm"]
 COLLAPSED_SHARE = 0.2
@@ -21,25 +22,25 @@ AGREEMENT = 1.5
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """One thing that was looked at."""
+    """One check of a run."""
 
     kind: Literal["collapse", "starvation", "target", "attack"]
     level: Level
     title: str
     sentence: str
-    """What was found, with its numbers; class names stand as they were given."""
+    """The finding with its numbers; class names stand as they were given."""
     is_proxy: bool
-    """Whether it stands in for what only the truth could tell."""
+    """Whether it stands in for what only the ground truth could tell."""
     evidence: Mapping[str, float | int | str | None]
 
 
 def alarms(history: RunHistory, found: Suspects, is_poison: np.ndarray | None = None) -> tuple[Alarm, ...]:
-    """All that is looked at, calm or not.
+    """All checks, calm or not.
 
     Parameters
     ----------
     is_poison : (N,) bool, optional
-        The truth, where it is known and may be used: the collapse is then counted instead of guessed at.
+        The ground truth, where it is known and may be used: the collapse is then counted, not estimated.
     """
     if not history.decided:
         return (_target(history),)
@@ -48,7 +49,7 @@ def alarms(history: RunHistory, found: Suspects, is_poison: np.ndarray | None = 
 
 
 def _collapse(history: RunHistory, is_poison: np.ndarray) -> Alarm:
-    """Type I with truth: poison in the clean pool."""
+    """Type I with the ground truth: poison in the clean pool."""
     total, inside = int(is_poison.sum()), int((history.in_pool[-1] & is_poison).sum())
     share = inside / total if total else 0.0
     return Alarm(
@@ -63,15 +64,13 @@ def _collapse(history: RunHistory, is_poison: np.ndarray) -> Alarm:
 
 
 def _collapse_by_proxy(history: RunHistory, found: Suspects) -> Alarm:
-    """Type I without truth: the first split's suspects are trusted like all others, or the pool holds nearly everything.
+    """Type I without the ground truth: the first split's suspects, or nearly all samples, are trusted like the others.
 
-    With an attack that is kept out they stay out; without any attack they come back too, which is no harm, and nobody
-    can tell one from the other by the pool alone.
+    With an attack that is kept out they stay out. Without any attack they come back too, which does no harm; the pool
+    alone cannot tell one from the other.
     """
     split = initial_ranks(history).split
-    judged = (
-        np.ones(history.num_samples, bool) if history.pseudo_target is None else history.labels == history.pseudo_target
-    )
+    judged = history.candidates
     flagged = judged & ~split.als_mask & ~split.oss_mask
     t = _last_before_drop(history)
     pool = history.in_pool[t]
@@ -82,11 +81,15 @@ def _collapse_by_proxy(history: RunHistory, found: Suspects) -> Alarm:
     inside = float(history.in_pool[-1][group].mean()) if gap else 0.0
     returned = int(flagged.sum()) >= 10 and back > 0.8 * others and gap is None
     sentence = (
-        f"Of {int(flagged.sum()):,} samples that both views marked at the first split, {back:.0%} are in the pool at epoch "
-        f"{history.first_main + t + 1}, of the other classes' samples {others:.0%}."
+        f"Of {int(flagged.sum()):,} samples that both views marked at the first split, {back:.0%} are in the pool "
+        f"at epoch {history.first_main + t + 1}"
     )
+    sentence += f", of the other classes' samples {others:.0%}." if (~judged).any() else "."
     if gap:
-        sentence += f" Of the {int(group.sum()):,} that stand apart by their scores, {inside:.0%} are in the pool at epoch {history.num_epochs}."
+        sentence += (
+            f" Of the {int(group.sum()):,} that stand apart by their scores, {inside:.0%} are in the pool "
+            f"at epoch {history.num_epochs}."
+        )
     if everything:
         sentence += (
             f" The pool holds {pool.mean():.0%} of all samples, so hardly anything could be kept out; lower alpha."
@@ -114,7 +117,7 @@ def _collapse_by_proxy(history: RunHistory, found: Suspects) -> Alarm:
 
 def _last_before_drop(history: RunHistory) -> int:
     """The newest main epoch before selective drop, which empties the suspected class by design."""
-    start = history.config.drop_start if history.config.split.selective_drop else len(history.in_pool)
+    start = history.rules.drop_start if history.rules.selective_drop else len(history.in_pool)
     return max(history.config.schedule.t1, min(len(history.in_pool), start) - 1)
 
 
@@ -130,10 +133,16 @@ def _starvation(history: RunHistory) -> Alarm:
     usual = float(np.median(shares[sizes > 0]))
     starved = [int(c) for c in np.flatnonzero((shares < STARVED * usual) & (sizes > 0))]
     fewest = int(np.argmin(np.where(sizes > 0, shares, np.inf)))
-    sentence = f"The pool has {usual:.0%} of a class in the middle, and {shares[fewest]:.0%} of {history.name(fewest)}, the least."
+    sentence = (
+        f"The pool has {usual:.0%} of a class in the middle, and {shares[fewest]:.0%} of {history.name(fewest)}, "
+        "the least."
+    )
     if starved:
         names = ", ".join(history.name(c) for c in starved[:5]) + (", ..." if len(starved) > 5 else "")
-        sentence += f' Too few of: {names}. The main model may not learn them; class completion "balanced" keeps each class\'s share.'
+        sentence += (
+            f" Too few of: {names}. The main model may not learn them; "
+            'class completion "balanced" keeps each class\'s share.'
+        )
     return Alarm(
         kind="starvation",
         level="alarm" if starved else "calm",
@@ -145,7 +154,7 @@ def _starvation(history: RunHistory) -> Alarm:
 
 
 def _target(history: RunHistory) -> Alarm:
-    """Whether the estimate of the target class was of one mind."""
+    """Whether the estimates of the target class agreed."""
     warmup = history.targets[: history.first_main]
     if history.pseudo_target is None or history.vote_scores is None:
         return Alarm(
@@ -154,18 +163,21 @@ def _target(history: RunHistory) -> Alarm:
             title="Agreement about the target",
             is_proxy=False,
             evidence={},
-            sentence="All-to-all: every class is looked at as a target.",
+            sentence=_without_target(history.rules),
         )
     agreeing = sum(t == history.pseudo_target for t in warmup)
     best, second = np.sort(history.vote_scores.astype(np.float64))[::-1][:2]
     ratio = float(best / second) if second > 0 else float("inf")
     weak = ratio < AGREEMENT or 2 * agreeing <= len(warmup)
     sentence = (
-        f"{history.name(history.pseudo_target)} scores {min(ratio, 999):.2f} times as much as the next class, and {agreeing} of "
-        f"{len(warmup)} warm-up epochs named it."
+        f"{history.name(history.pseudo_target)} scores {min(ratio, 999):.2f} times as much as the next class, "
+        f"and {agreeing} of {len(warmup)} warm-up epochs named it."
     )
     if weak:
-        sentence += " That is little: another class may be the target, or none. Compare a run with the class given (assume_target)."
+        sentence += (
+            " That is little: another class may be the target, or none. "
+            "Compare a run with the class given (assume_target)."
+        )
     return Alarm(
         kind="target",
         level="notice" if weak else "calm",
@@ -176,17 +188,23 @@ def _target(history: RunHistory) -> Alarm:
     )
 
 
+def _without_target(rules: PoolRules) -> str:
+    """Why no single class is suspected."""
+    if rules.several_targets:
+        return "Several targets were found: every class is looked at as a target."
+    if rules.all_to_all != "off":
+        return "All-to-all: every class is looked at as a target."
+    return "No attack was found, so no class is suspected."
+
+
 def _attack(history: RunHistory, found: Suspects) -> Alarm:
     """Whether the suspect scores of the suspected class fall into two groups."""
-    judged = (
-        np.ones(history.num_samples, bool) if history.pseudo_target is None else history.labels == history.pseudo_target
-    )
-    gap = find_gap(found.score[judged])
+    gap = find_gap(found.score[history.candidates])
     where = "all samples" if history.pseudo_target is None else history.name(history.pseudo_target)
     if gap is None:
         sentence = (
-            f"The suspect scores of {where} make one group: nothing sets poison apart. There may be no attack, or one that this "
-            "run has not told from clean samples. The ranking still holds the likeliest first."
+            f"The suspect scores of {where} make one group: nothing sets poison apart. There may be no attack, or one "
+            "that this run has not told from clean samples. The ranking still holds the likeliest first."
         )
         return Alarm(
             kind="attack",
@@ -197,8 +215,9 @@ def _attack(history: RunHistory, found: Suspects) -> Alarm:
             evidence={"above_gap": None, "threshold": None},
         )
     sentence = (
-        f"The suspect scores of {where} fall into two groups: {gap.above:,} samples above {gap.threshold:.2f}, {gap.below:,} below, "
-        f"with a gap that is {gap.depth:.0%} deep. The upper group is what an attack would look like."
+        f"The suspect scores of {where} fall into two groups: {gap.above:,} samples above {gap.threshold:.2f}, "
+        f"{gap.below:,} below, with a gap that is {gap.depth:.0%} deep. "
+        "The upper group is what an attack would look like."
     )
     return Alarm(
         kind="attack",

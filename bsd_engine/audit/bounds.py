@@ -1,4 +1,4 @@
-"""How bad a set can be, judged by a random draw from it."""
+"""An upper bound on the share of bad samples in a set, from a random draw."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def upper_bound(bad: int, judged: int, confidence: float = 0.95) -> float:
     Parameters
     ----------
     bad, judged : bad samples among those drawn at random and judged
-    confidence : the true share is at most the result with at least this probability, whatever it is
+    confidence : the true share, whatever it is, is at most the result with at least this probability
 
-    The p that solves P(X <= bad | n, p) = 1 - confidence for binomial X: 0 of 100 gives 0.0295. For a draw without
-    replacement from a finite set the bound holds too, a little wide.
+    The result is the p that solves P(X <= bad | n, p) = 1 - confidence for binomial X: 0 of 100 gives 0.0295. The bound
+    also holds for a draw without replacement from a finite set, where it is a little wide.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def upper_bound(bad: int, judged: int, confidence: float = 0.95) -> float:
 
 
 def _at_most(k: int, n: int, p: float) -> float:
-    """P(X <= k) for X binomial; summed in logarithms, since n over k overflows."""
+    """P(X <= k) for binomial X, summed in logarithms because n over k overflows."""
     logs = (
         [
             math.lgamma(n + 1)
@@ -60,14 +60,14 @@ def _at_most(k: int, n: int, p: float) -> float:
 
 
 def needed_draws(share: float, confidence: float = 0.95) -> int:
-    """How many samples, none of them bad, give a bound of that share: 0.01 needs 299."""
+    """How many samples, none of them bad, give a bound of this share: 0.01 needs 299."""
     if not 0 < share < 1:
         raise ConfigError(f"The share is {share}, expected a number between 0 and 1, such as 0.01.")
     return math.ceil(math.log(1 - confidence) / math.log1p(-share) - 1e-9)
 
 
 def draw(candidates: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """(count,) int64: samples drawn at random without replacement, in the order drawn, so that the first few are a draw too.
+    """(count,) int64: samples drawn at random without replacement, in the order drawn: the first few are a draw too.
 
     Parameters
     ----------
@@ -78,12 +78,12 @@ def draw(candidates: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 
 def sentence(bad: int, judged: int, confidence: float = 0.95) -> str:
-    """The bound in words, with what it rests on."""
+    """The bound in words, with its assumptions."""
     if not judged:
         return "Nothing is judged yet, so nothing can be said."
     bound, sure = upper_bound(bad, judged, confidence), f"{100 * confidence:.4g} %"
     return (
-        f"{bad:,} bad of {judged:,} drawn at random: at most {100 * bound:.2f} % of the set are bad, with {sure} confidence, "
-        "provided that you see what is bad: a warp or a change of few grey levels, and a picture that keeps its own label, "
-        "pass unseen."
+        f"{bad:,} bad of {judged:,} drawn at random: at most {100 * bound:.2f} % of the set are bad, "
+        f"with {sure} confidence, provided that you see what is bad: a warp or a change of few grey levels, and a "
+        "picture that keeps its own label, pass unseen."
     )

@@ -9,8 +9,9 @@ import numpy as np
 PATCH = 3
 _DISTINCT = 3.0
 BLIND_SPOT = (
-    "Only what sits at the same place with much the same grey levels in many images shows here. A warp (WaNet), a trigger "
-    "that differs from image to image, or a change of few grey levels leaves no common picture: finding nothing is no proof."
+    "Only what sits at the same place with much the same grey levels in many images shows here. A warp (WaNet), "
+    "a trigger that differs from image to image, or a change of few grey levels leaves no common picture: "
+    "finding nothing is no proof."
 )
 
 
@@ -45,7 +46,7 @@ class Common:
     difference: np.ndarray
     """Mean minus mean of the controls."""
     variance_ratio: np.ndarray
-    """(H, W): log2 of the variance over the controls', mean over the channels; far below 0 where a patch covers the images."""
+    """(H, W): log2 of the variance over that of the controls, mean over the channels; far below 0 under a patch."""
     spectrum: np.ndarray
     """(H, W): log10 of the mean power over the controls', frequency 0 in the middle."""
     noise: np.ndarray
@@ -71,27 +72,27 @@ class Common:
     def has_overlay(self) -> bool:
         """Whether something lies over the whole picture: most pixels differ by more than chance, and they vary less.
 
-        A selection of unusual images differs too, but varies as much or more than its controls; what is blended in takes
-        its share of every pixel's variance.
+        A selection of unusual images differs too, but varies at least as much as its controls. What is blended in
+        reduces the variance of every pixel.
         """
         return float((self.contrast > _DISTINCT).mean()) > 0.3 and float((self.variance_ratio < 0).mean()) > 0.5
 
     @property
     def finding(self) -> str:
         """What was found, in a sentence or two."""
-        found = []
+        sentences = []
         if self.has_patch:
             best = self.patches[0]
-            found.append(
-                f"{100 * best.share:.0f} % of the selection share a patch at row {best.row}, column {best.column}, which "
-                f"{100 * best.control_share:.1f} % of the controls have."
+            sentences.append(
+                f"{100 * best.share:.0f} % of the selection share a patch at row {best.row}, column {best.column}, "
+                f"which {100 * best.control_share:.1f} % of the controls have."
             )
         if self.has_overlay:
-            found.append(
-                f"{100 * (self.contrast > _DISTINCT).mean():.0f} % of the pixels differ from the controls' mean by more than "
-                f"{_DISTINCT:g} standard errors and vary less: something may be blended over the images."
+            sentences.append(
+                f"{100 * (self.contrast > _DISTINCT).mean():.0f} % of the pixels differ from the controls' mean by "
+                f"more than {_DISTINCT:g} standard errors and vary less: something may be blended over the images."
             )
-        return " ".join(found) or f"No patch and no overlay in common. {BLIND_SPOT}"
+        return " ".join(sentences) or f"No patch and no overlay in common. {BLIND_SPOT}"
 
 
 def matched_controls(

@@ -30,10 +30,10 @@ def find_gap(scores: np.ndarray) -> Gap | None:
     ----------
     scores : (n,), suspect scores of one class
 
-    The upper group must peak above 0.8, where the altruistic model knows labels that the main model contradicts nearly all
-    the time, and the counts between must fall by half and by four standard deviations of a count. Measured on the demo's
-    data, suspected class, bins of 0.1: with BadNets and Blended the counts fall to 8 and 21 between peaks of 160 and more;
-    without an attack they fall from 157 without rising again.
+    The upper group must peak above 0.8, where the altruistic model knows labels that the main model contradicts nearly
+    all the time. The counts in between must fall by half and by four standard deviations of a count. Measured on the
+    demo's data, suspected class, bins of 0.1: with BadNets and Blended the counts fall to 8 and 21 between peaks of 160
+    and more; without an attack they fall from 157 without rising again.
     """
     finite = scores[np.isfinite(scores)]
     if len(finite) < 2 * _FEWEST:

@@ -1,13 +1,14 @@
 """All epochs of a run side by side: what the audit of a sample reads.
 
-E epochs in all, of which M main ones, N samples, C classes.
+E epochs in all, M of them main epochs, N samples, C classes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from bsd_engine.config.method_settings import Stage
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import RunFolderError
 from bsd_engine.events import EpochState
+from bsd_engine.method.rules import PoolRules
 from bsd_engine.runs.reader import RunReader
 
 Derived = TypeVar("Derived")
@@ -46,12 +48,14 @@ class RunHistory:
     nearest_class: np.ndarray | None
     """(N,) int16: the known class with the nearest centre at T1; None where it is not recorded."""
     pseudo_target: int | None
-    """The suspected target class as of the last epoch."""
+    """The suspected class as of the last epoch; None where every class is suspected, or none."""
     targets: tuple[int | None, ...]
-    """(E,) the suspected target class as of each epoch."""
+    """(E,) the suspected class as of each epoch."""
     vote_scores: np.ndarray | None
     """(C,) float32: the estimator's scores of the classes at the end of the altruistic warm-up, or so far."""
-    _derived: dict = field(default_factory=dict, repr=False)
+    verdict: dict[str, Any] | None = None
+    """What `auto` concluded about the target; None before the end of the altruistic warm-up."""
+    _derived: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, run: RunReader) -> RunHistory:
@@ -64,9 +68,7 @@ class RunHistory:
         first = run.config.schedule.altruistic_epochs
         kept = _Rows(count, max(0, count - first), run.num_samples)
         for epoch in range(count):
-            kept.put(
-                epoch, epoch - first, RunReader(run.path).epoch(epoch)
-            )  # a reader keeps every epoch that it has read
+            kept.put(epoch, epoch - first, RunReader(run.path).epoch(epoch))  # a reader keeps what it has read
         return cls(config=run.config, class_names=run.class_names, labels=run.labels, **kept.fields())
 
     @property
@@ -84,6 +86,18 @@ class RunHistory:
         """Global epoch of T = 0."""
         return self.config.schedule.altruistic_epochs
 
+    @cached_property
+    def rules(self) -> PoolRules:
+        """The settings that decided the pools, after the verdict."""
+        return PoolRules.of(self.config, self.verdict)
+
+    @cached_property
+    def candidates(self) -> np.ndarray:
+        """(N,) bool: the samples among which poison is looked for: those of the suspected class, else all."""
+        if self.pseudo_target is None:
+            return np.ones(self.num_samples, bool)
+        return self.labels == self.pseudo_target
+
     @property
     def decided(self) -> bool:
         """Whether the first split, at T = T1, is recorded."""
@@ -98,7 +112,7 @@ class RunHistory:
         return self.in_pool[epoch - self.first_main] if epoch >= self.first_main else None
 
     def derived(self, key: Hashable, make: Callable[[], Derived]) -> Derived:
-        """What all samples share, made once and kept with the history; of many, the oldest is forgotten."""
+        """What all samples share, made once and kept with the history; the oldest of 16 results is forgotten."""
         kept = self._derived
         if key not in kept:
             for old in list(kept)[: len(kept) - _MOST_DERIVED + 1]:
@@ -128,6 +142,7 @@ class _Rows:
         self.pseudo_target: int | None = None
         self.targets: list[int | None] = []
         self.vote_scores: np.ndarray | None = None
+        self.verdict: dict[str, Any] | None = None
 
     def put(self, epoch: int, t: int, state: EpochState) -> None:
         self.altruistic_loss[epoch], self.altruistic_prediction[epoch] = (
@@ -137,15 +152,18 @@ class _Rows:
         self.pseudo_target = state.pseudo_target
         self.targets.append(state.pseudo_target)
         self.vote_scores = self.vote_scores if state.vote_scores is None else state.vote_scores
+        self.verdict = self.verdict if state.verdict is None else state.verdict
         if t >= 0:
-            self.main_loss[t], self.main_prediction[t], self.in_pool[t] = (
-                state.main_loss,
-                state.main_prediction,
-                state.clean_mask,
-            )
+            if state.main_loss is None or state.main_prediction is None:
+                raise RunFolderError(
+                    f"Epoch {epoch + 1} has no main losses or predictions, expected both in every main epoch; "
+                    "record the run again."
+                )
+            self.main_loss[t], self.main_prediction[t] = state.main_loss, state.main_prediction
+            self.in_pool[t] = state.clean_mask
             self.clean_ratio.append(state.clean_ratio)
             self.oss_score = self.oss_score if state.oss_score is None else state.oss_score
             self.nearest_class = self.nearest_class if state.nearest_class is None else state.nearest_class
 
-    def fields(self) -> dict:
+    def fields(self) -> dict[str, Any]:
         return {**vars(self), "clean_ratio": tuple(self.clean_ratio), "targets": tuple(self.targets)}

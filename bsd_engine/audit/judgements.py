@@ -1,7 +1,7 @@
 """What people decided about samples, in an SQLite database in the run folder: verdicts.sqlite, safe against two tabs.
 
-Every change is a row that is never written over; the newest row of a sample is its verdict, and an undo is a row too. So
-who said what, and when, is kept, and two tabs that judge the same sample both leave their word.
+Every change is a row that is never overwritten. The newest row of a sample is its judgement, and an undo is a row too.
+Who judged what, and when, is therefore kept, and of two tabs that judge the same sample both are recorded.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ Choice = Literal["keep", "remove", "unsure"]
 FILE = "verdicts.sqlite"
 LONGEST_NOTE = 2000
 _SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS change (id INTEGER PRIMARY KEY, action INTEGER NOT NULL, sample INTEGER NOT NULL, choice TEXT, "
-    "note TEXT NOT NULL, who TEXT NOT NULL, time REAL NOT NULL, undoes INTEGER)",
+    "CREATE TABLE IF NOT EXISTS change (id INTEGER PRIMARY KEY, action INTEGER NOT NULL, sample INTEGER NOT NULL, "
+    "choice TEXT, note TEXT NOT NULL, who TEXT NOT NULL, time REAL NOT NULL, undoes INTEGER)",
     "CREATE INDEX IF NOT EXISTS change_of_sample ON change (sample, id)",
     "CREATE INDEX IF NOT EXISTS change_of_action ON change (action, sample)",
 )
@@ -103,38 +103,38 @@ class Judgements:
             )
 
     def standing(self) -> dict[int, Judgement]:
-        """The verdict that stands for each sample that has one."""
+        """The judgement that stands for each sample that has one."""
         rows = self._read(
-            "SELECT sample, choice, note, who, time FROM change WHERE id IN (SELECT max(id) FROM change GROUP BY sample) "
-            "AND choice IS NOT NULL ORDER BY sample"
+            "SELECT sample, choice, note, who, time FROM change "
+            "WHERE id IN (SELECT max(id) FROM change GROUP BY sample) AND choice IS NOT NULL ORDER BY sample"
         )
         return {row[0]: Judgement(sample=row[0], choice=row[1], note=row[2], who=row[3], time=row[4]) for row in rows}
 
     @property
     def version(self) -> int:
-        """Grows with every change, by whoever: compare it before redrawing."""
+        """A number that grows with every change by anybody: compare it before redrawing."""
         rows = self._read("SELECT coalesce(max(id), 0) FROM change")
         return rows[0][0] if rows else 0
 
     def undo(self, who: str | None = None) -> tuple[int, ...]:
-        """Take back the newest action, of anybody, that is not taken back; returns its samples, none where there is nothing.
+        """Take back the newest action, by anybody, that is not taken back; returns its samples, none if there is none.
 
-        Each sample gets back what it had before that action.
+        Each sample gets back the judgement that it had before that action.
         """
         if not self.path.exists():
             return ()
         with self._open(write=True) as db:
             undone = "SELECT undoes FROM change WHERE undoes IS NOT NULL"
-            found = db.execute(
+            newest = db.execute(
                 f"SELECT max(action) FROM change WHERE undoes IS NULL AND action NOT IN ({undone})"
             ).fetchone()[0]
-            if found is None:
+            if newest is None:
                 return ()
             samples = [
-                row[0] for row in db.execute("SELECT sample FROM change WHERE action = ? ORDER BY sample", (found,))
+                row[0] for row in db.execute("SELECT sample FROM change WHERE action = ? ORDER BY sample", (newest,))
             ]
             action = 1 + db.execute("SELECT max(action) FROM change").fetchone()[0]
-            rows = [(action, s, *_before(db, s, found), who or _user(), time.time(), found) for s in samples]
+            rows = [(action, s, *_before(db, s, newest), who or _user(), time.time(), newest) for s in samples]
             _insert(db, rows)
             return tuple(samples)
 
@@ -146,10 +146,10 @@ def _insert(db: sqlite3.Connection, rows: list[tuple]) -> None:
 
 
 def _before(db: sqlite3.Connection, sample: int, action: int) -> tuple[str | None, str]:
-    """What a sample had before an action."""
+    """Choice and note of a sample before an action."""
     row = db.execute(
-        "SELECT choice, note FROM change WHERE sample = ? AND id < (SELECT min(id) FROM change WHERE action = ? AND sample = ?) "
-        "ORDER BY id DESC LIMIT 1",
+        "SELECT choice, note FROM change WHERE sample = ? "
+        "AND id < (SELECT min(id) FROM change WHERE action = ? AND sample = ?) ORDER BY id DESC LIMIT 1",
         (sample, action, sample),
     ).fetchone()
     return row or (None, "")

@@ -1,6 +1,6 @@
 """Which pixels of an image speak for its label, by integrated gradients.
 
-Written on torch alone: Captum 0.9 would bring matplotlib and six other packages for these ten lines.
+Written with torch alone: Captum 0.9 would bring matplotlib and six other packages for these ten lines.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ def saliency(model: nn.Module, normalize: Normalizer, image: np.ndarray, label: 
     ----------
     image : (C, H, W) uint8
     label : its given label
-    steps : points on the way from grey to the image
+    steps : points on the path from grey to the image
 
-    Gradient of the label's logit minus the mean of the others, averaged over the way and times the way; summed over the
-    channels, so that all pixels add up to what the image gains over grey. Positive speaks for the label.
+    The gradient of the label's logit minus the mean of the others is averaged along the path, multiplied by the path
+    and summed over the channels, so all pixels add up to what the image gains over grey. Positive speaks for the label.
     """
     picture = torch.from_numpy(np.array(image)).float()[None]
     grey = torch.full_like(picture, 127.5)
-    way = (torch.arange(steps) + 0.5).view(-1, 1, 1, 1) / steps
-    points = (grey + way * (picture - grey)).requires_grad_(True)
+    path = (torch.arange(steps) + 0.5).view(-1, 1, 1, 1) / steps
+    points = (grey + path * (picture - grey)).requires_grad_(True)
     with torch.enable_grad():
         logits = model(normalize(points))
         others = (logits.sum(1) - logits[:, label]) / max(1, logits.shape[1] - 1)
         (logits[:, label] - others).sum().backward()
+    assert points.grad is not None, "backward() fills the gradient of a leaf"
     return ((picture - grey)[0] * points.grad.mean(0)).sum(0).numpy()

@@ -1,4 +1,4 @@
-"""Own verdicts against the truth, once they are given: the score of a reader and of BSD on the same samples."""
+"""A person's judgements against the ground truth: how well they and BSD did on the same samples."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from bsd_engine.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class Hits:
-    """How often "poisoned" and "clean" were said rightly."""
+    """How often samples were rightly called poisoned or clean."""
 
     found: int
-    """Poisoned samples that were called so."""
+    """Poisoned samples that were called poisoned."""
     missed: int
     """Poisoned samples that were called clean."""
     accused: int
     """Clean samples that were called poisoned."""
     cleared: int
-    """Clean samples that were called so."""
+    """Clean samples that were called clean."""
 
     @property
     def right(self) -> int:
@@ -36,7 +36,7 @@ class Hits:
 
 
 def scores(verdicts: Mapping[int, Judgement], in_pool: np.ndarray, is_poison: np.ndarray) -> tuple[Hits, Hits]:
-    """The reader's hits and those of BSD, over the samples that the reader has judged; unsure counts for neither.
+    """The person's hits and those of BSD over the samples that the person has judged; unsure counts for neither.
 
     Parameters
     ----------
@@ -45,19 +45,19 @@ def scores(verdicts: Mapping[int, Judgement], in_pool: np.ndarray, is_poison: np
     Raises
     ------
     ConfigError
-        If nothing is judged: the truth is opened after a verdict only.
+        If nothing is judged: the ground truth is opened only after a judgement.
     """
     judged = {s: v.choice == "remove" for s, v in verdicts.items() if v.choice != "unsure"}
     if not judged:
         raise ConfigError("No sample is judged yet; give a verdict of your own first, then the truth is shown.")
-    samples, said = np.array(list(judged)), np.array(list(judged.values()))
-    return _hits(said, is_poison[samples]), _hits(~in_pool[samples], is_poison[samples])
+    samples, called = np.array(list(judged)), np.array(list(judged.values()))
+    return _hits(called, is_poison[samples]), _hits(~in_pool[samples], is_poison[samples])
 
 
-def _hits(said: np.ndarray, is_poison: np.ndarray) -> Hits:
+def _hits(called: np.ndarray, is_poison: np.ndarray) -> Hits:
     return Hits(
-        found=int((said & is_poison).sum()),
-        missed=int((~said & is_poison).sum()),
-        accused=int((said & ~is_poison).sum()),
-        cleared=int((~said & ~is_poison).sum()),
+        found=int((called & is_poison).sum()),
+        missed=int((~called & is_poison).sum()),
+        accused=int((called & ~is_poison).sum()),
+        cleared=int((~called & ~is_poison).sum()),
     )

@@ -1,4 +1,4 @@
-"""All samples ranked by how suspect their record is. The truth is no argument of anything here."""
+"""All samples ranked by how suspect their record is. No function here takes the ground truth."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bsd_engine.audit import redecide
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.audit.reasons import initial_ranks, later_ranks
+from bsd_engine.audit.ranks import initial_ranks, later_ranks, ranks
 
 EARLY_WEIGHT, DISTANCE_WEIGHT, POOL_WEIGHT = 0.1, 0.05, 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suspects:
-    """What the record says about each sample, (N,) each, in the order of the samples; `order` ranks them."""
+    """What the record says about each sample: (N,) arrays in the order of the samples; `order` ranks them."""
 
     epoch: int
-    """Global, 0-based: the newest recorded one, which the flags are of."""
+    """Global, 0-based: the newest recorded epoch, at which the flags are taken."""
     score: np.ndarray
     """float32: larger is more suspect; see `suspects`."""
     rank: np.ndarray
@@ -27,19 +26,20 @@ class Suspects:
     als_flag: np.ndarray
     """bool: the altruistic loss at T1 was too small for ALS."""
     oss_flag: np.ndarray
-    """bool: of the suspected class, and too near to a known one for OSS."""
+    """bool: judged by OSS, and too near to another class for it."""
     discrepancy_flag: np.ndarray
     """bool: below the cut of the loss discrepancy at the newest epoch."""
     drop_flag: np.ndarray
     """bool: both models call it the suspected class at the newest epoch of selective drop."""
     margin: np.ndarray
-    """float32: ranks behind the cut over those of its class, at the newest epoch; positive is out, negative inside; NaN before T1."""
+    """float32: ranks behind the cut over the size of its class, at the newest epoch; positive is outside, negative
+    inside; NaN before T1."""
     epochs_in_pool: np.ndarray
-    """int64, of `epochs_decided`."""
+    """int64: out of `epochs_decided`."""
     epochs_decided: int
     """Main epochs from T1 on."""
     in_pool: np.ndarray
-    """bool: at the newest epoch; all where there is no pool yet."""
+    """bool: at the newest epoch; True for all where there is no pool yet."""
 
     @property
     def order(self) -> np.ndarray:
@@ -60,14 +60,14 @@ class Suspects:
 def suspects(history: RunHistory) -> Suspects:
     """Rank all samples of a run as far as it is recorded.
 
-    The score is the mean of (main loss - altruistic loss) over the epochs from T1 on, in units of what a confident mistake
-    costs (9.21 nats): near 1 where the altruistic model knows a label that the main model, which learned without the
-    sample, contradicts all the time. To this come three small parts from 0 to 1: how small its altruistic loss was
-    throughout (0.1), how near it lies to a known class, for the suspected class only (0.05), and the share of epochs
+    The score is the mean of (main loss - altruistic loss) over the epochs from T1 on, in units of what a confident
+    mistake costs (9.21 nats). It is near 1 where the altruistic model knows a label that the main model, which learned
+    without the sample, always contradicts. Three small parts from 0 to 1 are added: how small the altruistic loss was
+    throughout (0.1), how near the sample lies to another class, where OSS judges it (0.05), and the share of epochs
     outside the pool (0.05). Before T1 there are only the losses so far.
 
-    On the demo's data with BadNets and Blended the first part alone ranks poison with an AUROC of 0.9986 and more; each of
-    the others alone is far behind (0.72 to 0.97), and with weights of 0.5 they do harm.
+    On the demo's data with BadNets and Blended the first part alone ranks poison with an AUROC of at least 0.9986. Each
+    of the others alone is far behind (0.72 to 0.97), and with weights of 0.5 they do harm.
     """
     n, first = history.num_samples, history.first_main
     begin = first + history.config.schedule.t1 if history.decided else first
@@ -88,7 +88,7 @@ def suspects(history: RunHistory) -> Suspects:
     return Suspects(
         epoch=history.num_epochs - 1,
         score=score.astype(np.float32),
-        rank=redecide.ranks(score.astype(np.float32)),
+        rank=ranks(score.astype(np.float32)),
         margin=margin,
         epochs_in_pool=in_pool_epochs,
         epochs_decided=decided,
@@ -110,16 +110,20 @@ def _gap(history: RunHistory, begin: int) -> np.ndarray:
 
 def _percentile(values: np.ndarray) -> np.ndarray:
     """(N,) float64: 1 for the largest value, 0 for the smallest."""
-    return 1 - (redecide.ranks(values) - 1) / max(1, len(values) - 1)
+    return 1 - (ranks(values) - 1) / max(1, len(values) - 1)
 
 
 def _nearness(history: RunHistory) -> np.ndarray:
-    """(N,) float64: within the suspected class 1 for the sample nearest to a known class, 0 for the farthest; 0 elsewhere."""
-    judged = (
-        np.ones(history.num_samples, bool) if history.pseudo_target is None else history.labels == history.pseudo_target
-    )
+    """(N,) float64: within a class that OSS judges 1 for the sample nearest to another class, 0 for the farthest.
+
+    0 for samples that OSS does not judge.
+    """
+    ranked = initial_ranks(history)
+    if ranked.oss is None:
+        return np.zeros(history.num_samples)
     sizes = np.bincount(history.labels)[history.labels]
-    return np.where(judged, (initial_ranks(history).oss - 1) / np.maximum(1, sizes - 1), 0.0)
+    judged = np.isin(history.labels, list(ranked.split.oss_counts))
+    return np.where(judged, (ranked.oss - 1) / np.maximum(1, sizes - 1), 0.0)
 
 
 def _initial_flags(history: RunHistory) -> dict[str, np.ndarray]:
@@ -128,16 +132,16 @@ def _initial_flags(history: RunHistory) -> dict[str, np.ndarray]:
 
 
 def _margin_and_flags(history: RunHistory) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """How far each sample is from the cut of its class at the newest epoch; on the initial pools from that of ALS."""
+    """How far each sample is from the cut of its class at the newest epoch; on the initial pools from the ALS cut."""
     epoch = history.num_epochs - 1
     if history.stage(epoch) == "initial_pools":
-        ranks = initial_ranks(history)
-        return ((ranks.als - ranks.split.als_mask.sum()) / history.num_samples).astype(np.float32), {}
-    ranks = later_ranks(history, epoch)
+        first = initial_ranks(history)
+        return ((first.als - first.split.als_count) / history.num_samples).astype(np.float32), {}
+    ranked = later_ranks(history, epoch)
     classes = len(history.class_names)
-    kept = np.bincount(history.labels[ranks.split.completed_mask], minlength=classes)[history.labels]
+    kept = np.bincount(history.labels[ranked.split.completed_mask], minlength=classes)[history.labels]
     sizes = np.bincount(history.labels, minlength=classes)[history.labels]
-    return ((ranks.in_class - kept) / sizes).astype(np.float32), {
-        "discrepancy_flag": ~ranks.split.completed_mask,
-        "drop_flag": ranks.split.dropped_mask,
+    return ((ranked.in_class - kept) / sizes).astype(np.float32), {
+        "discrepancy_flag": ~ranked.split.completed_mask,
+        "drop_flag": ranked.split.dropped_mask,
     }

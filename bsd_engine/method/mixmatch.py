@@ -1,9 +1,10 @@
-"""MixMatch as ASD trains it, which the paper's semi-supervised setting aligns with: guess, sharpen, mix, two losses."""
+"""MixMatch as in ASD, which the paper's semi-supervised setting follows: guess, sharpen, mix, two losses."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -33,9 +34,9 @@ def interleave_offsets(batch: int, groups: int) -> list[int]:
 
 
 def interleave(groups: list[Tensor]) -> list[Tensor]:
-    """Swap block i of the first group with block i of group i, so that each forward sees labelled images; self-inverse."""
+    """Swap block i of the first group with block i of group i, so each forward sees labelled images; self-inverse."""
     cut = interleave_offsets(len(groups[0]), len(groups))
-    blocks = [[group[a:b] for a, b in zip(cut, cut[1:])] for group in groups]
+    blocks = [[group[a:b] for a, b in pairwise(cut)] for group in groups]
     for i in range(1, len(groups)):
         blocks[0][i], blocks[i][i] = blocks[i][i], blocks[0][i]
     return [torch.cat(parts) for parts in blocks]

@@ -1,9 +1,10 @@
-"""One pass of a model over images: everything that the splits, the target vote, the maps and the audit read."""
+"""One pass of a model over images: what the splits, the target vote, the maps and the audit read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,10 +50,11 @@ def score(
     loss : per-sample loss of logits and labels
     crops : shift (N, 2) and flip (N,), see `crop_flip`; the images as they are when not given
 
-    ASD augments in its record pass; without it the scores are a function of the weights, so a run can be resumed and
-    audited exactly. Raises `TrainingError` if an output is not a number: no split or map can be made of it.
+    ASD augments in its record pass. Without augmentation the scores depend on the weights alone, so a run can be
+    resumed and audited exactly. Raises `TrainingError` if an output is not finite, since no split or map can use it.
     """
     model.eval()
+    network: Any = model  # every network of `models` has features() and a head
     logits, features = [], []
     with runtime.autocast():
         for start, batch in _batches(images, runtime):
@@ -62,13 +64,14 @@ def score(
                 batch = crop_flip(batch, idx, crops[0][span].to(batch.device), crops[1][span].to(batch.device))
             else:
                 batch = batch.permute(0, 3, 1, 2)
-            feature = model.features(normalize(batch.to(runtime.device)))
+            feature = network.features(normalize(batch.to(runtime.device)))
             features.append(feature.float())
-            logits.append(model.head(feature).float())
+            logits.append(network.head(feature).float())
     all_logits = torch.cat(logits)
     if not all_logits.isfinite().all():
         raise TrainingError(
-            "A model's outputs are no longer finite numbers. Earlier epochs are kept; lower the learning rates and start again."
+            "A model's outputs are no longer finite numbers. "
+            "Earlier epochs are kept; lower the learning rates and start again."
         )
     return Scores(logits=all_logits, features=torch.cat(features), loss=loss(all_logits, labels))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 from bsd_engine.errors import BSDError
 from bsd_engine.events import EpochState
 from bsd_engine.method import preview
+from bsd_engine.method.pools import decide_pools, recorded_evidence
+from bsd_engine.method.rules import PoolRules
 from bsd_engine.recordings.arrays import Rounded
 from bsd_engine.recordings.stacks import LOSSES, is_recorded, rows_an_epoch
 from bsd_engine.runs.reader import RunReader
@@ -113,30 +115,17 @@ def _epochs_read_by(reader: RunReader, epoch: int) -> set[int]:
 
 
 def _decided_pools(reader: RunReader, states: list[EpochState]) -> dict[int, np.ndarray]:
-    """(N,) bool by epoch: the first pool and all later ones, decided from the scores by the run's settings.
-
-    Pools that no preview can decide, as those of a run with several targets, are left out: their masks are kept anyway.
-    """
+    """(N,) bool by epoch: the first pool and all later ones, decided from the scores by the run's rules."""
+    warmup = reader.config.schedule.altruistic_epochs
+    verdict = next((s.verdict for s in states if s.verdict is not None), None)
+    rules = PoolRules.of(reader.config, verdict)
     pools: dict[int, np.ndarray] = {}
-    for epoch, decide in _decisions(reader, states).items():
+    for state in states[warmup + rules.t1 :]:
+        if rules.t1 < state.main_epoch < rules.t1 + rules.init_epochs:
+            continue  # the pool of T1 stays
+        evidence = replace(recorded_evidence(reader.labels, state), warmup_loss=states[warmup - 1].altruistic_loss)
         try:
-            pools[epoch] = decide()
+            pools[state.epoch] = decide_pools(rules, state.main_epoch, evidence).clean_mask
         except (BSDError, ValueError, TypeError, IndexError):
-            continue
+            continue  # a record that lacks a score keeps its mask
     return pools
-
-
-def _decisions(reader: RunReader, states: list[EpochState]) -> dict[int, Callable[[], np.ndarray]]:
-    """What decides the pool of each epoch that has one."""
-    config, labels, settings = reader.config, reader.labels, preview.Settings.of(reader.config)
-    first, losses = preview.distance_epoch(config, settings), preview.loss_epoch(config, settings)
-
-    def first_pool() -> np.ndarray:
-        scores = preview.first_scores(config, settings, states[losses], states[first])
-        return preview.first_pool(config, settings, labels, scores)
-
-    def later(state: EpochState) -> Callable[[], np.ndarray]:
-        return lambda: preview.later_pool(config, settings, labels, state)
-
-    decisions: dict[int, Callable[[], np.ndarray]] = {first: first_pool} if first < len(states) else {}
-    return decisions | {s.epoch: later(s) for s in states if s.stage in ("class_completion", "selective_drop")}

@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bsd_engine.method.decisions import suspect_oss, warmup_masks
+from bsd_engine.method.decisions import suspect_oss
+from bsd_engine.method.pools import warmup_masks
+from bsd_engine.method.rules import PoolRules
 from bsd_engine.training.learner import Learner, Training
 from bsd_engine.training.steps import Steps
 
@@ -25,10 +27,11 @@ class Specialists:
     def train_epoch(self, epoch: int) -> Training:
         """A MixMatch epoch of every model in turn; returns the mean of their losses."""
         classes, losses = self.steps.num_classes, []
+        rules = PoolRules.of(self.steps.config)
         for c in range(classes):
             if len(self.learners) == c:
                 self.learners.append(self._new(c))
-            pools = warmup_masks(self.steps.config, self.steps.labels, c)
+            pools = warmup_masks(rules, self.steps.labels, c)
             training = self.steps.mixmatch(self.learners[c], "specialist", epoch, pools, member=c)
             while True:
                 try:

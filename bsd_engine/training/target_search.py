@@ -16,6 +16,7 @@ from torch import Tensor
 from bsd_engine.compute.plans import generator_for
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import RunFolderError
+from bsd_engine.method.rules import PoolRules
 from bsd_engine.target import votes
 from bsd_engine.target.transplant import probes_for, transplant
 from bsd_engine.target.verdict import decide_target, shares_behind, transplant_scores
@@ -39,12 +40,6 @@ class TargetSearch:
         self.transplant_scores: Tensor | None = None
         """(C,), once the warm-up has ended; so is the verdict, see `Verdict.to_dict`."""
         self.verdict: dict[str, Any] | None = None
-
-    @property
-    def several_targets(self) -> bool:
-        """Whether `auto` has found several targets, which are defended against as an all-to-all attack."""
-        by_auto = self.config.split.target_estimator == "auto"
-        return by_auto and self.verdict is not None and self.verdict["kind"] == "several"
 
     def restore(
         self, clues: dict[str, list[Tensor]], transplant_scores: Tensor | None, verdict: dict[str, Any] | None
@@ -121,7 +116,7 @@ class TargetSearch:
     def _choose(self) -> None:
         """Set the suspected target from what is known and from the settings."""
         split, verdict = self.config.split, self.verdict
-        if split.all_to_all != "off" or self.several_targets:
+        if PoolRules.of(self.config, verdict).all_to_all != "off":
             self.pseudo_target = None
         elif split.target_estimator == "auto" and verdict is not None:
             suspected = verdict["kind"] == "target" or split.no_attack == "likeliest"

@@ -183,15 +183,9 @@ class BSDTrainer:
             warmup_loss=self._warmup_loss,
             clean_mask=self.clean_mask,
             specialist_oss=self.specialists.oss,
+            verdict=self.search.verdict,
         )
-        return decide(self._deciding, t, evidence)
-
-    @property
-    def _deciding(self) -> BSDConfig:
-        """The settings that pools are decided by: with several targets found, those of an all-to-all attack."""
-        if self.search.several_targets and self.config.split.all_to_all == "off":
-            return self.config.with_settings(all_to_all="shared", selective_drop=False)
-        return self.config
+        return decide(self.config, t, evidence)
 
     def _train_models(self, epoch: int, decision: Decision) -> Generator[Event, None, tuple[Tensor, Tensor | None]]:
         """Lines 37-41: train f on the pools and, while T < T2, g beside it; returns the mean loss of each."""

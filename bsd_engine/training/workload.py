@@ -14,6 +14,8 @@ import torch
 from bsd_engine.compute import runtime
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.method.decisions import Decision
+from bsd_engine.method.pools import PoolTrace
+from bsd_engine.method.rules import PoolRules
 from bsd_engine.method.scoring import score
 from bsd_engine.prepare.prepare import PreparedData
 from bsd_engine.training.learner import Training
@@ -71,7 +73,15 @@ class Workload:
         self.steps = self.trainer.steps
         self.scored = min(scored, len(prepared.labels))
         first_half = torch.arange(len(prepared.labels)) < len(prepared.labels) // 2
-        decision = Decision(clean_mask=first_half, unlabeled_mask=~first_half)
+        trace = PoolTrace(
+            t=config.schedule.t1,
+            rule="kept",
+            rules=PoolRules.of(config),
+            target=None,
+            clean_mask=first_half,
+            unlabeled_mask=~first_half,
+        )
+        decision = Decision(trace=trace)
         # An epoch after the OSS warm-up: lambda_u is not 0, and there is one main model.
         epoch = config.schedule.altruistic_epochs + config.schedule.t1
         self._main = _endless(partial(self.trainer.train_main, epoch, decision))

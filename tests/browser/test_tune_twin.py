@@ -23,6 +23,7 @@ from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochState
 from bsd_engine.method import preview
 from bsd_engine.method.preview import FirstScores, Settings
+from bsd_engine.method.ranking import descending_ranks
 from bsd_engine.splits import clean_ratio, exact_count
 
 SHARES = (0.01, 0.2, 0.29, 0.333, 0.5, 0.7, 0.999, 1.0)
@@ -70,7 +71,7 @@ def first_cases(rng: np.random.Generator) -> list[tuple[dict, dict, np.ndarray]]
         )
         state, labels = some_state(n, number % 3, rng, first=True), rng.integers(0, 1 if number % 5 == 4 else 5, n)
         scores = FirstScores(losses=state.altruistic_loss, oss=state.oss_score, target=None if number % 4 == 3 else 2)
-        ranks = preview.descending_ranks(torch.rand(n, generator=generator_for(config.seed, "pools", 0)).numpy())
+        ranks = descending_ranks(torch.rand(n, generator=generator_for(config.seed, "pools", 0)).numpy())
         arrays = {
             **epoch_columns(state, 2, predictions=False),
             "labels": labels.astype(np.uint8),

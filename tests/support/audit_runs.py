@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from bsd_engine.prepare.prepare import PreparedData, prepare
 from bsd_engine.runs.record import record_run
+from bsd_engine.target.verdict import Kind, Verdict
+from bsd_engine.training import trainer
 from tests.support.short_runs import tiny
 
 SETTINGS = {"limit": 1000, "altruistic_epochs": 2, "t1": 2, "init_epochs": 2, "t2": 6, "t3": 8, "iterations": 2}
@@ -35,3 +39,11 @@ def recorded(folder: Path, **settings: object) -> Path:
     config = tiny(**{**SETTINGS, **settings})
     record_run(config, folder, prepared=quartered(prepare(config)))
     return folder
+
+
+def recorded_with_verdict(folder: Path, kind: Kind, **settings: object) -> Path:
+    """A run folder like that of `recorded` whose engine concluded a given verdict; without an attack no class is suspected."""
+    verdict = Verdict(kind=kind, classes=(6,), z=9.0, why="planted")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, "decide_target", lambda found, epochs: verdict)
+        return recorded(folder, target_estimator="auto", no_attack="no_target", **settings)

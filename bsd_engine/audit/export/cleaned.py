@@ -26,9 +26,9 @@ def kept(found: Suspects, verdicts: Mapping[int, Judgement], rule: Rule = "pool"
 
     Parameters
     ----------
-    verdicts : keep and remove decide for their samples; unsure leaves it to the rule
-    rule : pool: the clean pool of the newest epoch; steady: those of it that were in the pool in more than half of the epochs
-        from T1 on
+    verdicts : judgements; keep and remove decide for their samples, unsure leaves it to the rule
+    rule : pool: the clean pool of the newest epoch. steady: those of its samples that were in the pool in more than
+        half of the epochs from T1 on
 
     Raises
     ------
@@ -49,7 +49,7 @@ def kept(found: Suspects, verdicts: Mapping[int, Judgement], rule: Rule = "pool"
 
 
 def index_text(keep: np.ndarray) -> str:
-    """The numbers of the samples to keep, one a line, from 0 in the order of the run's samples."""
+    """The numbers of the samples to keep, one a line, counted from 0 in the order of the run's samples."""
     return "".join(f"{i}\n" for i in np.flatnonzero(keep).tolist())
 
 
@@ -58,10 +58,10 @@ def save_cleaned(
 ) -> Path:
     """Write the samples to keep as OUT/train/CLASS/NAME, whole or not at all, and clean_index.txt beside it.
 
-    Where the images came from a folder that is still there, its files are copied as they are, and its test part too;
-    otherwise PNG files are made of what was trained on. Names of classes and files are made safe for any file system;
-    each file keeps the number of its sample in front. Files that lead out of that folder are not read: PNG files take
-    their place, as everywhere where `originals` is false.
+    Where the images came from a folder that is still there, its files are copied as they are, with its test part;
+    otherwise the training images are written as PNG files. Names of classes and files are made safe for any file
+    system, and each file name begins with the number of its sample. Files that lead out of that folder are not read:
+    PNG files take their place, as for all samples if `originals` is false.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def _write(run: RunReader, keep: np.ndarray, root: Path, progress: Progress, sou
 
 
 def _source(run: RunReader) -> Path | None:
-    """The folder that the images came from, if it is still there; data that an attack was added to are in the record alone."""
+    """The folder that the images came from, if it is still there; None where an attack was added to the data."""
     kind, _, path = run.config.data.data.partition(":")
     if kind != "folder" or run.config.attack.attack != "none":
         return None
@@ -105,7 +105,7 @@ def _source(run: RunReader) -> Path | None:
 
 
 def _original(root: Path, name: str) -> Path | None:
-    """A file below the folder; None where it is gone or leads out of it."""
+    """A file in the folder; None where it is gone or leads out of the folder."""
     path = root / name
     return path if path.is_file() and inside(root, path) else None
 
@@ -121,7 +121,7 @@ def _copy_test(source: Path, root: Path, class_names: tuple[str, ...], names: tu
 
 
 def safe_name(name: str) -> str:
-    """A file name of letters of any script, digits, space and . + - _ alone, at most 100 characters, ending kept."""
+    """A file name of letters of any script, digits, space and . + - _ only, at most 100 characters, with its ending."""
     plain = unicodedata.normalize("NFC", re.sub(r"[^\w .+-]", "_", name)).strip(" ")
     stem, dot, ending = plain.rpartition(".")
     return f"{stem[:90]}{dot}{ending[:9]}" if dot else plain[:100]

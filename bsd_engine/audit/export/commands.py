@@ -20,8 +20,10 @@ from bsd_engine.runs.reader import RunReader
 
 
 def write_suspects(folder: Path, out: Path, rule: cleaned.Rule = "pool") -> tuple[list[Path], int]:
-    """Write the ranked table, CSV or where OUT ends so Parquet, and beside it the clean index list once there is a pool;
-    returns what was written and how many samples are kept."""
+    """Write the ranked table, as Parquet if OUT ends in .parquet, else as CSV, and beside it the clean index list.
+
+    Returns the files that were written, and how many samples are kept. Before there is a pool there is no index list.
+    """
     run = RunReader(folder)
     history = RunHistory.of(run)
     found, verdicts = suspects(history), Judgements(run.path, run.num_samples).standing()

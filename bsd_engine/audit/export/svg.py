@@ -1,8 +1,8 @@
-"""Small figures as SVG text, for a page that must open without anything else."""
+"""Small figures as SVG text, for a page that opens without any other file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 import numpy as np
@@ -48,11 +48,13 @@ def curves(
     for name, colour, values in series:
         points = " ".join(f"{x(i):.1f},{y(min(max(v, low), top)):.1f}" for i, v in enumerate(values) if np.isfinite(v))
         parts.append(
-            f'<polyline fill="none" stroke="{escape(colour)}" stroke-width="2" points="{points}"><title>{escape(name)}</title></polyline>'
+            f'<polyline fill="none" stroke="{escape(colour)}" stroke-width="2" points="{points}">'
+            f"<title>{escape(name)}</title></polyline>"
         )
     names = "".join(f'<tspan fill="{escape(colour)}" dx="12">{escape(name)}</tspan>' for name, colour, _ in series)
     parts.append(
-        f'<text x="{LEFT}" y="{HEIGHT - 6}">epoch {first} to {first + count - 1}</text><text x="{WIDTH - 24}" y="{HEIGHT - 6}" text-anchor="end">{names}</text>'
+        f'<text x="{LEFT}" y="{HEIGHT - 6}">epoch {first} to {first + count - 1}</text>'
+        f'<text x="{WIDTH - 24}" y="{HEIGHT - 6}" text-anchor="end">{names}</text>'
     )
     return _picture("".join(parts), label)
 
@@ -72,14 +74,18 @@ def bars(
 
     def box(i: int, v: float, kind: str) -> str:
         height = (HEIGHT - TOP - BOTTOM) * float(np.sqrt(v)) / top
-        return f'<rect class="{kind}" x="{LEFT + i * width:.1f}" y="{HEIGHT - BOTTOM - height:.1f}" width="{max(1.0, width - 1):.1f}" height="{height:.1f}"/>'
+        return (
+            f'<rect class="{kind}" x="{LEFT + i * width:.1f}" y="{HEIGHT - BOTTOM - height:.1f}" '
+            f'width="{max(1.0, width - 1):.1f}" height="{height:.1f}"/>'
+        )
 
     parts = [f'<line class="axis" x1="{LEFT}" x2="{WIDTH - 10}" y1="{HEIGHT - BOTTOM}" y2="{HEIGHT - BOTTOM}"/>']
     parts += [box(i, v, "all") for i, v in enumerate(values)] + [
         box(i, v, "front") for i, v in enumerate(over if over is not None else [])
     ]
     parts += [
-        f'<text class="small" text-anchor="middle" x="{LEFT + i * width:.1f}" y="{HEIGHT - BOTTOM + 13}">{low + i * step:.1f}</text>'
+        f'<text class="small" text-anchor="middle" x="{LEFT + i * width:.1f}" y="{HEIGHT - BOTTOM + 13}">'
+        f"{low + i * step:.1f}</text>"
         for i in range(0, len(values) + 1, max(1, round(len(values) / 8)))
     ]
     parts.append(
@@ -88,16 +94,17 @@ def bars(
     if mark is not None:
         at = LEFT + (mark[0] - low) / step * width
         parts.append(
-            f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/><text x="{at + 4:.1f}" y="{TOP + 12}">{escape(mark[1])}</text>'
+            f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
+            f'<text x="{at + 4:.1f}" y="{TOP + 12}">{escape(mark[1])}</text>'
         )
     return _picture("".join(parts), label)
 
 
-def _axes(low: float, high: float, y: object) -> str:
+def _axes(low: float, high: float, y: Callable[[float], float]) -> str:
     lines = []
     for part in (0, 0.5, 1):
         value = low + part * (high - low)
-        at = y(value)  # type: ignore[operator]
+        at = y(value)
         text = f"{value:,.0f}" if high >= 10 else f"{value:.2g}"
         lines.append(
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - 10}" y1="{at:.1f}" y2="{at:.1f}"/>'
@@ -108,6 +115,7 @@ def _axes(low: float, high: float, y: object) -> str:
 
 def _picture(content: str, label: str) -> str:
     return (
-        f'<figure><figcaption>{escape(label)}</figcaption><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label, quote=True)}">'
+        f"<figure><figcaption>{escape(label)}</figcaption>"
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label, quote=True)}">'
         f"{content}</svg></figure>"
     )

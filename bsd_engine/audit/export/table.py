@@ -1,4 +1,4 @@
-"""The ranked samples as a table, and the table as a file. It holds what the record says and what people decided, no truth."""
+"""The ranked samples as a table, and the table as a file: the record and people's judgements, no ground truth."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def table(
 
 
 def csv_text(columns: Mapping[str, list[Any]]) -> str:
-    """The table as CSV, for any spreadsheet: text that would be taken for a formula gets an apostrophe in front."""
+    """The table as CSV for any spreadsheet; an apostrophe precedes text that would be taken for a formula."""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(columns)
@@ -119,9 +119,9 @@ def _cell(value: Any) -> Any:
 
 
 def parquet_bytes(columns: Mapping[str, list[Any]]) -> bytes:
-    """The table as Parquet, texts as they are."""
-    import pyarrow
-    import pyarrow.parquet
+    """The table as Parquet, with texts unchanged."""
+    import pyarrow  # type: ignore[import-untyped]  # it ships no types
+    import pyarrow.parquet  # type: ignore[import-untyped]  # it ships no types
 
     texts = {"file", "label", "nearest_class", "main_prediction", "altruistic_prediction", "verdict", "note", "reason"}
     floats = {"score", "margin", "altruistic_loss", "main_loss", "oss_score"}

@@ -1,4 +1,4 @@
-"""The clean model's weights as a file that holds no code."""
+"""The main model's weights as a file that holds no code."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _DTYPES = {
 
 
 def safetensors(state: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
-    """Tensors in the safetensors format: eight bytes of length, a JSON header, the bytes of the tensors one after the other.
+    """Tensors in the safetensors format: eight bytes of length, a JSON header, the tensors' bytes one after the other.
 
-    The format has no code in it, so that who loads it runs none; it is short enough to write without the library, which
-    the tests read it with.
+    The format holds no code, so loading a file runs none. It is simple enough to write without the library, with which
+    the tests read it.
     """
     header: dict[str, object] = {"__metadata__": metadata}
     parts, offset = [], 0

@@ -1,4 +1,4 @@
-"""What leaves the audit: tables, index list, cleaned folder, weights and report; safe to open, and without a truth that was not given."""
+"""The files of the audit: tables, index list, cleaned folder, weights and report; no ground truth leaks into them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ NAMES = ("=cmd|' C calc'!A0", "日本 標識", EVIL.replace("/", ""))
 
 @pytest.fixture(scope="module")
 def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Images of three classes whose names are a formula, of another script, and HTML; a test part; files named likewise."""
+    """Images of three classes, named by a formula, in another script and by HTML; a test part; files named alike."""
     root, rng = tmp_path_factory.mktemp("own"), np.random.default_rng(0)
     for part, count in (("train", 24), ("test", 4)):
         for c, name in enumerate(NAMES):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bsd_engine.audit import redecide
-from bsd_engine.audit.flips import BORDERLINE, _kept, what_would_flip
+from bsd_engine.audit.crossings import kept_at
+from bsd_engine.audit.flips import BORDERLINE, what_would_flip
 from bsd_engine.audit.history import RunHistory
+from bsd_engine.audit.traces import evidence, trace
+from bsd_engine.method.pools import later_split
 from tests.engine.audit.test_audit_reasons import changed
 
 SAMPLES = range(0, 1000, 17)
@@ -20,13 +22,7 @@ def inside(history: RunHistory, epoch: int, sample: int, given: dict) -> bool:
 
 def pool(history: RunHistory, epoch: int, given: dict) -> np.ndarray:
     """The pool under other settings, without the check that alpha is at least beta."""
-    split = object.__new__(type(history.config.split))
-    for name in history.config.split.__dataclass_fields__:
-        object.__setattr__(split, name, given.get(name, getattr(history.config.split, name)))
-    config = object.__new__(type(history.config))
-    for name in history.config.__dataclass_fields__:
-        object.__setattr__(config, name, split if name == "split" else getattr(history.config, name))
-    return redecide.redecided_pool(history, epoch, config)
+    return trace(history, epoch, history.rules.with_settings(**given)).clean_mask
 
 
 @pytest.mark.parametrize("combine", ["intersection", "union", "als_only", "oss_only"])
@@ -69,8 +65,8 @@ def test_later_the_change_flips_this_epochs_split(history: RunHistory, completio
 def test_the_short_way_for_one_sample_is_the_split_of_all(history: RunHistory, completion: str, count_by: str) -> None:
     run = changed(history, completion=completion, count_by=count_by, selective_drop=False)
     for ratio in (0.0, 0.111, 0.5, 0.7, 1.0):
-        whole = redecide.later_split(run, 8, ratio=ratio).clean_mask
-        assert [_kept(run, s, 8, ratio) for s in SAMPLES] == whole[list(SAMPLES)].tolist()
+        whole = later_split(run.rules, 8 - run.first_main, evidence(run, 8), ratio).clean_mask
+        assert [kept_at(run, s, 8, ratio) for s in SAMPLES] == whole[list(SAMPLES)].tolist()
 
 
 def test_without_class_completion_the_alpha_found_is_the_smallest_change(history: RunHistory) -> None:

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bsd_engine.audit import redecide
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.number_format import measure
 from bsd_engine.audit.reasons import reason
+from bsd_engine.audit.traces import trace
 from bsd_engine.errors import RunFolderError
 from bsd_engine.runs.reader import RunReader
 
@@ -44,14 +44,14 @@ def changed(history: RunHistory, **settings: object) -> RunHistory:
     other = replace(history, config=config, _derived={})
     return replace(
         other,
-        in_pool=np.stack([redecide.redecided_pool(other, e) for e in range(history.first_main, history.num_epochs)]),
+        in_pool=np.stack([trace(other, e).clean_mask for e in range(history.first_main, history.num_epochs)]),
         _derived={},
     )
 
 
 def test_every_pool_of_a_run_is_decided_again_alike(history: RunHistory) -> None:
     for epoch in range(history.first_main, history.num_epochs):
-        np.testing.assert_array_equal(redecide.redecided_pool(history, epoch), history.pool(epoch))
+        np.testing.assert_array_equal(trace(history, epoch).clean_mask, history.pool(epoch))
 
 
 def test_the_facts_of_all_1000_samples_are_those_of_the_record(history: RunHistory, recorded_run) -> None:

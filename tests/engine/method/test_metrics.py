@@ -113,7 +113,7 @@ CELLS = [
     for table, (baseline, cells) in TABLES.items()
     for defense, cell in cells.items()
 ]
-# Cells that tell the clamp of a negative gain in ASR from its absence: baseline, (CA, ASR, printed DER), which was used.
+# Cells that depend on the clamp of a negative gain in ASR: baseline, (CA, ASR, printed DER), whether it was used.
 TELLING = [
     pytest.param((95.0, 95.2), (80.1, 99.9, 42.6), True, id="Table 2, SIG, dbd"),
     pytest.param((95.0, 95.2), (93.5, 96.5, 49.3), True, id="Table 2, SIG, asd"),

@@ -56,7 +56,7 @@ def _rows() -> list[tuple[str, dict[str, list[float | None]]]]:
 
 
 def test_every_printed_rating_is_equation_12_of_its_neighbours() -> None:
-    """A slip of the transcription would show here; some cells were computed without the clamp of Eq. 12, see `metrics`."""
+    """A mistake in the transcription would show here; some cells ignore the clamp of Eq. 12, see `metrics`."""
     checked = 0
     for where, row in _rows():
         ca, asr, _ = row["none"]

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -367,7 +368,7 @@ def test_alpha_never_falls_and_stays_between_its_ends(
     start = t1 + init_epochs
     schedule = {"alpha": beta + extra, "beta": beta, "t1": t1, "init_epochs": init_epochs, "t2": start + length}
     ratios = [splits.clean_ratio(t, **schedule) for t in range(start + length + 3)]
-    assert all(a <= b + 1e-12 for a, b in zip(ratios, ratios[1:]))
+    assert all(a <= b + 1e-12 for a, b in pairwise(ratios))
     assert ratios[:start] == [beta] * start and ratios[-1] == beta + extra
 
 
@@ -408,14 +409,21 @@ def test_completion_lifts_the_fewest_class_to_its_quota(counts: list[int], sizes
     assert np.bincount(labels[plain], minlength=len(sizes)).tolist() == counts and (mask | ~plain).all()
 
 
+def quotas(selected: list[int], sizes: list[int], ratio: float) -> dict[int, int]:
+    """Quotas of class completion "fewest" where so many samples of each class are in the top share."""
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    top = np.concatenate([np.arange(size) < count for count, size in zip(selected, sizes)])
+    return splits.class_quotas(top, labels, ratio, "fewest")
+
+
 def test_completion_quota_of_the_toy_with_ratio_six_tenths() -> None:
-    assert splits._completion_quotas([5, 2, 9], [10, 10, 10], 0.6, "fewest") == {1: 5}
-    assert splits._completion_quotas([5, 2, 9], [10, 4, 10], 0.6, "fewest") == {1: 2}
+    assert quotas([5, 2, 9], [10, 10, 10], 0.6) == {1: 5}
+    assert quotas([5, 2, 9], [10, 4, 10], 0.6) == {1: 2}
 
 
 def test_the_second_fewest_count_limits_a_class_that_poison_has_swollen() -> None:
     """At rate .2 the target has 14,000 samples, 9,000 of them poison: its own share alone would take in poison."""
-    assert splits._completion_quotas([500, 100, 600], [5000, 14_000, 5000], 0.6, "fewest") == {1: 500}
+    assert quotas([500, 100, 600], [5000, 14_000, 5000], 0.6) == {1: 500}
 
 
 def slow_pool(discrepancy: np.ndarray, labels: np.ndarray, ratio: float, completion: str) -> set[int]:
@@ -509,7 +517,8 @@ def test_selective_drop_takes_what_both_models_call_the_target_and_nothing_else(
 
 @pytest.mark.parametrize(("count_by", "grown"), [("pool_label", {0}), ("pool_pred", set()), ("all_pred", {1})])
 def test_the_fewest_class_by_labels_or_by_predictions(count_by: str, grown: set[int]) -> None:
-    """Ten samples a class, of which 1, 2 and 9 are selected; a quota is 4. By predictions for the selection class 2 is the
+    """Ten samples a class, of which 1, 2 and 9 are selected; a quota is 4. By predictions for the selection class 2 is
+    the
     fewest, which has more already; by those for all samples class 1 is."""
     labels = np.repeat([0, 1, 2], 10)
     discrepancy = (

@@ -17,7 +17,10 @@ from bsd_engine.config.method_settings import SplitConfig
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import DataError
 from bsd_engine.method import preview
+from bsd_engine.method.pool_map import pool_map
 from bsd_engine.method.preview import Difference, FirstScores, Settings
+from bsd_engine.method.ranking import descending_order
+from bsd_engine.method.worth import worth as worth_of
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.record import record_run
 from tests.support.short_runs import short
@@ -42,7 +45,7 @@ def some_scores(n: int, seed: int = 0, *, ties: bool = True) -> tuple[np.ndarray
 )
 def test_the_fast_order_is_a_stable_descending_sort(scores: np.ndarray) -> None:
     expected = torch.argsort(torch.from_numpy(scores.copy()), descending=True, stable=True)
-    np.testing.assert_array_equal(preview.descending_order(scores), expected)
+    np.testing.assert_array_equal(descending_order(scores), expected)
 
 
 def slow_map(
@@ -71,7 +74,7 @@ def test_the_map_counts_what_the_pools_hold(combine: str, all_to_all: bool) -> N
     )
     scores = replace(scores, target=None if all_to_all else 3)
     shares = (0.0, 0.05, 0.3, 0.55, 0.999, 1.0)
-    fast = preview.pool_map(config, labels, scores, truth, alphas=shares, betas=shares)
+    fast = pool_map(config, labels, scores, truth, alphas=shares, betas=shares)
     for name, expected in slow_map(config, labels, scores, truth, shares).items():
         np.testing.assert_array_equal(getattr(fast, name), expected, err_msg=name)
 
@@ -79,7 +82,7 @@ def test_the_map_counts_what_the_pools_hold(combine: str, all_to_all: bool) -> N
 def test_a_fixed_share_of_the_first_split_is_not_moved_by_alpha() -> None:
     labels, scores, truth = some_scores(60)
     config = CONFIG.with_settings(als_init_ratio=0.5)
-    fast = preview.pool_map(config, labels, scores, truth, alphas=(0.2, 0.9), betas=(0.3, 0.6))
+    fast = pool_map(config, labels, scores, truth, alphas=(0.2, 0.9), betas=(0.3, 0.6))
     np.testing.assert_array_equal(
         fast.size, slow_map(config, labels, scores, truth, (0.2, 0.9))["size"] * 0 + fast.size[0]
     )
@@ -93,7 +96,7 @@ def test_the_map_of_degenerate_data(case: str) -> None:
     if case == "all equal":
         scores = replace(scores, losses=np.ones(n, np.float32), oss=np.ones(n, np.float32))
     shares = (0.0, 0.5, 1.0)
-    fast = preview.pool_map(CONFIG, labels, scores, truth, alphas=shares, betas=shares)
+    fast = pool_map(CONFIG, labels, scores, truth, alphas=shares, betas=shares)
     np.testing.assert_array_equal(fast.size, slow_map(CONFIG, labels, scores, truth, shares)["size"])
 
 
@@ -101,13 +104,13 @@ def test_the_map_of_degenerate_data(case: str) -> None:
 @given(st.integers(0, 1000))
 def test_larger_shares_never_lose_a_sample(seed: int) -> None:
     labels, scores, truth = some_scores(50, seed)
-    size = preview.pool_map(CONFIG, labels, scores, truth, alphas=GRID, betas=GRID).size
+    size = pool_map(CONFIG, labels, scores, truth, alphas=GRID, betas=GRID).size
     assert (np.diff(size, axis=0) >= 0).all() and (np.diff(size, axis=1) >= 0).all() and size[-1, -1] == 50
 
 
 def test_without_truth_there_is_no_poison_on_the_map() -> None:
     labels, scores, _ = some_scores(20)
-    fast = preview.pool_map(CONFIG, labels, scores, alphas=GRID, betas=GRID)
+    fast = pool_map(CONFIG, labels, scores, alphas=GRID, betas=GRID)
     assert fast.poison is None and fast.clean is None and fast.size.shape == (21, 21)
 
 
@@ -158,7 +161,7 @@ def test_another_alpha_beta_or_t1_gives_the_pool_that_a_run_with_it_has(
     there = RunReader(tmp_path / "other")
     first = next(s for s in map(there.epoch, there.epochs) if s.stage == "initial_pools")
     np.testing.assert_array_equal(preview.first_pool(config, other, reader.labels, scores), first.clean_mask)
-    assert preview.worth(config, other, reader.epoch(first.epoch)).honesty == "exact"
+    assert worth_of(config, other, reader.epoch(first.epoch)).honesty == "exact"
 
 
 def test_the_score_of_the_run_is_one_of_the_distances(reader: RunReader) -> None:
@@ -184,7 +187,7 @@ def test_each_preview_says_what_it_is_worth_and_where_a_run_would_begin(reader: 
     first, later, warmup = by_stage["initial_pools"], by_stage["class_completion"], by_stage["altruistic_warmup"]
 
     def worth(state, target: int | None = None, **changes) -> tuple[str, int | None]:
-        found = preview.worth(config, replace(own, **changes), state, target_then=target)
+        found = worth_of(config, replace(own, **changes), state, target_then=target)
         assert found.sentence.endswith(".")
         return found.honesty, found.branch_epoch
 

@@ -1,0 +1,81 @@
+"""The parts that every section of the report uses: style, sections, pictures."""
+
+from __future__ import annotations
+
+import base64
+import io
+from html import escape
+
+import numpy as np
+from PIL import Image
+
+LARGEST_PICTURE = 96
+"""Pixels of the longer side; larger pictures are made smaller."""
+STYLE = """
+:root {
+  color-scheme: light dark; --text: #1a1c1f; --paper: #fff; --line: #d5d8dc; --soft: #5f6368; --blue: #0072b2;
+  --orange: #d55e00; --grey: #7f7f7f;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --text: #f2f3f5; --paper: #0e1117; --line: #3a404a; --soft: #a3a8b0; --blue: #56b4e9; --orange: #e69f00;
+    --grey: #9aa0a6;
+  }
+}
+body {
+  font: 16px/1.45 system-ui, sans-serif; color: var(--text); background: var(--paper); max-width: 1120px;
+  margin: 0 auto; padding: 1.5rem;
+}
+h1 { font-size: 1.6rem; margin: 0 0 .3rem }
+h2 { font-size: 1.2rem; margin: 2rem 0 .6rem }
+p { margin: .4rem 0; max-width: 75ch }
+.soft, figcaption, th { color: var(--soft) }
+.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(440px, 1fr)); gap: 1rem 2rem }
+figure { margin: 0 }
+svg { width: 100%; height: auto; display: block }
+svg text { fill: var(--text); font-size: 12px }
+svg .small { fill: var(--soft); font-size: 11px }
+svg tspan { font-weight: 600 }
+.grid, .axis { stroke: var(--line); stroke-width: 1 }
+.mark { stroke: var(--soft); stroke-dasharray: 3 3 }
+.all { fill: var(--grey); opacity: .35 }
+.front { fill: var(--text); opacity: .75 }
+table { border-collapse: collapse; width: 100% }
+td, th {
+  text-align: left; vertical-align: top; padding: .3rem .7rem .3rem 0; border-top: 1px solid var(--line);
+  font-weight: normal;
+}
+td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+img {
+  image-rendering: pixelated; display: block; width: 64px; height: 64px; object-fit: contain;
+  background: var(--line);
+}
+.big img { width: 150px; height: 150px }
+.row { display: flex; flex-wrap: wrap; gap: 1rem }
+.alarm { border-left: 4px solid var(--line); padding: .1rem .8rem; margin: .6rem 0 }
+.alarm.is-notice { border-color: var(--soft) }
+.alarm.is-alarm { border-color: var(--text) }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem }
+td { overflow-wrap: break-word }
+.file { overflow-wrap: anywhere; font-size: .85rem }
+"""
+
+
+def section(title: str, content: str) -> str:
+    """A heading and what is below it; "" without content."""
+    return f"<h2>{escape(title)}</h2>{content}" if content else ""
+
+
+def image(pixels: np.ndarray, alt: str) -> str:
+    """An image of the data set, (C, H, W) uint8."""
+    return array_image(np.asarray(pixels).transpose(1, 2, 0), alt)
+
+
+def array_image(pixels: np.ndarray, alt: str) -> str:
+    """A picture, (H, W, C) uint8, as a PNG inside the page."""
+    step = -(-max(pixels.shape[:2]) // LARGEST_PICTURE)
+    small = np.ascontiguousarray(pixels[::step, ::step])
+    buffer = io.BytesIO()
+    Image.fromarray(small.squeeze(2) if small.shape[2] == 1 else small).save(buffer, "PNG")
+    content = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img alt="{escape(alt, quote=True)}" src="data:image/png;base64,{content}">'
