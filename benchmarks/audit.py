@@ -22,10 +22,10 @@ from app.figures.audit import passport_figure
 from app.style.theme import LIGHT
 from benchmarks.common.synthetic_run import SyntheticRun
 from benchmarks.common.timing import p95, seconds_of
+from bsd_engine.audit.explain.flips import what_would_flip
+from bsd_engine.audit.explain.reasons import reason
 from bsd_engine.audit.export.report import report
-from bsd_engine.audit.flips import what_would_flip
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.audit.reasons import reason
 from bsd_engine.audit.suspects import suspects
 from bsd_engine.runs.reader import RunReader
 

@@ -17,9 +17,9 @@ from app.server import data_paths
 from app.server.registry import TRIGGERS
 from app.style.markup import Markup, join, tag
 from app.style.theme import Palette, epoch_number
-from bsd_engine.audit.flips import what_would_flip
+from bsd_engine.audit.explain.flips import what_would_flip
+from bsd_engine.audit.explain.reasons import reason
 from bsd_engine.audit.number_format import measure
-from bsd_engine.audit.reasons import reason
 from bsd_engine.errors import BSDError
 
 SIDE = 168

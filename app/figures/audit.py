@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 
 from app.figures.facts import EPOCH_TITLE, LOSS_AXIS, LOSS_HIGH, LOSS_LOW, LOSS_TITLE
 from app.style.theme import Palette, Sketch, epoch_number, epoch_text, plain
+from bsd_engine.audit.explain.traces import trace
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.audit.traces import trace
 
 POOL_STATES = ("no clean pool yet", "kept out", "in the clean pool")
 

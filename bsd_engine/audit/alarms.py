@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
+from bsd_engine.audit.explain.ranks import initial_ranks
 from bsd_engine.audit.gap import find_gap
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.audit.ranks import initial_ranks
 from bsd_engine.audit.suspects import Suspects
 from bsd_engine.method.rules import PoolRules
 

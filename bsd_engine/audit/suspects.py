@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bsd_engine.audit.explain.ranks import initial_ranks, later_ranks, ranks
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.audit.ranks import initial_ranks, later_ranks, ranks
 
 EARLY_WEIGHT, DISTANCE_WEIGHT, POOL_WEIGHT = 0.1, 0.05, 0.05
 

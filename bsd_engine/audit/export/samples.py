@@ -8,12 +8,12 @@ from html import escape
 import numpy as np
 
 from bsd_engine.audit.common import BLIND_SPOT, Common, in_common, matched_controls
+from bsd_engine.audit.explain.reasons import reason
 from bsd_engine.audit.export.page import array_image, image, section
 from bsd_engine.audit.gap import Gap
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.judgements import Judgement
 from bsd_engine.audit.number_format import measure
-from bsd_engine.audit.reasons import reason
 from bsd_engine.audit.suspects import Suspects
 from bsd_engine.runs.reader import RunReader
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from bsd_engine.audit.explain.reasons import reason
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.judgements import Judgement
-from bsd_engine.audit.reasons import reason
 from bsd_engine.audit.suspects import Suspects
 from bsd_engine.errors import StorageError
 from bsd_engine.prepare.export import no_formula

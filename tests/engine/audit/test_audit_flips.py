@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bsd_engine.audit.crossings import kept_at
-from bsd_engine.audit.flips import BORDERLINE, what_would_flip
+from bsd_engine.audit.explain.crossings import kept_at
+from bsd_engine.audit.explain.flips import BORDERLINE, what_would_flip
+from bsd_engine.audit.explain.traces import evidence, trace
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.audit.traces import evidence, trace
 from bsd_engine.method.pools import later_split
 from tests.engine.audit.test_audit_reasons import changed
 

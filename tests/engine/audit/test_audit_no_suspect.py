@@ -10,12 +10,12 @@ import pytest
 
 from bsd_engine.__main__ import main
 from bsd_engine.audit.alarms import alarms
+from bsd_engine.audit.explain.flips import what_would_flip
+from bsd_engine.audit.explain.reasons import reason
+from bsd_engine.audit.explain.traces import trace
 from bsd_engine.audit.export.commands import write_cleaned, write_report, write_suspects
-from bsd_engine.audit.flips import what_would_flip
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.audit.reasons import reason
 from bsd_engine.audit.suspects import suspects
-from bsd_engine.audit.traces import trace
 from bsd_engine.runs.reader import RunReader
 
 

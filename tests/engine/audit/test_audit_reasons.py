@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bsd_engine.audit.explain.reasons import reason
+from bsd_engine.audit.explain.traces import trace
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.number_format import measure
-from bsd_engine.audit.reasons import reason
-from bsd_engine.audit.traces import trace
 from bsd_engine.errors import RunFolderError
 from bsd_engine.runs.reader import RunReader
 

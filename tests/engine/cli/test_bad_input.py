@@ -55,9 +55,7 @@ def test_names_of_any_script_are_kept_as_they_are(tmp_path: Path, name: str) -> 
 
 @pytest.mark.parametrize("where", ["train/ant/leak.png", "train/ant/more", "train/eel", "test/ant/leak.png"])
 def test_links_out_of_the_folder_are_refused_and_nothing_behind_them_is_read(
-    image_tree: Path,  # noqa: F811
-    tmp_path_factory: pytest.TempPathFactory,
-    where: str,
+    image_tree: Path, tmp_path_factory: pytest.TempPathFactory, where: str
 ) -> None:
     outside = tmp_path_factory.mktemp("outside")
     write_image(outside / "more/1.png", 200)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from bsd_engine.audit.facts import Facts, RankFact
+from bsd_engine.audit.explain.facts import Facts, RankFact
 from bsd_engine.audit.number_format import measure
 
 TOO_EASY, TOO_NEAR = "learned too easily", "too much like another class"

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bsd_engine.audit.facts import Facts, RankFact
+from bsd_engine.audit.explain.facts import Facts, RankFact
+from bsd_engine.audit.explain.ranks import initial_ranks, later_ranks, ranks
+from bsd_engine.audit.explain.sentences import sentence
+from bsd_engine.audit.explain.traces import deciding_epoch
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.audit.ranks import initial_ranks, later_ranks, ranks
-from bsd_engine.audit.sentences import sentence
-from bsd_engine.audit.traces import deciding_epoch
 from bsd_engine.errors import RunFolderError
 from bsd_engine.method.pools import PoolEvidence, initial_split
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from bsd_engine.audit import traces
+from bsd_engine.audit.explain import traces
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.method.pools import InitialSplit, LaterSplit
 

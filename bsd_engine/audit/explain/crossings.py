@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from bsd_engine.audit.explain.ranks import initial_ranks, later_ranks
+from bsd_engine.audit.explain.traces import evidence
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.audit.ranks import initial_ranks, later_ranks
-from bsd_engine.audit.traces import evidence
 from bsd_engine.method.pools import combined, completed_by_rank, schedule_ratio
 from bsd_engine.shares import exact_count
 

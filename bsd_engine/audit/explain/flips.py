@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bsd_engine.audit import crossings
+from bsd_engine.audit.explain import crossings
+from bsd_engine.audit.explain.traces import trace
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.audit.traces import trace
 from bsd_engine.method.rules import PoolRules
 
 BORDERLINE = 0.02
