@@ -52,12 +52,14 @@ def measure(path: Path) -> None:
     """Print the times for a run folder."""
     run, rng = RunReader(path), np.random.default_rng(0)
     history_seconds = seconds_of(lambda: RunHistory.of(run))
+    fresh = RunHistory.of(run)
+    ranking_seconds = seconds_of(lambda: suspects(fresh))
     audit = audited(path)
     history = audit.history
     print(
         f"{run.num_samples:,} samples, {len(run.epochs)} epochs: "
         f"history {history_seconds:.2f} s, "
-        f"ranking {seconds_of(lambda: suspects(history)):.2f} s, both once for each new epoch"
+        f"ranking {ranking_seconds:.2f} s, both once for each new epoch"
     )
     first, last = history.first_main + history.config.schedule.t1, history.num_epochs - 1
     print(f"cuts of all epochs, once: {seconds_of(lambda: passport_figure(history, 0, last, LIGHT)):.2f} s")

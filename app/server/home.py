@@ -1,7 +1,7 @@
-"""Where the dashboard lives: the folder of `streamlit_app.py`, with the server's settings and its static files beside it.
+"""The home of the dashboard: the folder of `streamlit_app.py`, with the server's settings and static files beside it.
 
-In a checkout that is the repository. An installed package carries the same files inside `app/_home`; as Streamlit serves
-scripts from a folder that it must be able to write, they are copied below the cache folder before the server starts.
+In a checkout that is the repository. An installed package carries the same files in `app/_home`. The static folder must
+be writable, so they are copied below the cache folder before the server starts.
 """
 
 from __future__ import annotations
