@@ -91,7 +91,7 @@ def history(recorded_run: Path) -> RunHistory:
 
 @pytest.fixture(scope="session", params=["no_attack", "several"])
 def unsuspecting_run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recorded run that suspects no single class: its verdict is no attack, or several targets; nobody may write to it."""
+    """A recorded run that suspects no single class: its verdict is no attack, or several targets. Read-only."""
     return recorded_with_verdict(tmp_path_factory.mktemp("unsuspecting") / request.param, request.param)
 
 

@@ -147,7 +147,7 @@ def _split(config: BSDConfig, samples: int) -> Callable[[], object]:
 def _first_split(config: BSDConfig, samples: int, dimensions: int) -> Callable[[], object]:
     features, losses, labels = _random(samples, dimensions), _random(samples), _labels(samples)
 
-    def first_split() -> splits.Array:
+    def first_split() -> Tensor:
         scores = splits.oss_scores(features, labels, 0, config.split.oss_distance)
         by_als = splits.als_clean_mask(losses, config.split.alpha)
         return by_als & splits.oss_clean_mask(scores, labels, 0, config.split.beta)

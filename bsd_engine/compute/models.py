@@ -164,7 +164,7 @@ class TorchvisionNet(Network):
         self.head = head
         for module in self.body.modules():
             if type(module).__name__ in ("Dropout", "StochasticDepth"):
-                setattr(module, "p", 0.0)
+                setattr(module, "p", 0.0)  # noqa: B010 - the type of a module does not declare it
 
     def features(self, x: Tensor) -> Tensor:
         """(B, D): input of the last linear layer."""

@@ -67,7 +67,7 @@ class BSDConfig:
         known = device in ("auto", "cpu", "cuda") or (device.startswith("cuda:") and device[5:].isdigit())
         check(known, "device", device, "auto, cpu, cuda or cuda:N")
         check_choices(self)
-        self.altruistic_network
+        _ = self.altruistic_network  # checks itself
         lga = self.split.target_estimator != "lga_vote" or self.altruistic.altruistic_loss == "lga"
         check(
             lga,

@@ -48,10 +48,10 @@ def train_undefended(
     if (folder / "summary.json").exists():
         raise RunFolderError(f"{folder} holds a run already; give a new folder.")
     prepared = prepared or prepare(config)
-    model = models.seeded(config.model, prepared.images.shape, prepared.num_classes, seed_for(config.seed, "main", -1))
+    seed = seed_for(config.seed, "main", -1)
     make_folder(folder)
     chosen, started = runtime.choose(config.device, config.precision), time.monotonic()
-    model = placed(model, chosen)
+    model = placed(models.seeded(config.model, prepared.images.shape, prepared.num_classes, seed), chosen)
     normalize = Normalizer.fit(prepared.images).to(chosen.device)
     with runtime.intra_op_threads(chosen.threads):
         _train(model, config, prepared, normalize, chosen, progress)

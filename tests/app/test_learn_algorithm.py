@@ -47,7 +47,10 @@ def test_a_name_from_outside_cannot_become_a_term() -> None:
 
 def test_the_lines_that_an_epoch_executes_are_those_of_its_stage() -> None:
     schedule = CONFIG.schedule
-    at = lambda t: algorithm.executed(schedule, schedule.altruistic_epochs + t)
+
+    def at(t: int) -> tuple[int, ...]:
+        return algorithm.executed(schedule, schedule.altruistic_epochs + t)
+
     assert algorithm.executed(schedule, 0) == (2, 3, 5, 7, 8)
     assert at(-1) == (5, 7, 8, 12, 13)
     assert at(0) == (15, 16, 18, 36, 38, 39, 40)

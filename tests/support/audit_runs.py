@@ -42,7 +42,7 @@ def recorded(folder: Path, **settings: object) -> Path:
 
 
 def recorded_with_verdict(folder: Path, kind: Kind, **settings: object) -> Path:
-    """A run folder like that of `recorded` whose engine concluded a given verdict; without an attack no class is suspected."""
+    """A run folder like that of `recorded` with a given verdict; without an attack no class is suspected."""
     verdict = Verdict(kind=kind, classes=(6,), z=9.0, why="planted")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer, "decide_target", lambda found, epochs: verdict)

@@ -156,7 +156,7 @@ def test_images_cut_short_while_they_are_open_do_not_end_the_process(tmp_path: P
     os.truncate(path / "images.npy", 200)
     assert (images == expected).all()
     with pytest.raises(RunFolderError, match="images.npy cannot be read: it announces"):
-        RunReader(path).images
+        _ = RunReader(path).images
 
 
 def test_many_images_are_mapped_and_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

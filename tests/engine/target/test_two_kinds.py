@@ -19,7 +19,10 @@ def natural(side: int = 20, channels: int = 1, seed: int = 0) -> tuple[Tensor, T
     rng = np.random.default_rng(seed)
     labels = np.arange(CLASSES * EACH) % CLASSES
     grid = np.stack(np.meshgrid(np.arange(side), np.arange(side), indexing="ij"))
-    blob = lambda centre, width: np.exp(-((grid - np.asarray(centre)[:, None, None]) ** 2).sum(0) / width**2)
+
+    def blob(centre: object, width: float) -> np.ndarray:
+        return np.exp(-((grid - np.asarray(centre)[:, None, None]) ** 2).sum(0) / width**2)
+
     images = np.stack(
         [
             90 * rng.uniform(0.3, 1) * blob(rng.uniform(0, side, 2), rng.uniform(3, 8))
