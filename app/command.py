@@ -10,12 +10,12 @@ from pathlib import Path
 
 from bsd_engine.cli.main import main as engine_main
 
-USAGE = """usage: bsd COMMAND [options]
+USAGE = """
+Commands of the dashboard:
 
   dashboard   Open the dashboard in a browser.
   replay      Write a page that plays a run offline.
-  figure      Write a figure of the dashboard as a file.
-"""
+  figure      Write a figure of the dashboard as a file."""
 
 
 def dashboard(arguments: Sequence[str]) -> int:
@@ -57,9 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given and given[0] in COMMANDS:
         return COMMANDS[given[0]](given[1:])
+    status = engine_main(given, prog="bsd")
     if not given or given[0] in ("-h", "--help"):
         print(USAGE)
-    return engine_main(given, prog="bsd")
+    return status
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bsd_engine.audit.history import RunHistory
     from bsd_engine.audit.suspects import suspects
     from bsd_engine.config.presets import preset
     from bsd_engine.config.settings import BSDConfig
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BSDConfig",
     "BSDTrainer",
+    "RunHistory",
     "RunReader",
     "__version__",
     "prepare_data",
@@ -43,6 +45,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 _HOMES = {
     "BSDConfig": ("bsd_engine.config.settings", "BSDConfig"),
     "BSDTrainer": ("bsd_engine.training.trainer", "BSDTrainer"),
+    "RunHistory": ("bsd_engine.audit.history", "RunHistory"),
     "RunReader": ("bsd_engine.runs.reader", "RunReader"),
     # `bsd_engine.prepare` is the subpackage, so the function `prepare` has a longer name here.
     "prepare_data": ("bsd_engine.prepare.prepare", "prepare"),

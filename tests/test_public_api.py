@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 PUBLIC = [
     "BSDConfig",
     "BSDTrainer",
+    "RunHistory",
     "RunReader",
     "__version__",
     "prepare_data",

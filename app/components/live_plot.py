@@ -22,10 +22,11 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app.components.bundle import bundle
+from app.server.home import home
 
 logger = logging.getLogger(__name__)
 
-STATIC = Path(__file__).resolve().parents[2] / "static"
+STATIC = home() / "static"
 SCRIPT_NAME = "plotly.min.js"
 
 _FILE = Path(__file__)

@@ -11,14 +11,12 @@ import json
 import shlex
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from bsd_engine.config import presets
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.files.locations import assets_folder
 
-ROOT = Path(__file__).resolve().parents[2]
 NUMBERS = assets_folder() / "paper_tables.json"
 PRESETS = {"cifar10": "demo", "gtsrb": "demo-gtsrb", "imagenet30": "paper-imagenet30"}
 """The preset that stands in for each of the paper's data sets."""

@@ -10,12 +10,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from app.paper.cells import ALL_TO_ALL, ROOT, Cell
+from app.paper.cells import ALL_TO_ALL, Cell
+from app.server.home import shipped
 from bsd_engine.files.bounded import Stamp, stamp_of
 from bsd_engine.metrics import defense_effectiveness_rating
 
-RESULTS = ROOT / "benchmarks/results/paper_tables.jsonl"
-ATTACK_TABLE = ROOT / "benchmarks/results/attack_table.jsonl"
+RESULTS = shipped() / "benchmarks/results/paper_tables.jsonl"
+ATTACK_TABLE = shipped() / "benchmarks/results/attack_table.jsonl"
 Key = tuple[str, str, int, str, str]
 Results = Mapping[Key, Mapping[int, Mapping[str, Any]]]
 """`Cell.key` -> seed -> the numbers of a run's summary."""

@@ -14,12 +14,12 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from functools import cache
 from html import escape
-from pathlib import Path
 
 from app.components.bundle import bundle, lean
 from app.components.linked_views.view import FOLDER
 from app.replay.packets import Sheet, sheets, whole_packet
 from app.server import run_cache
+from app.server.home import shipped
 from app.state.linked import Linked
 from app.style import words
 from app.tune.request import ViewRequest
@@ -33,7 +33,7 @@ LARGEST_BYTES = 5_000_000
 """Size that a page should stay below; images are made coarser for it."""
 UNNAMED = "A training run"
 """Replaces the run's name if the ground truth is left out: names of recordings and folders can give it away."""
-CONFIG = Path(__file__).resolve().parents[2] / ".streamlit" / "config.toml"
+CONFIG = shipped() / ".streamlit" / "config.toml"
 FONT = '"Source Sans", "Source Sans 3", "Segoe UI", system-ui, sans-serif'
 NAMES = {
     "primaryColor": "primary-color",

@@ -14,20 +14,33 @@ from bsd_engine.files.locations import cache_folder
 
 PACKAGE = Path(__file__).resolve().parents[1]
 CARRIED = PACKAGE / "_home"
-"""The files that a wheel carries; absent in a checkout."""
+"""What a wheel carries besides the packages; absent in a checkout."""
+
+
+def is_checkout() -> bool:
+    """Whether the program runs from its repository, not from an installed package."""
+    return not CARRIED.is_dir()
+
+
+def shipped() -> Path:
+    """The folder with the files that come with the program; an installed package may not be able to write there."""
+    return PACKAGE.parent if is_checkout() else CARRIED
 
 
 def home() -> Path:
     """The folder that `streamlit run` starts from: the repository, or the copy of an installed package."""
-    if not CARRIED.is_dir():
-        return PACKAGE.parent
-    return cache_folder().resolve() / f"dashboard-{bsd_engine.__version__}"
+    return PACKAGE.parent if is_checkout() else cache_folder().resolve() / f"dashboard-{bsd_engine.__version__}"
 
 
 def prepare_home() -> Path:
-    """Copy what an installed package carries to its place, and return that folder; a checkout needs nothing."""
+    """Copy what an installed package carries to its home, and return that folder; a checkout needs nothing."""
     folder = home()
-    if CARRIED.is_dir():
+    if not is_checkout():
         shutil.copytree(CARRIED, folder, dirs_exist_ok=True)
         (folder / "static").mkdir(exist_ok=True)
     return folder
+
+
+def default_runs() -> Path:
+    """Where run folders lie unless BSD_RUNS names another folder: in the repository, else in the current folder."""
+    return (PACKAGE.parent if is_checkout() else Path.cwd()) / "runs"

@@ -12,7 +12,8 @@ import sys
 import threading
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from app.server.home import home
+
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 LOWEST_PRIORITY = 19
 
@@ -36,7 +37,7 @@ class MapProcess:
         try:
             process = subprocess.Popen(
                 command,
-                cwd=ROOT,
+                cwd=home(),
                 env={**os.environ, **ONE_THREAD},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

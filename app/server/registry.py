@@ -14,6 +14,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.server import data_paths
+from app.server.home import default_runs
 from app.server.lifecycle import before_shutdown, load_engine
 from app.server.map_process import MapProcess
 from app.server.queue import Job, OnEvent, TrainingQueue
@@ -26,7 +27,6 @@ from bsd_engine.runs.layout import Command, list_runs, new_run_id
 from bsd_engine.runs.lock import is_locked
 from bsd_engine.runs.reader import RunReader
 
-ROOT = Path(__file__).resolve().parents[2]
 TRIGGERS = ".triggers"
 """Folder below the root where uploaded trigger images are kept."""
 START_PATIENCE = 3.0
@@ -41,7 +41,7 @@ MAPS_AFTER_EPOCHS = 2
 
 def runs_root() -> Path:
     """The folder of the run folders: beside streamlit_app.py, unless BSD_RUNS names another folder."""
-    return Path(os.environ.get("BSD_RUNS") or ROOT / "runs").resolve()
+    return Path(os.environ.get("BSD_RUNS") or default_runs()).resolve()
 
 
 def is_recording(run_id: str) -> bool:
