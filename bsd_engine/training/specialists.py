@@ -13,7 +13,7 @@ from bsd_engine.training.steps import Steps
 
 
 class Specialists:
-    """The models of the OSS warm-up. At T1 each scores the samples of its class and is dropped; then f starts to train."""
+    """The models of the OSS warm-up. At T1 each scores the samples of its class and is dropped; f starts to train."""
 
     def __init__(self, steps: Steps) -> None:
         self.steps = steps

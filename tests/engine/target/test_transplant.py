@@ -51,8 +51,8 @@ def all_to_all(images: Tensor) -> Tensor:
 def is_smooth(images: Tensor) -> Tensor:
     """(B,) bool: whether neighbouring pixels below the blocks are more alike than in noise, at any contrast.
 
-    The sum of both mean squared differences is four variances in noise. 3 % of `content` are below 3.2, and two thirds of
-    its warps.
+    The sum of both mean squared differences is four variances in noise. 3 % of `content` are below 3.2, and two thirds
+    of its warps.
     """
     noise = images[:, 0, 8:]
     return noise.diff(dim=1).square().mean((1, 2)) + noise.diff(dim=2).square().mean((1, 2)) < 3.2 * noise.var((1, 2))
