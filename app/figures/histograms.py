@@ -32,8 +32,8 @@ def altruistic_loss_histogram(
     sketch = Sketch(
         palette,
         name="altruistic_loss",
-        title="Altruistic loss (small: learned early)",
-        subtitle=f"{facts.epoch_text(state)} · {cut.tally(is_poison)}",
+        title="Altruistic loss",
+        subtitle=f"{facts.epoch_text(state)} · {cut.tally(is_poison)} · small: learned early",
         summary=f"Altruistic loss of {count(len(loss))} samples, {facts.epoch_text(state)}. "
         f"{cut.label}; {cut.tally(is_poison)}.",
     )

@@ -100,7 +100,7 @@ def test_with_the_truth_off_nothing_of_it_reaches_the_browser(open_page: Callabl
     success = run_cache.rows(path)[-1].metrics["attack_success_rate"]
     telling = (
         "BadNets 5 %",
-        "poison alone",
+        "poison only",
         "poison kept",
         "2.6357",
         f"{success:.1f} %",
