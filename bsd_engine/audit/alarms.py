@@ -34,7 +34,7 @@ class Alarm:
     evidence: Mapping[str, float | int | str | None]
 
 
-def alarms(history: RunHistory, found: Suspects, is_poison: np.ndarray | None = None) -> tuple[Alarm, ...]:
+def alarms(history: RunHistory, ranking: Suspects, is_poison: np.ndarray | None = None) -> tuple[Alarm, ...]:
     """All checks, calm or not.
 
     Parameters
@@ -44,8 +44,8 @@ def alarms(history: RunHistory, found: Suspects, is_poison: np.ndarray | None = 
     """
     if not history.decided:
         return (_target(history),)
-    collapse = _collapse_by_proxy(history, found) if is_poison is None else _collapse(history, is_poison)
-    return collapse, _starvation(history), _target(history), _attack(history, found)
+    collapse = _collapse_by_proxy(history, ranking) if is_poison is None else _collapse(history, is_poison)
+    return collapse, _starvation(history), _target(history), _attack(history, ranking)
 
 
 def _collapse(history: RunHistory, is_poison: np.ndarray) -> Alarm:
@@ -63,7 +63,7 @@ def _collapse(history: RunHistory, is_poison: np.ndarray) -> Alarm:
     )
 
 
-def _collapse_by_proxy(history: RunHistory, found: Suspects) -> Alarm:
+def _collapse_by_proxy(history: RunHistory, ranking: Suspects) -> Alarm:
     """Type I without the ground truth: the first split's suspects, or nearly all samples, are trusted like the others.
 
     With an attack that is kept out they stay out. Without any attack they come back too, which does no harm; the pool
@@ -76,8 +76,8 @@ def _collapse_by_proxy(history: RunHistory, found: Suspects) -> Alarm:
     pool = history.in_pool[t]
     back, others = (float(pool[mask].mean()) if mask.any() else 0.0 for mask in (flagged, ~judged))
     everything = bool(pool.mean() > 0.9)
-    gap = find_gap(found.score[judged])
-    group = judged & (found.score > gap.threshold) if gap else np.zeros(history.num_samples, bool)
+    gap = find_gap(ranking.score[judged])
+    group = judged & (ranking.score > gap.threshold) if gap else np.zeros(history.num_samples, bool)
     inside = float(history.in_pool[-1][group].mean()) if gap else 0.0
     returned = int(flagged.sum()) >= 10 and back > 0.8 * others and gap is None
     sentence = (
@@ -197,9 +197,9 @@ def _without_target(rules: PoolRules) -> str:
     return "No attack was found, so no class is suspected."
 
 
-def _attack(history: RunHistory, found: Suspects) -> Alarm:
+def _attack(history: RunHistory, ranking: Suspects) -> Alarm:
     """Whether the suspect scores of the suspected class fall into two groups."""
-    gap = find_gap(found.score[history.candidates])
+    gap = find_gap(ranking.score[history.candidates])
     where = "all samples" if history.pseudo_target is None else history.name(history.pseudo_target)
     if gap is None:
         sentence = (

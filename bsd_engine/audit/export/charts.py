@@ -14,7 +14,7 @@ BLUE, ORANGE, GREY = "var(--blue)", "var(--orange)", "var(--grey)"
 
 
 def figures(
-    run: RunReader, history: RunHistory, found: Suspects, gap: Gap | None, judged: np.ndarray, truth_shown: bool
+    run: RunReader, history: RunHistory, ranking: Suspects, gap: Gap | None, judged: np.ndarray, truth_shown: bool
 ) -> str:
     """Accuracy and pool over the epochs, and the distribution of the suspect scores."""
     rows = [RunReader(run.path).epoch(e).metrics for e in range(history.first_main, history.num_epochs)]
@@ -51,9 +51,9 @@ def figures(
                     marks=marks,
                 )
             )
-    low = float(np.floor(found.score.min() / BIN) * BIN)
-    edges = np.arange(low, found.score.max() + 2 * BIN, BIN)
-    everything, suspected = (np.histogram(found.score[mask], edges)[0] for mask in (np.ones_like(judged), judged))
+    low = float(np.floor(ranking.score.min() / BIN) * BIN)
+    edges = np.arange(low, ranking.score.max() + 2 * BIN, BIN)
+    everything, suspected = (np.histogram(ranking.score[mask], edges)[0] for mask in (np.ones_like(judged), judged))
     label = "Suspect score, samples (root scale): light all, dark the suspected class"
     drawn.append(
         svg.bars(

@@ -21,7 +21,7 @@ from bsd_engine.runs.reader import RunReader
 Rule = Literal["pool", "steady"]
 
 
-def kept(found: Suspects, verdicts: Mapping[int, Judgement], rule: Rule = "pool") -> np.ndarray:
+def kept(ranking: Suspects, verdicts: Mapping[int, Judgement], rule: Rule = "pool") -> np.ndarray:
     """(N,) bool: the samples to keep.
 
     Parameters
@@ -35,13 +35,13 @@ def kept(found: Suspects, verdicts: Mapping[int, Judgement], rule: Rule = "pool"
     ConfigError
         Before the first split, when there is no pool to take.
     """
-    if not found.epochs_decided:
+    if not ranking.epochs_decided:
         raise ConfigError(
             "The run has not split its samples yet, so there is nothing to keep or to remove; wait for the epoch T1."
         )
-    keep = found.in_pool.copy()
+    keep = ranking.in_pool.copy()
     if rule == "steady":
-        keep &= 2 * found.epochs_in_pool > found.epochs_decided
+        keep &= 2 * ranking.epochs_in_pool > ranking.epochs_decided
     for sample, verdict in verdicts.items():
         if verdict.choice != "unsure":
             keep[sample] = verdict.choice == "keep"

@@ -26,15 +26,15 @@ def write_suspects(folder: Path, out: Path, rule: cleaned.Rule = "pool") -> tupl
     """
     run = RunReader(folder)
     history = RunHistory.of(run)
-    found, verdicts = suspects(history), Judgements(run.path, run.num_samples).standing()
-    columns = table(history, found, verdicts, run.files)
+    ranking, verdicts = suspects(history), Judgements(run.path, run.num_samples).standing()
+    columns = table(history, ranking, verdicts, run.files)
     content = (
         parquet_bytes(columns)
         if out.suffix.lower() == ".parquet"
         else csv_text(columns).encode("utf-8", "backslashreplace")
     )
     written = [_write(out, content)]
-    keep = cleaned.kept(found, verdicts, rule) if found.epochs_decided else np.zeros(0, bool)
+    keep = cleaned.kept(ranking, verdicts, rule) if ranking.epochs_decided else np.zeros(0, bool)
     if len(keep):
         written.append(_write(out.with_name(f"{out.stem}.clean_index.txt"), cleaned.index_text(keep).encode()))
     return written, int(keep.sum())

@@ -49,17 +49,17 @@ def report(
     pixels are made smaller.
     """
     history, verdicts = history or RunHistory.of(run), verdicts or {}
-    found = suspects(history)
+    ranking = suspects(history)
     truth = run.truth if with_truth else None
     judged = history.candidates
-    gap = find_gap(found.score[judged]) if found.epochs_decided else None
-    seen = alarms(history, found, None if truth is None else truth.is_poison)
+    gap = find_gap(ranking.score[judged]) if ranking.epochs_decided else None
+    seen = alarms(history, ranking, None if truth is None else truth.is_poison)
     parts = [
-        _head(run, history, found, gap, truth_shown=truth is not None),
+        _head(run, history, ranking, gap, truth_shown=truth is not None),
         section("What was looked at", "".join(map(_alarm, seen))),
-        section("Figures", figures(run, history, found, gap, judged, truth is not None)),
-        most_suspect(run, history, found, verdicts, shown),
-        shared_traits(run, history, found, gap, judged),
+        section("Figures", figures(run, history, ranking, gap, judged, truth is not None)),
+        most_suspect(run, history, ranking, verdicts, shown),
+        shared_traits(run, history, ranking, gap, judged),
         _verdicts(verdicts),
         _settings(run, truth is not None),
     ]
@@ -73,13 +73,13 @@ def report(
     )
 
 
-def _head(run: RunReader, history: RunHistory, found: Suspects, gap: Gap | None, *, truth_shown: bool) -> str:
+def _head(run: RunReader, history: RunHistory, ranking: Suspects, gap: Gap | None, *, truth_shown: bool) -> str:
     summary, last = run.summary or {}, run.epoch(history.num_epochs - 1).metrics
     numbers = [
         ("samples", f"{history.num_samples:,}"),
         ("classes", f"{len(history.class_names)}"),
         ("epochs recorded", f"{history.num_epochs} of {history.config.schedule.total_epochs}"),
-        ("clean pool", f"{int(found.in_pool.sum()):,}" if found.epochs_decided else "not split yet"),
+        ("clean pool", f"{int(ranking.in_pool.sum()):,}" if ranking.epochs_decided else "not split yet"),
         ("suspected class", "none" if history.pseudo_target is None else history.name(history.pseudo_target)),
         ("samples that stand apart", f"{gap.above:,}" if gap else "no group"),
     ]

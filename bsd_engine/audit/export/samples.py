@@ -19,22 +19,22 @@ from bsd_engine.runs.reader import RunReader
 
 
 def most_suspect(
-    run: RunReader, history: RunHistory, found: Suspects, verdicts: Mapping[int, Judgement], shown: int
+    run: RunReader, history: RunHistory, ranking: Suspects, verdicts: Mapping[int, Judgement], shown: int
 ) -> str:
     """The most suspect samples with image, flags and reason, as a table."""
     images, files = run.images, run.files
     rows = []
-    for rank, sample in enumerate(found.order[:shown].tolist(), 1):
+    for rank, sample in enumerate(ranking.order[:shown].tolist(), 1):
         judgement = verdicts.get(sample)
         name = f"<br><span class='soft file'>{escape(files[sample])}</span>" if files else ""
         judged = f"<br><b>{judgement.choice}</b> {escape(judgement.note)}" if judgement else ""
         rows.append(
             f"<tr><td class='n'>{rank}</td><td>{image(images[sample], f'sample {sample}')}</td>"
             f"<td class='n'>{sample}</td><td>{escape(history.name(int(history.labels[sample])))}{name}</td>"
-            f"<td class='n'>{measure(float(found.score[sample]))}</td>"
-            f"<td>{', '.join(found.flags(sample)) or '–'}</td>"
-            f"<td class='n'>{found.epochs_in_pool[sample]} of {found.epochs_decided}</td>"
-            f"<td>{escape(reason(history, sample, found.epoch).sentence)}{judged}</td></tr>"
+            f"<td class='n'>{measure(float(ranking.score[sample]))}</td>"
+            f"<td>{', '.join(ranking.flags(sample)) or '–'}</td>"
+            f"<td class='n'>{ranking.epochs_in_pool[sample]} of {ranking.epochs_decided}</td>"
+            f"<td>{escape(reason(history, sample, ranking.epoch).sentence)}{judged}</td></tr>"
         )
     head = "".join(
         f"<th>{name}</th>" for name in ("rank", "", "sample", "label", "score", "flags", "epochs in pool", "why")
@@ -42,13 +42,13 @@ def most_suspect(
     return section(f"The {len(rows)} most suspect samples", f"<table><tr>{head}</tr>{''.join(rows)}</table>")
 
 
-def shared_traits(run: RunReader, history: RunHistory, found: Suspects, gap: Gap | None, judged: np.ndarray) -> str:
+def shared_traits(run: RunReader, history: RunHistory, ranking: Suspects, gap: Gap | None, judged: np.ndarray) -> str:
     """What sets the upper group, else the top of the ranking, apart from kept samples of the same predicted classes."""
-    if not found.epochs_decided:
+    if not ranking.epochs_decided:
         return ""
-    chosen = judged & (found.score > gap.threshold) if gap else found.rank <= min(100, history.num_samples // 10)
+    chosen = judged & (ranking.score > gap.threshold) if gap else ranking.rank <= min(100, history.num_samples // 10)
     content = history.main_prediction[-1].astype(np.int64)
-    controls = matched_controls(chosen, content, 0, candidates=found.in_pool)
+    controls = matched_controls(chosen, content, 0, candidates=ranking.in_pool)
     picked = np.random.default_rng(0).permutation(np.flatnonzero(chosen))[:500]
     if len(picked) < 2 or len(controls) < 2:
         return ""

@@ -44,7 +44,7 @@ COLUMNS = (
 
 def table(
     history: RunHistory,
-    found: Suspects,
+    ranking: Suspects,
     verdicts: Mapping[int, Judgement],
     files: tuple[str, ...] | None = None,
     *,
@@ -57,7 +57,7 @@ def table(
     files : (N,) file of each sample, where they came from files
     reasons : whether to write the sentences, 0.1 ms each
     """
-    order, epoch = found.order, found.epoch
+    order, epoch = ranking.order, ranking.epoch
     t = epoch - history.first_main
     names = np.array(
         [history.name(c) for c in range(max(int(history.labels.max()) + 1, len(history.class_names)))], object
@@ -80,15 +80,15 @@ def table(
         "sample": order.tolist(),
         "file": [files[s] if files else None for s in order.tolist()],
         "label": classes(history.labels),
-        "score": numbers(found.score),
-        "als_flag": flags(found.als_flag),
-        "oss_flag": flags(found.oss_flag),
-        "discrepancy_flag": flags(found.discrepancy_flag),
-        "drop_flag": flags(found.drop_flag),
-        "margin": numbers(found.margin, 4),
-        "in_pool": flags(found.in_pool),
-        "epochs_in_pool": found.epochs_in_pool[order].tolist(),
-        "epochs_decided": [found.epochs_decided] * len(order),
+        "score": numbers(ranking.score),
+        "als_flag": flags(ranking.als_flag),
+        "oss_flag": flags(ranking.oss_flag),
+        "discrepancy_flag": flags(ranking.discrepancy_flag),
+        "drop_flag": flags(ranking.drop_flag),
+        "margin": numbers(ranking.margin, 4),
+        "in_pool": flags(ranking.in_pool),
+        "epochs_in_pool": ranking.epochs_in_pool[order].tolist(),
+        "epochs_decided": [ranking.epochs_decided] * len(order),
         "altruistic_loss": numbers(history.altruistic_loss[epoch]),
         "main_loss": numbers(history.main_loss[t] if t >= 0 else None),
         "oss_score": numbers(history.oss_score),
