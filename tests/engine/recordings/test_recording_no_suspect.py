@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bsd_engine.audit.traces import trace
 
 from bsd_engine.audit.history import RunHistory
-from bsd_engine.audit.traces import trace
 from bsd_engine.recordings import library
 from bsd_engine.recordings.library import RecordingCard
 from bsd_engine.runs.reader import RunReader
