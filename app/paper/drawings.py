@@ -7,8 +7,10 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from app import figures
 from app.figures.facts import Facts
+from app.figures.histograms import altruistic_loss_histogram, oss_distance_histogram
+from app.figures.pool import poison_in_pool
+from app.figures.timeline import Metrics
 from app.paper import collapse, outcomes, splits, texts, vote_history
 from app.paper.cells import FORCED, cells, paper_numbers
 from app.paper.outcomes import Outcome
@@ -29,7 +31,7 @@ def _truth(path: Path, shown: bool) -> Truth | None:
     return run_cache.reader(path).truth if shown else None
 
 
-def _metrics(path: Path) -> figures.Metrics:
+def _metrics(path: Path) -> Metrics:
     return {row.epoch: row.metrics for row in run_cache.rows(path)}
 
 
@@ -86,7 +88,7 @@ def figure_6(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.Fi
     """Figure 6: poison in the clean pool at each epoch and summed over the epochs, for one poisoning rate."""
     path = runs[0]
     run = run_cache.reader(path)
-    figure = figures.poison_in_pool(_metrics(path), _facts(path), palette, truth_shown=truth_shown and run.truth_known)
+    figure = poison_in_pool(_metrics(path), _facts(path), palette, truth_shown=truth_shown and run.truth_known)
     rate = rate_of(run.config)
     if rate is not None:
         title = figure.layout.title
@@ -98,14 +100,14 @@ def figure_7a(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.F
     """Figure 7 (a): the altruistic loss after the altruistic warm-up."""
     path = runs[0]
     state = run_cache.state(path, _epoch_at(path, -1))
-    return figures.altruistic_loss_histogram(state, _facts(path), _truth(path, truth_shown), palette)
+    return altruistic_loss_histogram(state, _facts(path), _truth(path, truth_shown), palette)
 
 
 def figure_7b(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.Figure:
     """Figure 7 (b): the OSS distance after the OSS warm-up."""
     path = runs[0]
     state = run_cache.state(path, _epoch_at(path, run_cache.reader(path).config.schedule.t1))
-    return figures.oss_distance_histogram(state, _facts(path), _truth(path, truth_shown), palette)
+    return oss_distance_histogram(state, _facts(path), _truth(path, truth_shown), palette)
 
 
 def figure_7c(runs: Sequence[Path], palette: Palette, truth_shown: bool) -> go.Figure:

@@ -6,9 +6,9 @@ import secrets
 
 import streamlit as st
 
-from app import figures
 from app.components.live_plot import live_plot
 from app.components.timeline import Position, timeline
+from app.figures.stages import stage_strip
 from app.run import figure_commands, header, panels, texts, tiles
 from app.run.panels import View
 from app.run.position import position
@@ -98,7 +98,7 @@ def _epoch_to_show(now: Snapshot, palette: Palette) -> int | None:
         st.html(f'<div style="height: {TRACK_HEIGHT}px"></div>')
         return None
     training, fraction = now.epoch_in_progress if now.live else (max(0, len(now.rows) - 1), 1.0)
-    strip = figures.stage_strip(now.run.config.schedule, training, palette, progress=fraction)
+    strip = stage_strip(now.run.config.schedule, training, palette, progress=fraction)
     before: Position = position(now)
     after = timeline(strip, recorded=len(now.rows), total=now.total, theme=palette.name, position=before)
     st.session_state[keys.POSITION] = after

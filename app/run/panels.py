@@ -10,11 +10,17 @@ from typing import Literal
 
 import plotly.graph_objects as go
 
-from app import figures
-from app.figures import Facts, empty_figure, target
+from app.figures import feature_map as feature_map_figure
+from app.figures import pool, target
+from app.figures.accuracy import accuracy_curves
+from app.figures.facts import Facts
+from app.figures.histograms import altruistic_loss_histogram, oss_distance_histogram
+from app.figures.scatters import discrepancy_scatter
+from app.figures.timeline import Metrics
+from app.figures.votes import vote_bars
 from app.run import texts
 from app.server import run_cache
-from app.style.theme import Palette, epoch_number
+from app.style.theme import Palette, empty_figure, epoch_number
 from bsd_engine.events import EpochState
 from bsd_engine.runs.reader import RunReader, Truth
 
@@ -65,7 +71,7 @@ class View:
         return run_cache.state(self.path, self.epoch if epoch is None else epoch)
 
     @property
-    def metrics(self) -> figures.Metrics:
+    def metrics(self) -> Metrics:
         """Numbers of all epochs."""
         return {row.epoch: row.metrics for row in run_cache.rows(self.path)}
 
@@ -77,7 +83,7 @@ def _facts(run: RunReader) -> Facts:
 
 def altruistic_loss(view: View) -> go.Figure:
     """Histogram of the altruistic loss with the ALS cut."""
-    return figures.altruistic_loss_histogram(view.state(), view.facts, view.truth, view.palette)
+    return altruistic_loss_histogram(view.state(), view.facts, view.truth, view.palette)
 
 
 def oss_distance(view: View) -> go.Figure:
@@ -85,7 +91,7 @@ def oss_distance(view: View) -> go.Figure:
     schedule = view.facts.config.schedule
     decided = schedule.altruistic_epochs + schedule.t1
     state = view.state(min(view.epoch, decided))
-    figure = figures.oss_distance_histogram(state, view.facts, view.truth, view.palette)
+    figure = oss_distance_histogram(state, view.facts, view.truth, view.palette)
     if state.epoch < view.epoch:
         when = view.facts.epoch_text(state)
         figure.layout.title.text = figure.layout.title.text.replace(f">{when}", f">decided in {when}")
@@ -94,19 +100,19 @@ def oss_distance(view: View) -> go.Figure:
 
 def loss_discrepancy(view: View) -> go.Figure:
     """Main against altruistic loss with the cut of the stage."""
-    return figures.discrepancy_scatter(view.state(), view.facts, view.truth, view.palette)
+    return discrepancy_scatter(view.state(), view.facts, view.truth, view.palette)
 
 
 def poison_in_pool(view: View) -> go.Figure:
     """Poison in the clean pool over the run."""
-    return figures.poison_in_pool(
+    return pool.poison_in_pool(
         view.metrics, view.facts, view.palette, truth_shown=view.truth is not None, current_epoch=view.epoch
     )
 
 
 def accuracy(view: View) -> go.Figure:
     """Clean accuracy and attack success over the run."""
-    return figures.accuracy_curves(
+    return accuracy_curves(
         view.metrics, view.facts, view.palette, truth_shown=view.truth is not None, current_epoch=view.epoch
     )
 
@@ -114,7 +120,7 @@ def accuracy(view: View) -> go.Figure:
 def votes(view: View) -> go.Figure:
     """Scores of the classes in the target vote; after the altruistic warm-up, those at its end."""
     last = view.facts.config.schedule.altruistic_epochs - 1
-    return figures.vote_bars(view.state(min(view.epoch, last)), view.facts, view.palette)
+    return vote_bars(view.state(min(view.epoch, last)), view.facts, view.palette)
 
 
 def warmup_end(view: View) -> EpochState | None:
@@ -139,7 +145,9 @@ def feature_map(view: View) -> go.Figure:
     mapped = [e for e in run_cache.reader(view.path).map_epochs if e <= view.epoch]
     if mapped and view.map_kind != "PCA":
         xy = run_cache.reader(view.path).map(mapped[-1])
-        return figures.feature_map(xy, view.state(mapped[-1]), view.facts, view.truth, view.palette, kind="UMAP")
+        return feature_map_figure.feature_map(
+            xy, view.state(mapped[-1]), view.facts, view.truth, view.palette, kind="UMAP"
+        )
     if view.map_kind == "UMAP":
         title = f"{texts.FIGURE_TITLES['feature_map']} (UMAP)"
         return empty_figure(texts.no_umap_yet(epoch_number(view.epoch)), view.palette, title=title)
@@ -148,7 +156,7 @@ def feature_map(view: View) -> go.Figure:
     if xy is None:
         title = f"{texts.FIGURE_TITLES['feature_map']} (PCA)"
         return empty_figure(texts.NO_FEATURES, view.palette, title=title)
-    return figures.feature_map(xy, state, view.facts, view.truth, view.palette, kind="PCA")
+    return feature_map_figure.feature_map(xy, state, view.facts, view.truth, view.palette, kind="PCA")
 
 
 PANELS: dict[str, Callable[[View], go.Figure]] = {

@@ -10,7 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app import figures
+import app.figures
+from app.figures.feature_map import feature_map
+from app.figures.histograms import oss_distance_histogram
+from app.figures.stages import stage_strip
 from app.style.theme import DARK, LIGHT, STAGE_NAMES, palette_for, plain
 from bsd_engine.config.method_settings import STAGES
 from bsd_engine.events import EpochState
@@ -69,7 +72,7 @@ def test_what_is_not_there_yet_says_so_in_place():
         "class_completion": {"oss", "vote"},
         "selective_drop": {"oss", "vote"},
     }
-    assert "from epoch 9" in texts(figures.oss_distance_histogram(state("altruistic_warmup"), FACTS, None, LIGHT))
+    assert "from epoch 9" in texts(oss_distance_histogram(state("altruistic_warmup"), FACTS, None, LIGHT))
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -109,7 +112,7 @@ def test_names_are_shown_as_text():
                     name
                 )
     assert plain(evil).startswith("&lt;b onclick='x'&gt;%{y} &amp;") and "\n" not in plain(evil)
-    assert "<i>" not in figures.stage_strip(CONFIG.schedule, 3, LIGHT)
+    assert "<i>" not in stage_strip(CONFIG.schedule, 3, LIGHT)
 
 
 def test_arrays_travel_as_base64():
@@ -117,7 +120,7 @@ def test_arrays_travel_as_base64():
         for trace in json.loads(figure.to_json())["data"]:
             for axis in ("x", "y", "customdata"):
                 assert axis not in trace or set(trace[axis]) >= {"dtype", "bdata"}, (trace["type"], axis)
-    figure = json.loads(figures.feature_map(XY, state(), FACTS, None, LIGHT, kind="PCA").to_json())
+    figure = json.loads(feature_map(XY, state(), FACTS, None, LIGHT, kind="PCA").to_json())
     x = figure["data"][0]["x"]
     assert x["dtype"] == "f4" and np.array_equal(np.frombuffer(base64.b64decode(x["bdata"]), np.float32), XY[:, 0])
 
@@ -139,7 +142,7 @@ def test_one_class_and_one_sample():
         )
         for truth in (None, Truth(is_poison=np.ones(1, bool), original_labels=np.zeros(1, np.int64))):
             all_figures(s, truth, facts=one)
-            figures.feature_map(np.zeros((1, 2), np.float32), s, one, truth, LIGHT, kind="PCA")
+            feature_map(np.zeros((1, 2), np.float32), s, one, truth, LIGHT, kind="PCA")
 
 
 def luminance(colour: str) -> float:
@@ -161,7 +164,7 @@ def test_contrast(palette):
 
 
 def test_figures_do_not_need_streamlit():
-    modules = Path(figures.__file__).parent.glob("*.py")
+    modules = Path(app.figures.__file__).parent.glob("*.py")
     imports = [
         line for module in modules for line in module.read_text().splitlines() if line.startswith(("import ", "from "))
     ]

@@ -7,13 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app import figures
+from app.figures.accuracy import accuracy_curves
+from app.figures.pool import poison_in_pool
+from app.figures.stages import stage_spans, stage_strip
+from app.figures.votes import vote_bars
 from app.style.theme import DARK, LIGHT
 from tests.support.figure_states import CONFIG, FACTS, TARGET, numbers, state, texts
 
 
 def test_pool_bars_and_running_total():
-    figure = figures.poison_in_pool(numbers(), FACTS, LIGHT, truth_shown=True, current_epoch=37)
+    figure = poison_in_pool(numbers(), FACTS, LIGHT, truth_shown=True, current_epoch=37)
     bars, line = figure.data
     assert bars.x[0] == 9 and bars.y[-1] == 29 and line.y[-1] == 435 and line.yaxis == "y2"
     bands = [(s.x0, s.x1) for s in figure.layout.shapes if s.type == "rect"]
@@ -22,22 +25,20 @@ def test_pool_bars_and_running_total():
 
 def test_pool_size_stands_in_where_the_truth_is_unknown():
     for metrics, shown in ((numbers(), False), (numbers(known=False), True)):
-        figure = figures.poison_in_pool(metrics, FACTS, LIGHT, truth_shown=shown)
+        figure = poison_in_pool(metrics, FACTS, LIGHT, truth_shown=shown)
         assert len(figure.data) == 1 and figure.data[0].y[-1] == 3700
-    assert "counting poison needs the ground truth" in texts(
-        figures.poison_in_pool(numbers(), FACTS, LIGHT, truth_shown=False)
-    )
-    assert "first clean pool comes with epoch 9" in texts(figures.poison_in_pool({}, FACTS, LIGHT, truth_shown=True))
+    assert "counting poison needs the ground truth" in texts(poison_in_pool(numbers(), FACTS, LIGHT, truth_shown=False))
+    assert "first clean pool comes with epoch 9" in texts(poison_in_pool({}, FACTS, LIGHT, truth_shown=True))
 
 
 def test_accuracy_says_which_way_is_good():
-    figure = figures.accuracy_curves(numbers(), FACTS, LIGHT, truth_shown=True)
+    figure = accuracy_curves(numbers(), FACTS, LIGHT, truth_shown=True)
     words = texts(figure)
     assert "attack success <b>1.5 %</b> (lower is better)" in words and "clean accuracy <b>78.5 %</b>" in words
     assert tuple(figure.layout.xaxis.range) == (0.5, 38.5)
-    sealed = figures.accuracy_curves(numbers(), FACTS, LIGHT, truth_shown=False)
+    sealed = accuracy_curves(numbers(), FACTS, LIGHT, truth_shown=False)
     assert "attack success needs the ground truth" in texts(sealed) and len(sealed.data) == 1
-    assert figures.accuracy_curves({}, FACTS, LIGHT, truth_shown=True).layout.uirevision == "waiting"
+    assert accuracy_curves({}, FACTS, LIGHT, truth_shown=True).layout.uirevision == "waiting"
 
 
 @pytest.mark.parametrize(
@@ -45,17 +46,17 @@ def test_accuracy_says_which_way_is_good():
 )
 def test_line_end_labels_keep_apart(accuracy, success, lifts):
     ends = {30: {"clean_accuracy": accuracy, "attack_success_rate": success}}
-    figure = figures.accuracy_curves(ends, FACTS, LIGHT, truth_shown=True)
+    figure = accuracy_curves(ends, FACTS, LIGHT, truth_shown=True)
     assert sorted(a.yshift for a in figure.layout.annotations if "<b>" in a.text) == lifts
     assert figure.layout.yaxis.range[1] > 120, "room above 100"
 
 
 def test_votes():
-    figure = figures.vote_bars(state("altruistic_warmup"), FACTS, LIGHT)
+    figure = vote_bars(state("altruistic_warmup"), FACTS, LIGHT)
     assert figure.layout.yaxis.ticktext[TARGET] == "<b>owl</b>" and "suspected: <b>owl</b>" in texts(figure)
     scores = np.linspace(0, 1, 43, dtype=np.float32)
     many = replace(FACTS, class_names=tuple(str(i) for i in range(43)))
-    figure = figures.vote_bars(state("altruistic_warmup", vote_scores=scores, pseudo_target=42), many, LIGHT)
+    figure = vote_bars(state("altruistic_warmup", vote_scores=scores, pseudo_target=42), many, LIGHT)
     assert figure.layout.yaxis.ticktext == (*(str(i) for i in range(31, 42)), "<b>42</b>")
     assert "12 highest of 43 classes" in texts(figure)
 
@@ -70,17 +71,17 @@ def test_votes():
     ],
 )
 def test_stage_strip(epoch, progress, width, stage):
-    strip = figures.stage_strip(CONFIG.schedule, epoch, DARK, progress=progress)
+    strip = stage_strip(CONFIG.schedule, epoch, DARK, progress=progress)
     assert f"width:{width}" in strip and f'aria-label="Stages: {stage}' in strip
     assert [strip.count(f"flex:{n} 1 0") for n in (8, 4, 12, 6)] == [2, 1, 1, 1]
 
 
 def test_a_stage_without_epochs_is_left_out():
     schedule = replace(CONFIG.schedule, t2=12, t3=20)
-    assert [stage for stage, _, _ in figures.stage_spans(schedule)] == [
+    assert [stage for stage, _, _ in stage_spans(schedule)] == [
         "altruistic_warmup",
         "oss_warmup",
         "initial_pools",
         "selective_drop",
     ]
-    assert "no epoch yet" in figures.stage_strip(schedule, None, LIGHT)
+    assert "no epoch yet" in stage_strip(schedule, None, LIGHT)

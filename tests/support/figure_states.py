@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from app import figures
-from app.figures import Facts
+from app.figures.accuracy import accuracy_curves
+from app.figures.facts import Facts
+from app.figures.feature_map import feature_map
+from app.figures.histograms import altruistic_loss_histogram, oss_distance_histogram
+from app.figures.pool import poison_in_pool
+from app.figures.scatters import discrepancy_scatter
+from app.figures.timeline import Metrics
+from app.figures.votes import vote_bars
 from app.style.theme import LIGHT, Palette
 from bsd_engine.config.method_settings import Stage
 from bsd_engine.config.presets import demo
@@ -82,7 +88,7 @@ def state(stage: Stage = "class_completion", epoch: int | None = None, **values)
     return EpochState(**{**fields, **values})
 
 
-def numbers(known: bool = True, epochs: range = range(38)) -> figures.Metrics:
+def numbers(known: bool = True, epochs: range = range(38)) -> Metrics:
     """Metrics of some epochs; the pool grows and holds a poison sample more each epoch."""
     return {
         e: {
@@ -97,23 +103,19 @@ def numbers(known: bool = True, epochs: range = range(38)) -> figures.Metrics:
 
 
 def all_figures(
-    s: EpochState,
-    truth: Truth | None,
-    palette: Palette = LIGHT,
-    facts: Facts = FACTS,
-    metrics: figures.Metrics | None = None,
+    s: EpochState, truth: Truth | None, palette: Palette = LIGHT, facts: Facts = FACTS, metrics: Metrics | None = None
 ):
     """Every figure of one state."""
     metrics = numbers() if metrics is None else metrics
     shown = truth is not None
     return {
-        "loss": figures.altruistic_loss_histogram(s, facts, truth, palette),
-        "oss": figures.oss_distance_histogram(s, facts, truth, palette),
-        "map": figures.feature_map(XY, s, facts, truth, palette, kind="PCA"),
-        "discrepancy": figures.discrepancy_scatter(s, facts, truth, palette),
-        "pool": figures.poison_in_pool(metrics, facts, palette, truth_shown=shown, current_epoch=s.epoch),
-        "accuracy": figures.accuracy_curves(metrics, facts, palette, truth_shown=shown, current_epoch=s.epoch),
-        "vote": figures.vote_bars(s, facts, palette),
+        "loss": altruistic_loss_histogram(s, facts, truth, palette),
+        "oss": oss_distance_histogram(s, facts, truth, palette),
+        "map": feature_map(XY, s, facts, truth, palette, kind="PCA"),
+        "discrepancy": discrepancy_scatter(s, facts, truth, palette),
+        "pool": poison_in_pool(metrics, facts, palette, truth_shown=shown, current_epoch=s.epoch),
+        "accuracy": accuracy_curves(metrics, facts, palette, truth_shown=shown, current_epoch=s.epoch),
+        "vote": vote_bars(s, facts, palette),
     }
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bsd_engine.audit.traces import trace
 
+from bsd_engine.audit.explain.traces import trace
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.recordings import library
 from bsd_engine.recordings.library import RecordingCard
