@@ -119,7 +119,7 @@ def _missing(number: str, where: tuple[str, str], defense: str) -> Missing:
     defenses = "none bsd" if defense == "bsd" else "none"
     return Missing(
         where=f"{texts.row_or_column(row)}, {texts.row_or_column(column)}, {texts.METHODS[defense]}",
-        command=f"python benchmarks/paper_tables.py {number} --rows {row} --columns {column} --defenses {defenses}",
+        command=f"python -m benchmarks.paper_tables {number} --rows {row} --columns {column} --defenses {defenses}",
     )
 
 

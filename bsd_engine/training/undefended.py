@@ -49,9 +49,10 @@ def train_undefended(
         raise RunFolderError(f"{folder} holds a run already; give a new folder.")
     prepared = prepared or prepare(config)
     seed = seed_for(config.seed, "main", -1)
+    network = models.seeded(config.model, prepared.images.shape, prepared.num_classes, seed)
     make_folder(folder)
     chosen, started = runtime.choose(config.device, config.precision), time.monotonic()
-    model = placed(models.seeded(config.model, prepared.images.shape, prepared.num_classes, seed), chosen)
+    model = placed(network, chosen)
     normalize = Normalizer.fit(prepared.images).to(chosen.device)
     with runtime.intra_op_threads(chosen.threads):
         _train(model, config, prepared, normalize, chosen, progress)

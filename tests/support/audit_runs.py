@@ -10,7 +10,7 @@ import pytest
 from bsd_engine.prepare.prepare import PreparedData, prepare
 from bsd_engine.runs.record import record_run
 from bsd_engine.target.verdict import Kind, Verdict
-from bsd_engine.training import trainer
+from bsd_engine.training import target_search
 from tests.support.short_runs import tiny
 
 SETTINGS = {"limit": 1000, "altruistic_epochs": 2, "t1": 2, "init_epochs": 2, "t2": 6, "t3": 8, "iterations": 2}
@@ -45,5 +45,5 @@ def recorded_with_verdict(folder: Path, kind: Kind, **settings: object) -> Path:
     """A run folder like that of `recorded` with a given verdict; without an attack no class is suspected."""
     verdict = Verdict(kind=kind, classes=(6,), z=9.0, why="planted")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "decide_target", lambda found, epochs: verdict)
+        patch.setattr(target_search, "decide_target", lambda found, epochs: verdict)
         return recorded(folder, target_estimator="auto", no_attack="no_target", **settings)

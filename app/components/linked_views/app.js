@@ -31,7 +31,7 @@ export class App {
       front: 'density',
       settings: null
     }
-    this.stats = {events: 0, cutFrames: 0, draws: []} // read by benchmarks/tuning.py
+    this.stats = {events: 0, cutFrames: 0, draws: []} // read by benchmarks.tuning
     this.seq = Date.now()
     this.todo = null
     const $ = selector => root.querySelector(selector)
