@@ -23,7 +23,7 @@ from playwright.sync_api import Browser
 
 from benchmarks.common.browser import chromium
 from benchmarks.common.memory import megabytes
-from tests.support.dashboard import Dashboard
+from tests.support.page.dashboard import Dashboard
 
 CHART_IS_DRAWN = """() => {
   const c = document.querySelector('.st-key-altruistic_loss .live-plot-chart')

@@ -3,7 +3,7 @@
     python -m benchmarks.load watch [--viewers 20] [--preset demo] [--settle 150]     about eight minutes on two cores
     python -m benchmarks.load replay [--ticks 28800]     a tick is a second of watching: eight hours
 
-Viewers are pages without a browser (tests/support/page_socket.py) in this process: each holds its connection and asks
+Viewers are pages without a browser (tests.support.page.page_socket) in this process: each holds its connection and asks
 for its fragments when their timers ask it to, as a browser does, but draws nothing. They share the cores with the
 server, so delays are on the high side.
 
@@ -24,9 +24,9 @@ from pathlib import Path
 
 from benchmarks.common.memory import megabytes
 from bsd_engine.runs.reader import RunReader
-from tests.support.dashboard import Dashboard
 from tests.support.fake_run import CONFIG, LiveFakeRun
-from tests.support.page_socket import PageSocket
+from tests.support.page.dashboard import Dashboard
+from tests.support.page.page_socket import PageSocket
 
 
 def resident(server: Dashboard) -> float:

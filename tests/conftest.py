@@ -109,7 +109,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def open_page(root: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., AppTest]]:
     """`open_page(run=ID)`: the page of the module's SCRIPT after its first script run, without an exception."""
     from app.server import registry  # here, so that tests of the engine do not wait for Streamlit
-    from tests.support.pages import opened
+    from tests.support.page.pages import opened
 
     yield functools.partial(opened, request.module.SCRIPT)
     registry.registry().close()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.support.dashboard import Dashboard
+from tests.support.page.dashboard import Dashboard
 
 LINKED_VIEWS = "document.querySelector('.tn').app"
 """The app of the linked views, in the page's JavaScript."""

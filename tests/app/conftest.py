@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.support.attack_page import to_page
-from tests.support.pages import ran
+from tests.support.page.attack_page import to_page
+from tests.support.page.pages import ran
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is no
 
 from tests.browser.accessibility import findings
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 RUN = "20260101-000000-whole"
 BACKGROUND = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"

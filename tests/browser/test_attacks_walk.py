@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from bsd_engine.runs.reader import RunReader
 from tests.browser.conftest import choose, choose_smoke, until
+
+pytestmark = pytest.mark.slow
 
 PICTURES = ".panes img"
 SENTENCE = ".now"

@@ -17,6 +17,8 @@ from bsd_engine.prepare.prepare import prepare
 from bsd_engine.runs.reader import RunReader
 from tests.browser.conftest import choose, choose_smoke, until, wait_until_ran
 
+pytestmark = pytest.mark.slow
+
 TABLE = "[data-testid=stDataFrame]"
 
 

@@ -12,6 +12,8 @@ from PIL import Image
 from bsd_engine.recordings import library
 from bsd_engine.runs.reader import RunReader
 
+pytestmark = pytest.mark.slow
+
 APP = "document.querySelector('.bn').app"
 
 

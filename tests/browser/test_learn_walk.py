@@ -14,6 +14,8 @@ from bsd_engine.runs.reader import RunReader
 from tests.browser.conftest import until
 from tests.support.fake_run import CONFIG, fake_run
 
+pytestmark = pytest.mark.slow
+
 RUN, OTHER = "20260101-000001-whole", "20260101-000000-blind"
 APP = "document.querySelector('.tn').app"
 T1_EPOCH = CONFIG.schedule.altruistic_epochs + CONFIG.schedule.t1

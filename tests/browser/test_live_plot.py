@@ -11,6 +11,8 @@ import pytest
 
 from app.components.live_plot import install_plotly_js
 
+pytestmark = pytest.mark.slow
+
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 SCRIPT = """

@@ -34,6 +34,7 @@ from tests.browser.test_audit_walk import (
 
 PICTURES, DATA = os.environ.get("BSD_REAL_WALK", ""), os.environ.get("BSD_DATA", "")
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not PICTURES, reason="takes ten minutes: .ci/nightly walk"),
     pytest.mark.skipif(not Path(DATA, "gtsrb/train").is_dir(), reason="GTSRB is not in BSD_DATA"),
 ]

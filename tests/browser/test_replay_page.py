@@ -22,7 +22,9 @@ from bsd_engine.runs.reader import RunReader
 from tests.browser.conftest import drag_cut
 from tests.support.fake_run import CONFIG, fake_run
 from tests.support.hostile import hostile_run
-from tests.support.replay_pages import run_with_distances, taken_apart
+from tests.support.page.replay_pages import run_with_distances, taken_apart
+
+pytestmark = pytest.mark.slow
 
 APP = "document.querySelector('.tn').app"
 OWN = Settings.of(CONFIG)
@@ -156,7 +158,7 @@ def test_hostile_names_stay_text(tmp_path: Path, opened: Callable) -> None:
 def twin(browser: Any) -> Any:
     """A blank page with the function of replay_twin.js."""
     page = browser.new_page()
-    page.add_script_tag(content=bundle(Path(__file__).parent / "replay_twin.js"), type="module")
+    page.add_script_tag(content=bundle(Path(__file__).parent / "twins/replay_twin.js"), type="module")
     page.wait_for_function("() => window.replayed")
     yield page
     page.close()

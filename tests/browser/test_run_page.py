@@ -15,6 +15,8 @@ from bsd_engine.config.presets import smoke
 from bsd_engine.runs.reader import RunReader
 from tests.browser.conftest import choose_smoke, until
 
+pytestmark = pytest.mark.slow
+
 STREAMS = ("altruistic_loss", "oss_distance", "feature_map", "loss_discrepancy", "poison_in_pool")
 PLOT = ".st-key-{} .live-plot-chart"
 DRAWN = (

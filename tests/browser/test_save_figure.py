@@ -14,6 +14,8 @@ import pytest
 
 from app import figure_file
 
+pytestmark = pytest.mark.slow
+
 RUN = "20260101-000000-abcdef"
 SVG = "{http://www.w3.org/2000/svg}"
 

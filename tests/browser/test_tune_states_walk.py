@@ -11,7 +11,18 @@ import pytest
 
 from bsd_engine.runs.reader import RunReader
 from tests.support.fake_run import LiveFakeRun
-from tests.support.tune_views import APP, T1_EPOCH, WHOLE, counts, make_runs, page_opener, shown_view, wait_for_rest
+from tests.support.page.tune_views import (
+    APP,
+    T1_EPOCH,
+    WHOLE,
+    counts,
+    make_runs,
+    page_opener,
+    shown_view,
+    wait_for_rest,
+)
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ SHARES = (0.01, 0.2, 0.29, 0.333, 0.5, 0.7, 0.999, 1.0)
 def twin(browser: Any) -> Any:
     """A blank page with the functions of tune_twin.js."""
     page = browser.new_page()
-    page.add_script_tag(content=bundle(Path(__file__).parent / "tune_twin.js"), type="module")
+    page.add_script_tag(content=bundle(Path(__file__).parent / "twins/tune_twin.js"), type="module")
     page.wait_for_function("() => window.cases")
     yield page
     page.close()

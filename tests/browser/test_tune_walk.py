@@ -16,7 +16,18 @@ from bsd_engine.method.preview import Settings
 from bsd_engine.runs.reader import RunReader
 from tests.browser.conftest import drag_cut
 from tests.support.fake_run import CONFIG
-from tests.support.tune_views import APP, T1_EPOCH, WHOLE, counts, make_runs, page_opener, shown_view, wait_for_rest
+from tests.support.page.tune_views import (
+    APP,
+    T1_EPOCH,
+    WHOLE,
+    counts,
+    make_runs,
+    page_opener,
+    shown_view,
+    wait_for_rest,
+)
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

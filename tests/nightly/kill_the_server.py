@@ -18,8 +18,8 @@ from bsd_engine.errors import BSDError
 from bsd_engine.runs.lock import is_locked
 from bsd_engine.runs.reader import RunReader
 from tests.nightly.kill_and_resume import compare, kill_at_random
-from tests.support.dashboard import Dashboard
-from tests.support.page_socket import PageSocket
+from tests.support.page.dashboard import Dashboard
+from tests.support.page.page_socket import PageSocket
 
 PATIENCE = 180.0
 

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from app.paper.figures import FIGURES
 from app.paper.tables import TABLES
 from bsd_engine.recordings import library
-from tests.support.pages import html, ran
+from tests.support.page.pages import html, ran
 
 SCRIPT = """
 import streamlit as st

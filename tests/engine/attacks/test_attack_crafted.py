@@ -9,7 +9,7 @@ from torch import Tensor
 from bsd_engine import attacks
 from bsd_engine.attacks.craft import pgd
 from bsd_engine.errors import ConfigError
-from tests.support.crafted_attacks import (
+from tests.support.attack.crafted_attacks import (
     CRAFTED,
     SHAPE,
     TARGET,

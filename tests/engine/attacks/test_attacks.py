@@ -13,7 +13,7 @@ import torch
 
 from bsd_engine import attacks
 from bsd_engine.errors import BSDError, ConfigError, DataError
-from tests.support.simple_attacks import random_images, random_labels
+from tests.support.attack.simple_attacks import random_images, random_labels
 
 ROOT = Path(__file__).parents[3]
 SHAPES = [(3, 32, 32), (1, 28, 28)]
@@ -62,6 +62,7 @@ def test_only_poisoned_samples_differ_and_the_inputs_do_not(name: str) -> None:
     assert torch.equal(poisoned.labels[~poisoned.is_poison], labels[~poisoned.is_poison])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", attacks.names())
 def test_memory_layout_and_batches_change_nothing(name: str) -> None:
     images, labels = random_images(700, (3, 28, 28)), random_labels(700)  # more than are changed at a time

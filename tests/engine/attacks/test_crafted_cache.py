@@ -14,7 +14,7 @@ from bsd_engine.attacks.craft.surrogate import Training
 from bsd_engine.compute import progress, runtime
 from bsd_engine.config.data_settings import ModelConfig
 from bsd_engine.files.locations import cache_folder
-from tests.support.crafted_attacks import CRAFTED, SHAPE, TARGET, TINY, faint_stripes, poisoned_images, refused
+from tests.support.attack.crafted_attacks import CRAFTED, SHAPE, TARGET, TINY, faint_stripes, poisoned_images, refused
 
 pytestmark = pytest.mark.usefixtures("one_thread", "cache")
 

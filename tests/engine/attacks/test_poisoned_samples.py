@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bsd_engine import attacks
 from bsd_engine.config.data_settings import PoisonCountMode
 from bsd_engine.splits import exact_count
-from tests.support.simple_attacks import NumberedCorner, WhiteCorner, random_images, random_labels
+from tests.support.attack.simple_attacks import NumberedCorner, WhiteCorner, random_images, random_labels
 
 SHAPES = [(3, 32, 32), (1, 28, 28)]
 ALL_SHAPES = [(channels, side, side) for channels in (1, 3) for side in (28, 32, 224)]

@@ -203,6 +203,7 @@ def test_durations_have_a_readable_unit(seconds: float, words: str) -> None:
     assert duration(seconds) == words
 
 
+@pytest.mark.slow
 def test_a_map_is_fitted_again_from_the_last_one() -> None:
     assert map_refit(60)().shape == (60, 2)
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 def test_torchvision_is_imported_only_where_needed_and_then_works() -> None:
     code = """
 import sys
-import bsd_engine, bsd_engine.data, bsd_engine.attacks, bsd_engine.torchvision_compat as compat
+import bsd_engine, bsd_engine.data, bsd_engine.attacks, bsd_engine.compute.torchvision_compat as compat
 assert not any(name.startswith("torchvision") for name in sys.modules)
 torchvision = compat.import_torchvision()
 assert compat.import_torchvision() is torchvision

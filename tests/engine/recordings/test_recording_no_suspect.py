@@ -10,7 +10,8 @@ import pytest
 from bsd_engine.audit.explain.traces import trace
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.recordings import library
-from bsd_engine.recordings.library import RecordingCard
+from bsd_engine.recordings.card import RecordingCard
+from bsd_engine.recordings.pack import pack
 from bsd_engine.runs.reader import RunReader
 
 CARD = RecordingCard(name="short", title="A short run", template="", command="python -m bsd_engine")
@@ -20,7 +21,7 @@ def test_every_pool_is_decided_from_the_recording_alike(
     unsuspecting_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BSD_DATA", str(tmp_path / "cache"))
-    file = library.pack(unsuspecting_run, tmp_path / "short.bsdrec", CARD)
+    file = pack(unsuspecting_run, tmp_path / "short.bsdrec", CARD)
     run = RunHistory.of(RunReader(unsuspecting_run))
     recording = RunHistory.of(RunReader(library.open_file(file, "short")))
     assert recording.rules == run.rules

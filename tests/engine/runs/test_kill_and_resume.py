@@ -8,6 +8,8 @@ import pytest
 from tests.nightly import kill_the_server
 from tests.nightly.kill_and_resume import OPTIONS, compare, killed, train, whole
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:

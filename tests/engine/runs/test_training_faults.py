@@ -119,6 +119,6 @@ def test_arrays_with_code_in_them_are_refused(tmp_path: Path) -> None:
     np.savez(path / "epochs/00001.npz", scalars=np.array([Evil()], dtype=object))
     np.savez(path / "truth.npz", is_poison=np.array([Evil()], dtype=object), original_labels=np.zeros(60, int))
     for read in (lambda: RunReader(path).epoch(1), lambda: RunReader(path).truth):
-        with pytest.raises(BSDError, match="it holds no plain array"):
+        with pytest.raises(BSDError, match="it does not hold a plain array"):
             read()
     assert not Path("/tmp/bsd-was-here").exists()

@@ -14,7 +14,7 @@ from app.attacks import trigger_upload
 from app.server import uploads
 from bsd_engine.attacks.custom import MAX_BYTES
 from bsd_engine.errors import ConfigError
-from tests.support.pages import WHOLE_APP, html, ran
+from tests.support.page.pages import WHOLE_APP, html, ran
 
 SCRIPT = WHOLE_APP
 

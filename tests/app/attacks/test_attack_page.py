@@ -19,8 +19,8 @@ from bsd_engine.attacks.described import parameters_of
 from bsd_engine.config.presets import preset, smoke
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import ConfigError
-from tests.support.attack_page import to_page
-from tests.support.pages import WHOLE_APP, html, ran
+from tests.support.page.attack_page import to_page
+from tests.support.page.pages import WHOLE_APP, html, ran
 
 SCRIPT = WHOLE_APP
 

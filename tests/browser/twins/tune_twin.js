@@ -1,6 +1,6 @@
 // Gives the test the browser's twin of the cuts: the pools of many cases at once, and the two counting rules.
 
-import {byEpoch} from '../../app/components/linked_views/model/columns.js'
+import {byEpoch} from '../../../app/components/linked_views/model/columns.js'
 import {
   cleanRatio,
   exactCount,
@@ -8,8 +8,8 @@ import {
   groupRanks,
   laterPool,
   ossGroups
-} from '../../app/components/linked_views/model/splits.js'
-import {unpackBits, unpackPacket} from '../../app/components/packet.js'
+} from '../../../app/components/linked_views/model/splits.js'
+import {unpackBits, unpackPacket} from '../../../app/components/packet.js'
 
 function cases(encoded) {
   const bytes = Uint8Array.from(atob(encoded), c => c.charCodeAt(0))

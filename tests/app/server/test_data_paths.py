@@ -19,7 +19,7 @@ from bsd_engine.config.presets import smoke
 from bsd_engine.errors import ConfigError
 from bsd_engine.runs.reader import RunReader
 from tests.support.fake_run import CONFIG, fake_run
-from tests.support.pages import WHOLE_APP, ran
+from tests.support.page.pages import WHOLE_APP, ran
 
 SCRIPT = WHOLE_APP
 

@@ -9,7 +9,7 @@ import numpy as np
 from app.figures.feature_map import feature_map
 from app.figures.scatters import discrepancy_scatter
 from app.style.theme import LIGHT
-from tests.support.figure_states import FACTS, LABELS, POISON, TRUTH, XY, N, points, state
+from tests.support.page.figure_states import FACTS, LABELS, POISON, TRUTH, XY, N, points, state
 
 
 def test_hue_is_truth_and_fill_is_membership():

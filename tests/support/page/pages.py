@@ -9,7 +9,7 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-WHOLE_APP = Path(__file__).resolve().parents[2] / "streamlit_app.py"
+WHOLE_APP = Path(__file__).resolve().parents[3] / "streamlit_app.py"
 """The script of all pages; a module that tests one page alone has a script of its own, as text."""
 
 

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from app.tune import what_if
 from bsd_engine.method.preview import Settings
 from bsd_engine.runs.reader import RunReader
-from tests.support.pages import everything
+from tests.support.page.pages import everything
 
 SCRIPT = """
 import streamlit as st

@@ -10,7 +10,7 @@ import pytest
 from app.style import glossary, glossary_file
 from app.style.glossary_file import GlossaryError, Term, glossary_path, read_terms
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 MARK = re.compile(r"\[\[([a-zA-Z_0-9]+)(?:\||\]\])")
 VOCABULARY = """
     clean pool, poison pool, main model, altruistic model, loss discrepancy, class completion, selective drop,

@@ -11,7 +11,7 @@ from app.figures.histograms import altruistic_loss_histogram, oss_distance_histo
 from app.figures.scatters import discrepancy_scatter
 from app.style.theme import LIGHT, share
 from bsd_engine.splits import als_clean_mask, exact_count
-from tests.support.figure_states import CONFIG, FACTS, LABELS, TARGET, TRUTH, N, state, texts
+from tests.support.page.figure_states import CONFIG, FACTS, LABELS, TARGET, TRUTH, N, state, texts
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.05, 0.29, 0.6, 1.0])

@@ -28,7 +28,7 @@ from bsd_engine.recordings import library
 from bsd_engine.runs.reader import RunReader
 from tests.support.fake_run import CONFIG, FakeRun, fake_run
 from tests.support.hostile import NAMES, hostile_run
-from tests.support.replay_pages import run_of_truth, run_with_distances, taken_apart
+from tests.support.page.replay_pages import run_of_truth, run_with_distances, taken_apart
 
 TAGS = {
     "html",

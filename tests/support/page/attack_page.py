@@ -5,7 +5,7 @@ from __future__ import annotations
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from tests.support.pages import ran
+from tests.support.page.pages import ran
 
 
 def to_page(app: AppTest, url_path: str = "attacks") -> AppTest:

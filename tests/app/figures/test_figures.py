@@ -18,7 +18,7 @@ from app.style.theme import DARK, LIGHT, STAGE_NAMES, palette_for, plain
 from bsd_engine.config.method_settings import STAGES
 from bsd_engine.events import EpochState
 from bsd_engine.runs.reader import Truth
-from tests.support.figure_states import (
+from tests.support.page.figure_states import (
     CONFIG,
     EPOCHS,
     FACTS,

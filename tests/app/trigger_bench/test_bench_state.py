@@ -24,7 +24,7 @@ from app.trigger_bench.drawings import decode_drawing, encode_drawing, parse_dra
 from app.trigger_bench.state import BenchState, Limits, address_of, parse_address, parse_state
 from bsd_engine.runs.record import record_run
 from bsd_engine.runs.stored_models import stored_epochs
-from tests.support.pages import everything
+from tests.support.page.pages import everything
 from tests.support.short_runs import short
 
 SCRIPT = """

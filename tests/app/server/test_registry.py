@@ -15,9 +15,9 @@ from bsd_engine.config.presets import preset
 from bsd_engine.errors import RunFolderError, TrainingError
 from bsd_engine.prepare import prepare as preparation
 from bsd_engine.runs import record
-from tests.support.failing_runs import fail_when_told
 from tests.support.fake_run import FakeRun, fake_run
-from tests.support.waiting import wait_for
+from tests.support.page.failing_runs import fail_when_told
+from tests.support.page.waiting import wait_for
 
 
 def test_the_registry_refuses_names_that_leave_its_folder(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from bsd_engine.audit.history import RunHistory
 from bsd_engine.recordings import library
 from bsd_engine.runs.reader import RunReader
 from tests.support.fake_run import FakeRun, fake_run
-from tests.support.pages import everything
+from tests.support.page.pages import everything
 
 SCRIPT = """
 import streamlit as st

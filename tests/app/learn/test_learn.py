@@ -26,7 +26,7 @@ from app.pages import learn, run
 import streamlit as st
 learn.render(st.Page(run.render, title="Run", url_path="run"))
 """
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")

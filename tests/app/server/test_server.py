@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.dashboard import Dashboard
 from tests.support.fake_run import fake_run
-from tests.support.page_socket import PageSocket
+from tests.support.page.dashboard import Dashboard
+from tests.support.page.page_socket import PageSocket
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SECRET = "20260101-000000-abcdef"
 
 

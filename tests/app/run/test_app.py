@@ -17,11 +17,11 @@ from bsd_engine.prepare.prepare import PreparedData
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.record import record_run
 from bsd_engine.runs.writer import RunWriter
-from tests.support.failing_runs import fail_when_told
 from tests.support.fake_run import CONFIG, FakeRun, LiveFakeRun, fake_run
-from tests.support.pages import WHOLE_APP, everything, html, ran
+from tests.support.page.failing_runs import fail_when_told
+from tests.support.page.pages import WHOLE_APP, everything, html, ran
+from tests.support.page.waiting import wait_for
 from tests.support.short_runs import short
-from tests.support.waiting import wait_for
 
 SCRIPT = WHOLE_APP
 

@@ -12,7 +12,7 @@ from app.figures.pool import poison_in_pool
 from app.figures.stages import stage_spans, stage_strip
 from app.figures.votes import vote_bars
 from app.style.theme import DARK, LIGHT
-from tests.support.figure_states import CONFIG, FACTS, TARGET, numbers, state, texts
+from tests.support.page.figure_states import CONFIG, FACTS, TARGET, numbers, state, texts
 
 
 def test_pool_bars_and_running_total():

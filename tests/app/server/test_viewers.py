@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from app.server.viewers import MOST_SECONDS, PRESENT_SECONDS, Viewers
-from tests.support.dashboard import Dashboard
 from tests.support.fake_run import LiveFakeRun
-from tests.support.page_socket import PageSocket
+from tests.support.page.dashboard import Dashboard
+from tests.support.page.page_socket import PageSocket
 
 
 @pytest.mark.parametrize(("pages", "seconds"), [(1, 1), (6, 1), (7, 2), (12, 2), (13, 3), (20, 3), (500, MOST_SECONDS)])

@@ -16,7 +16,7 @@ from app.server import registry
 from app.server.registry import RunRegistry
 from bsd_engine.config.presets import PRESETS, preset
 from bsd_engine.errors import ConfigError
-from tests.support.pages import WHOLE_APP, ran
+from tests.support.page.pages import WHOLE_APP, ran
 
 SCRIPT = WHOLE_APP
 
