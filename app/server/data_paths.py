@@ -1,7 +1,7 @@
 """Paths of images named by a form, an address or a stranger's run folder: which may be read, and whether they changed.
 
-Whoever starts the server may confine it: BSD_DATA_ROOTS names folders, separated by colons, and a page reads nothing
-outside them. If it is unset or empty, every path may be read.
+BSD_DATA_ROOTS confines the server: it names folders, separated by colons, and a page reads nothing outside them. If it
+is unset or empty, every path may be read.
 """
 
 from __future__ import annotations

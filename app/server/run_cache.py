@@ -49,7 +49,7 @@ def _reader(path: str, stamp: Stamp | None) -> RunReader:
 
 
 def reader(path: Path) -> RunReader:
-    """The reader of a run folder; raises `RunFolderError` where it is none."""
+    """The reader of a run folder; raises `RunFolderError` for any other folder."""
     try:
         stamp = stamp_of(path / "config.json")
     except OSError:

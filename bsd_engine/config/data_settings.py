@@ -1,4 +1,4 @@
-"""Settings of the data, the attack and the networks, as frozen dataclasses that check themselves."""
+"""Settings of the data, the attack, the networks and plain training, as frozen dataclasses that check themselves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from bsd_engine.config.checks import check, check_choices, check_kinds, check_numbers, is_number
+from bsd_engine.config.checks import check, check_choices, check_floats, check_kinds, check_numbers, is_number
 
 PoisonCountMode = Literal["exact_nontarget", "bernoulli_nontarget", "exact_all", "exact_all_from_nontarget"]
 
@@ -125,3 +125,28 @@ class ModelConfig:
 
 NETWORKS = ("small_resnet", "resnet18", "mobilenet_v2")
 TORCHVISION = "torchvision:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UndefendedConfig:
+    """Plain training for comparison (command `undefended`)."""
+
+    undefended_epochs: int = 200
+    """Epochs (paper: 200)."""
+    undefended_lr: float = 0.1
+    """Learning rate of SGD (paper: 0.1)."""
+    undefended_drops: tuple[float, float] = (0.5, 0.75)
+    """Shares of the epochs after which the learning rate falls to a tenth (paper: 100 and 150 of 200; ImageNet: 30 and
+    60 of 90)."""
+
+    def __post_init__(self) -> None:
+        check_numbers(self, undefended_epochs=(1, 10000), undefended_lr=(1e-9, 10))
+        check_floats(
+            self,
+            "undefended_drops",
+            0,
+            1,
+            "two ascending numbers between 0 and 1",
+            count=2,
+            fits=lambda drops: drops[0] <= drops[1],
+        )

@@ -1,4 +1,4 @@
-"""Settings of the method: schedule, altruistic model, MixMatch, splits and plain training; symbols as in the paper."""
+"""Settings of the method: schedule, altruistic model, MixMatch and splits; symbols as in the paper."""
 
 from __future__ import annotations
 
@@ -153,8 +153,27 @@ class MixMatchConfig:
             check_numbers(self, rampup=(1, math.inf))
 
 
+class StartingShares:
+    """What alpha and beta stand for where a share of its own is not set; mixed into the settings that have all four."""
+
+    alpha: float
+    beta: float
+    alpha_start: float | None
+    als_init_ratio: float | None
+
+    @property
+    def schedule_start(self) -> float:
+        """Share at which the alpha schedule starts."""
+        return self.beta if self.alpha_start is None else self.alpha_start
+
+    @property
+    def als_ratio(self) -> float:
+        """Share kept by ALS at the first split."""
+        return self.alpha if self.als_init_ratio is None else self.als_init_ratio
+
+
 @dataclass(frozen=True, kw_only=True)
-class SplitConfig:
+class SplitConfig(StartingShares):
     """How the clean pool is chosen."""
 
     alpha: float = 0.6
@@ -256,39 +275,4 @@ class SplitConfig:
             "assume_target",
             self.assume_target,
             "a class index exactly when target_estimator is given",
-        )
-
-    @property
-    def schedule_start(self) -> float:
-        """Share at which the alpha schedule starts."""
-        return self.beta if self.alpha_start is None else self.alpha_start
-
-    @property
-    def als_ratio(self) -> float:
-        """Share kept by ALS at the first split."""
-        return self.alpha if self.als_init_ratio is None else self.als_init_ratio
-
-
-@dataclass(frozen=True, kw_only=True)
-class UndefendedConfig:
-    """Plain training for comparison (command `undefended`)."""
-
-    undefended_epochs: int = 200
-    """Epochs (paper: 200)."""
-    undefended_lr: float = 0.1
-    """Learning rate of SGD (paper: 0.1)."""
-    undefended_drops: tuple[float, float] = (0.5, 0.75)
-    """Shares of the epochs after which the learning rate falls to a tenth (paper: 100 and 150 of 200; ImageNet: 30 and
-    60 of 90)."""
-
-    def __post_init__(self) -> None:
-        check_numbers(self, undefended_epochs=(1, 10000), undefended_lr=(1e-9, 10))
-        check_floats(
-            self,
-            "undefended_drops",
-            0,
-            1,
-            "two ascending numbers between 0 and 1",
-            count=2,
-            fits=lambda drops: drops[0] <= drops[1],
         )

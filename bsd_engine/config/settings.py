@@ -11,14 +11,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from bsd_engine.config.checks import check, check_choices, check_kinds, is_number
-from bsd_engine.config.data_settings import AttackConfig, DataConfig, ModelConfig
-from bsd_engine.config.method_settings import (
-    AltruisticConfig,
-    MixMatchConfig,
-    ScheduleConfig,
-    SplitConfig,
-    UndefendedConfig,
-)
+from bsd_engine.config.data_settings import AttackConfig, DataConfig, ModelConfig, UndefendedConfig
+from bsd_engine.config.method_settings import AltruisticConfig, MixMatchConfig, ScheduleConfig, SplitConfig
 from bsd_engine.errors import ConfigError
 
 GROUPS: dict[str, type] = {

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from bsd_engine.config.method_settings import StartingShares
 from bsd_engine.config.settings import BSDConfig
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PoolRules:
+class PoolRules(StartingShares):
     """The settings that decide the pools, named as in `BSDConfig`.
 
     They are not checked: a preview may have alpha below beta, which a run may not.
@@ -75,13 +76,3 @@ class PoolRules:
     def with_settings(self, **settings: Any) -> PoolRules:
         """These rules with some settings replaced, unchecked."""
         return replace(self, **settings)
-
-    @property
-    def schedule_start(self) -> float:
-        """Share at which the alpha schedule starts."""
-        return self.beta if self.alpha_start is None else self.alpha_start
-
-    @property
-    def als_ratio(self) -> float:
-        """Share kept by ALS at the first split."""
-        return self.alpha if self.als_init_ratio is None else self.als_init_ratio

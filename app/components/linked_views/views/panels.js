@@ -1,21 +1,19 @@
 // The two small views of samples: the map of features, and the other pair of scores beside the quadrant.
 
 import {axes, linearTicks, lossTicks, words} from './axes.js'
-import {Plot} from './plot.js'
+import {linkedPlot} from './plot.js'
 
 const SMALL = {l: 44, r: 10, t: 8, b: 34}
 
 export class MapPanel {
   constructor(app, host) {
     this.app = app
-    this.plot = new Plot(host, {
-      margins: {l: 8, r: 8, t: 6, b: 6},
-      label: 'Map of the features of some samples; distances on it are not OSS distances.',
-      onHover: id => app.hover(id),
-      onPick: (id, event) => app.pick(id, event),
-      onLasso: (ids, event) => app.select(ids, event)
-    })
-    this.plot.changed = above => (above ? app.draw('marks') : app.draw('all'))
+    this.plot = linkedPlot(
+      app,
+      host,
+      {l: 8, r: 8, t: 6, b: 6},
+      'Map of the features of some samples; distances on it are not OSS distances.'
+    )
   }
 
   setScene(scene) {
@@ -129,14 +127,7 @@ export class MapPanel {
 export class OtherView {
   constructor(app, host) {
     this.app = app
-    this.plot = new Plot(host, {
-      margins: SMALL,
-      label: 'The other pair of scores of the same samples.',
-      onHover: id => app.hover(id),
-      onPick: (id, event) => app.pick(id, event),
-      onLasso: (ids, event) => app.select(ids, event)
-    })
-    this.plot.changed = above => (above ? app.draw('marks') : app.draw('all'))
+    this.plot = linkedPlot(app, host, SMALL, 'The other pair of scores of the same samples.')
   }
 
   setScene(scene) {

@@ -275,3 +275,16 @@ export class Plot {
     g.restore()
   }
 }
+
+// A plot whose hover, picks and lasso are those of all views.
+export function linkedPlot(app, host, margins, label) {
+  const plot = new Plot(host, {
+    margins,
+    label,
+    onHover: id => app.hover(id),
+    onPick: (id, event) => app.pick(id, event),
+    onLasso: (ids, event) => app.select(ids, event)
+  })
+  plot.changed = above => (above ? app.draw('marks') : app.draw('all'))
+  return plot
+}

@@ -5,7 +5,7 @@ import {clampShare, LOSS_LOW, lossOf, lossUnit} from '../model/scales.js'
 import {cleanRatio, exactCount} from '../model/splits.js'
 import {axes, binned, linearTicks, lossTicks, outlines, words} from './axes.js'
 import {CutHandle} from './cut_handle.js'
-import {Plot} from './plot.js'
+import {linkedPlot} from './plot.js'
 
 const MARGINS = {l: 52, r: 84, t: 50, b: 36}
 
@@ -24,14 +24,12 @@ function atLeast(byRank, value) {
 export class Quadrant {
   constructor(app, host) {
     this.app = app
-    this.plot = new Plot(host, {
-      margins: MARGINS,
-      label: 'Samples by altruistic loss and distance; the table beside it has the counts.',
-      onHover: id => app.hover(id),
-      onPick: (id, event) => app.pick(id, event),
-      onLasso: (ids, event) => app.select(ids, event)
-    })
-    this.plot.changed = above => (above ? app.draw('marks') : app.draw('all'))
+    this.plot = linkedPlot(
+      app,
+      host,
+      MARGINS,
+      'Samples by altruistic loss and distance; the table beside it has the counts.'
+    )
     this.cuts = ['alpha', 'beta', 'ratio'].map(name => new CutHandle(name, this, host))
   }
 

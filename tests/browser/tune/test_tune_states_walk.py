@@ -11,28 +11,9 @@ import pytest
 
 from bsd_engine.runs.reader import RunReader
 from tests.support.fake_run import LiveFakeRun
-from tests.support.page.tune_views import (
-    APP,
-    T1_EPOCH,
-    WHOLE,
-    counts,
-    make_runs,
-    page_opener,
-    shown_view,
-    wait_for_rest,
-)
+from tests.support.page.tune_views import APP, T1_EPOCH, WHOLE, counts, shown_view, wait_for_rest
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_runs(tmp_path_factory.mktemp("runs"))
-
-
-@pytest.fixture
-def tune(server: Any, visit: Callable) -> Callable[..., Any]:
-    return page_opener(server, visit)
 
 
 def test_live_updates_leave_zoom_selection_cursor_and_pin_alone_and_follow_goes_on(

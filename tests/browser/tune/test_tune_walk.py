@@ -16,28 +16,9 @@ from bsd_engine.method.preview import Settings
 from bsd_engine.runs.reader import RunReader
 from tests.browser.conftest import drag_cut
 from tests.support.fake_run import CONFIG
-from tests.support.page.tune_views import (
-    APP,
-    T1_EPOCH,
-    WHOLE,
-    counts,
-    make_runs,
-    page_opener,
-    shown_view,
-    wait_for_rest,
-)
+from tests.support.page.tune_views import APP, T1_EPOCH, WHOLE, counts, shown_view, wait_for_rest
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_runs(tmp_path_factory.mktemp("runs"))
-
-
-@pytest.fixture
-def tune(server: Any, visit: Callable) -> Callable[..., Any]:
-    return page_opener(server, visit)
 
 
 def lasso(page: Any, left: float, top: float, right: float, bottom: float, *keys: str) -> None:
