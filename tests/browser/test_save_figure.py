@@ -54,7 +54,7 @@ def test_a_figure_is_saved_with_its_data_and_the_command_that_makes_it_again(
     assert len(tree.findall(f".//{SVG}path")) > 5
 
     data = json.loads(_saved(page, chart, "Save the data", tmp_path).read_text())
-    assert data == inside and data["summary"].startswith("Distribution of altruistic minus main loss")
+    assert data == inside and data["summary"].startswith("Loss discrepancy, altruistic minus main, of")
     monkeypatch.setenv("BSD_RUNS", str(runs))
     words = shlex.split(data["command"])
     words[words.index("--out") + 1] = str(tmp_path / "again.json")
