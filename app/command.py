@@ -38,7 +38,7 @@ def dashboard(arguments: Sequence[str]) -> int:
 
 
 def _replay(arguments: Sequence[str]) -> int:
-    from app.replay.page import main
+    from app.replay.__main__ import main
 
     return main(arguments)
 
