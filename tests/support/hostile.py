@@ -35,3 +35,8 @@ def hostile_run(root: Path, run_id: str) -> Path:
         json.dumps({**summary, "status": "failed", "error": NAMES[0], "device": NAMES[5]})
     )
     return path
+
+
+HTML_NAME = "<img src=x onerror=alert(1)>"
+HOSTILE_CLASSES = ("=cmd|' C calc'!A0", "日本 標識", HTML_NAME.replace("/", ""))
+"""Names of class folders: a formula, another script, and HTML."""

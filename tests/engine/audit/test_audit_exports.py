@@ -4,62 +4,28 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
-import struct
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from bsd_engine.audit.export import cleaned
 from bsd_engine.audit.export.commands import write_cleaned, write_report, write_suspects, write_weights
 from bsd_engine.audit.export.report import LARGEST_BYTES, report
 from bsd_engine.audit.export.table import COLUMNS, csv_text, parquet_bytes, table
-from bsd_engine.audit.features import features, neighbours
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.judgements import Judgement, Judgements
-from bsd_engine.audit.saliency import saliency
 from bsd_engine.audit.suspects import suspects
-from bsd_engine.cli.main import main
-from bsd_engine.compute import models
 from bsd_engine.data import dataset
 from bsd_engine.errors import BSDError, ConfigError
-from bsd_engine.prepare.prepare import prepare
 from bsd_engine.runs.reader import RunReader
-from bsd_engine.runs.record import record_run
-from bsd_engine.runs.stored_models import StoredModels
 from tests.support.fake_run import fake_run
-from tests.support.short_runs import short
-
-EVIL = "<img src=x onerror=alert(1)>"
-NAMES = ("=cmd|' C calc'!A0", "日本 標識", EVIL.replace("/", ""))
-
-
-@pytest.fixture(scope="module")
-def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Images of three classes, named by a formula, in another script and by HTML; a test part; files named alike."""
-    root, rng = tmp_path_factory.mktemp("own"), np.random.default_rng(0)
-    for part, count in (("train", 24), ("test", 4)):
-        for c, name in enumerate(NAMES):
-            (root / part / name).mkdir(parents=True)
-            for i in range(count):
-                pixels = rng.integers(0, 90, (12, 12), np.uint8) + np.uint8(70 * c)
-                Image.fromarray(pixels).save(root / part / name / ("@sum<b>.png" if i == 0 else f"é {i}.png"))
-    return root
-
-
-@pytest.fixture(scope="module")
-def own_run(own_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run on them without an attack, that is without any truth."""
-    path = tmp_path_factory.mktemp("runs") / "own"
-    config = short(data=f"folder:{own_folder}", attack="none", limit=None, alpha=0.9, beta=0.5, selective_drop=False)
-    record_run(config, path, prepared=prepare(config))
-    return path
+from tests.support.hostile import HOSTILE_CLASSES as NAMES
+from tests.support.hostile import HTML_NAME as EVIL
 
 
 def everything(folder: Path) -> tuple[RunReader, RunHistory, dict]:
@@ -178,72 +144,6 @@ def test_nothing_is_written_over_and_nothing_half(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["full"]
 
 
-# -- weights, features, saliency -------------------------------------------------------------------
-
-
-def read_safetensors(content: bytes) -> tuple[dict, dict[str, torch.Tensor]]:
-    """The format read by its definition."""
-    (size,) = struct.unpack("<Q", content[:8])
-    header, body = json.loads(content[8 : 8 + size]), content[8 + size :]
-    kinds = {"F32": torch.float32, "I64": torch.int64}
-    return header.pop("__metadata__"), {
-        name: torch.frombuffer(
-            bytearray(body[e["data_offsets"][0] : e["data_offsets"][1]]), dtype=kinds[e["dtype"]]
-        ).reshape(e["shape"])
-        for name, e in header.items()
-    }
-
-
-def test_weights_build_the_model_that_was_tested(recorded_run: Path, tmp_path: Path) -> None:
-    run = RunReader(recorded_run)
-    content = write_weights(recorded_run, tmp_path / "f.safetensors").read_bytes()
-    metadata, tensors = read_safetensors(content)
-    network = models.build(metadata["model"], channels_in=1, num_classes=10, width=int(metadata["width"])).eval()
-    network.load_state_dict(tensors)
-    scale, bias = (torch.tensor(json.loads(metadata[name])).view(1, -1, 1, 1) for name in ("scale", "bias"))
-    images = torch.from_numpy(run.images[:50].astype(np.float32))
-    both = StoredModels.of(run)
-    with torch.inference_mode():
-        torch.testing.assert_close(network(images * scale + bias), both.main(both.normalize(images)))
-    assert json.loads(metadata["classes"]) == list(run.class_names) and not {"attack", "target_label"} & set(metadata)
-
-
-def test_the_safetensors_library_reads_them(recorded_run: Path, tmp_path: Path) -> None:
-    library = pytest.importorskip("safetensors.torch")
-    content = write_weights(recorded_run, tmp_path / "f.safetensors").read_bytes()
-    for name, tensor in library.load(content).items():
-        torch.testing.assert_close(tensor, read_safetensors(content)[1][name])
-
-
-def test_features_are_kept_and_neighbours_are_the_nearest(recorded_run: Path, tmp_path: Path) -> None:
-    run = RunReader(recorded_run)
-    assert features(run, compute=False) is None
-    made, again = features(run), features(run, compute=False)
-    np.testing.assert_array_equal(made.main, again.main)
-    assert made.main.shape == made.altruistic.shape == (1000, 32) and made.epoch == 9
-    np.testing.assert_allclose(np.linalg.norm(made.main, axis=1), 1, atol=2e-3)
-    found, distance = neighbours(made.altruistic, 7, 5)
-    slow = np.argsort(np.where(np.arange(1000) == 7, np.inf, 1 - made.altruistic @ made.altruistic[7]), kind="stable")[
-        :5
-    ]
-    np.testing.assert_array_equal(found, slow)
-    assert 7 not in found and (np.diff(distance) >= 0).all() and len(neighbours(made.main[:3], 0, 9)[0]) == 2
-
-
-def test_saliency_adds_up_to_what_the_image_gains_over_grey(recorded_run: Path) -> None:
-    run = RunReader(recorded_run)
-    both, image, label = StoredModels.of(run), run.images[5], int(run.labels[5])
-    found = saliency(both.altruistic, both.normalize, image, label, steps=256)
-
-    def says(pixels: torch.Tensor) -> float:
-        logits = both.altruistic(both.normalize(pixels[None]))[0]
-        return float(logits[label] - (logits.sum() - logits[label]) / 9)
-
-    with torch.inference_mode():
-        gain = says(torch.from_numpy(image.copy()).float()) - says(torch.full(image.shape, 127.5))
-    assert found.shape == image.shape[1:] and found.sum() == pytest.approx(gain, rel=0.05, abs=0.05)
-
-
 # -- the report ------------------------------------------------------------------------------------
 
 
@@ -320,77 +220,3 @@ def test_the_truth_changes_nothing_that_the_audit_says(recorded_run: Path, tmp_p
     arrays = dict(np.load(other / "truth.npz"))
     np.savez(other / "truth.npz", **{name: values[::-1] for name, values in arrays.items()})
     assert csv_text(everything(other)[2]) == csv_text(everything(recorded_run)[2])
-
-
-# -- commands --------------------------------------------------------------------------------------
-
-
-def test_the_commands_write_what_they_say(
-    recorded_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["suspects", str(recorded_run), "--out", str(tmp_path / "suspects.csv")]) == 0
-    assert main(["report", str(recorded_run), "--out", str(tmp_path / "report.html"), "--no-truth"]) == 0
-    assert (
-        main(
-            [
-                "cleaned",
-                str(recorded_run),
-                "--out",
-                str(tmp_path / "clean"),
-                "--keep",
-                "steady",
-                "--weights",
-                str(tmp_path / "w.safetensors"),
-            ]
-        )
-        == 0
-    )
-    said = capsys.readouterr().out
-    assert "samples to keep" in said and "report.html (0." in said and "images)" in said
-    assert {p.name for p in tmp_path.iterdir()} == {
-        "suspects.csv",
-        "suspects.clean_index.txt",
-        "report.html",
-        "clean",
-        "w.safetensors",
-    }
-
-
-def test_a_preset_with_parameters_of_its_attack_takes_data_of_ones_own(
-    own_folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert (
-        main(
-            [
-                "check",
-                "--preset",
-                "demo-gtsrb",
-                "--data",
-                f"folder:{own_folder}",
-                "--attack",
-                "none",
-                "--model",
-                "small_resnet",
-            ]
-        )
-        == 0
-    )
-    assert "72 in 3 classes" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (["suspects", "absent"], "is not a run folder"),
-        (["report", "absent"], "is not a run folder"),
-        (["cleaned", "RUN"], "cleaned needs --out"),
-        (["suspects", "RUN", "--out", "."], "is a folder; give the name of a file"),
-        (["cleaned", "RUN", "--out", "RUN"], "nothing is written over"),
-    ],
-)
-def test_what_cannot_be_written_is_one_sentence(
-    recorded_run: Path, words: list[str], expected: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([str(recorded_run) if word == "RUN" else word for word in words]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: ") and expected in said and said.count("\n") == 1
