@@ -5,8 +5,8 @@
     python -m app.figure_file attack_spectrum --out FILE -- --preset demo --attack wanet
 
 NAME is the name of a chart, as in its saved file. RUN is a run folder, or the name of one in runs/ (or $BSD_RUNS).
-FILE ends in .json (the data that the page saves) or .html (a page that works offline; its toolbar saves SVG and PNG).
-Epochs are counted from 1, as on the pages. After -- come options of `python -m bsd_engine poison`.
+FILE ends in .json (the data that the page saves) or .html (a page that works offline and saves SVG and PNG).
+Epochs are counted from 1, as on the pages. Options after -- are those of `python -m bsd_engine poison`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def figure(
     map_kind: panels.MapKind = "auto",
     config: BSDConfig | None = None,
 ) -> go.Figure:
-    """Draw the figure of that name; raises `ConfigError` if the arguments do not fit it."""
+    """The figure of that name; raises `ConfigError` if the arguments do not fit it."""
     if name not in NAMES:
         raise ConfigError(f"there is no figure {name!r}; expected one of {', '.join(NAMES)}.")
     if name in ATTACK_FIGURES:
@@ -82,7 +82,7 @@ def figure(
 
 
 def _passport_figure(path: Path, sample: int | None, epoch: int, palette: Palette) -> go.Figure:
-    """The record of a sample."""
+    """The figure of one sample."""
     history = RunHistory.of(RunReader(path))
     if sample is None or not 0 <= sample < history.num_samples:
         raise ConfigError(f"sample is {sample}, expected 0 to {history.num_samples - 1}; name one with --sample.")
@@ -150,7 +150,7 @@ def _write(options: argparse.Namespace, poison_arguments: list[str], command: st
 
 
 def _poison_config(name: str, arguments: list[str]) -> BSDConfig | None:
-    """The settings of a poisoned set, which only figures of the Attacks page need."""
+    """The settings of a poisoned set, needed only by figures of the Attacks page."""
     if name not in ATTACK_FIGURES:
         return None
     from bsd_engine.cli.poisoning import poison_options

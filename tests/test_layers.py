@@ -1,4 +1,4 @@
-"""Imports point downwards, heavy packages load when they are needed, and decisions never read the truth."""
+"""Imports point downwards, heavy packages load only when needed, and decisions never read the ground truth."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MENTION_TRUTH = {
     "attacks.choice", "attacks.base", "runs.record", "runs.reader", "runs.trigger_bench", "runs.writer",
     "runs.validation", "bench.parts",
 }  # fmt: skip
-"""Modules that make, store, count or show the ground truth. All others must not name it; the trainer hands it on."""
+"""Modules that make, store, count or show the ground truth. No other module may name it; the trainer passes it on."""
 TRUTH = {"is_poison", "original_labels", "is_noise"}
 
 
@@ -101,7 +101,7 @@ def test_no_import_points_up(package: str) -> None:
 
 @pytest.mark.parametrize("package", FLOORS)
 def test_imports_have_no_circle(package: str) -> None:
-    """A folder's `__init__` is left out: importing any module of the folder runs it first."""
+    """A folder's `__init__` is left out, because importing any module of the folder runs it first."""
     folders = {module for module, path in modules(package).items() if path.name == "__init__.py"}
     used = {module: others - folders for module, others in uses(package).items()}
     done: set[str] = set()
@@ -111,8 +111,8 @@ def test_imports_have_no_circle(package: str) -> None:
 
 
 @pytest.mark.parametrize("package", FLOORS)
-def test_every_room_is_small(package: str) -> None:
-    """Eight files directly in the package, sixteen modules a folder, 300 lines a module, 60 lines a function."""
+def test_modules_folders_and_functions_are_small(package: str) -> None:
+    """At most 8 files directly in the package, 16 modules per folder, 300 lines per module, 60 lines per function."""
     folders: dict[Path, int] = {}
     for path in modules(package).values():
         folders[path.parent] = folders.get(path.parent, 0) + 1
@@ -137,7 +137,7 @@ print(sorted(heavy & {name.split(".")[0] for name in sys.modules}))
 
 
 def test_settings_and_run_folders_are_read_without_torch() -> None:
-    """The command line answers a wrong word, and a page its list of runs, without loading torch."""
+    """The command line reports a wrong word, and a page lists its runs, without loading torch."""
     names = ("config.settings", "config.presets", "runs.reader", "recordings.library", "cli.main", "__main__")
     code = f"import sys, {', '.join(f'bsd_engine.{name}' for name in names)}; print('torch' in sys.modules)"
     done = subprocess.run(
@@ -152,7 +152,7 @@ def test_no_other_module_names_the_ground_truth() -> None:
 
 
 def test_one_function_of_the_trainer_reads_the_ground_truth() -> None:
-    """It measures the pool; nothing else in the module names the truth."""
+    """That function measures the pool; nothing else in the module names the ground truth."""
     module = tree(ROOT / "bsd_engine/training/trainer.py")
     readers = [f for f in ast.walk(module) if isinstance(f, ast.FunctionDef) and TRUTH & set(names_read(f))]
     assert [f.name for f in readers] == ["_pool_metrics"]
@@ -161,7 +161,7 @@ def test_one_function_of_the_trainer_reads_the_ground_truth() -> None:
 
 
 def test_the_truth_goes_to_the_metrics_and_nowhere_else() -> None:
-    """In that function the truth is bound to one name, which is used in the call of `metrics` alone."""
+    """In that function the ground truth is bound to one name, used only in the call of `metrics`."""
     module = tree(ROOT / "bsd_engine/training/trainer.py")
     function = next(f for f in ast.walk(module) if isinstance(f, ast.FunctionDef) and f.name == "_pool_metrics")
     reads = [n for n in ast.walk(function) if isinstance(n, ast.Attribute) and n.attr in TRUTH]

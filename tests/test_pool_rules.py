@@ -1,4 +1,4 @@
-"""One function tells which samples are in a pool: nobody else calls the rules one by one or writes into settings."""
+"""One function decides the pools: no other code calls single rules or writes into settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RULES = {
 """Functions of `splits`, each one rule."""
 TELLERS = ("bsd_engine/splits.py", "bsd_engine/method/pools.py")
 MEASURED = ("bsd_engine/bench", "benchmarks", "tests")
-"""What times the rules or checks them may call them one by one."""
+"""Modules that time or check the rules may call them one by one."""
 SOURCES = sorted(
     path
     for folder in ("bsd_engine", "app")
@@ -33,7 +33,7 @@ SOURCES = sorted(
 
 
 def names_of_splits(module: ast.Module) -> tuple[set[str], set[str]]:
-    """What a module imports from `splits`, and the names by which it knows that module."""
+    """The names that a module imports from `splits`, and its own names for that module."""
     imported, aliases = set(), set()
     for node in ast.walk(module):
         if isinstance(node, ast.ImportFrom) and node.module == "bsd_engine.splits":
@@ -71,8 +71,8 @@ def test_the_rules_that_are_looked_for_exist() -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_nobody_writes_into_a_frozen_object_but_the_settings_themselves(path: Path) -> None:
-    """`check_floats` keeps numbers as floats; a configuration's `__post_init__` calls it, and nothing else does."""
+def test_only_the_settings_themselves_write_into_a_frozen_object(path: Path) -> None:
+    """`check_floats` stores numbers as floats; it is called only in a configuration's `__post_init__`."""
     writes = [
         function.name
         for function in ast.walk(ast.parse(path.read_text(), str(path)))

@@ -28,7 +28,7 @@ PUBLIC = [
 
 
 def output_of(code: str) -> str:
-    """What a new Python process prints that runs this code, with warnings as errors."""
+    """The output of a new Python process that runs this code, with warnings as errors."""
     command = [sys.executable, "-W", "error", "-c", code]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -87,7 +87,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_no_public_name_is_also_a_submodule(name: str) -> None:
-    """The import system would replace it by the module as soon as that is imported."""
+    """The import system would replace the name by the module as soon as that is imported."""
     assert importlib.util.find_spec(f"bsd_engine.{name}") is None
 
 

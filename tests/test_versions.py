@@ -1,4 +1,4 @@
-"""A run folder opens in every later version: one written by each format lies here, packed."""
+"""A run folder opens in every later version. A packed folder of each format lies here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_BYTES = 100_000
 
 @pytest.fixture(params=WRITTEN, ids=lambda p: p.stem)
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> RunReader:
-    """A folder as that version wrote it."""
+    """A folder as written by that version."""
     with zipfile.ZipFile(request.param) as archive:
         archive.extractall(tmp_path / "run")
     return RunReader(tmp_path / "run")

@@ -1,10 +1,10 @@
-"""One script from an ES module and all that it imports, so that the browser fetches a single file without a build step.
+"""Joins an ES module and its imports into one script, so that the browser fetches one file without a build step.
 
 A module may contain
 
     import {name, other} from './module.js'
     import TEXT from './page.html' with {type: 'text'}
-    export function name() {}                     and the same with async function, class, const and let
+    export function name() {}                     likewise async function, class, const and let
     export default function mount(component) {}   in the entry module only, which keeps its exports
 
 and no other module syntax. The modules share one scope in the script, so no two of them may declare the same name.
@@ -51,7 +51,7 @@ class _Module:
 
 
 def bundle(entry: Path) -> str:
-    """The text of one ES module that does what the entry module does and has the same exports."""
+    """The text of one ES module with the behaviour and the exports of the entry module."""
     entry = entry.resolve()
     modules: dict[Path, _Module] = {}
     owners: dict[str, Path] = {}
@@ -80,7 +80,7 @@ def lean(file: Path) -> str:
 
 
 def _in_order(path: Path, modules: dict[Path, _Module], users: tuple[Path, ...]) -> Iterator[_Module]:
-    """A module after all that it imports, each once; they are put into `modules`."""
+    """Put a module into `modules` after everything it imports, each once."""
     if path in users:
         raise BundleError(
             f"{' > '.join(p.name for p in (*users, path))}: modules must not import each other in a circle."

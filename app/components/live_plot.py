@@ -62,7 +62,7 @@ def _install_once() -> None:
 
 
 class Drawing(Protocol):
-    """Anything that can give its JSON, such as a figure that was serialised once and kept."""
+    """Anything that can return its JSON, such as a figure that was serialised once and kept."""
 
     def to_json(self, validate: bool = ...) -> str:
         """The figure as JSON."""
@@ -75,7 +75,7 @@ def live_plot(figure: go.Figure | Drawing, *, key: str, height: int, remake: str
     ----------
     figure : built for the theme in use, with `uirevision` and `selectionrevision` set; a screen reader reads
         `layout.meta["summary"]` in its place
-    key : one per chart on the page; another key is another chart
+    key : one per chart on the page
     height : pixels
     remake : command that makes the figure again; it is saved with it
 

@@ -1,4 +1,4 @@
-"""Named arrays and a small header as one run of bytes, which a browser component receives unchanged.
+"""Packs named arrays and a small header into one byte string, which a browser component receives unchanged.
 
     b"BSDP", uint32 length of the header, header (JSON), then each array at a multiple of 8
 
@@ -24,7 +24,7 @@ def _aligned(n: int) -> int:
 
 
 def pack(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
-    """The bytes. The arrays have one of `TYPES` and are flattened; the header is JSON without NaN."""
+    """The packed bytes. Each array has one of `TYPES` and is flattened; the header is JSON without NaN."""
     flat = {name: np.ascontiguousarray(a).ravel() for name, a in arrays.items()}
     index, end = [], 0
     for name, a in flat.items():
@@ -40,7 +40,7 @@ def pack(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def unpack(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Header and arrays of `pack`, as the browser reads them."""
+    """Header and arrays from the bytes of `pack`, as the browser reads them."""
     length = int.from_bytes(content[4:8], "little")
     header, begin = json.loads(content[8 : 8 + length]), _aligned(8 + length)
     kinds = {short: name for name, short in TYPES.items()}

@@ -1,4 +1,4 @@
-"""What a saved figure holds: its summary, the command that makes it again, its data and its layout.
+"""The record saved with a figure: its summary, the command that makes it again, its data and its layout.
 
 In the browser, saving.js puts three buttons into the bar of each chart: they save it as SVG (with the record inside),
 as PNG, or the record alone as JSON. Nothing is sent to a server. `record` gives the same record for figures that are
@@ -17,7 +17,7 @@ import plotly.graph_objects as go
 
 
 def record(figure: go.Figure, command: str) -> dict[str, Any]:
-    """What is saved with a figure: summary, command, traces with plain lists, and the layout without the template."""
+    """The record of a figure: summary, command, traces with plain lists, and the layout without the template."""
     content = json.loads(figure.to_json(validate=False, engine="json"))
     layout = {name: value for name, value in content["layout"].items() if name != "template"}
     return {
@@ -29,7 +29,7 @@ def record(figure: go.Figure, command: str) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """The same value with lists in place of the arrays that Plotly writes as base64."""
+    """The value with lists in place of the arrays that Plotly writes as base64."""
     if isinstance(value, list):
         return [_plain(part) for part in value]
     if not isinstance(value, dict):

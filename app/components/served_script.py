@@ -27,7 +27,7 @@ LOADER = Path(__file__).with_suffix(".js")
 
 
 def install(name: str, text: str, folder: Path = STATIC) -> str:
-    """Put a script into a folder that Streamlit serves; returns its name with the version of its text."""
+    """Write a script into a folder that Streamlit serves; returns its name with the version of its text."""
     target, version = folder / name, hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
     if not target.exists() or target.read_text(encoding="utf-8") != text:
         folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def component(root: str, entry: Path, *, mode: str = "") -> Any:
     ----------
     root : class of the root element
     entry : its name is the name of the served file
-    mode : for a script that has several components, what tells them apart: `data-mode` of the root, and their name
+    mode : for a script with several components: `data-mode` of the root, and name of the component
     """
     try:
         source = install(entry.name, bundle(entry))

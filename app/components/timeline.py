@@ -34,7 +34,7 @@ class Position:
     following: bool
 
     def among(self, recorded: int) -> Position:
-        """The position once so many epochs are recorded: the newest if it follows, and never a later one."""
+        """The position when that many epochs are recorded: the newest if it follows, and never a later one."""
         if not recorded:
             return Position(None, self.following)
         newest = recorded - 1
@@ -42,7 +42,7 @@ class Position:
 
 
 def timeline(strip: str, *, recorded: int, total: int, theme: str, position: Position) -> Position:
-    """Show the slider; returns the position that the user chose on it, or else the given one.
+    """Show the slider; returns the position that the user chose on it, else the given one.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def timeline(strip: str, *, recorded: int, total: int, theme: str, position: Pos
 
 
 def _new_choice(choice: Any) -> int | None:
-    """Number of a newly chosen epoch, returned once; the value comes from the browser, so anything may be in it.
+    """Number of a newly chosen epoch, returned once. The value comes from the browser and is checked.
 
     A choice stays in the browser's state, where a timer tick cannot swallow it. Its time tells whether it is new.
     """

@@ -1,4 +1,4 @@
-"""The page Attacks: what an attack does to images, which ones it changes, and the poisoned set to take along."""
+"""The page Attacks: how an attack changes images, which ones it changes, and the poisoned set as a download."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ IMAGES_PER_PAGE = 24
 
 
 def render(run_page: st.Page) -> None:
-    """The whole page; `run_page` is where a run with this attack is started."""
+    """Draw the whole page; `run_page` is where a run with this attack is started."""
     try:
         with st.sidebar:
             st.markdown(texts.FORM_TITLE)
@@ -43,7 +43,7 @@ def render(run_page: st.Page) -> None:
 
 @st.fragment
 def _images(config: BSDConfig, view: PoisonedView) -> None:
-    """Everything below the head. A fragment, so that the next image does not ask for the form again."""
+    """Draw everything below the head. It is a fragment, so that the next image does not run the form again."""
     palette = palette_for(st.context.theme.type)
     numbers = choose(view)
     st.html(panes.panes(view, shown_number(), palette))
@@ -52,7 +52,7 @@ def _images(config: BSDConfig, view: PoisonedView) -> None:
 
 
 def _figures(config: BSDConfig, view: PoisonedView, palette: Palette) -> None:
-    """The trigger's spectrum, and the classes of the changed images."""
+    """Draw the trigger's spectrum, and the classes of the changed images."""
     left, right = st.columns(2)
     with left:
         live_plot(
@@ -72,7 +72,7 @@ def _figures(config: BSDConfig, view: PoisonedView, palette: Palette) -> None:
 
 
 def _strip(view: PoisonedView, numbers: np.ndarray, palette: Palette) -> None:
-    """The chosen images, a page at a time."""
+    """Draw the chosen images, a page at a time."""
     pages = max(1, -(-len(numbers) // IMAGES_PER_PAGE))
     page = min(st.session_state.setdefault(keys.IMAGE_PAGE, 0), pages - 1)
     start = page * IMAGES_PER_PAGE

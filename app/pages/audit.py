@@ -1,4 +1,4 @@
-"""The Audit page: which samples are suspect, why, how certain that is, and what to do next."""
+"""The page Audit: which samples are suspect, why, how certain that is, and what to do next."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SIGNS = {"alarm": "▲", "notice": "△", "calm": "○"}
 
 
 def render(run_page: Any) -> None:
-    """The whole page; `run_page` is where a run is started."""
+    """Draw the whole page; `run_page` is where a run is started."""
     runs = registry()
     run_id = chosen_run(runs, "audit", truth_help=texts.TRUTH_HELP)
     if run_id is None:
@@ -47,7 +47,7 @@ def render(run_page: Any) -> None:
 
 
 def _body(audit: Audited) -> None:
-    """Alarms above; table, judgements and tools on the left; the passport on the right."""
+    """Draw the alarms above, the table, judgements and tools on the left, and the passport on the right."""
     run, history = audit.run, audit.history
     selection = looked_at(run=run.run_id, samples=history.num_samples, epochs=history.num_epochs)
     truth_shown = bool(st.session_state.get("truth", True)) and run.truth_known
@@ -63,7 +63,7 @@ def _body(audit: Audited) -> None:
 
 
 def _alarms(checks: Sequence[Alarm]) -> Markup:
-    """The result of each check, worst first; sentences unfold, those of alarms are open."""
+    """Draw the result of each check, worst first. Sentences unfold; those of alarms are open."""
     levels = list(SIGNS)
     cards = []
     for check in sorted(checks, key=lambda check: levels.index(check.level)):
@@ -74,7 +74,7 @@ def _alarms(checks: Sequence[Alarm]) -> Markup:
 
 
 def _tools(audit: Audited, selection: Linked, *, truth_shown: bool) -> None:
-    """The chosen tool; only this one is computed."""
+    """Draw the chosen tool; no other tool is computed."""
     tool = st.segmented_control(
         "Tools", texts.TOOLS, default=texts.TOOLS[0], required=True, key="audit_tool", label_visibility="collapsed"
     )
@@ -91,7 +91,7 @@ def _tools(audit: Audited, selection: Linked, *, truth_shown: bool) -> None:
 
 
 def _passport(audit: Audited, selection: Linked, *, truth_shown: bool) -> None:
-    """The passport of the pinned sample, else of the most suspect one, at the epoch that all pages share."""
+    """Draw the passport of the pinned sample, else of the most suspect one, at the epoch that all pages share."""
     history, order = audit.history, audit.suspects.order
     sample = int(order[0]) if selection.pinned is None else selection.pinned
     epoch = selection.shown_epoch(history.num_epochs) or 0
@@ -108,7 +108,7 @@ def _passport(audit: Audited, selection: Linked, *, truth_shown: bool) -> None:
 
 
 def _step_buttons(audit: Audited, order: np.ndarray, position: int) -> None:
-    """Buttons to the next more and the next less suspect sample than the one at a position of the ranking."""
+    """Draw buttons to the next more suspect and the next less suspect sample in the ranking."""
     last = len(order) - 1
     st.button(
         "More suspect",

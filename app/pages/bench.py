@@ -1,4 +1,4 @@
-"""The page Trigger bench: put a trigger on an image, and see what the undefended and both defended models answer."""
+"""The page Trigger bench: put a trigger on an image and see the answers of the undefended and both defended models."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ SESSION_KEY = "bench"
 
 @dataclass
 class Kept:
-    """What this session shows of one run."""
+    """The state of this session for one run."""
 
     run: str
     state: BenchState | None = None
     uploads: Uploads = field(default_factory=Uploads)
     seq: int = 0
-    """Number of the newest message that was taken."""
+    """Number of the newest message that was read."""
     address: dict[str, str] = field(default_factory=dict)
-    """The address as it was written last; a different one was typed or followed from a link."""
+    """The address as this page last wrote it; a different one was typed or came from a link."""
 
 
 def render(run_page: Any) -> None:
-    """The whole page; `run_page` is where a run is started."""
+    """Draw the whole page; `run_page` is where a run is started."""
     runs = registry()
     run_id = chosen_run(runs, "bench", truth_help=None, forget=PARTS)
     if run_id is None:
@@ -60,7 +60,7 @@ def render(run_page: Any) -> None:
 
 
 def _show(path: Path, run_id: str) -> None:
-    """The bench of a run, answering the browser's last message."""
+    """Draw the bench of a run, with the answer to the browser's last message."""
     bench = Bench.of(path)
     if bench is None:
         st.info(texts.NO_CHECKPOINT)
@@ -96,7 +96,7 @@ def _kept(run_id: str) -> Kept:
 
 
 def _take_message(bench: Bench, kept: Kept, message: dict[str, Any]) -> None:
-    """Keep what a message brings: a state, a drawing, a file."""
+    """Store the content of a message: a state, a drawing, a file."""
     kept.seq = message["seq"]
     if message.get("settled") is not True:  # a refusal stays on the screen until something else changes
         kept.uploads = replace(kept.uploads, refusal="")
@@ -110,7 +110,7 @@ def _take_message(bench: Bench, kept: Kept, message: dict[str, Any]) -> None:
 
 
 def _take_file(bench: Bench, kept: Kept, file: dict[str, Any]) -> None:
-    """Keep an uploaded picture, as the test image or as the trigger, or the sentence that says why not."""
+    """Store an uploaded picture as the test image or as the trigger, or the sentence that says why it was refused."""
     content = parse_file(file.get("data"), MAX_BYTES)
     path: Path | None = None
     try:
@@ -131,7 +131,7 @@ def _take_file(bench: Bench, kept: Kept, file: dict[str, Any]) -> None:
 
 
 def _state(bench: Bench, kept: Kept) -> BenchState:
-    """What to show: what the browser said last, or what the address says if it is a new one."""
+    """The state to show: that of the address if it is new, else the browser's last one."""
     address = {name: st.query_params[name] for name in PARTS if name in st.query_params}
     view, problems = _view(bench, kept)
     if kept.state is None or (address and address != kept.address):
@@ -147,7 +147,7 @@ def _state(bench: Bench, kept: Kept) -> BenchState:
 
 
 def _view(bench: Bench, kept: Kept) -> tuple[Linked, list[str]]:
-    """What all pages show of this run, and what is wrong with the address."""
+    """The run, epoch and samples that all pages share, with a sentence about each mistake in the address."""
     return linked.read(run=kept.run, samples=bench.run.num_samples, epochs=len(run_cache.rows(bench.run.path)))
 
 
@@ -162,7 +162,7 @@ def _with_drawing(bench: Bench, brought: Uploads, text: str | None, problems: li
 
 
 def _write_address(bench: Bench, kept: Kept, state: BenchState) -> None:
-    """Put what is shown into the address."""
+    """Write the shown state into the address."""
     view, _ = _view(bench, kept)
     linked.write(replace(view, epoch=state.epoch))
     kept.address = address_of(state, bench.limits, kept.uploads.drawing)

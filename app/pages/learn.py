@@ -1,4 +1,4 @@
-"""The page Learn, the first one: recordings to choose from, and a tour of eight steps on the linked views."""
+"""The page Learn, which opens first: recordings to choose from, and a tour of eight steps on the linked views."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TICK_SECONDS = 1.0
 
 
 def render(run_page: Any) -> None:
-    """The whole page; `run_page` is where a first run is started."""
+    """Draw the whole page; `run_page` is where a first run is started."""
     run = _choose()
     if run is None:
         st.header(texts.HEADING)
@@ -49,7 +49,7 @@ def render(run_page: Any) -> None:
 
 
 def _choose() -> RunReader | None:
-    """The run of the address, that of this session, or the first card that can be read."""
+    """The run of the address, else that of this session, else the first card that can be read."""
     asked = st.query_params.get("run")
     wanted = [asked, linked.last_run(), st.session_state.get("shown_run")]
     for run_id in (*filter(None, wanted), *(card.run for card in cards.cards())):
@@ -71,13 +71,13 @@ def _toast(sentence: str) -> None:
 
 
 def _forget_address() -> None:
-    """Remove what the address says about a run that is not shown; it means nothing for another one."""
+    """Remove the parts of the address that belong to a run that is not shown."""
     for part in (*linked.PARTS, views_state.ADDRESS):
         st.query_params.pop(part, None)
 
 
 def _show(run: RunReader, live: bool) -> None:
-    """The views in their teaching layout."""
+    """Draw the views in their teaching layout."""
     key = f"learn_{run.run_id}"
     epochs = len(run_cache.rows(run.path))
     if not epochs:
@@ -124,7 +124,7 @@ def _lesson(message: Any) -> Lesson:
 
 
 def _say_problems(view: Linked, epochs: int, live: bool) -> None:
-    """Say what the address asks for and this recording does not have."""
+    """Report the parts of the address that this recording cannot show."""
     if view.epoch is not None and view.epoch >= epochs and not live:
         _toast(texts.EPOCH_BEYOND_THE_LAST.format(epoch=epoch_number(view.epoch), epochs=epochs))
     if sentence := views_state.problem():

@@ -1,4 +1,4 @@
-"""The Paper page: the figures of the BSD paper redrawn from our runs, and its tables with our numbers beside them."""
+"""The page Paper: the figures of the BSD paper redrawn from our runs, and its tables with our numbers beside them."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from bsd_engine.errors import BSDError
 ITEMS = {**{f"figure{n}": f"Fig. {n}" for n in FIGURES}, **{f"table{n}": f"Table {n}" for n in TABLES}}
 FIRST_ITEM = "figure7"
 ITEM_PARAMETER = "item"
-"""Of the page's address."""
+"""Key in the page's address."""
 
 
 def render() -> None:
-    """The whole page."""
+    """Draw the whole page."""
     item = _item()
     left, right = st.columns([5, 1], vertical_alignment="center")
     with left:
@@ -60,7 +60,7 @@ def render() -> None:
 
 
 def _item() -> str:
-    """The figure or table that the address names, else the first."""
+    """The figure or table named in the address, else the first."""
     asked = st.query_params.get(ITEM_PARAMETER)
     if asked is not None and asked not in ITEMS:
         st.warning(texts.unknown_item(words.unformatted(asked[:40])))
@@ -73,7 +73,7 @@ def _item() -> str:
 
 
 def _figure(runs: RunRegistry, figure: PaperFigure, palette: Palette, *, truth_shown: bool) -> None:
-    """A figure with its runs, what differs from the paper, and the commands for missing runs."""
+    """Draw a figure with its runs, the differences from the paper, and the commands for missing runs."""
     st.subheader(texts.figure_title(figure.number), anchor=False)
     st.markdown(f"{texts.IN_THE_PAPER} {words.unformatted(figure.shows)}")
     chosen = choose_runs(runs, figure)
@@ -89,7 +89,7 @@ def _figure(runs: RunRegistry, figure: PaperFigure, palette: Palette, *, truth_s
 
 
 def _charts(figure: PaperFigure, chosen: list[Path | None], palette: Palette, truth_shown: bool) -> None:
-    """The charts whose runs are there: wide ones first, the others two in a row."""
+    """Draw the charts whose runs exist: wide ones first, the others two in a row."""
     drawable: list[tuple[Chart, list[Path]]] = []
     for chart in figure.charts:
         in_slots = [chosen[i] for i in chart.slots]
@@ -128,12 +128,12 @@ def _drawing(
     truth_shown: bool,
     results: Hashable,
 ) -> Drawing:
-    """A chart; it is drawn again when a run's version or, as some charts read them, the recorded results change."""
+    """A chart. It is drawn again when a run's version changes, or the recorded results, which some charts read."""
     return Drawing.of(CHARTS[name].draw([path for path, _ in versions], palette, truth_shown))
 
 
 def _differs(figure: PaperFigure, chosen: list[Path | None]) -> str:
-    """The data, network, epochs, attack and seed of the runs drawn, and their number."""
+    """Draw the data, network, epochs, attack and seed of the runs drawn, and their number."""
     sentences = []
     if figure.from_results:
         results, wanted = recorded_results(), cells(figure.from_results)
@@ -150,7 +150,7 @@ def _differs(figure: PaperFigure, chosen: list[Path | None]) -> str:
 
 
 def _table(number: str) -> None:
-    """A table with our numbers, what differs from the paper, and the commands for missing cells."""
+    """Draw a table with our numbers, the differences from the paper, and the commands for missing cells."""
     table = paper_table(number, recorded_results())
     st.subheader(texts.table_title(number), anchor=False)
     shows = words.unformatted(texts.TABLE_SHOWS[number])
@@ -172,7 +172,7 @@ def _table_markup(table: PaperTable) -> Markup:
 
 
 def _missing_commands(missing: Sequence[Missing]) -> None:
-    """The commands that would fill what is empty, folded if there are many."""
+    """Draw the commands that would fill the empty places, folded if there are many."""
     if not missing:
         return
     with st.expander(texts.missing_heading(len(missing)), expanded=len(missing) <= 2):

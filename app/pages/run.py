@@ -21,7 +21,7 @@ from bsd_engine.errors import BSDError
 
 
 def render() -> None:
-    """The whole page."""
+    """Draw the whole page."""
     runs = registry()
     if started := st.session_state.pop(keys.STARTED_RUN, None):
         st.query_params["run"] = started
@@ -35,7 +35,7 @@ def render() -> None:
 
 
 def _choose(runs: RunRegistry) -> str | None:
-    """The run to show, from the address or else the newest; None with no run and no recording asked for."""
+    """The run to show: that of the address, else the newest; None if there is no run and no recording was asked for."""
     asked, recordings = st.query_params.get("run"), runs.recording_ids()
     ids = _run_ids(runs, asked)
     if asked is not None and asked not in ids + recordings:
@@ -56,7 +56,10 @@ def _choose(runs: RunRegistry) -> str | None:
 
 
 def _run_ids(runs: RunRegistry, asked: str | None) -> list[str]:
-    """Runs with a folder, newest first, after those that wait or begin, and the one asked for if it failed to begin."""
+    """Ids of the runs: those that wait or begin, then those with a folder, newest first.
+
+    The run asked for is put first if it failed to begin.
+    """
     ids = runs.run_ids()
     ids = [run_id for run_id in (*reversed(runs.waiting), runs.active) if run_id and run_id not in ids] + ids
     if asked is not None and runs.error(asked) is not None and asked not in ids:
@@ -66,7 +69,7 @@ def _run_ids(runs: RunRegistry, asked: str | None) -> list[str]:
 
 def _list(runs: RunRegistry, ids: list[str], chosen: str) -> None:
     labels = {run_id: _describe(runs, run_id) for run_id in ids}
-    # A list with new words or another choice is a new list, so that it never keeps an old choice.
+    # New texts or another choice make a new list, so that it never keeps an old choice.
     key = f"runs_{zlib.crc32(repr((chosen, labels)).encode())}"
     st.selectbox(
         texts.RUN_LIST,
@@ -83,15 +86,15 @@ def _list(runs: RunRegistry, ids: list[str], chosen: str) -> None:
 def _on_choice(key: str, shown: str, labels: Mapping[str, str]) -> None:
     """Show another run.
 
-    A tick that was under way when the list was replaced still reports the old list's value, as a change to what that
-    list showed: this is no choice.
+    A tick that was under way when the list was replaced still reports the old list's value as a change to the run that
+    list showed. That is not a choice.
     """
     if st.session_state[key] in labels and st.session_state[key] != shown:
         st.query_params["run"] = st.session_state[key]
 
 
 def _describe(runs: RunRegistry, run_id: str) -> str:
-    """One line on a run. Nothing in it depends on ground truth."""
+    """One line about a run. Nothing in it depends on ground truth."""
     if is_recording(run_id):
         return recording_title(run_id)
     try:
@@ -120,7 +123,7 @@ def _without_folder(runs: RunRegistry, run_id: str) -> str:
 
 
 def _welcome() -> None:
-    """What to do when there is no run yet."""
+    """Say what to do when there is no run yet."""
     st.space("medium")
     _, middle, _ = st.columns([1, 6, 1])
     with middle:

@@ -1,4 +1,4 @@
-"""The page Tune: drag alpha, beta and the warm-up, and see what would have happened."""
+"""The page Tune: drag alpha, beta and the warm-up, and see how the pools would have changed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TICK_SECONDS = 1.0
 
 
 def render(run_page: Any) -> None:
-    """The whole page; `run_page` shows a run that is started here."""
+    """Draw the whole page; `run_page` shows a run that is started here."""
     runs = registry()
     run_id = chosen_run(runs, "tune", forget=(views_state.ADDRESS,))
     if run_id is None:
@@ -66,7 +66,7 @@ def _live(runs: RunRegistry, run: RunReader) -> bool:
 
 
 def _show(runs: RunRegistry, run: RunReader, live: bool) -> None:
-    """The views, and the table that the engine makes from the same settings."""
+    """Draw the views, and the table that the engine makes from the same settings."""
     truth_shown = bool(st.session_state.get("truth", True)) and run.truth_known
     key = f"tune_{run.run_id}"
     epochs = len(run_cache.rows(run.path))
@@ -96,7 +96,10 @@ def _busy(runs: RunRegistry, run: RunReader) -> str:
 
 
 def _unasked_once(want: Want, key: str, shown: int | None) -> Want:
-    """A busy browser may not have said yet that it has the newest epoch: it is sent unasked once, not at every tick."""
+    """The request, in which a newest epoch that was already sent counts as received.
+
+    A busy browser may not have confirmed it yet. It is sent unasked once, not at every tick.
+    """
     if shown is not None and not want.geometry and st.session_state.get("tune_unasked") == (key, shown):
         want = replace(want, last=shown)
     st.session_state["tune_unasked"] = key, shown
@@ -104,7 +107,7 @@ def _unasked_once(want: Want, key: str, shown: int | None) -> Want:
 
 
 def _start(runs: RunRegistry, run: RunReader, settings: Settings) -> None:
-    """Start the branch that has these settings, at the last epoch that they do not affect."""
+    """Start a branch with these settings after the last epoch that they do not affect."""
     try:
         if is_recording(run.run_id):
             raise RunFolderError(NO_BRANCH)
@@ -118,7 +121,7 @@ def _start(runs: RunRegistry, run: RunReader, settings: Settings) -> None:
 
 
 def _say_what_became_of_the_branch(run_page: Any) -> None:
-    """The outcome of the last "Run this"."""
+    """Show the outcome of the last "Run this"."""
     if failed := st.session_state.pop("tune_failed", None):
         _error(failed)
     if started := st.session_state.get("tune_started"):
@@ -133,7 +136,7 @@ def _say_what_became_of_the_branch(run_page: Any) -> None:
 
 
 def _why_no_table(run: RunReader, shown: int | None, live: bool) -> str:
-    """What the table of classes waits for."""
+    """The reason why there is no table of classes yet."""
     if shown is None:
         return texts.NO_EPOCH_LIVE if live else texts.NO_EPOCH
     if what_if.phase(run_cache.rows(run.path)[shown]) == "alone":
@@ -142,7 +145,7 @@ def _why_no_table(run: RunReader, shown: int | None, live: bool) -> str:
 
 
 def _class_table(run: RunReader, preview: Preview, request: ViewRequest) -> None:
-    """Both pools by class, counted by the engine."""
+    """Draw the table of both pools by class, counted by the engine."""
     rows = what_if.class_rows(run, preview, request.is_poison)
     size, settings = int(preview.pool.sum()), preview.settings
     epoch, before = epoch_number(preview.epoch), preview.before

@@ -1,4 +1,4 @@
-"""Command line that writes a run as a page that plays offline.
+"""The command that writes a run as a page that plays offline.
 
     python -m app.replay runs/20261122-143000-demo01 --out replay.html
     python -m app.replay recording-healthy --out replay.html --without-truth
@@ -23,7 +23,7 @@ from bsd_engine.runs.reader import RunReader
 
 
 def source(name: str) -> RunReader:
-    """The run that the command line names: a folder, or a bundled recording."""
+    """The run named on the command line: a folder, or a bundled recording."""
     if Path(name).is_dir() or not name.startswith(library.PREFIX):
         return run_cache.reader(Path(name))
     return run_cache.reader(library.open_recording(name.removeprefix(library.PREFIX)))

@@ -1,4 +1,4 @@
-"""The button that saves a run as a page that plays offline; pages put it below their views."""
+"""The button that saves a run as a page that plays offline. Pages show it below their views."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def replay_button(run: RunReader, *, truth_shown: bool, view: Linked, settings: Settings, key: str = "replay") -> None:
-    """A button that saves the run with the present view. The page is made at the press, in a second for 6,000 samples.
+    """Draw a button that saves the run with the present view. A press makes the page, in a second for 6,000 samples.
 
     Parameters
     ----------
@@ -26,11 +26,11 @@ def replay_button(run: RunReader, *, truth_shown: bool, view: Linked, settings: 
         return
 
     def page() -> bytes:
-        from app.replay.page import replay_page  # loads the engine, for which the first picture need not wait
+        from app.replay.page import replay_page  # here: it loads the engine, and the first picture need not wait
 
         return replay_page(run, with_truth=truth_shown, view=view, settings=settings)
 
-    name = run.run_id if truth_shown or not run.truth_known else "replay"  # the names of recordings tell how they end
+    name = run.run_id if truth_shown or not run.truth_known else "replay"  # a recording's name tells its end
     st.download_button(
         "Save as a page that plays offline",
         page,

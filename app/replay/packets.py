@@ -1,4 +1,4 @@
-"""What a page that plays a run offline holds: a packet with every epoch, and one sheet of images; no streamlit."""
+"""The data in a page that plays a run offline: a packet with every epoch, and one sheet of images; no streamlit."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from bsd_engine.runs.reader import RunReader
 LARGEST_SHEET = 16383
 """Pixels a side: the limit of a WebP image."""
 QUALITIES = (80, 60, 40, 25, 12)
-"""Of the sheet, tried in order until the page is small enough."""
+"""Qualities of the sheet, tried in order until the page is small enough."""
 
 
 def whole_packet(request: ViewRequest, name: str) -> bytes:
-    """One packet with all that the views can ask for, except images and counts, which the page provides itself.
+    """One packet with all data for the views, except images and counts, which the page provides itself.
 
     Parameters
     ----------
-    name : of the run in the page
+    name : the run's name in the page
     """
     header, arrays = _merged(request)
     config = request.run.config
-    header["epochs"] = [[*row[:7], 0, *row[8:]] for row in header["epochs"]]  # times of files mean nothing elsewhere
-    del header["rows"]  # nor does a digest of them
+    header["epochs"] = [[*row[:7], 0, *row[8:]] for row in header["epochs"]]  # file times mean nothing elsewhere
+    del header["rows"]  # nor does their digest
     header |= {
         "run": name,
         "sent": [[epoch, 0] for epoch in range(len(header["epochs"]))],
@@ -94,7 +94,7 @@ def _laid_out(run: RunReader) -> tuple[np.ndarray, Sheet]:
     channels = 1 if images.shape[1] == 1 else 3
     lines = -(-count // columns)
     canvas = np.zeros((lines * columns, height, width, channels), np.uint8)
-    for first in range(0, count, 1024):  # chunks: the images of a large run are a file that is mapped
+    for first in range(0, count, 1024):  # in chunks: the images of a large run are a mapped file
         canvas[first : min(first + 1024, count)] = images[
             first : min(first + 1024, count), :channels, ::step, ::step
         ].transpose(0, 2, 3, 1)

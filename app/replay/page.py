@@ -1,4 +1,4 @@
-"""One self-contained page that plays a run offline: the views of the page Tune, fed by the run inside it.
+"""One self-contained page that plays a run offline: the views of the page Tune with the run's data inside the page.
 
 The page makes no network request. Its Content-Security-Policy allows only its one script and its one style, by hash.
 """
@@ -53,13 +53,13 @@ def replay_page(
     title: str | None = None,
     made: datetime | None = None,
 ) -> bytes:
-    """The page, UTF-8.
+    """The page as UTF-8 bytes.
 
     Parameters
     ----------
     with_truth : whether the page holds which samples are poisoned, if the run folder does; else no byte depends on it
     view, settings : where the views begin; by default at the first split, with the run's settings
-    title : of the page; by default the title of the recording or the name of the run
+    title : title of the page; by default that of the recording or the name of the run
     made : when the page was made; by default now
 
     Raises
@@ -100,11 +100,11 @@ def _first_split(run: RunReader) -> int:
     return schedule.altruistic_epochs + schedule.t1
 
 
-# -- what the page says of itself ------------------------------------------------------------------
+# -- facts about the page and its run ---------------------------------------------------------------
 
 
 def _facts(run: RunReader, name: str, *, truth_shown: bool) -> dict[str, str]:
-    """Where the run comes from, and its last numbers with their epoch."""
+    """The origin of the run, and its last numbers with their epoch."""
     config, rows = run.config, run_cache.rows(run.path)
     last = rows[-1]
     facts = {

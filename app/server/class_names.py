@@ -1,4 +1,4 @@
-"""Names of a source's classes, as far as they are known without loading its images."""
+"""Class names of a data source, where they are known without loading its images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 
 
 def class_names(spec: str) -> tuple[str, ...]:
-    """Names of the classes; empty where finding out would be slow, or the source is missing or may not be read."""
+    """Names of the classes; empty where looking them up would be slow, or the source is missing or may not be read."""
     if spec == "cifar10":
         return CIFAR10
     if spec == "gtsrb" or spec.endswith(":") or not data_paths.may_read(spec):

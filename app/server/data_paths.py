@@ -1,4 +1,4 @@
-"""Paths of images named by a form, an address or a stranger's run folder: which may be read, and whether they changed.
+"""Checks of image paths from a form, an address or a stranger's run folder: may they be read, and have they changed.
 
 BSD_DATA_ROOTS confines the server: it names folders, separated by colons, and a page reads nothing outside them. If it
 is unset or empty, every path may be read.
@@ -19,12 +19,12 @@ VARIABLE = "BSD_DATA_ROOTS"
 
 
 def roots() -> tuple[Path, ...]:
-    """The folders that may be read, with links followed; empty where every path may be."""
+    """The folders that may be read, with links followed; empty if every path may be read."""
     return tuple(_resolved(root) for root in os.environ.get(VARIABLE, "").split(":") if root.strip())
 
 
 def check_config(config: BSDConfig, triggers: Path) -> None:
-    """Raise `ConfigError` for a configuration whose images or trigger image lie where nothing may be read.
+    """Raise `ConfigError` if a configuration's images or trigger image lie outside the folders that may be read.
 
     Parameters
     ----------
@@ -36,13 +36,13 @@ def check_config(config: BSDConfig, triggers: Path) -> None:
 
 
 def check_source(spec: str) -> None:
-    """Raise `ConfigError` where a source of images, or one of its parts, lies outside the folders that may be read."""
+    """Raise `ConfigError` if a source of images, or one of its parts, lies outside the folders that may be read."""
     for path in _parts(spec):
         _check(path)
 
 
 def may_read(spec: str) -> bool:
-    """Whether `check_source` lets a source pass."""
+    """Whether `check_source` accepts a source."""
     try:
         check_source(spec)
     except ConfigError:
@@ -51,7 +51,7 @@ def may_read(spec: str) -> bool:
 
 
 def stamps(spec: str) -> tuple[Stamp | None, ...]:
-    """What changes when images of a source come or go: the stamps of its file, or of its parts and class folders."""
+    """Stamps of a source's file, or of its parts and class folders. They change when images are added or removed."""
     paths: list[Path] = []
     for part in _parts(spec):
         path = Path(os.path.expanduser(part))

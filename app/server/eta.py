@@ -1,4 +1,4 @@
-"""How long a run still takes: from its finished epochs or, before there are enough, from an earlier run of its kind."""
+"""Estimates the time left in a run from its finished epochs or, if there are too few, from an earlier similar run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Durations = Sequence[tuple[Stage, float]]
 
 
 def stage_seconds(durations: Durations) -> dict[Stage, float]:
-    """Seconds of an epoch in each stage seen so far: the median of the last five."""
+    """Seconds per epoch in each stage seen so far: the median of the last five."""
     by_stage = {stage: [seconds for s, seconds in durations if s == stage] for stage in STAGES}
     return {stage: median(values[-RECENT:]) for stage, values in by_stage.items() if values}
 
@@ -28,7 +28,7 @@ def remaining_seconds(
     fraction : finished share of the epoch in progress
     prior : seconds of an epoch by stage, from an earlier run; used for stages that this run has not reached
 
-    A main stage that neither knows is assumed to take as long as the last known main stage: they cost about the same,
+    A main stage that is in neither is assumed to take as long as the last known main stage: they cost about the same,
     whereas the altruistic warm-up trains another model and says nothing about them.
     """
     known = {**(prior or {}), **stage_seconds(done)}
@@ -47,6 +47,6 @@ def remaining_seconds(
 
 
 def silence_limit(durations: Durations) -> float:
-    """Seconds without news after which a page says so: three median epochs, at least ten seconds."""
+    """Seconds of silence after which a page reports it: three median epochs, at least ten seconds."""
     recent = [seconds for _, seconds in durations[-RECENT:]]
     return max(10.0, 3 * median(recent)) if recent else 60.0

@@ -14,7 +14,7 @@ from bsd_engine.files.locations import cache_folder
 
 PACKAGE = Path(__file__).resolve().parents[1]
 CARRIED = PACKAGE / "_home"
-"""What a wheel carries besides the packages; absent in a checkout."""
+"""Files in a wheel besides the packages; absent in a checkout."""
 
 
 def is_checkout() -> bool:
@@ -33,7 +33,7 @@ def home() -> Path:
 
 
 def prepare_home() -> Path:
-    """Copy what an installed package carries to its home, and return that folder; a checkout needs nothing."""
+    """The home, ready for use: the files of an installed package are copied there; a checkout needs no copy."""
     folder = home()
     if not is_checkout():
         shutil.copytree(CARRIED, folder, dirs_exist_ok=True)
@@ -42,5 +42,5 @@ def prepare_home() -> Path:
 
 
 def default_runs() -> Path:
-    """Where run folders lie unless BSD_RUNS names another folder: in the repository, else in the current folder."""
+    """The default folder of run folders, if BSD_RUNS is not set: in the repository, else in the current folder."""
     return (PACKAGE.parent if is_checkout() else Path.cwd()) / "runs"

@@ -1,4 +1,4 @@
-"""What a server does once at its start, and when it ends."""
+"""Actions of the server at its start and at its end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def before_shutdown(close: Callable[[], None]) -> None:
 
 
 def load_engine() -> None:
-    """Prepare what a first run would wait for: imports (2.7 s), the bundled images and torch's optimisers (1.9 s)."""
+    """Load the slow parts of a first run: imports (2.7 s), the bundled images and torch's optimisers (1.9 s)."""
     from bsd_engine.config import presets
     from bsd_engine.runs import record
 

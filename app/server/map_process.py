@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class MapProcess:
-    """The map process of a server. It follows one run; some maps are made after the end of the run."""
+    """The map process of a server. It follows one run, and makes some maps after the end of the run."""
 
     def __init__(self) -> None:
         self._current: tuple[Path, subprocess.Popen[bytes]] | None = None
@@ -32,7 +32,7 @@ class MapProcess:
         return current is not None and current[0] == run and current[1].poll() is None
 
     def start(self, run: Path) -> None:
-        """Make maps of a run folder; those of an earlier run end."""
+        """Start making maps of a run folder; work on an earlier run ends."""
         command = [sys.executable, "-m", "bsd_engine", "map", str(run), "--follow"]
         try:
             process = subprocess.Popen(
@@ -52,7 +52,7 @@ class MapProcess:
         threading.Thread(target=process.wait, name=f"maps {run.name}", daemon=True).start()
 
     def end(self) -> None:
-        """End the process: finished maps are kept, and a laptop has memory for one such process."""
+        """End the process. Finished maps are kept. A laptop has memory for only one such process."""
         if self._current is not None and self._current[1].poll() is None:
             self._current[1].terminate()
 

@@ -1,4 +1,4 @@
-"""The trainings of a server: one at a time on a background thread, the others in a queue. No streamlit."""
+"""The queue of trainings of a server: one runs on a background thread, the others wait. No streamlit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.events import EpochFinished, Event, RunStarted
 
 MOST_WAITING = 8
-"""Runs in the queue. It is kept in memory: what has not begun when the server ends is not started by the next one."""
+"""Most runs in the queue. It is kept in memory: runs that have not begun when the server ends are not started later."""
 
 OnEvent = Callable[[Event], None]
 log = logging.getLogger(__name__)
@@ -21,17 +21,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Job:
-    """A training to be done."""
+    """One training."""
 
     run_id: str
     work: Callable[[OnEvent], Any]
-    """Trains; every event goes to the function that it is given."""
+    """Trains, and passes every event to the given function."""
     ready: threading.Event = field(default_factory=threading.Event)
-    """Set when the data are ready, or at the end."""
+    """Set when the data are ready, or when the job ends."""
 
 
 class TrainingQueue:
-    """Does one job after the other. Safe to use from any thread.
+    """Runs one job after the other. Safe to use from any thread.
 
     Parameters
     ----------
@@ -61,28 +61,28 @@ class TrainingQueue:
 
     @property
     def crafting(self) -> str | None:
-        """Which part of its trigger the run in preparation is crafting, and how far it has come."""
+        """The part of the trigger that the run in preparation is crafting, and its progress."""
         return self._crafting
 
     def position(self, run_id: str) -> int | None:
-        """How many trainings end before that of a waiting run begins, 1 or more; None for a run that is not waiting."""
+        """Number of trainings ahead of a waiting run, 1 or more; None for a run that is not waiting."""
         with self._lock:
             return next((i for i, job in enumerate(self._waiting, 1) if job.run_id == run_id), None)
 
     def is_preparing(self, run_id: str) -> bool:
-        """Whether a run has been taken up but has not begun to train."""
+        """Whether a run has left the queue but has not begun to train."""
         return self._active == run_id and self._preparing.is_set()
 
     def error(self, run_id: str) -> str | None:
-        """Why the last training of a run ended early, as one sentence."""
+        """The reason why the last training of a run ended early, as one sentence."""
         return self._errors.get(run_id)
 
     def take_error(self, run_id: str) -> str | None:
-        """The same, and forget it."""
+        """The error of a run, as from `error`, which is then forgotten."""
         return self._errors.pop(run_id, None)
 
     def add(self, job: Job) -> bool:
-        """Begin a job, or put it into the queue; returns whether it has begun.
+        """Begin a job, or add it to the queue; returns whether it has begun.
 
         Raises
         ------
@@ -105,7 +105,7 @@ class TrainingQueue:
             return False
 
     def remove(self, run_id: str, reason: str | None) -> bool:
-        """Take a run out of the queue and keep the reason as its error; returns whether the run was waiting."""
+        """Remove a run from the queue and keep the reason as its error; returns whether the run was waiting."""
         with self._lock:
             kept = [job for job in self._waiting if job.run_id != run_id]
             was_waiting, self._waiting = len(kept) < len(self._waiting), kept
@@ -114,17 +114,17 @@ class TrainingQueue:
         return was_waiting
 
     def clear(self) -> None:
-        """Take all waiting runs out of the queue."""
+        """Remove all waiting runs from the queue."""
         with self._lock:
             self._waiting.clear()
 
     def join(self, seconds: float) -> None:
-        """Wait for the training thread to end, but no longer than that."""
+        """Wait for the training thread to end, at most for the given time."""
         if self._thread is not None:
             self._thread.join(seconds)
 
     def _begin(self, job: Job) -> None:
-        """Do a job on a thread of its own; the lock is held."""
+        """Start a job on a thread of its own; the caller holds the lock."""
         self._active = job.run_id
         self._preparing.set()
         self._errors.pop(job.run_id, None)
@@ -154,7 +154,7 @@ class TrainingQueue:
                 job.work(on_event)
         except BSDError as error:
             self._errors[run_id] = str(error)
-        except Exception as error:  # the boundary of the worker: a page shows this, the terminal has the traceback
+        except Exception as error:  # the worker's outermost handler: a page shows this, the terminal has the traceback
             log.exception("run %s failed", run_id)
             self._errors[run_id] = (
                 f"The run ended with an unexpected error ({type(error).__name__}: {error}). Finished epochs are kept; "

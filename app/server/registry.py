@@ -30,13 +30,13 @@ from bsd_engine.runs.reader import RunReader
 TRIGGERS = ".triggers"
 """Folder below the root where uploaded trigger images are kept."""
 START_PATIENCE = 3.0
-"""Seconds that a start waits for bad data to show; a download takes longer and is waited for in the background."""
+"""Seconds that a start waits for an error in the data. A download takes longer and goes on in the background."""
 BRANCH_PATIENCE = 0.3
-"""Seconds that a branch waits for settings that do not fit to show."""
+"""Seconds that a branch waits for an error in its settings."""
 STOP_PATIENCE = 10.0
-"""Seconds that the end of the server waits for a run to stop; it obeys within an iteration."""
+"""Seconds that the server waits at its end for a run to stop; a run stops within an iteration."""
 MAPS_AFTER_EPOCHS = 2
-"""Loading umap takes a core for seconds, which the first charts would wait for."""
+"""Epochs before the first map: loading umap takes a core for seconds, and the first charts would wait for that."""
 
 
 def runs_root() -> Path:
@@ -45,7 +45,7 @@ def runs_root() -> Path:
 
 
 def is_recording(run_id: str) -> bool:
-    """Whether an id has the form of a recording's; there may be no such recording."""
+    """Whether an id has the form of a recording's id, even if that recording does not exist."""
     return run_id.startswith(library.PREFIX)
 
 
@@ -76,23 +76,23 @@ class RunRegistry:
 
     @property
     def crafting(self) -> str | None:
-        """Which part of its trigger the run in preparation is crafting, and how far it has come."""
+        """The part of the trigger that the run in preparation is crafting, and its progress."""
         return self._queue.crafting
 
     def is_preparing(self, run_id: str) -> bool:
-        """Whether a run has been taken up but has not begun to train."""
+        """Whether a run has left the queue but has not begun to train."""
         return self._queue.is_preparing(run_id)
 
     def position_in_queue(self, run_id: str) -> int | None:
-        """How many trainings end before that of a waiting run begins, 1 or more; None for a run that is not waiting."""
+        """Number of trainings ahead of a waiting run, 1 or more; None for a run that is not waiting."""
         return self._queue.position(run_id)
 
     def is_mapping(self, run_id: str) -> bool:
-        """Whether UMAP maps of a run are being made; some are made after its end."""
+        """Whether UMAP maps of a run are being made; this may go on after its end."""
         return self._maps.follows(self.root / run_id)
 
     def error(self, run_id: str) -> str | None:
-        """Why the last training of a run ended early, as one sentence."""
+        """The reason why the last training of a run ended early, as one sentence."""
         return self._queue.error(run_id)
 
     def run_ids(self) -> list[str]:
@@ -104,7 +104,7 @@ class RunRegistry:
         return [f"{library.PREFIX}{name}" for name in library.names()]
 
     def path(self, run_id: str) -> Path:
-        """The folder of a run that an address names: one directly below the root, or a recording, which is unpacked.
+        """The folder of a run named in an address: directly below the root, or an unpacked recording.
 
         Raises
         ------
@@ -123,16 +123,16 @@ class RunRegistry:
         path = self.root / run_id
         try:
             return path.is_dir() and path.resolve() == self.root.resolve() / run_id
-        except (OSError, ValueError):  # a name that no file system takes
+        except (OSError, ValueError):  # a name that no file system accepts
             return False
 
     def start(self, config: BSDConfig) -> str:
-        """Begin a run, or put it into the queue; returns its id.
+        """Begin a run, or add it to the queue; returns its id.
 
         Raises
         ------
         BSDError
-            If the queue is full, or the settings or the data turn out unfit at once; nothing was started.
+            If the queue is full, or an error in the settings or the data shows at once. Nothing was started then.
         """
         from bsd_engine.prepare import prepare
         from bsd_engine.runs import record
@@ -148,7 +148,7 @@ class RunRegistry:
         return self._begin(Job(run_id, train, ready), START_PATIENCE)
 
     def resume(self, run_id: str) -> str:
-        """Continue a run after its last checkpoint, or put it into the queue; returns its id."""
+        """Continue a run after its last checkpoint, or add it to the queue; returns its id."""
         from bsd_engine.runs import record
 
         path = self.path(run_id)
@@ -159,7 +159,7 @@ class RunRegistry:
         return run_id
 
     def branch(self, run_id: str, epoch: int, config: BSDConfig) -> str:
-        """Begin a run from another run's checkpoint with other settings, or put it into the queue; returns its id."""
+        """Begin a run from another run's checkpoint with other settings, or add it to the queue; returns its id."""
         from bsd_engine.runs import record
 
         data_paths.check_config(config, self.triggers)
@@ -182,7 +182,7 @@ class RunRegistry:
         send_command(path, command)
 
     def close(self) -> None:
-        """Stop what this server started, and wait a moment for the run to say so in its folder."""
+        """Stop everything that this server started, and wait a moment for the run to record that in its folder."""
         self._queue.clear()
         active = self._queue.active
         if active is not None and (self.root / active).is_dir():
@@ -192,7 +192,7 @@ class RunRegistry:
         self._maps.end()
 
     def _begin(self, job: Job, patience: float) -> str:
-        """Begin a job or put it into the queue; returns its run, or raises what made it fail at once."""
+        """Begin a job or add it to the queue; returns its run, or raises the error that made it fail at once."""
         if self._queue.add(job):
             job.ready.wait(patience)
             if self._queue.active != job.run_id and not (self.root / job.run_id).exists():

@@ -1,4 +1,4 @@
-"""Run folders as the pages read them: cached by what is on disk, bounded in memory, shared by all tabs."""
+"""A cache of run folders for the pages: kept up to date with the disk, bounded in memory, shared by all tabs."""
 
 from __future__ import annotations
 
@@ -95,22 +95,22 @@ def state(path: Path, epoch: int) -> EpochState:
 
 
 def stamps(path: Path, epochs: Iterable[int]) -> tuple[Stamp, ...]:
-    """A stamp for each of some epochs, which changes when the epoch is written anew."""
+    """A stamp for each of the given epochs, which changes when the epoch is rewritten."""
     return tuple(_epoch_at(path, epoch)[2] for epoch in epochs)
 
 
 def rows(path: Path) -> tuple[EpochRow, ...]:
-    """The numbers of all whole epochs, up to the first that cannot be read."""
+    """The numbers of all complete epochs, up to the first that cannot be read."""
     return _rows(path)[0]
 
 
 def damage(path: Path) -> str | None:
-    """What is wrong with the first epoch that cannot be read, as one sentence."""
+    """The fault of the first epoch that cannot be read, as one sentence."""
     return _rows(path)[1]
 
 
 def _rows(path: Path) -> tuple[tuple[EpochRow, ...], str | None]:
-    """The rows, and what is wrong with the epoch after them, if anything."""
+    """The rows, and the fault of the epoch after them, if there is one."""
     result: list[EpochRow] = []
     for epoch in reader(path).epochs:
         try:
@@ -123,7 +123,7 @@ def _rows(path: Path) -> tuple[tuple[EpochRow, ...], str | None]:
 def pca_map(path: Path, epoch: int) -> np.ndarray | None:
     """(L, 2) float32 PCA map of an epoch, each axis with the sign that fits earlier epochs; None without features.
 
-    The sign of an eigenvector is arbitrary and would mirror the map now and then.
+    The sign of an eigenvector is arbitrary; without this, the map would be mirrored now and then.
     """
     signs, before = np.ones(2, np.float32), None
     for row in rows(path)[: epoch + 1]:
@@ -141,13 +141,13 @@ def durations(history: tuple[EpochRow, ...]) -> Durations:
 
 
 def waiting_command(path: Path, obeyed: int) -> Command | None:
-    """The command that a run's writer has not obeyed yet: stop if that is among them, otherwise the last one."""
+    """The command that a run's writer has not carried out yet: stop if that is among them, otherwise the last one."""
     fresh = read_commands(path)[obeyed:]
     return None if not fresh else "stop" if "stop" in fresh else fresh[-1]
 
 
 def _cost_key(config: BSDConfig) -> tuple[Any, ...]:
-    """What the seconds of an epoch depend on."""
+    """The settings that determine the seconds of an epoch."""
     return (
         config.data.data,
         config.data.limit,
@@ -180,6 +180,6 @@ def prior_seconds(root: Path, config: BSDConfig) -> dict[Stage, float]:
     ended: list[tuple[str, Stamp]] = []
     for path in list_runs(root)[:20]:
         with contextlib.suppress(OSError):
-            # A run that was resumed and ends anew has another stamp.
+            # A run that was resumed and has ended again has another stamp.
             ended.append((path.name, stamp_of(path / "summary.json")))
     return _prior(str(root), tuple(ended), _cost_key(config))

@@ -18,14 +18,14 @@ MOST_FILES = 100
 
 @cache
 def folder() -> Path:
-    """A new folder with the rights of its owner alone, removed when the server ends."""
+    """A new folder that only its owner can read, removed when the server ends."""
     path = Path(tempfile.mkdtemp(prefix="bsd-triggers-"))
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     return path
 
 
 def stored(content: bytes) -> Path:
-    """A file with that content, whose name is a digest of it: what the user called it is never part of a path.
+    """Path of a file with that content, named by a digest of it; the user's name for it is never part of a path.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def stored(content: bytes) -> Path:
     StorageError
         If it cannot be written.
     """
-    from bsd_engine.attacks.custom import MAX_BYTES  # here: it loads torch, which the first page does not wait for
+    from bsd_engine.attacks.custom import MAX_BYTES  # here: it loads torch, and the first page does not wait
 
     if not 0 < len(content) <= MAX_BYTES:
         raise ConfigError(
@@ -44,7 +44,7 @@ def stored(content: bytes) -> Path:
 
 
 def kept(path: Path, destination: Path) -> Path:
-    """An image of the temporary folder, copied to where it outlives the server, since a resumed run reads it again.
+    """Path of a lasting copy of an image in the temporary folder, since a resumed run reads it again.
 
     Images from elsewhere stay where they are.
     """

@@ -1,4 +1,4 @@
-"""How many pages watch a run. Many pages look less often: a look takes 28 ms of the core that the run trains on."""
+"""Counts the pages that watch a run. Each looks less often if there are many: a look takes 28 ms of the run's core."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ import time
 from collections.abc import Callable
 
 PRESENT_SECONDS = 10.0
-"""A page that has not looked for this long is gone."""
+"""A page that has not looked for this long counts as closed."""
 PAGES_A_SECOND, MOST_SECONDS = 6, 3
-"""Pages that may look every second, and the longest time between two looks: 20 pages look every three seconds."""
+"""Number of pages that may look every second, and the longest time between two looks: 20 pages look every three
+seconds."""
 
 
 class Viewers:
-    """Which pages look at which run. Safe to use from any thread."""
+    """Records which pages look at which run. Safe to use from any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._lock = clock, threading.Lock()
         self._looks: dict[tuple[str, str], float] = {}
 
     def seconds_between_looks(self, run_id: str, page: str) -> float:
-        """Note that a page looks at a run; returns how long it should wait until its next look."""
+        """Record that a page looks at a run; returns the seconds that it should wait until its next look."""
         now = self._clock()
         with self._lock:
             self._looks = {who: last for who, last in self._looks.items() if last > now - PRESENT_SECONDS}

@@ -1,6 +1,6 @@
-"""Keys of Streamlit's session state: what pages remember between script runs, and widgets whose value is read by key.
+"""Keys of Streamlit's session state: values that pages keep between script runs, and widgets that are read by key.
 
-A key that names one widget, which no other code reads, stays beside that widget.
+The key of a widget that no other code reads stays beside that widget.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ LINKED = "linked"
 PRESET = "new_preset"
 """Name of the chosen preset."""
 FORM_NUMBER = "new_form"
-"""Counts how often the form was filled anew; it is part of the key of every field."""
+"""Counts how often the form was refilled; it is part of the key of every field."""
 FORM_START = "new_values"
-"""`LaunchForm` that another page filled in; the preset's values where it is missing."""
+"""`LaunchForm` that another page filled in; if missing, the form has the preset's values."""
 LAST_START = "last_start"
 """The form of the last press on Start, and the time (monotonic clock, seconds)."""
 REFUSAL = "refusal"
-"""The form that could not be started, and the sentence that says why."""
+"""The form that could not be started, and the reason as a sentence."""
 
 # The monitor of the page Run
 POSITION = "position"
@@ -33,7 +33,7 @@ POSITION = "position"
 MAP_KIND = "map_kind"
 """Which projection the feature map shows: auto, PCA or UMAP."""
 PAGE_ID = "page_id"
-"""Random name of this browser tab, to count the tabs that watch a run."""
+"""Random name of this browser tab, for counting the tabs that watch a run."""
 COMMAND_ERROR = "command_error"
 """Why the last command or branch failed; shown once."""
 

@@ -1,4 +1,4 @@
-"""What all pages share: the run, the epoch, the pinned sample and the selected samples.
+"""The state that all pages share: the run, the epoch, the pinned sample and the selected samples.
 
 The state is in the page's address, so that it survives a refresh and can be sent to somebody, and in the session,
 because a change of page empties the address. A page reads it once per script run and writes what the user changed:
@@ -42,7 +42,7 @@ class Linked:
     """The shared state."""
 
     run: str | None = None
-    """Name of the run folder; there may be no such run."""
+    """Name of the run folder, which may not exist."""
     epoch: int | None = None
     """Global, 0-based; None follows the newest."""
     pinned: int | None = None
@@ -51,7 +51,7 @@ class Linked:
     """Sample ids, ascending, each once."""
 
     def shown_epoch(self, epochs: int) -> int | None:
-        """The epoch to show when that many are recorded; None before the first."""
+        """The epoch to show when `recorded` epochs exist; None before the first."""
         if epochs < 1:
             return None
         return epochs - 1 if self.epoch is None else min(self.epoch, epochs - 1)
@@ -77,12 +77,12 @@ def encode_ids(ids: Iterable[int]) -> str:
 
 
 def _planes(words: bytes) -> bytes:
-    """All first bytes, then all second bytes, and so on: long runs of zeros, which compress well."""
+    """All first bytes, then all second bytes, and so on. This gives long runs of zeros, which compress well."""
     return np.frombuffer(words, np.uint8).reshape(-1, 4).T.tobytes()
 
 
 def decode_ids(text: str, samples: int) -> tuple[int, ...]:
-    """The ids that `encode_ids` wrote; raises `ValueError` for anything else and for ids beyond the samples."""
+    """The ids from a text of `encode_ids`; raises `ValueError` for any other text and for ids beyond the samples."""
     if not text:
         return ()
     if len(text) > LONGEST_ADDRESS:
@@ -107,7 +107,7 @@ def decode_ids(text: str, samples: int) -> tuple[int, ...]:
 
 
 def parse(address: Mapping[str, str], *, samples: int, epochs: int) -> tuple[Linked, list[str]]:
-    """The state that an address asks for, and a sentence about each part of it that does not fit.
+    """The state in an address, and a sentence about each part of it that does not fit.
 
     Parameters
     ----------
@@ -157,13 +157,13 @@ def address_of(state: Linked) -> dict[str, str]:
 
 
 def last_run() -> str | None:
-    """The run that was looked at last in this session, for a page whose address names none."""
+    """The run last shown in this session, for a page whose address names none."""
     kept = st.session_state.get(keys.LINKED)
     return kept.run if isinstance(kept, Linked) else None
 
 
 def read(*, run: str, samples: int, epochs: int) -> tuple[Linked, list[str]]:
-    """The state for a run, from the address or else from the session, and what is wrong with the address.
+    """The state for a run, from the address or else from the session, and a sentence about each mistake in the address.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def read(*, run: str, samples: int, epochs: int) -> tuple[Linked, list[str]]:
     address = {name: st.query_params[name] for name in PARTS if name in st.query_params}
     asked, problems = parse(address, samples=samples, epochs=epochs)
     if asked.run != run and "run" in address:
-        asked, problems = Linked(), []  # the address speaks of another run
+        asked, problems = Linked(), []  # the address belongs to another run
     if set(address) <= {"run"}:
         state = (
             Linked(run=run, epoch=kept.epoch, pinned=kept.pinned, selected=kept.selected) if same else Linked(run=run)
@@ -196,7 +196,7 @@ def _within(state: Linked, samples: int) -> Linked:
 
 
 def write(state: Linked) -> None:
-    """Put a state into the session and the address; other parts of the address stay."""
+    """Write a state into the session and the address; other parts of the address stay."""
     st.session_state[keys.LINKED] = state
     wanted = address_of(state)
     for name in PARTS:

@@ -1,4 +1,4 @@
-"""Which run a page shows, and which epoch and samples of it the address asks for."""
+"""The choice of the run on a page, and of its epoch and samples from the address."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ TRUTH_HELP = "Ground truth: which samples are poisoned, and every number that de
 def chosen_run(
     runs: RunRegistry, page: str, *, truth_help: str | None = TRUTH_HELP, forget: Iterable[str] = ()
 ) -> str | None:
-    """Show the list of runs and the switch of the truth; returns the run of the address, of the session, or the newest.
+    """Show the list of runs and the truth switch; returns the run of the address, of the session, or the newest.
 
     Parameters
     ----------
     page : names the list among the page's widgets
-    truth_help : what the switch of the truth hides on this page; None for a page without the switch
-    forget : parts of the address that mean something for one run only, besides those of `linked`
+    truth_help : help text of the switch: what it hides on this page; None for a page without the switch
+    forget : parts of the address that belong to one run only, besides those of `linked`
 
     Returns
     -------
@@ -64,12 +64,12 @@ def chosen_run(
 
 
 def truth_switch(what: str = TRUTH_HELP) -> None:
-    """The one switch for ground truth, on every page that shows a run."""
+    """Draw the switch for ground truth, the same on every page that shows a run."""
     st.toggle("Show truth", value=True, key=keys.TRUTH, bind="query-params", help=what)
 
 
 def described(runs: RunRegistry, run_id: str) -> str:
-    """One line on a run. Nothing in it depends on ground truth."""
+    """One line about a run. Nothing in it depends on ground truth."""
     if is_recording(run_id):
         return recording_title(run_id)
     try:
@@ -85,7 +85,7 @@ def described(runs: RunRegistry, run_id: str) -> str:
 
 
 def recording_title(run_id: str) -> str:
-    """One line on a recording."""
+    """One line about a recording."""
     name = run_id.removeprefix(library.PREFIX)
     try:
         return f"Recording · {library.describe(name).title}"
@@ -94,7 +94,7 @@ def recording_title(run_id: str) -> str:
 
 
 def looked_at(*, run: str, samples: int, epochs: int) -> Linked:
-    """The shared state of a run; what is wrong with the address is reported and corrected there."""
+    """The shared state of a run. Mistakes in the address are reported on the page and corrected in the address."""
     state, problems = linked.read(run=run, samples=samples, epochs=epochs)
     for sentence in problems:
         st.toast(words.unformatted(sentence), icon=":material/link_off:")

@@ -1,4 +1,4 @@
-"""A run on the bench, the files that the session uploaded, and one request from the browser; no streamlit."""
+"""The data of the bench: a run, the files that the session uploaded, and one request from the browser; no streamlit."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from bsd_engine.runs.trigger_bench import BenchImages
 
 @dataclass(frozen=True, kw_only=True)
 class Uploads:
-    """What this session has uploaded or drawn."""
+    """Uploads and drawings of this session."""
 
     image: Path | None = None
     """File of the user's own test image."""
     picture: Path | None = None
-    """File of the picture that serves as the trigger; without one, a star is used."""
+    """File of the picture used as the trigger; without one, a star is used."""
     drawing: np.ndarray | None = None
     """(H, W, 4) uint8."""
     refusal: str = ""
-    """Why the last file was not accepted; "" if it was."""
+    """The reason why the last file was refused; "" if it was accepted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """A run, its images, and what can be chosen."""
+    """A run, its images, and the choices on the page."""
 
     run: RunReader
     images: BenchImages
@@ -58,14 +58,14 @@ class Bench:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchRequest:
-    """A bench as a page shows it."""
+    """A request: a bench and the state that a page shows."""
 
     bench: Bench
     state: BenchState
     uploads: Uploads
     seq: int
-    """Number of the message that is answered."""
+    """Number of the message to answer."""
     settled: bool
-    """Whether the last gesture is over: only then are all checkpoints asked, which takes its time."""
+    """Whether the last gesture is over. Only then do all checkpoints answer, which takes time."""
     static: bool
-    """Whether the browser has nothing yet."""
+    """Whether the browser has no data yet."""

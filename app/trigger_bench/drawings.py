@@ -1,4 +1,4 @@
-"""Drawings and files as text, in the address of the page and in the browser's messages.
+"""Converts drawings and files to and from text, for the address of the page and the browser's messages.
 
 Both come from outside, so all of it is checked.
 """
@@ -29,7 +29,7 @@ def encode_drawing(drawing: np.ndarray) -> str:
 
 
 def decode_drawing(text: str, height: int, width: int) -> np.ndarray:
-    """The drawing that `encode_drawing` wrote for images of a size; raises `ValueError` for anything else."""
+    """The drawing from a text of `encode_drawing`, for images of a size; raises `ValueError` for any other text."""
     size = 4 * height * width
     if len(text) > LONGEST_DRAWING:
         raise ValueError("too long")
@@ -57,7 +57,7 @@ def parse_drawing(text: Any, height: int, width: int) -> np.ndarray | None:
 
 
 def parse_file(value: Any, most: int) -> bytes | None:
-    """The content of a file in a message: base64; None for anything else or what is larger than `most` bytes."""
+    """The content of a file in a message: base64; None for anything else and for more than `most` bytes."""
     if not isinstance(value, str) or len(value) > 4 * (most + 2) // 3 + 4:
         return None
     try:

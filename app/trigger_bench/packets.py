@@ -24,9 +24,9 @@ from bsd_engine.runs.stored_models import undefended_command
 from bsd_engine.runs.trigger_bench import Answers
 
 MOST_ROWS = 10
-"""Classes with a bar: those that any model finds likeliest. All of them have one if there are at most a dozen."""
+"""Classes with a bar: those that any model finds likeliest, or all of them if there are at most a dozen."""
 MOST_EPOCHS = 12
-"""Stored epochs that are asked at once."""
+"""Stored epochs in one answer."""
 
 
 def build(request: BenchRequest) -> bytes:
@@ -63,14 +63,14 @@ def build(request: BenchRequest) -> bytes:
 
 
 def _note(request: BenchRequest) -> str:
-    """Why the image with the trigger looks like the clean one; "" if it need not."""
+    """The reason why the image with the trigger looks like the clean one; "" if there is none."""
     if request.state.trigger == "drawn" and not has_ink(request.uploads.drawing):
         return texts.NOTHING_DRAWN
     return texts.FADED_OUT if request.state.opacity == 0 else ""
 
 
 def _answers(request: BenchRequest, pair: Tensor) -> tuple[Answers | None, str]:
-    """What the models answer; None, and a sentence, if the checkpoint cannot be read."""
+    """The answers of the models; None and a sentence if the checkpoint cannot be read."""
     try:
         return trigger_bench.answers(request.bench.run.path, request.state.epoch, pair), ""
     except BSDError as error:
@@ -83,7 +83,7 @@ def _probabilities(answers: Answers) -> dict[str, np.ndarray]:
 
 
 def _rows(request: BenchRequest, answers: Answers, label: int | None) -> dict[str, Any]:
-    """Which classes have a bar, in the order of the classes."""
+    """The classes with a bar, in ascending order."""
     classes = len(request.bench.run.class_names)
     if classes <= MOST_ROWS + 2:
         return {"rows": list(range(classes))}
@@ -95,7 +95,7 @@ def _rows(request: BenchRequest, answers: Answers, label: int | None) -> dict[st
 
 
 def _labels(request: BenchRequest, label: int | None) -> dict[str, Any]:
-    """The true label, and the one that the run's attacker wants."""
+    """The true label, and the label that the run's attacker wants."""
     return {"label": label, "wanted": trigger_bench.wanted_label(request.bench.run, label)}
 
 
@@ -116,7 +116,7 @@ def shown_epochs(epochs: tuple[int, ...], shown: int) -> tuple[int, ...]:
 
 
 def _without_folders(request: BenchRequest, sentence: str) -> str:
-    """The sentence without the paths of uploaded files, which mean nothing to anyone."""
+    """The sentence without the paths of uploaded files, which mean nothing to the user."""
     for path in (request.uploads.picture, request.uploads.image):
         sentence = sentence.replace(str(path), texts.THE_PICTURE) if path is not None else sentence
     return sentence

@@ -1,4 +1,4 @@
-"""What the page Trigger bench shows, from its address or its browser component.
+"""The state of the page Trigger bench, from its address or its browser component.
 
 Both come from outside, so all of it is checked.
 """
@@ -20,10 +20,10 @@ PARTS = ("image", "trigger", "at", "opacity", "size", "drawing")
 
 @dataclass(frozen=True, kw_only=True)
 class BenchState:
-    """What is shown; two equal states show the same."""
+    """The shown state; two equal states look the same."""
 
     epoch: int
-    """Global, 0-based; one of those with a stored checkpoint."""
+    """Global, 0-based; an epoch with a stored checkpoint."""
     image: int | None = 0
     """Number of the image; None for the uploaded one."""
     trigger: str = "own"
@@ -39,19 +39,19 @@ class BenchState:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What can be chosen."""
+    """The choices on the page."""
 
     epochs: tuple[int, ...]
-    """Those with a stored checkpoint, ascending; at least one."""
+    """Epochs with a stored checkpoint, ascending; at least one."""
     images: int
     triggers: tuple[str, ...]
-    """The first is shown first."""
+    """The page starts with the first."""
     height: int
     width: int
 
     @property
     def start(self) -> BenchState:
-        """What is shown first."""
+        """The state at the start."""
         return BenchState(epoch=self.epochs[-1], trigger=self.triggers[0], size=max(1, self.height // 4))
 
 
@@ -80,7 +80,7 @@ def parse_state(value: Any, limits: Limits, *, has_upload: bool) -> BenchState |
 def parse_address(
     address: Mapping[str, str], limits: Limits, shown_epoch: int | None, *, has_upload: bool
 ) -> tuple[BenchState, list[str]]:
-    """The state that an address asks for, and a sentence about each part of it that cannot be shown.
+    """The state in an address, and a sentence about each part of it that cannot be shown.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def _number(text: str, low: int, high: int, otherwise: int, what: str, problems:
 
 
 def address_of(state: BenchState, limits: Limits, drawing: np.ndarray | None) -> dict[str, str]:
-    """The query parameters of a state, without the parts that are as at the start."""
+    """The query parameters of a state, without the parts that are unchanged from the start."""
     start = limits.start
     parts = {
         "image": "upload" if state.image is None else "" if state.image == start.image else str(state.image),

@@ -12,7 +12,7 @@ NO_CHECKPOINT = (
 
 RUN_TRIGGER = "The run's own: {attack}"
 TRIGGERS = {"picture": "Your own picture", "drawn": "Your own drawing"}
-"""What the list of triggers calls those that are not attacks."""
+"""Names in the list of triggers for those that are not attacks."""
 
 NOTHING_DRAWN = (
     "Nothing is drawn yet. Paint on this image with the mouse, or move the frame with the arrow keys and press the "
@@ -21,7 +21,7 @@ NOTHING_DRAWN = (
 FADED_OUT = "The trigger is faded out: its opacity is 0 %."
 NO_UNDEFENDED_MODEL = "No undefended model is stored for this run. To see its answer, train it once without a defence:"
 THE_PICTURE = "The picture"
-"""Stands for the path of an uploaded file, which is ours and means nothing to anyone."""
+"""Replaces the path of an uploaded file, which means nothing to the user."""
 UNREADABLE_PICTURE = "The picture cannot be read. Upload a PNG or JPEG file."
 
 UPLOAD_IN_ADDRESS = (
@@ -42,4 +42,4 @@ IMAGE, ROW, COLUMN, OPACITY, SIZE = (
     "opacity",
     "size of the picture",
 )
-"""What `BAD_NUMBER` calls the parts of the address."""
+"""Names of the parts of the address in `BAD_NUMBER`."""

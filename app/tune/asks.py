@@ -1,4 +1,4 @@
-"""What the linked views ask the server for. It comes from the browser, so all of it is checked."""
+"""Requests of the linked views to the server. They come from the browser, so every part is checked."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ MOST_EPOCHS, MOST_THUMBS = 64, 64
 
 @dataclass(frozen=True, kw_only=True)
 class Want:
-    """What the browser lacks."""
+    """Data that the browser lacks."""
 
     geometry: bool = False
     static: bool = False
-    """What stays the same for the whole run: names, settings, colours."""
+    """The constants of the whole run: names, settings, colours."""
     columns: tuple[int, ...] = ()
     """Epochs, the most urgent first."""
     distances: tuple[int, ...] = ()
@@ -31,11 +31,11 @@ class Want:
     thumbs: tuple[int, ...] = ()
     """Sample ids."""
     last: int = -1
-    """The newest epoch whose columns it has."""
+    """The newest epoch whose columns the browser has."""
     grid: str = ""
-    """Which map over alpha and beta it has."""
+    """The map over alpha and beta that the browser has."""
     rows: str = ""
-    """Which rows of the epochs it has, as the "rows" of a header named them."""
+    """The rows of epochs that the browser has, as named by "rows" in a header."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +46,10 @@ class Ask:
     """Grows with each message; an old message that a refresh or a change of page brings back is ignored."""
     want: Want
     view: Linked | None
-    """What the views show; None before they have data."""
+    """The shown view; None before there are data."""
     settings: Settings | None
     shown: int | None
-    """The epoch on the screen; under "follow live" `view` has none."""
+    """The epoch on the screen; with "follow live", `view` has none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class RunRequest:
 
 
 def _numbers(value: Any, below: int, most: int) -> tuple[int, ...]:
-    """The whole numbers in a list from 0 up to a bound, each once, in their order."""
+    """The whole numbers in a list from 0 to a bound, each once, in the order of the list."""
     if not isinstance(value, list):
         return ()
     kept = (v for v in value[: 4 * most] if isinstance(v, int) and not isinstance(v, bool) and 0 <= v < below)
@@ -141,7 +141,7 @@ def _selected(text: Any, samples: int) -> tuple[int, ...]:
 
 
 def bitmap(ids: tuple[int, ...], samples: int) -> str:
-    """The text from which `parse_ask` reads ids; "" if there are none."""
+    """Ids as the text that `parse_ask` reads; "" if there are none."""
     if not ids:
         return ""
     mask = np.zeros(samples, bool)

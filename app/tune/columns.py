@@ -1,4 +1,4 @@
-"""What the linked views know about an epoch, in about five bytes a sample; pure functions, no streamlit.
+"""The data of an epoch for the linked views, in about five bytes a sample; pure functions, no streamlit.
 
 Cuts compare ranks, so ranks are sent exactly (two bytes up to 65,536 samples). Values are sent only as a curve: the
 sorted scores at some ranks, from which the value at any rank is read. 99 of 100 values are right to a third of a pixel;
@@ -54,11 +54,11 @@ def bits(mask: np.ndarray) -> np.ndarray:
 
 
 def epoch_columns(state: EpochState, target: int | None, *, predictions: bool) -> Columns:
-    """What the views need of an epoch.
+    """The columns of an epoch that the views need.
 
     Parameters
     ----------
-    target : the suspected class; None leaves out what selective drop reads
+    target : the suspected class; None leaves out the columns for selective drop
     predictions : add those of the main model, which the settings of class completion (`count_by`) may need
     """
     columns = ranked("g", state.altruistic_loss)
@@ -85,7 +85,7 @@ def distance_columns(state: EpochState) -> Columns:
 
 
 def map_columns(xy: np.ndarray, state: EpochState, landmark_idx: np.ndarray) -> Columns:
-    """Positions of the landmarks on a map in 65,536 steps, and the nearest known class of each if it is recorded."""
+    """Positions of the landmarks on a map in 65,536 steps, and the nearest known class of each if recorded."""
     finite = np.isfinite(xy).all(1)
     low, high = (xy[finite].min(0), xy[finite].max(0)) if finite.any() else (np.zeros(2), np.ones(2))
     span = np.where(high > low, high - low, 1.0)

@@ -17,11 +17,11 @@ from app.tune.request import ViewRequest
 from bsd_engine.files.bounded import Stamp
 
 BYTES_AT_ONCE = 1_500_000
-"""Columns in one message; the epochs beyond are asked for again."""
+"""Most columns in one message; the browser asks again for the other epochs."""
 
 
 def epoch_rows(request: ViewRequest, known: str) -> dict[str, Any]:
-    """The rows of the epochs from the first one that the browser lacks; all of them if one that it knows has changed.
+    """The rows of the epochs from the first that the browser lacks; all of them if one that it has was changed.
 
     `known` is the "rows" of an earlier header: their number and a digest. Sent at every tick, all rows of 120 epochs
     would be 9 kB each time.
@@ -33,7 +33,7 @@ def epoch_rows(request: ViewRequest, known: str) -> dict[str, Any]:
 
 
 def rows_digest(rows: list[list[Any]]) -> str:
-    """The number of the rows and a digest of them, by which the browser says what it has."""
+    """The number of the rows and a digest of them, by which the browser says which rows it has."""
     return f"{len(rows)}:{zlib.crc32(repr(rows).encode())}"
 
 
@@ -67,7 +67,7 @@ def stamp(request: ViewRequest, epoch: int) -> int:
 
 
 def add_columns(request: ViewRequest, arrays: Columns, epochs: tuple[int, ...]) -> list[int]:
-    """Adds the columns of as many epochs as a message holds, at least the first; returns which."""
+    """Add the columns of as many epochs as fit into a message, at least the first; returns these epochs."""
     sent: list[int] = []
     total = sum(a.nbytes for a in arrays.values())
     for epoch in epochs:
@@ -96,7 +96,7 @@ def _columns(path: str, epoch: int, stamp: Stamp) -> Columns:
 
 
 def _map_of(request: ViewRequest, epoch: int) -> tuple[str, int]:
-    """Kind of the map to show at an epoch, and its epoch: the newest UMAP map of the same model, else PCA (-1)."""
+    """Kind and epoch of the map to show at an epoch: the newest UMAP map of the same model, else PCA (-1)."""
     history = run_cache.rows(request.run.path)
     if history[epoch].pca is None:
         return "", -1
@@ -117,7 +117,7 @@ def _map_columns(request: ViewRequest, epoch: int) -> Columns:
 
 
 def add_maps(request: ViewRequest, arrays: Columns, epochs: tuple[int, ...]) -> list[list[int]]:
-    """Adds the maps shown at the epochs; returns the epochs with their stamps."""
+    """Add the maps shown at the epochs; returns the epochs with their stamps."""
     for epoch in epochs:
         arrays |= {f"{epoch}/{name}": a for name, a in _map_columns(request, epoch).items()}
     return [[epoch, stamp(request, epoch)] for epoch in epochs]

@@ -1,4 +1,4 @@
-"""The packets for the linked views: geometry once, then the columns of the epochs that they lack; no streamlit."""
+"""The packets for the linked views: geometry once, then the columns of epochs that the browser lacks; no streamlit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ THUMB_SIDE = 48
 
 
 def build(request: ViewRequest, want: Want, answer: Preview | None, more: Mapping[str, Any] | None = None) -> bytes:
-    """The packet that a message asks for; `more` is added to its header."""
+    """The packet that answers a message; `more` is added to its header."""
     arrays: Columns = {}
     header = _header(request, answer) | epoch_rows(request, want.rows) | dict(more or {})
     epochs = len(run_cache.rows(request.run.path))
@@ -49,7 +49,7 @@ def build(request: ViewRequest, want: Want, answer: Preview | None, more: Mappin
 
 
 def _urgent(request: ViewRequest, want: Want, shown: int | None) -> tuple[int, ...]:
-    """The epochs asked for. If the views follow the run or have nothing yet, the shown epoch comes first, unasked."""
+    """The requested epochs. The shown one comes first if the browser has no data or lacks the newest epoch."""
     if shown is None:
         return ()
     unasked = (shown,) if want.geometry or (request.live and request.view.epoch is None and shown > want.last) else ()
@@ -57,7 +57,7 @@ def _urgent(request: ViewRequest, want: Want, shown: int | None) -> tuple[int, .
 
 
 def _header(request: ViewRequest, answer: Preview | None) -> dict[str, Any]:
-    """What may change from one message to the next."""
+    """The header fields that may change from one message to the next."""
     return {
         "run": request.run.run_id,
         "samples": request.run.num_samples,
@@ -69,7 +69,7 @@ def _header(request: ViewRequest, answer: Preview | None) -> dict[str, Any]:
 
 
 def _answer(request: ViewRequest, preview: Preview | None) -> dict[str, Any] | None:
-    """The engine's count of what the views show, to be compared with theirs."""
+    """The engine's count for the shown settings, to be compared with the browser's count."""
     if preview is None:
         return None
     poison, difference = request.is_poison, preview.difference
@@ -86,7 +86,7 @@ def _answer(request: ViewRequest, preview: Preview | None) -> dict[str, Any] | N
 
 
 def branch_text(preview: Preview) -> str:
-    """Where "Run this" would begin."""
+    """The sentence about where "Run this" would begin."""
     at = preview.worth.branch_epoch
     return texts.BRANCH_FROM_START if at is None else texts.BRANCH_FROM_EPOCH.format(epoch=at + 1)
 

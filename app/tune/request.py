@@ -1,4 +1,4 @@
-"""What a packet for the linked views is made from: a run, what is shown of it, and settings; no streamlit."""
+"""The input for a packet of the linked views: a run, the shown state, and settings; no streamlit."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from bsd_engine.runs.reader import RunReader
 
 @dataclass(frozen=True, kw_only=True)
 class ViewRequest:
-    """A run as a page shows it."""
+    """A run, with the state and settings that a page shows."""
 
     run: RunReader
     truth_shown: bool
     live: bool
     """Whether the run is still being trained."""
     busy: str
-    """Why no branch can be started now; "" if one can."""
+    """The reason why no branch can be started now; "" if one can."""
     view: Linked
-    """Epoch, pinned sample and selection that are shown."""
+    """The shown epoch, pinned sample and selection."""
     settings: Settings
-    """What is previewed; the run's own settings until a cut is moved."""
+    """The previewed settings; the run's own until a cut is moved."""
 
     @property
     def is_poison(self) -> np.ndarray | None:

@@ -1,4 +1,4 @@
-"""The part of a packet that stays the same for a whole run: names, settings, labels and truth; no streamlit."""
+"""The constant part of a packet for a run: names, settings, labels and ground truth; no streamlit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def geometry(request: ViewRequest) -> Columns:
 
 @lru_cache(maxsize=4)
 def _draw_ranks(n: int, seed: int) -> np.ndarray:
-    """(N,) uint32: rank of each sample in the random order from which "random" first pools are drawn."""
+    """(N,) uint32: rank of each sample in the random order that "random" first pools are drawn from."""
     import torch
 
     from bsd_engine.compute.plans import generator_for
@@ -44,7 +44,7 @@ def _draw_ranks(n: int, seed: int) -> np.ndarray:
 
 
 def static(request: ViewRequest) -> dict[str, Any]:
-    """What stays the same for the whole run, and where the views begin."""
+    """The constant data of the run, and the state in which the views begin."""
     config, run = request.run.config, request.run
     return {
         "names": [str(name) for name in run.class_names],
@@ -65,7 +65,7 @@ def static(request: ViewRequest) -> dict[str, Any]:
 
 
 def own_settings(config: BSDConfig) -> dict[str, Any]:
-    """The run's settings as the browser's twin of the cuts names them."""
+    """The run's settings, named as in the browser's twin of the cuts."""
     split, schedule = config.split, config.schedule
     return {
         **asdict(Settings.of(config)),
@@ -84,14 +84,14 @@ def own_settings(config: BSDConfig) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Stage:
-    """As much of an epoch as `worth` reads."""
+    """The fields of an epoch that `worth` reads."""
 
     stage: str
     pseudo_target: int | None = None
 
 
 def _worths(config: BSDConfig) -> dict[str, list[list[str]]]:
-    """For each stage: how far a preview can be trusted, with the run's settings and with another alpha or beta."""
+    """How far a preview can be trusted in each stage, with the run's settings and with another alpha or beta."""
     own = Settings.of(config)
     other = replace(own, alpha=own.alpha / 2 + 0.123)
     worths = {stage: [worth(config, s, _Stage(stage)) for s in (own, other)] for stage in STAGE_NAMES}

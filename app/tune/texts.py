@@ -1,4 +1,4 @@
-"""The texts of the page Tune; what the engine says about a preview is in `bsd_engine.method.preview`."""
+"""The texts of the page Tune. The engine's sentences about a preview are in `bsd_engine.method.worth`."""
 
 NO_RUN = "There is no run to tune yet. Start one on the page Run; its epochs appear here as they are trained."
 TO_RUN_PAGE = "Go to the page Run"

@@ -1,4 +1,4 @@
-"""What the linked views show and what they lack: from the browser's last message or, before the first, the address."""
+"""The state of the linked views and their missing data: from the browser's last message, at first from the address."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ ADDRESS = "whatif"
 
 
 def asked(run: RunReader, key: str, epochs: int) -> tuple[Linked, Settings, Want, Any]:
-    """What the browser shows, its settings, what it lacks, and its message.
+    """The shown state, its settings, the data that the browser lacks, and its message.
 
-    Before the first message, the address says what to show, and everything is lacking. The message is unchecked; it is
-    None unless it is a new one.
+    Before the first message, the state is that of the address, and all data are missing. The message is unchecked. It
+    is None unless it is a new one.
     """
     raw = last_ask(key)
     ask: Ask | None = parse_ask(raw, run=run.run_id, samples=run.num_samples, epochs=epochs)
@@ -38,7 +38,7 @@ def asked(run: RunReader, key: str, epochs: int) -> tuple[Linked, Settings, Want
 
 
 def write_settings(run: RunReader, settings: Settings) -> None:
-    """Keep settings in the session and the address, as "0.6_0.2_5_6_min"; the run's own settings are left out of it."""
+    """Write settings into the session and the address, as "0.6_0.2_5_6_min"; the run's own settings are left out."""
     st.session_state["tune_settings"] = (run.run_id, settings)
     text = "_".join(f"{part:g}" if isinstance(part, float) else str(part) for part in astuple(settings))
     if settings == Settings.of(run.config):
@@ -48,7 +48,7 @@ def write_settings(run: RunReader, settings: Settings) -> None:
 
 
 def _settings_in_address() -> Settings | None:
-    """The settings in the address; None if it has none, or none that can be read."""
+    """The settings in the address; None if they are missing or cannot be read."""
     parts = st.query_params.get(ADDRESS, "").split("_")
     if len(parts) != 5:
         return None
@@ -75,5 +75,5 @@ def read_settings(run: RunReader) -> Settings:
 
 
 def problem() -> str | None:
-    """A sentence about settings in the address that cannot be read; None if nothing is wrong with them."""
+    """A sentence about settings in the address that cannot be read; None if there is no mistake."""
     return texts.BAD_SETTINGS if st.query_params.get(ADDRESS) and _settings_in_address() is None else None

@@ -1,4 +1,4 @@
-"""The engine's answer to a what-if on a recorded run: the pool under other settings and what changes; no streamlit."""
+"""What-if previews of a recorded run by the engine: the pool under other settings, and the changes; no streamlit."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ class Preview:
 
 
 def phase(row: run_cache.EpochRow) -> str:
-    """What the quadrant shows at an epoch: "alone" (altruistic losses only), "first" (the first split) or "later"."""
+    """The split that the quadrant shows at an epoch: none, only altruistic losses ("alone"), "first" or "later"."""
     return {"altruistic_warmup": "alone", "oss_warmup": "first", "initial_pools": "first"}.get(row.stage, "later")
 
 
 def effective(config: BSDConfig, row: run_cache.EpochRow, settings: Settings) -> Settings:
-    """The settings as an epoch means them: in the OSS warm-up, T1 is the epoch itself."""
+    """The settings that apply at an epoch: in the OSS warm-up, T1 is the epoch itself."""
     return replace(settings, t1=row.main_epoch) if row.stage == "oss_warmup" else settings
 
 
 def within_record(config: BSDConfig, settings: Settings) -> Settings:
-    """The nearest settings that are recorded: no warm-up longer than the run's."""
+    """The nearest settings that the record can answer: no warm-up longer than the run's."""
     own = Settings.of(config)
     return replace(
         settings, t1=min(settings.t1, own.t1), altruistic_epochs=min(settings.altruistic_epochs, own.altruistic_epochs)
@@ -111,7 +111,7 @@ def _first(run: RunReader, settings: Settings, epochs: int) -> np.ndarray | None
 
 
 def recorded_pool(run: RunReader, epoch: int, kind: str) -> np.ndarray | None:
-    """(N,) bool: the run's own pool at the epoch, for the first split that of T = T1; None if it is not there yet."""
+    """(N,) bool: the run's own pool at the epoch, for the first split that of T = T1; None if it does not exist yet."""
     at = epoch if kind == "later" else preview.distance_epoch(run.config, Settings.of(run.config))
     return run_cache.state(run.path, at).clean_mask if at < len(run_cache.rows(run.path)) else None
 
@@ -142,7 +142,7 @@ def _pool_map(
 
 
 def class_rows(run: RunReader, answer: Preview, is_poison: np.ndarray | None) -> list[dict[str, Any]]:
-    """Samples by given label: all, in the run's pool, in the preview's, and those that come in and go out."""
+    """Samples by given label: all, in the run's pool, in the preview's, and those that enter and leave."""
     labels, classes = run.labels, len(run.class_names)
 
     def count(mask: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What may have gone wrong with a run, each with its evidence. Proxies are marked off from the ground truth."""
+"""Checks for the known failures of a run, each with its evidence. Proxies are told apart from the ground truth."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Alarm:
     sentence: str
     """The finding with its numbers; class names stand as they were given."""
     is_proxy: bool
-    """Whether it stands in for what only the ground truth could tell."""
+    """Whether it is a proxy for a number that needs the ground truth."""
     evidence: Mapping[str, float | int | str | None]
 
 
@@ -66,8 +66,8 @@ def _collapse(history: RunHistory, is_poison: np.ndarray) -> Alarm:
 def _collapse_by_proxy(history: RunHistory, ranking: Suspects) -> Alarm:
     """Type I without the ground truth: the first split's suspects, or nearly all samples, are trusted like the others.
 
-    With an attack that is kept out they stay out. Without any attack they come back too, which does no harm; the pool
-    alone cannot tell one from the other.
+    If an attack is kept out, they stay out. Without any attack they come back too, which does no harm. The pool alone
+    cannot tell one case from the other.
     """
     split = initial_ranks(history).split
     judged = history.candidates
@@ -96,7 +96,7 @@ def _collapse_by_proxy(history: RunHistory, ranking: Suspects) -> Alarm:
         )
     elif returned:
         sentence += (
-            " They are trusted like all others: either they were clean, or poison takes the pool over. Look at them."
+            " They are trusted like all others: either they are clean, or poison entered the pool. Look at them."
         )
     level: Level = "alarm" if everything or inside > COLLAPSED_SHARE else "notice" if returned else "calm"
     return Alarm(
@@ -204,7 +204,7 @@ def _attack(history: RunHistory, ranking: Suspects) -> Alarm:
     if gap is None:
         sentence = (
             f"The suspect scores of {where} make one group: nothing sets poison apart. There may be no attack, or one "
-            "that this run has not told from clean samples. The ranking still holds the likeliest first."
+            "that this run cannot tell from clean samples. The ranking still holds the likeliest first."
         )
         return Alarm(
             kind="attack",

@@ -15,7 +15,7 @@ def upper_bound(bad: int, judged: int, confidence: float = 0.95) -> float:
     Parameters
     ----------
     bad, judged : bad samples among those drawn at random and judged
-    confidence : the true share, whatever it is, is at most the result with at least this probability
+    confidence : probability, at least, that the true share is at most the result
 
     The result is the p that solves P(X <= bad | n, p) = 1 - confidence for binomial X: 0 of 100 gives 0.0295. The bound
     also holds for a draw without replacement from a finite set, where it is a little wide.
@@ -67,7 +67,7 @@ def needed_draws(share: float, confidence: float = 0.95) -> int:
 
 
 def draw(candidates: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """(count,) int64: samples drawn at random without replacement, in the order drawn: the first few are a draw too.
+    """(count,) int64: samples drawn at random without replacement, in random order: the first few are a draw too.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a selection of images has in common, against controls of the same classes that are not in it."""
+"""Common features of a selection of images, compared with controls of the same classes outside it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BLIND_SPOT = (
 
 @dataclass(frozen=True, kw_only=True)
 class Patch:
-    """A small square of pixels that many images of the selection share and few controls have."""
+    """A small square of pixels that many images of the selection and few controls have."""
 
     row: int
     """Top row, pixels."""
@@ -72,14 +72,14 @@ class Common:
     def has_overlay(self) -> bool:
         """Whether something lies over the whole picture: most pixels differ by more than chance, and they vary less.
 
-        A selection of unusual images differs too, but varies at least as much as its controls. What is blended in
+        A selection of unusual images differs too, but varies at least as much as its controls. A blended trigger
         reduces the variance of every pixel.
         """
         return float((self.contrast > _DISTINCT).mean()) > 0.3 and float((self.variance_ratio < 0).mean()) > 0.5
 
     @property
     def finding(self) -> str:
-        """What was found, in a sentence or two."""
+        """The finding in a sentence or two."""
         sentences = []
         if self.has_patch:
             best = self.patches[0]
@@ -109,7 +109,7 @@ def matched_controls(
     ----------
     selected : (N,) bool
     labels : (N,) int64
-    candidates : (N,) bool, what may be a control; such as the clean pool
+    candidates : (N,) bool, samples that may be controls, such as the clean pool
     """
     free = ~selected if candidates is None else candidates & ~selected
     rng, chosen = np.random.default_rng(seed), []
@@ -121,7 +121,7 @@ def matched_controls(
 
 
 def in_common(images: np.ndarray, controls: np.ndarray, *, most: int = 5) -> Common:
-    """What images share that controls do not.
+    """Common features of images that controls lack.
 
     Parameters
     ----------

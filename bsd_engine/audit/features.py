@@ -1,4 +1,4 @@
-"""Where samples lie in the feature spaces of both models, and who lies next to them."""
+"""Positions of samples in the feature spaces of both models, and their nearest neighbours."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bsd_engine.runs.stored_models import StoredModels, channels_last
 
 @dataclass(frozen=True, kw_only=True)
 class Features:
-    """Where each sample lies in the feature spaces of both models."""
+    """Position of each sample in the feature spaces of both models."""
 
     epoch: int
     main: np.ndarray
@@ -50,7 +50,7 @@ def features(run: RunReader, *, compute: bool = True) -> Features | None:
     }
     halves = {name: _unit(x).astype(np.float16) for name, x in arrays.items()}
     content = pack_arrays(epoch=np.array(both.epoch, np.int64), **halves)
-    with storage_errors(file, "The record of the run is as it was."):
+    with storage_errors(file, "The record of the run is unchanged."):
         file.parent.mkdir(exist_ok=True)
     write_atomic(file, content)
     return _read(file, run.num_samples)

@@ -1,4 +1,4 @@
-"""All epochs of a run side by side: what the audit of a sample reads.
+"""All epochs of a run side by side, as the audit reads them.
 
 E epochs in all, M of them main epochs, N samples, C classes.
 """
@@ -59,7 +59,7 @@ class RunHistory:
 
     @classmethod
     def of(cls, run: RunReader) -> RunHistory:
-        """The history of a run folder as far as it is recorded; raises `RunFolderError` before its first epoch."""
+        """The history of a run folder up to its last recorded epoch; raises `RunFolderError` before the first."""
         count = len(run.epochs)
         if not count:
             raise RunFolderError(
@@ -68,7 +68,8 @@ class RunHistory:
         first = run.config.schedule.altruistic_epochs
         kept = _Rows(count, max(0, count - first), run.num_samples)
         for epoch in range(count):
-            kept.put(epoch, epoch - first, RunReader(run.path).epoch(epoch))  # a reader keeps what it has read
+            # a new reader each time, since a reader keeps the epochs that it has read
+            kept.put(epoch, epoch - first, RunReader(run.path).epoch(epoch))
         return cls(config=run.config, class_names=run.class_names, labels=run.labels, **kept.fields())
 
     @property
@@ -88,7 +89,7 @@ class RunHistory:
 
     @cached_property
     def rules(self) -> PoolRules:
-        """The settings that decided the pools, after the verdict."""
+        """The rules that decided the pools, after the verdict."""
         return PoolRules.of(self.config, self.verdict)
 
     @cached_property
@@ -112,7 +113,7 @@ class RunHistory:
         return self.in_pool[epoch - self.first_main] if epoch >= self.first_main else None
 
     def derived(self, key: Hashable, make: Callable[[], Derived]) -> Derived:
-        """What all samples share, made once and kept with the history; the oldest of 16 results is forgotten."""
+        """A result that all samples share, computed once and kept; the oldest of 16 results is forgotten."""
         kept = self._derived
         if key not in kept:
             for old in list(kept)[: len(kept) - _MOST_DERIVED + 1]:

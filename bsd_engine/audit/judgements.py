@@ -1,7 +1,7 @@
-"""What people decided about samples, in an SQLite database in the run folder: verdicts.sqlite, safe against two tabs.
+"""People's judgements of samples, in an SQLite database in the run folder: verdicts.sqlite, safe with two tabs.
 
 Every change is a row that is never overwritten. The newest row of a sample is its judgement, and an undo is a row too.
-Who judged what, and when, is therefore kept, and of two tabs that judge the same sample both are recorded.
+So the person and the time of every judgement are kept. If two tabs judge the same sample, both are recorded.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SCHEMA = (
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """The verdict that stands for a sample."""
+    """The current judgement of a sample."""
 
     sample: int
     choice: Choice
@@ -41,7 +41,7 @@ class Judgement:
 
 
 class Judgements:
-    """The verdicts of one run folder. Every method opens the database anew, so any thread may call it."""
+    """The judgements of one run folder. Every method opens the database anew, so any thread may call it."""
 
     def __init__(self, run: Path, num_samples: int) -> None:
         self.path = Path(run) / FILE
@@ -49,11 +49,11 @@ class Judgements:
 
     @contextlib.contextmanager
     def _open(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
-        """A connection; what is written in the block is written whole or not at all, after all other writers."""
+        """A connection. The changes in the block are written together or not at all, after all other writers."""
         try:
             with contextlib.closing(sqlite3.connect(self.path, timeout=10, isolation_level=None)) as db:
                 if write:
-                    db.execute("BEGIN IMMEDIATE")  # waits for other writers; a lock that is taken later could not
+                    db.execute("BEGIN IMMEDIATE")  # waits for other writers, which a later lock could not do
                     for statement in _SCHEMA:
                         db.execute(statement)
                 try:
@@ -79,9 +79,9 @@ class Judgements:
             return db.execute(query).fetchall() if begun else []
 
     def give(self, samples: Iterable[int], choice: Choice | None, note: str = "", who: str | None = None) -> int:
-        """Give a verdict on samples, or with None take it back; returns how many samples it concerned.
+        """Give a judgement on samples, or with None take it back; returns the number of samples.
 
-        Raises `ConfigError` for an unknown word, a note too long or a sample that the run does not have.
+        Raises `ConfigError` for an unknown word, too long a note, or a sample that the run does not have.
         """
         wanted = sorted({int(s) for s in samples})
         self._check(wanted, choice, note)
@@ -103,7 +103,7 @@ class Judgements:
             )
 
     def standing(self) -> dict[int, Judgement]:
-        """The judgement that stands for each sample that has one."""
+        """The current judgement of each sample that has one."""
         rows = self._read(
             "SELECT sample, choice, note, who, time FROM change "
             "WHERE id IN (SELECT max(id) FROM change GROUP BY sample) AND choice IS NOT NULL ORDER BY sample"
@@ -117,7 +117,7 @@ class Judgements:
         return rows[0][0] if rows else 0
 
     def undo(self, who: str | None = None) -> tuple[int, ...]:
-        """Take back the newest action, by anybody, that is not taken back; returns its samples, none if there is none.
+        """Take back the newest action by anybody that is not yet taken back; returns its samples, if any.
 
         Each sample gets back the judgement that it had before that action.
         """

@@ -1,4 +1,4 @@
-"""Which pixels of an image speak for its label, by integrated gradients.
+"""The pixels of an image that speak for its label, by integrated gradients.
 
 Written with torch alone: Captum 0.9 would bring matplotlib and six other packages for these ten lines.
 """

@@ -1,4 +1,4 @@
-"""A person's judgements against the ground truth: how well they and BSD did on the same samples."""
+"""A person's judgements against the ground truth: the hits of the person and of BSD on the same samples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bsd_engine.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class Hits:
-    """How often samples were rightly called poisoned or clean."""
+    """Counts of samples rightly and wrongly called poisoned or clean."""
 
     found: int
     """Poisoned samples that were called poisoned."""
@@ -26,7 +26,7 @@ class Hits:
 
     @property
     def right(self) -> int:
-        """Samples that were called what they are."""
+        """Samples that were called correctly."""
         return self.found + self.cleared
 
     @property

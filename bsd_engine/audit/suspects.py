@@ -15,7 +15,7 @@ EARLY_WEIGHT, DISTANCE_WEIGHT, POOL_WEIGHT = 0.1, 0.05, 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Suspects:
-    """What the record says about each sample: (N,) arrays in the order of the samples; `order` ranks them."""
+    """The record of each sample: (N,) arrays in the order of the samples; `order` ranks them."""
 
     epoch: int
     """Global, 0-based: the newest recorded epoch, at which the flags are taken."""
@@ -26,7 +26,7 @@ class Suspects:
     als_flag: np.ndarray
     """bool: the altruistic loss at T1 was too small for ALS."""
     oss_flag: np.ndarray
-    """bool: judged by OSS, and too near to another class for it."""
+    """bool: judged by OSS, and too near to another class."""
     discrepancy_flag: np.ndarray
     """bool: below the cut of the loss discrepancy at the newest epoch."""
     drop_flag: np.ndarray
@@ -58,7 +58,7 @@ class Suspects:
 
 
 def suspects(history: RunHistory) -> Suspects:
-    """Rank all samples of a run as far as it is recorded.
+    """Rank all samples of a run up to its last recorded epoch.
 
     The score is the mean of (main loss - altruistic loss) over the epochs from T1 on, in units of what a confident
     mistake costs (9.21 nats). It is near 1 where the altruistic model knows a label that the main model, which learned

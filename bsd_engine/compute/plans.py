@@ -20,7 +20,7 @@ _ROLE_KEY = {"main": 1, "altruistic": 2, "pools": 3, "scoring": 4, "specialist":
 def seed_for(seed: int, role: Role, epoch: int, member: int = 0) -> int:
     """An independent seed for one model in one epoch.
 
-    Epoch -1 is for initial weights; `member` tells the specialists apart, of which there is one for each class.
+    Epoch -1 is for initial weights; `member` is the number of a specialist, of which there is one for each class.
     """
     entropy = [seed, _ROLE_KEY[role], epoch + 1] + [member] * (role == "specialist")
     return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1)

@@ -11,7 +11,7 @@ _bar: ContextVar[Bar] = ContextVar("bar", default=lambda steps, what: steps)
 
 
 def steps(count: int, what: str) -> Iterable[int]:
-    """The numbers 0 ... count - 1, wrapped by the current bar, which gets the name of the work as well."""
+    """The numbers 0 ... count - 1, wrapped by the current bar, which also gets the name of the work."""
     return _bar.get()(range(count), what)
 
 

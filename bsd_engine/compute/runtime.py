@@ -81,7 +81,7 @@ def _autocast(precision: str, bfloat16_is_faster: bool) -> torch.dtype | None:
 
 
 def resident(images: torch.Tensor, runtime: Runtime) -> torch.Tensor:
-    """Images on the device if they take at most half of its free memory; else where they are, to be sent by batches."""
+    """Images on the device if they take at most half of its free memory; else unchanged, to be sent in batches."""
     if runtime.device.type != "cuda":
         return images
     free, _ = torch.cuda.mem_get_info(runtime.device)

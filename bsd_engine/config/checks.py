@@ -63,7 +63,7 @@ def check_choices(config: Any) -> None:
 
 
 def check_kinds(config: Any) -> None:
-    """Check that str, bool and dict fields have that type: a stored configuration may hold anything."""
+    """Check that str, bool and dict fields have that type: a stored configuration may hold any value."""
     for name, hint in get_type_hints(type(config)).items():
         value = getattr(config, name)
         if hint in (str, str | None):

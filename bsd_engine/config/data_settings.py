@@ -15,7 +15,7 @@ PoisonCountMode = Literal["exact_nontarget", "bernoulli_nontarget", "exact_all",
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Which images are trained on."""
+    """The images to train on."""
 
     data: str = "bundled"
     """Source of the images: bundled, cifar10, gtsrb, folder:PATH or npz:PATH."""

@@ -154,7 +154,7 @@ class MixMatchConfig:
 
 
 class StartingShares:
-    """What alpha and beta stand for where a share of its own is not set; mixed into the settings that have all four."""
+    """Shares that default to alpha and beta; a base of the settings that have all four."""
 
     alpha: float
     beta: float

@@ -1,4 +1,4 @@
-"""Named starting points for a run."""
+"""Presets: named settings to start a run from."""
 
 from __future__ import annotations
 

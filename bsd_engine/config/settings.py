@@ -92,7 +92,7 @@ class BSDConfig:
         return self.schedule.t2 if self.split.drop_start is None else self.split.drop_start
 
     def with_settings(self, **settings: Any) -> BSDConfig:
-        """This configuration with some settings replaced, each by the name of its field, whatever its group."""
+        """This configuration with some settings replaced, each by the name of its field in any group."""
         ungrouped = {name: settings.pop(name) for name in ("preset", "seed", "device", "precision") if name in settings}
         grouped: dict[str, dict[str, Any]] = {}
         for name, value in settings.items():

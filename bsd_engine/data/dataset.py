@@ -1,4 +1,4 @@
-"""Training data as plain tensors: the checked images of a source, and what an attack made of them.
+"""Training data as plain tensors: the checked images of a source, and the poisoned set made from them.
 
 N samples, C channels (C classes where a label is meant), H and W pixels. Images are indexed (N, C, H, W); in memory
 their channels come last, which is how they are trained on.
@@ -91,7 +91,7 @@ def stratified_idx(labels: Tensor, limit: int, seed: int, *, equal: bool = False
     limit : int
         Number of samples to choose. The first `MIN_PER_CLASS` of each class come before all others.
     seed : int
-        Under the same seed, a lower limit chooses a subset of what a higher one chooses.
+        Under the same seed, a lower limit chooses a subset of the choice of a higher one.
     equal : bool
         Give every class an equal share instead; what a small class lacks is spread over the others.
 

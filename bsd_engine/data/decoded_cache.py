@@ -2,7 +2,7 @@
 
     decoded/KEY.npy      (N, H, W, C) uint8; KEY follows from the names, sizes and times of the files and the image size
 
-The folder may be deleted at any time; what is needed is decoded again. Files of images that were changed or deleted
+The folder may be deleted at any time; images are then decoded again. Files of images that were changed or deleted
 are not removed.
 """
 

@@ -22,7 +22,7 @@ from bsd_engine.errors import DataError
 
 DEFAULT_SIZE = 32
 LARGEST_KEPT_SIZE = 64
-# What Pillow raises for damaged files of various kinds.
+# Pillow's errors for damaged files of various kinds.
 _UNREADABLE = (
     OSError,
     SyntaxError,
@@ -50,7 +50,7 @@ Store = Callable[[int, np.ndarray], None]
 
 
 class Header(NamedTuple):
-    """What the header of an image file says."""
+    """The header of an image file."""
 
     size: tuple[int, int]
     """Width and height, pixels."""
@@ -59,7 +59,7 @@ class Header(NamedTuple):
 
 
 class Form(NamedTuple):
-    """What all decoded images have in common."""
+    """The common form of all decoded images."""
 
     height: int
     width: int

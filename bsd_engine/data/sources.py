@@ -1,4 +1,4 @@
-"""Where images come from: the bundled set, npz files, image folders, and downloads.
+"""Sources of images: the bundled set, npz files, image folders, and downloads.
 
 The labels of a source are known as soon as it is opened; images are decoded only when they are read.
 """

@@ -19,7 +19,7 @@ from bsd_engine.method.scoring import Scores
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What a decision may read: both models as they stand after T - 1."""
+    """The evidence for a decision: both models as they stand after T - 1."""
 
     labels: Tensor
     """(N,) int64: the given labels."""

@@ -1,4 +1,4 @@
-"""Which samples a main epoch trusts: Algorithm 1, lines 16-35, told once and with every step.
+"""Decides which samples a main epoch trusts: Algorithm 1, lines 16-35, with every step recorded.
 
 `decide_pools` is the only function that decides a pool. It is pure and blind to the ground truth; its trace has each
 mask, each count and each rule that applied. The trainer, the previews, the audit and the recordings read that trace.
@@ -26,7 +26,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, kw_only=True)
 class PoolEvidence(Generic[A]):
-    """What the rules read at one main epoch; arrays are (N,). What the epoch's rule does not read may be None."""
+    """The evidence that the rules read at one main epoch; arrays are (N,). Fields that its rule ignores may be None."""
 
     labels: A
     """int: the given labels."""
@@ -47,7 +47,7 @@ class PoolEvidence(Generic[A]):
 
 
 def recorded_evidence(labels: np.ndarray, state: EpochState) -> PoolEvidence[np.ndarray]:
-    """The evidence in the record of one epoch; what other epochs recorded is None."""
+    """The evidence in the record of one epoch; fields that other epochs record are None."""
     return PoolEvidence(
         labels=labels,
         target=state.pseudo_target,
@@ -87,7 +87,7 @@ class LaterSplit(Generic[A]):
     """The top share of all samples."""
     top_count: int
     quotas: dict[int, int]
-    """Samples that class completion gives each class; classes that it leaves alone are not in it."""
+    """Samples that class completion gives each class; classes that it leaves unchanged are missing."""
     completed_mask: A
     """After class completion."""
     drops: bool
@@ -103,7 +103,7 @@ class LaterSplit(Generic[A]):
 
 @dataclass(frozen=True, kw_only=True)
 class PoolTrace(Generic[A]):
-    """The pools of one main epoch, and how they came about."""
+    """The pools of one main epoch, and the steps of the decision."""
 
     t: int
     """Main epoch T."""
@@ -127,7 +127,7 @@ class PoolTrace(Generic[A]):
 
 
 def decide_pools(rules: PoolRules, t: int, evidence: PoolEvidence[A]) -> PoolTrace[A]:
-    """The pools of main epoch T with every step towards them. An empty clean pool is a result, not an error."""
+    """The pools of main epoch T with every step of the decision. An empty clean pool is a result, not an error."""
     if t < rules.t1:
         labeled, unlabeled = warmup_masks(rules, evidence.labels, evidence.target)
         return PoolTrace(

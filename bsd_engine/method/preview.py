@@ -1,4 +1,4 @@
-"""What a recorded run's splits would have been under other settings: pure functions over `EpochState`s.
+"""Previews of a recorded run's splits under other settings: pure functions over `EpochState`s.
 
 Nothing that the first split reads depends on alpha or beta: g trains on everything, f warms up on the non-target
 samples. The record of T = t is therefore what a run with T1 = t and the same T2 and T3 would have seen, so every alpha,
@@ -44,7 +44,7 @@ class Settings:
         )
 
     def applied_to(self, config: BSDConfig) -> BSDConfig:
-        """A configuration with these settings; raises `ConfigError` where they do not fit, as with alpha below beta."""
+        """A configuration with these settings; raises `ConfigError` if they do not fit, such as alpha below beta."""
         return config.with_settings(
             alpha=self.alpha,
             beta=self.beta,
@@ -56,7 +56,7 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class FirstScores:
-    """What the first split reads."""
+    """The scores that the first split reads."""
 
     losses: np.ndarray
     """(N,) float32, nats: altruistic losses."""
@@ -81,9 +81,9 @@ def distance_epoch(config: BSDConfig, settings: Settings) -> int:
 
 
 def first_scores(config: BSDConfig, settings: Settings, losses_of: EpochState, distances_of: EpochState) -> FirstScores:
-    """What the first split under other settings reads, from the records of `loss_epoch` and `distance_epoch`.
+    """The scores for the first split under other settings, from the records of `loss_epoch` and `distance_epoch`.
 
-    Raises `DataError` where the record has no such distance.
+    Raises `DataError` if the distance was not recorded.
     """
     oss = distances_of.oss_score
     if distances_of.oss_distances is not None:
@@ -116,7 +116,7 @@ def first_pool(
 
     Parameters
     ----------
-    verdict : what the run concluded about the target, see `PoolRules.of`
+    verdict : the run's verdict about the target, see `PoolRules.of`
     """
     from bsd_engine.method.pools import PoolEvidence, decide_pools
 
@@ -149,7 +149,7 @@ def _rules(config: BSDConfig, settings: Settings, verdict: Mapping[str, Any] | N
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """What a preview changes: samples that enter and leave the pool, and the poison among them where it is known."""
+    """The changes by a preview: samples that enter and leave the pool, and the poison among them where it is known."""
 
     gained: int
     lost: int

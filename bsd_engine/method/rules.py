@@ -46,7 +46,7 @@ class PoolRules(StartingShares):
 
         Parameters
         ----------
-        verdict : what `auto` concluded about the target, as an `EpochState` records it. After the verdict several
+        verdict : the verdict of `auto` about the target, as recorded in an `EpochState`. After the verdict several
             targets the pools are decided as for an all-to-all attack: with "shared", and without selective drop.
         """
         split, schedule = config.split, config.schedule

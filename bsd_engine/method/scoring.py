@@ -1,4 +1,4 @@
-"""One pass of a model over images: what the splits, the target vote, the maps and the audit read."""
+"""One pass of a model over images, for the splits, the target vote, the maps and the audit."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ Honesty = Literal["recorded", "exact", "one step", "needs a run"]
 
 @dataclass(frozen=True, kw_only=True)
 class Worth:
-    """How far a preview can be trusted, and where a run with its settings would have to begin."""
+    """How far a preview can be trusted, and the epoch at which a run with its settings would have to begin."""
 
     honesty: Honesty
     sentence: str
@@ -31,7 +31,7 @@ def branch_epoch(config: BSDConfig, settings: Settings) -> int | None:
 
 
 def worth(config: BSDConfig, settings: Settings, state: EpochState, *, target_then: int | None = None) -> Worth:
-    """What a preview of an epoch is worth.
+    """How far a preview of an epoch can be trusted.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ class ClassResult:
 
 
 class ClassTrial:
-    """Images to put residuals onto, and what the residuals are computed from.
+    """Images to put residuals onto, and the samples that the residuals are computed from.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class ClassTrial:
         )
 
     def _ways(self, ranked: Tensor) -> list[tuple[Moments, Moments]]:
-        """The two kinds of a class in both orders: the chosen and its reference. Empty for a class of one kind."""
+        """The two kinds of a class in both orders: the chosen kind and its reference. Empty for a class of one kind."""
         odd = self.odd[ranked]
         if not odd.any():
             return []

@@ -14,7 +14,7 @@ REFERENCES, NEIGHBOURS, THUMBNAIL = 2000, 5, 8
 
 
 class References:
-    """Samples that g has learned worse than the median of their class, and which of them each sample looks like.
+    """Samples that g has learned worse than the median of their class, and the ones that each sample looks like.
 
     Parameters
     ----------

@@ -100,9 +100,9 @@ def transplant(
     A clean-label trigger lies on samples that look like their own class, and on so many of them that it cancels. There
     the odd kind of the class takes the place of S, and the other kind that of the references.
 
-    A warp has no residual, since it differs from image to image. But what a network learns of a warp, first of all that
-    any interpolation smooths away the grain, is common to all warps. So images are also warped smoothly at random,
-    whatever their class.
+    A warp has no residual, since it differs from image to image. But the features that a network learns from a warp are
+    common to all warps, first of all that any interpolation smooths away the grain. So images are also warped smoothly
+    at random, whatever their class.
 
     For a class with fewer than two samples everything is 0.
     """

@@ -89,8 +89,7 @@ def _centred(x: Tensor, labels: Tensor, num_classes: int) -> Tensor:
 def _scatter(x: Tensor) -> Tensor:
     """(D, D) float64: x^T x.
 
-    What is subtracted from a sum of these is exactly the matrix that was added, so no direction of the rest is
-    negative.
+    A matrix subtracted from a sum of these is exactly the one that was added, so no direction of the rest is negative.
     """
     return (x.T @ x).double()
 
@@ -136,7 +135,7 @@ def _otsu(x: Tensor) -> tuple[Tensor, Tensor]:
 
     Returns
     -------
-    (S,) distance of the sides' means in standard deviations within them; (S, n) bool, what is above the cut.
+    (S,) distance of the sides' means in standard deviations within them; (S, n) bool, the values above the cut.
     """
     values, order = x.double().sort(dim=1)
     n, below = x.shape[1], torch.arange(1, x.shape[1])

@@ -44,7 +44,7 @@ signs. The largest of a class in four unpoisoned sets was 6.9, the smallest of a
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What is concluded about the target, and how far it stands out."""
+    """The conclusion about the target, and how far it stands out."""
 
     kind: Kind
     classes: tuple[int, ...]
@@ -54,7 +54,7 @@ class Verdict:
     why: str
     """One sentence, without the names of classes."""
     clue: str = ""
-    """By what the likeliest class stands out: a key of `clues`."""
+    """The clue by which the likeliest class stands out: a key of `clues`."""
     needed: float = STANDS_OUT
     """The z that is needed to call a class the target."""
 
@@ -154,7 +154,7 @@ def decide_target(found: Transplant, epochs: int = EARLY) -> Verdict:
     """The verdict on a transplant; of equally suspect classes it names the lower one.
 
     The verdict is several targets where more than half of the classes receive images of another class under one
-    residual: the trigger of an all-to-all attack sends every class elsewhere, whichever class it was taken from.
+    residual: the trigger of an all-to-all attack sends every class to another one, whichever class it was taken from.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Smooth warps: the trigger of WaNet, and what `transplant` tries on images."""
+"""Smooth warps: the trigger of WaNet, and the random warps of `transplant`."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Checkpoint:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any], fingerprint: str) -> Checkpoint:
-        """What `to_dict` gave, for a run on the data with this fingerprint.
+        """The checkpoint from the result of `to_dict`, for a run on the data with this fingerprint.
 
         Raises
         ------

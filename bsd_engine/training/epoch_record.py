@@ -1,4 +1,4 @@
-"""What an epoch leaves behind: its numbers as arrays on the CPU."""
+"""The record of an epoch: its numbers as arrays on the CPU."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def epoch_state(schedule: ScheduleConfig, epoch: int, altruistic: Scores, **valu
 
 
 def decision_fields(main: Scores, decision: Decision) -> dict[str, Any]:
-    """Fields of a main epoch: the scores of f and what was decided."""
+    """Fields of a main epoch: the scores of f and the decision."""
     return {
         "main_loss": to_numpy(main.loss),
         "main_prediction": to_numpy(main.prediction, np.int16),

@@ -1,4 +1,4 @@
-"""How long a run will take on this machine: the arithmetic. The parts are timed in `workload`."""
+"""Computes how long a run will take on this machine, from the times of the parts measured in `workload`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bsd_engine.training.workload import PartSeconds, measure_parts
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """How much work an epoch has."""
+    """Amounts of work in an epoch."""
 
     samples: int
     """Training images."""
@@ -31,7 +31,7 @@ class Counts:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What a run is expected to take on this machine, without recording it and without its maps."""
+    """The expected time and memory of a run on this machine, without recording it and without its maps."""
 
     seconds: float
     """Of the whole run."""
@@ -79,7 +79,7 @@ def run_seconds(schedule: ScheduleConfig, parts: PartSeconds, counts: Counts) ->
 
 
 def estimate(config: BSDConfig, prepared: PreparedData | None = None) -> Estimate:
-    """How long a run with these settings and data will take on this machine, from a few seconds of measuring.
+    """Estimate the time of a run with these settings and data on this machine, from a few seconds of measuring.
 
     Long iterations are timed with smaller batches and scaled up.
     """

@@ -1,4 +1,4 @@
-"""A network together with the optimiser that trains it, and what an epoch of training is."""
+"""A network together with its optimiser, and the type of an epoch of training."""
 
 from __future__ import annotations
 

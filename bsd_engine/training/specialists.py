@@ -57,7 +57,7 @@ class Specialists:
         return [learner.state() for learner in self.learners]
 
     def restore(self, states: list[tuple[dict[str, Any], dict[str, Any]]], oss: Tensor | None) -> None:
-        """Go on from what `state` returned, and from the scores that were kept."""
+        """Go on from the result of `state` and from the scores that were kept."""
         self.oss = oss
         for c, (network, optimizer) in enumerate(states):
             self.learners.append(self._new(c))

@@ -166,7 +166,7 @@ class Steps:
     def test_rates(self, network: nn.Module, epoch: int) -> tuple[float | None, float | None]:
         """Clean accuracy and attack success rate, percent; None without test images or without an attack.
 
-        With `epoch_tests`, all epochs but the last are tested on about so many images.
+        With `epoch_tests`, all epochs but the last are tested on about that many images.
         """
         last = epoch == self.config.schedule.total_epochs - 1
         count = None if last else self.config.data.epoch_tests

@@ -17,7 +17,7 @@ def run_summary(
 
     Parameters
     ----------
-    used : where and how the run computes
+    used : device, precision and threads of the run
     epochs : how many are finished
     last : the metrics of the last finished epoch, empty before the first
     """

@@ -23,13 +23,13 @@ from bsd_engine.target.verdict import decide_target, shares_behind, transplant_s
 from bsd_engine.training.epoch_record import to_numpy
 
 PROVISIONAL = "probability_floor"
-"""The estimator that `auto` goes by until the altruistic warm-up has ended."""
+"""The estimator that `auto` uses until the altruistic warm-up has ended."""
 SHOWN_RESIDUALS = 4
 """Classes whose residuals are recorded."""
 
 
 class TargetSearch:
-    """What is known about the target so far, and the label that is suspected."""
+    """The clues about the target so far, and the suspected label."""
 
     def __init__(self, config: BSDConfig) -> None:
         self.config = config
@@ -50,7 +50,7 @@ class TargetSearch:
         self._choose()
 
     def vote(self, logits: Tensor, labels: Tensor) -> dict[str, Any]:
-        """Add the clues of a warm-up epoch and choose again; returns what the epoch's record holds of the search.
+        """Add the clues of a warm-up epoch and choose again; returns the search's fields of the epoch's record.
 
         Parameters
         ----------
@@ -85,7 +85,7 @@ class TargetSearch:
         labels : (N,) int64, the given labels
         logits : (N, C) of g
 
-        Returns what the epoch's record holds of the transplant.
+        Returns the transplant's fields of the epoch's record.
         """
         epochs = self.config.schedule.altruistic_epochs
         probes = probes_for(len(labels), logits.shape[1], epochs)
@@ -114,7 +114,7 @@ class TargetSearch:
             ) from None
 
     def _choose(self) -> None:
-        """Set the suspected target from what is known and from the settings."""
+        """Set the suspected target from the clues and the settings."""
         split, verdict = self.config.split, self.verdict
         if PoolRules.of(self.config, verdict).all_to_all != "off":
             self.pseudo_target = None

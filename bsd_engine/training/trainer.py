@@ -126,7 +126,7 @@ class BSDTrainer:
         )
 
     def _conclude_search(self, scores: Scores) -> dict[str, Any]:
-        """Reach the verdict on the target by what g predicts for changed images; returns fields of the record."""
+        """Reach the verdict on the target from g's predictions for changed images; returns fields of the record."""
         return self.search.conclude(
             lambda images: self.steps.predict(self.altruistic.network, images),
             self.steps.images,

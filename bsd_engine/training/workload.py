@@ -176,7 +176,7 @@ def _smaller_batches(config: BSDConfig, divisor: int) -> BSDConfig:
 
 
 def _batch_divisor(config: BSDConfig, prepared: PreparedData) -> int:
-    """What batches are divided by so that an iteration takes about `PART_SECONDS`.
+    """The divisor of all batches with which an iteration takes about `PART_SECONDS`.
 
     No batch gets smaller than 8 images: with fewer, the weights would take more of the time.
     """

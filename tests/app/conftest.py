@@ -1,4 +1,4 @@
-"""Fixtures of the pages' tests."""
+"""Fixtures for the tests of the pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.page.pages import ran
 
 @pytest.fixture
 def attack_page(open_page: Callable[..., AppTest]) -> AppTest:
-    """The page Attacks on 200 images, for modules whose SCRIPT is the whole app."""
+    """The page Attacks on 200 images, for test modules whose SCRIPT is the whole app."""
     app = open_page()
     app.selectbox(key="new_preset").set_value("smoke")
     return to_page(ran(app))

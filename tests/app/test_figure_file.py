@@ -1,4 +1,4 @@
-"""A figure redrawn in a terminal has the data of the page's figure, and bad input gives one sentence."""
+"""A figure redrawn in a terminal has the same data as on the page, and bad input gives one sentence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bsd_engine.config.presets import smoke
 
 
 def _rerun(command: str, out: Path) -> dict:
-    """What the command of a figure writes to `out`."""
+    """The file that the command of a figure writes to `out`."""
     words = shlex.split(command)
     assert words[:3] == ["python", "-m", "app.figure_file"]
     words[words.index("--out") + 1] = str(out)

@@ -1,4 +1,4 @@
-"""axe-core on a page of a browser: what is serious or critical."""
+"""Runs axe-core on a page of a browser and lists serious and critical findings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LEAST = ("serious", "critical")
 
 
 def findings(page: Any) -> list[str]:
-    """One line for each serious or critical finding: rule, element and what is wrong."""
+    """One line for each serious or critical finding: rule, element and fault."""
     from axe_playwright_python.base import AXE_SCRIPT
 
     page.evaluate(AXE_SCRIPT)

@@ -1,11 +1,11 @@
-"""What browser tests share: a Streamlit server on a free port, a Chromium, and pages that remember what went wrong.
+"""Shared fixtures of browser tests: a Streamlit server on a free port, a Chromium, and pages that record complaints.
 
     def test_it(serve, visit):
         server = serve("streamlit_app.py", cwd=ROOT)
         page = visit(server.url)
         page.get_by_role("button", name="Start").click()
 
-A page fails its test if the browser logged an error or asked anything but 127.0.0.1 for anything. Where Chromium or
+A page fails its test if the browser logged an error or sent a request anywhere but to 127.0.0.1. Where Chromium or
 playwright is missing the tests are skipped, with the reason.
 """
 
@@ -97,7 +97,7 @@ class Server:
         pytest.fail(f"the server of {self.script} did not start within {START_SECONDS:g} s:\n{self.log.read_text()}")
 
     def stop(self, *, kill: bool = False) -> None:
-        """End the process, politely or (`kill`) as a crash would."""
+        """End the process, regularly or, with `kill`, like a crash."""
         if self.process is not None:
             (self.process.kill if kill else self.process.terminate)()
             try:
@@ -149,7 +149,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the server keeps its runs; a module that needs runs from the start has a fixture of this name."""
+    """The folder of the server's runs. A module that needs runs from the start overrides this fixture."""
     return tmp_path_factory.mktemp("runs")
 
 
@@ -178,13 +178,13 @@ _ASKED_BELOW_THE_PAGE = re.compile(r"^http://[^/]+/[^/]+/_stcore/(health|host-co
 
 @dataclass
 class Complaints:
-    """What one page did that it should not have."""
+    """The errors and the forbidden requests of one page."""
 
     console_errors: list[str] = field(default_factory=list)
     foreign_requests: list[str] = field(default_factory=list)
 
     def watch(self, page: Page) -> None:
-        """Collect from now on."""
+        """Start collecting."""
         page.on("console", self._on_console)
         page.on("pageerror", lambda error: self.console_errors.append(f"uncaught: {error}"))
         page.on("request", lambda request: self._on_request(request.url))
@@ -244,7 +244,7 @@ def wait_until_ran(page: Page, timeout: float = 60.0) -> None:
 
 
 def until(condition: Callable[[], Any], what: str | Callable[[], str], seconds: float = 90.0) -> Any:
-    """The first true value of a condition; a test that waits for longer fails and says for what."""
+    """The first true value of a condition. If it comes too late, the test fails with the name of the condition."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := condition():
@@ -254,7 +254,7 @@ def until(condition: Callable[[], Any], what: str | Callable[[], str], seconds: 
 
 
 def choose(page: Page, field: str, option: str) -> None:
-    """Choose from a list of the form."""
+    """Choose an option from a list of the form."""
     page.get_by_role("combobox", name=field, exact=True).click()
     page.get_by_role("option", name=option).click()
 

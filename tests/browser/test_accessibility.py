@@ -1,4 +1,4 @@
-"""axe-core has no serious or critical finding on any page: with a run and without, light and dark, and offline."""
+"""No page has a serious or critical finding of axe-core: with and without a run, light and dark, and offline."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def settled(page: Any) -> None:
 
 
 def looked_at(page: Any, url: str, schemes: tuple[str, ...]) -> list[str]:
-    """Findings of a page in some themes; it is opened anew, as the server draws some of its pictures for one theme."""
+    """Findings of a page in some themes. It is reopened for each, as the server draws some figures for one theme."""
     found, backgrounds = [], set()
     for scheme in schemes:
         page.emulate_media(color_scheme=scheme)

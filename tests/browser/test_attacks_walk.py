@@ -1,4 +1,4 @@
-"""The page Attacks in a browser: look at an attack, take the poisoned set along, train with it."""
+"""The page Attacks in a browser: look at an attack, save the poisoned set, train with it."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def no_text_is_clipped(page: Any) -> None:
 
 
 def train_with_it(page: Any, runs: Path) -> None:
-    """The form of the run has the attack; the run goes on while the other page is open, and is there afterwards."""
+    """The form of the run has the attack. The run goes on while another page is open, and is shown afterwards."""
     page.get_by_role("button", name="Train with this attack").click()
     page.get_by_text("Watch a network learn").wait_for()
     picture = page.get_by_role("textbox", name="Trigger image", exact=True)

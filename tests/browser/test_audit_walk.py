@@ -1,4 +1,4 @@
-"""The Audit page in a browser: a folder of unknown origin, from the first click to a cleaned folder and a report."""
+"""The page Audit in a browser: a folder of unknown origin, from the first click to a cleaned folder and a report."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def unknown(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train_on(page: Any, folder: Path, runs: Path, seconds: float = 120) -> RunReader:
-    """Fill in the Run page's form, whose preset is chosen, with a folder and no attack; wait for the end of the run."""
+    """Fill in the launch form, whose preset is chosen, with a folder and no attack; wait for the end of the run."""
     choose(page, "Data", "folder of images")
     field = page.get_by_role("textbox", name="Path")
     field.fill(str(folder))

@@ -1,4 +1,4 @@
-"""The page Trigger bench as a user has it: pick an image, move, fade and draw a trigger, and see the answers flip."""
+"""The page Trigger bench in use: choose an image, move, fade and draw a trigger, and see the answers flip."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ APP = "document.querySelector('.bn').app"
 
 @pytest.fixture(scope="module")
 def server(serve: Callable, runs: Path) -> Any:
-    """The dashboard with the bundled recording, whose models were trained in earnest."""
+    """The dashboard with the bundled recording, whose models are fully trained."""
     return serve("streamlit_app.py", env={"BSD_RUNS": str(runs)})
 
 
@@ -43,7 +43,7 @@ def bench(server: Any, visit: Callable) -> Callable[..., Any]:
 
 
 def settle(page: Any) -> None:
-    """Wait until the last change is answered, for all checkpoints too."""
+    """Wait until the last change is answered, also for all checkpoints."""
     page.wait_for_function(
         f"""() => {{
             const r = document.querySelector('.bn')
@@ -54,7 +54,7 @@ def settle(page: Any) -> None:
 
 
 def top(page: Any, model: str, row: int) -> str:
-    """Name of the class that a model answers, for the clean image (0) or the triggered one (1)."""
+    """Name of a model's top class, for the clean image (0) or the triggered one (1)."""
     cell = f"document.querySelectorAll('.bn-row')[{row}].querySelector('[data-model={model}]')"
     return page.evaluate(f"() => {APP}.fixed.names[{cell}.dataset.top]")
 
@@ -69,7 +69,7 @@ def names() -> tuple[tuple[str, ...], str]:
 
 
 def first_fooled(page: Any) -> None:
-    """Step to an image of another class that all get right while it is clean and that fools the altruistic model."""
+    """Step to an image of another class that both models get right and whose trigger fools the altruistic one."""
     _, target = names()
     for _ in range(20):
         own = page.locator(".bn-which b").inner_text()
@@ -195,7 +195,7 @@ def test_images_are_chosen_by_class_and_number_and_epochs_by_keyboard(bench: Cal
     assert page.locator(".bn").get_attribute("data-epoch") == str(epochs[-1])
 
 
-def test_uploads_are_taken_and_unreadable_ones_said(bench: Callable, tmp_path: Path) -> None:
+def test_uploads_are_accepted_and_unreadable_ones_reported(bench: Callable, tmp_path: Path) -> None:
     page = bench()
     (tmp_path / "bad.png").write_bytes(b"\x89PNG nothing")
     page.locator(".bn-image-file").set_input_files(tmp_path / "bad.png")
@@ -219,7 +219,7 @@ def test_uploads_are_taken_and_unreadable_ones_said(bench: Callable, tmp_path: P
 
 
 @pytest.mark.parametrize("width", [1280, 1920])
-def test_nothing_sticks_out(bench: Callable, width: int) -> None:
+def test_nothing_overflows(bench: Callable, width: int) -> None:
     page = bench(width=width, height=900)
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     assert page.evaluate(

@@ -15,7 +15,7 @@ RUN = "20260101-000000-abcdef"
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One run whose every text is hostile."""
+    """One run in which every text is hostile."""
     root = tmp_path_factory.mktemp("runs")
     hostile_run(root, RUN)
     return root

@@ -1,4 +1,4 @@
-"""The page Learn as a class uses it: eight steps, a prediction in each, keyboard, slides, and the address."""
+"""The page Learn in class: eight steps with a prediction in each, keyboard, slides, and the address."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T1_EPOCH = CONFIG.schedule.altruistic_epochs + CONFIG.schedule.t1
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs of this machine, one without ground truth."""
+    """Two runs on this machine, one without ground truth."""
     root = tmp_path_factory.mktemp("runs")
     fake_run(root, run_id=RUN)
     fake_run(root, run_id=OTHER, truth=False)
@@ -56,7 +56,7 @@ def settle(page: Any) -> None:
 
 
 def shown(page: Any) -> dict[str, Any]:
-    """What the views show, and the state of the tour."""
+    """The state of the views and of the tour."""
     settle(page)
     return page.evaluate(f"""() => {{
         const a = {APP}, {{lesson, places}} = a.learn, {{view}} = a
@@ -96,7 +96,7 @@ def test_the_tour_is_walked_with_a_prediction_in_every_step(learn: Callable, own
     no_exception(page)
 
 
-def test_what_a_step_offers_to_try_happens_on_the_views(learn: Callable) -> None:
+def test_the_suggestion_of_a_step_works_on_the_views(learn: Callable) -> None:
     page = learn(f"?run={RUN}&step=6")
     before = int(page.locator(".tn").get_attribute("data-size"))
     page.get_by_role("button", name="Move it to 0.95").click()
@@ -113,7 +113,7 @@ def test_what_a_step_offers_to_try_happens_on_the_views(learn: Callable) -> None
     page.wait_for_function(f"() => !{APP}.strip.timer && {APP}.view.epoch === {CONFIG.schedule.altruistic_epochs - 1}")
 
 
-def test_keys_step_and_play_but_not_while_somebody_types(learn: Callable) -> None:
+def test_keys_step_and_play_but_not_during_typing(learn: Callable) -> None:
     page = learn()
     page.locator(".tn-tour h2").click()
     for key, step in [("ArrowRight", 1), ("n", 2), ("n", 3), ("ArrowLeft", 2), ("p", 1)]:
@@ -174,7 +174,7 @@ def test_slides_are_large_and_hide_the_controls(learn: Callable, tmp_path: Path)
     page.locator(".tn-algorithm").wait_for()
 
 
-def test_the_address_brings_everything_back(learn: Callable) -> None:
+def test_the_address_restores_everything(learn: Callable) -> None:
     page = learn(f"?run={RUN}&step=6")
     page.get_by_role("button", name="researcher").click()
     page.get_by_text("hide…").click()
@@ -241,7 +241,7 @@ def test_the_algorithm_follows_epoch_by_epoch_stage_by_stage_and_line_by_line(le
     page.wait_for_function(f"() => {APP}.view.epoch === {CONFIG.schedule.altruistic_epochs}")
 
 
-def test_a_term_explains_itself_at_a_press_and_by_keyboard(learn: Callable) -> None:
+def test_a_term_is_explained_at_a_press_and_by_keyboard(learn: Callable) -> None:
     page = learn(f"?run={RUN}&step=6")
     page.locator(".tn-says [data-term=alpha]").click()
     pop = page.locator(".tn-pop")
@@ -258,7 +258,7 @@ def test_a_term_explains_itself_at_a_press_and_by_keyboard(learn: Callable) -> N
 
 
 @pytest.mark.parametrize(("width", "height", "dark"), [(1280, 800, False), (1440, 900, True), (1920, 1080, False)])
-def test_nothing_of_any_step_is_cut_off_or_lies_upon_another(
+def test_no_element_of_any_step_is_cut_off_or_overlaps_another(
     learn: Callable, width: int, height: int, dark: bool
 ) -> None:
     page = learn(width=width, height=height, dark=dark)
@@ -286,7 +286,7 @@ def test_nothing_of_any_step_is_cut_off_or_lies_upon_another(
     assert page.evaluate(f"() => {main}.scrollWidth <= {main}.clientWidth")
 
 
-def test_a_bad_address_is_said_and_the_page_works(learn: Callable) -> None:
+def test_a_bad_address_is_reported_and_the_page_works(learn: Callable) -> None:
     page = learn("?run=nothing&step=77&epoch=999999999999&whatif=1_2&slides=maybe")
     page.locator("[data-testid=stToast]").first.wait_for()
     assert "no run called" in " ".join(page.locator("[data-testid=stToast]").all_inner_texts())

@@ -147,9 +147,9 @@ def test_hover_survives_updates_and_every_click_registers(page: Any) -> None:
 
 
 def hover(page: Any, name: str, x: int, y: int) -> None:
-    """Move onto a point and wait until plotly hovers over it, as a user does before pressing.
+    """Move onto a point and wait until plotly hovers over it, like a user before a click.
 
-    An update may come in between and draw the hover again; then the pointer moves a little, as a hand does.
+    An update may come in between and remove the hover; then the pointer moves a little, like a hand.
     """
     position, wanted = at(page, name, x, y), 5 * y + x
     hovered = "chart => document.querySelector(chart)._hoverdata?.[0]?.pointNumber ?? null"

@@ -1,4 +1,4 @@
-"""The walk of docs/audit.md on traffic signs, from the Attacks page to a retrained model; about ten minutes.
+"""The walk of docs/audit.md on traffic signs, from the page Attacks to a retrained model; about ten minutes.
 
 Run by `.ci/nightly walk`. Skipped unless BSD_REAL_WALK names a folder for its screenshots and GTSRB is in BSD_DATA.
 """
@@ -50,7 +50,7 @@ def _real_data(own_cache: None) -> Iterator[None]:
 
 
 def saved(page: Any, folder: Path) -> Path:
-    """The poisoned set as a plain folder, from the command on the Attacks page, without the lists of changes."""
+    """The poisoned set as a plain folder, made by the command on the page Attacks, without the lists of changes."""
     choose(page, "Preset", PRESET)
     page.get_by_role("link", name="Attacks").click()
     page.get_by_text("training images (").wait_for()

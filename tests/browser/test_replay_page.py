@@ -67,7 +67,7 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
 
 
 def at_rest(page: Any) -> None:
-    """Wait until nothing is left to draw and the shown worth is that of the settings on the screen."""
+    """Wait until nothing is left to draw and the shown trust in the preview belongs to the settings on the screen."""
     page.wait_for_function(
         f"""() => {{ const a = {APP}, answer = a.model.header.answer; return a.todo === null && answer
         && a.key(answer.settings, answer.epoch) === a.key(a.model.effective(a.view), a.view.epoch) }}""",
@@ -80,7 +80,7 @@ def size(page: Any) -> int:
 
 
 def engine_size(run: RunReader, page: Any, epoch: int) -> int:
-    """How many samples the engine would keep with the settings on the screen."""
+    """The number of samples that the engine would keep with the settings on the screen."""
     moved = page.evaluate(f"() => {APP}.view.settings")
     return int(what_if.preview_at(run, replace(OWN, alpha=moved["alpha"], beta=moved["beta"]), epoch, None).pool.sum())
 
@@ -122,7 +122,7 @@ def test_it_works_by_keyboard_and_plays(run: RunReader, opened: Callable) -> Non
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(14, 17, 23)"
 
 
-def test_what_needs_an_engine_is_not_offered(run: RunReader, opened: Callable) -> None:
+def test_actions_that_need_the_engine_are_not_offered(run: RunReader, opened: Callable) -> None:
     page = opened(replay_page(run))
     slider = page.locator(".tn-controls input[type=range][aria-label='T1']")
     slider.fill(str(OWN.t1 + 3))
@@ -151,7 +151,7 @@ def test_hostile_names_stay_text(tmp_path: Path, opened: Callable) -> None:
     assert page.locator("img, svg[onload], a").count() == 0
 
 
-# -- what the page counts instead of the server ----------------------------------------------------
+# -- the page's counts in place of the server's ----------------------------------------------------
 
 
 @pytest.fixture(scope="module")

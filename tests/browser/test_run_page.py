@@ -24,19 +24,16 @@ DRAWN = (
 )
 RANGE = "name => document.querySelector(name)._fullLayout.xaxis.range.map(v => +v.toFixed(4))"
 LONG_WARM_UP = 60
-LONG_RUN = {
-    "Selective drop": "900",
-    "Iterations per epoch": "40",
-}  # the smoke preset would end while it is being looked at
+LONG_RUN = {"Selective drop": "900", "Iterations per epoch": "40"}  # the smoke preset would end during the test
 
 
 def now(page: Any) -> str:
-    """The sentence on what the run is doing."""
+    """The sentence about the state of the run."""
     return page.locator(".now").inner_text(timeout=60000)
 
 
 def recorded(runs: Path) -> int:
-    """Whole epochs of the newest run."""
+    """Number of complete epochs of the newest run."""
     return len(list(max(runs.iterdir()).glob("epochs/*.npz")))
 
 
@@ -49,7 +46,7 @@ def no_exception(page: Any) -> None:
 
 
 def slide(page: Any, label: str, *keys: str) -> None:
-    """Use a slider by the keyboard, as one without a mouse would."""
+    """Move a slider by keyboard, without the mouse."""
     page.get_by_role("slider", name=label).focus()
     for key in keys:
         page.keyboard.press(key)
@@ -97,9 +94,8 @@ def test_a_run_is_started_watched_paused_found_again_and_stopped(
     first = page.evaluate("location.search")
     page.get_by_role("button", name="Start", exact=True).click()
     wait_for_words(page, "Waiting for the run that is training to end")
-    page.wait_for_function(
-        "first => location.search !== first", arg=first
-    )  # what is clicked before is said of the run in the address
+    # an earlier click would concern the run in the old address
+    page.wait_for_function("first => location.search !== first", arg=first)
     page.locator("[data-testid=stMain]").get_by_role(
         "button", name="Stop"
     ).click()  # the header has another while a script runs
@@ -115,7 +111,7 @@ def test_a_run_is_started_watched_paused_found_again_and_stopped(
 
 
 def zoom_is_kept(page: Any, runs: Path) -> None:
-    """Zoom into a chart and let some epochs pass."""
+    """Zoom into a chart and check that some epochs later the zoom is kept."""
     chart = PLOT.format("altruistic_loss")
     page.evaluate("name => { document.querySelector(name).mark = 1 }", chart)
     box = page.locator(f"{chart} .nsewdrag").first.bounding_box()
@@ -158,7 +154,7 @@ def pause_and_look_from_elsewhere(page: Any, server: Any, runs: Path, visit: Cal
 
 
 def choose_an_epoch(page: Any) -> None:
-    """Scrub back, which ends following, and follow again."""
+    """Scrub back, which stops following, and follow again."""
     track, follow = page.get_by_role("slider", name="Epoch shown"), page.get_by_role("button", name="Follow live")
     until(lambda: page.evaluate(DRAWN, PLOT.format("accuracy")), "charts after the refresh")
     track.focus()
@@ -224,7 +220,7 @@ def test_a_branch_takes_the_page_to_the_new_run(server: Any, runs: Path, visit: 
     page.get_by_role("button", name="Branch with this target").click()
     page.wait_for_function("first => location.search !== first", arg=first)
     assert page.url.endswith(f"run={max(runs.iterdir()).name}")
-    wait_for_words(page, "iteration|left|known")  # of the branch; the run that was looked at is over
+    wait_for_words(page, "iteration|left|known")  # the branch's; the run shown before has ended
     page.locator("[data-testid=stMain]").get_by_role("button", name="Stop").click()
     wait_for_words(page, "Stopped after epoch")
     no_exception(page)

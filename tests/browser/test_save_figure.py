@@ -68,7 +68,7 @@ def test_a_figure_is_saved_with_its_data_and_the_command_that_makes_it_again(
 
 @pytest.mark.parametrize("address", [f"/run?run={RUN}", f"/audit?run={RUN}", "/attacks"])
 def test_every_page_has_charts_with_the_buttons(server: Any, visit: Callable, address: str) -> None:
-    """Console errors are expected: Streamlit first asks below the address of a page, which is answered with 404."""
+    """Console errors are expected: Streamlit first requests files below the address of a page, which gives a 404."""
     page = visit(f"{server.url}{address}", width=1440, height=900, expect_errors=True)
     chart = page.locator(".live-plot-chart:has(.main-svg)").first
     chart.wait_for()

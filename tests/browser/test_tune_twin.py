@@ -1,6 +1,6 @@
 """The browser's twin of the cuts against the engine, in a real browser: golden vectors with many equal scores.
 
-The arrays take the same way as on the page: ranked by `columns`, packed by `packet`, read by packet.js.
+The arrays take the same path as on the page: ranked by `columns`, packed by `packet`, read by packet.js.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def twin(browser: Any) -> Any:
 
 
 def some_state(n: int, kinds: int, rng: np.random.Generator, *, first: bool) -> EpochState:
-    """Scores of which many are equal, including zeros of both signs."""
+    """Scores with many equal values, including zeros of both signs."""
     values = np.array([-0.0, 0.0, 1e-4, 0.5, 0.5, 2.3, 9.2], np.float32)
     draw = [rng.choice(values, n) if kinds else rng.random(n, np.float32) for _ in range(3)]
     predicted = [rng.integers(0, 5, n).astype(np.int16) for _ in range(2)]

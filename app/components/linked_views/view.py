@@ -16,12 +16,12 @@ SCRIPT = FOLDER / "tune.js"
 
 
 def last_ask(key: str) -> Any:
-    """What the views with that key asked for last; unchecked. Read it before mounting them: their data depend on it."""
+    """The last request of the views with that key, unchecked. Read it before mounting them: their data depend on it."""
     return served_script.last_value(key, "ask")
 
 
 def tune_view(data: bytes, *, key: str) -> Any:
-    """Show the views; returns an unchecked "run this" in the one script run that it causes, else None."""
+    """Show the views. Returns the request "run this", unchecked, in the one script run that it causes, else None."""
     component = served_script.component("tn", SCRIPT, mode="tune")
     return component(key=key, data=data, height="content", on_ask_change=lambda: None, on_run_change=lambda: None).run
 
@@ -29,7 +29,7 @@ def tune_view(data: bytes, *, key: str) -> Any:
 def learn_view(data: bytes, *, key: str) -> Any:
     """Show the views in their teaching layout.
 
-    Returns an unchecked "open this run" in the one script run that it causes, else None.
+    Returns the request "open this run", unchecked, in the one script run that it causes, else None.
     """
     component = served_script.component("tn", SCRIPT, mode="learn")
     return component(key=key, data=data, height="content", on_ask_change=lambda: None, on_open_change=lambda: None).open

@@ -11,7 +11,7 @@ SCRIPT = Path(__file__).parent / "bench.js"
 
 
 def last_ask(key: str) -> Any:
-    """What the bench with that key asked for last; unchecked. Read it before it is mounted: its data depend on it."""
+    """The last request of the bench with that key, unchecked. Read it before mounting the bench, whose data need it."""
     return served_script.last_value(key, "ask")
 
 

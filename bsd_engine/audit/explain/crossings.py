@@ -1,4 +1,4 @@
-"""The alpha and the beta nearest to those of a run at which one sample changes sides, from ranks."""
+"""Finds, from ranks, the alpha and the beta nearest to a run's at which one sample changes sides."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Moves:
 def at_first_split(history: RunHistory, sample: int) -> list[Moves]:
     """At T1: ALS keeps a sample of rank r of N once int(alpha N) reaches r, OSS likewise within the class.
 
-    The change of alpha and that of beta, whichever flips the sample alone; of both where neither does.
+    Returns the changes of alpha and of beta that flip the sample alone, or a change of both where neither does.
     """
     rules, ranked, label = history.rules, initial_ranks(history), int(history.labels[sample])
     by_als, by_oss = bool(ranked.split.als_mask[sample]), bool(ranked.split.oss_mask[sample])
@@ -69,17 +69,17 @@ def at_first_split(history: RunHistory, sample: int) -> list[Moves]:
 
 
 def _crossing(share: float, rank: int, n: int) -> float:
-    """The share nearest to the given one at which the sample of a rank, from 1, changes sides.
+    """The share nearest to the given one at which the sample with a rank (counted from 1) changes sides.
 
-    rank / n lets it in, and anything below, be it by a millionth of a sample, leaves it out.
+    The share rank / n keeps it. Any smaller share, even by a millionth of a sample, does not.
     """
     return rank / n if exact_count(share, n) < rank else (rank - 1e-6) / n
 
 
 def at_later_split(history: RunHistory, sample: int, epoch: int, inside: bool) -> list[Moves]:
-    """Later: the alpha and the beta that give the nearest alpha_T at which the sample changes sides.
+    """After the initial pools: the alpha and the beta that give the nearest alpha_T at which the sample changes sides.
 
-    A rounding error may remain; whether they flip the sample is for the caller to check.
+    A rounding error may remain, so the caller checks whether they flip the sample.
     """
     ratio = _flipping_ratio(history, sample, epoch, inside)
     if ratio is None:
@@ -100,7 +100,7 @@ def at_later_split(history: RunHistory, sample: int, epoch: int, inside: bool) -
 
 
 def _past(value: float, start: float) -> float:
-    """The value, a rounding error farther from where it started: alpha_T is computed from it again."""
+    """The value moved a rounding error farther away from the old one, since alpha_T is computed from it again."""
     return min(1.0, value + math.copysign(1e-9, value - start))
 
 
@@ -108,7 +108,7 @@ def _flipping_ratio(history: RunHistory, sample: int, epoch: int, inside: bool) 
     """The alpha_T nearest to the epoch's at which the sample changes sides, to a step of 1 / N; None where none does.
 
     A larger share keeps what a smaller one kept, except where another class becomes the fewest, which can hide a nearer
-    crossing; the crossing that is returned is a real one. It takes about 16 answers of 0.2 ms for 50,000 samples.
+    crossing; the returned crossing is always a real one. The search takes about 16 steps of 0.2 ms for 50,000 samples.
     """
     n = history.num_samples
     if later_ranks(history, epoch).split.dropped_mask[sample]:

@@ -15,7 +15,7 @@ class RankFact:
     rank: int
     """From 1, the largest score first."""
     of: int
-    """How many are ranked."""
+    """Number of ranked samples."""
     cut_rank: int
     """The last rank that is kept; 0 where none is."""
     cut_value: float

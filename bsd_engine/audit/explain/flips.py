@@ -1,4 +1,4 @@
-"""What would have to change for a sample to be on the other side of the split."""
+"""The changes that would put a sample on the other side of the split."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bsd_engine.audit.history import RunHistory
 from bsd_engine.method.rules import PoolRules
 
 BORDERLINE = 0.02
-"""A change of alpha or beta that is small: a sample that it flips was a close call."""
+"""A small change of alpha or beta: a sample that it flips was a close call."""
 Certainty = Literal["exact", "one step"]
 Kind = Literal["alpha", "beta", "both", "rule", "epoch"]
 
@@ -26,21 +26,21 @@ class Flip:
     change: str
     """The change in words: "alpha 0.70 → 0.545"."""
     size: float | None = None
-    """How far the setting moves, of two settings the one that moves farther; None for a rule or an epoch."""
+    """The change of the setting, the larger one of two settings; None for a rule or an epoch."""
     settings: tuple[tuple[str, float | str | bool], ...] = ()
     """The settings of that change, as `BSDConfig.with_settings` takes them; none for an epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flips:
-    """All that would flip one sample at one epoch."""
+    """All changes that would flip one sample at one epoch."""
 
     sample: int
     epoch: int
     """Global, 0-based."""
     in_pool: bool
     certainty: Certainty
-    """exact: the first split, which a run with these settings makes just so. one step: this epoch's split of the models
+    """exact: the first split, as a run with these settings makes it. one step: this epoch's split of the models
     as they were; another run would have trained other models before it."""
     flips: tuple[Flip, ...]
     """The smallest change of alpha, of beta, of both where neither does it alone; rules; the next epoch on the other
@@ -124,7 +124,7 @@ _LATER_RULES: dict[str, dict[str, Any]] = {
 
 
 def _changed_rules(history: RunHistory, sample: int, epoch: int) -> list[Flip]:
-    """Rules that would decide otherwise, everything else the same."""
+    """Rules that would decide differently, with everything else unchanged."""
     rules, is_first = history.rules, history.stage(epoch) == "initial_pools"
     return [
         Flip(kind="rule", change=words, settings=tuple(changes.items()))

@@ -1,4 +1,4 @@
-"""Why a sample is in the clean pool or not: facts from the record, and a sentence made from them."""
+"""The reason why a sample is in the clean pool or not: facts from the record, and a sentence made from them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from bsd_engine.method.pools import PoolEvidence, initial_split
 
 @dataclass(frozen=True, kw_only=True)
 class Reason(Facts):
-    """The facts about a sample, which can be said in a sentence."""
+    """The facts about a sample, and the sentence made from them."""
 
     @property
     def sentence(self) -> str:
-        """The facts in words and numbers, nothing else; class names stand as they were given."""
+        """The facts in words and numbers, nothing else; class names are unchanged."""
         return sentence(self)
 
 
 def reason(history: RunHistory, sample: int, epoch: int) -> Reason:
-    """What decided about a sample at a global epoch; raises `RunFolderError` where there is no such sample or epoch."""
+    """The facts that decided about a sample at a global epoch; raises `RunFolderError` if either is unknown."""
     if not 0 <= sample < history.num_samples:
         raise RunFolderError(f"There is no sample {sample}; the run has the samples 0 to {history.num_samples - 1}.")
     if not 0 <= epoch < history.num_epochs:
@@ -47,7 +47,7 @@ def reason(history: RunHistory, sample: int, epoch: int) -> Reason:
 
 
 def _add_warmup(history: RunHistory, common: Reason) -> Reason:
-    """Where ALS would cut the losses of a warm-up epoch."""
+    """Add the rank at which ALS would cut the losses of a warm-up epoch."""
     losses = history.altruistic_loss[common.epoch]
     rules = history.rules.with_settings(als_snapshot="current")
     evidence = PoolEvidence(labels=history.labels, target=None, altruistic_loss=losses)  # ALS alone
@@ -115,4 +115,4 @@ _ADDED: dict[str, Callable[[RunHistory, Reason], Reason]] = {
     "class_completion": _add_later,
     "selective_drop": _add_later,
 }
-"""For each stage, what adds its facts."""
+"""For each stage, the function that adds its facts."""

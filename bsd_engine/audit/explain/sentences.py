@@ -13,7 +13,7 @@ V = TypeVar("V")
 
 
 def sentence(r: Facts) -> str:
-    """The facts of the stage in one or more sentences; class names stand as they were given."""
+    """The facts of the stage in one or more sentences; class names are unchanged."""
     return _SENTENCES[r.stage](r)
 
 

@@ -1,4 +1,4 @@
-"""How the pool of a recorded epoch was decided, or would have been under other rules."""
+"""The trace of a recorded epoch's pool, as decided or under other rules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def deciding_epoch(history: RunHistory, epoch: int) -> int:
 
 
 def evidence(history: RunHistory, epoch: int) -> PoolEvidence[np.ndarray]:
-    """What the pool rules read at a global main epoch."""
+    """The evidence that the pool rules read at a global main epoch."""
     t = epoch - history.first_main
     return PoolEvidence(
         labels=history.labels,
@@ -30,12 +30,12 @@ def evidence(history: RunHistory, epoch: int) -> PoolEvidence[np.ndarray]:
 
 
 def trace(history: RunHistory, epoch: int, rules: PoolRules | None = None) -> PoolTrace[np.ndarray]:
-    """The pools of a global main epoch with every step towards them.
+    """The pools of a global main epoch, with every step of the decision.
 
     Parameters
     ----------
-    rules : of the run when not given. Others are exact at the first split, which no share, combination or snapshot
-        changes the scores of; later they give this epoch's split of the models as they were.
+    rules : of the run when not given. Others are exact at the first split, whose scores depend on no share,
+        combination or snapshot; later they give this epoch's split of the models as they were.
     """
     at = deciding_epoch(history, epoch)
     return decide_pools(rules or history.rules, at - history.first_main, evidence(history, at))

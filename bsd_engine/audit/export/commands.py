@@ -1,4 +1,4 @@
-"""The audit as whole files, for the command line and for downloads."""
+"""Writes the audit's files, for the command line and for downloads."""
 
 from __future__ import annotations
 

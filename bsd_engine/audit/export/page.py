@@ -62,7 +62,7 @@ td { overflow-wrap: break-word }
 
 
 def section(title: str, content: str) -> str:
-    """A heading and what is below it; "" without content."""
+    """A heading with its content; "" without content."""
     return f"<h2>{escape(title)}</h2>{content}" if content else ""
 
 

@@ -40,9 +40,9 @@ def report(
 
     Parameters
     ----------
-    verdicts : judgements of the run; none when not given
-    with_truth : whether to show what only the ground truth tells, where the run folder holds it
-    shown : how many of the top suspects to show
+    verdicts : judgements of the run, if any
+    with_truth : whether to show numbers that need the ground truth, if the run folder holds it
+    shown : number of top suspects to show
     history : of the run; read when not given
 
     Raises `RunFolderError` before the first epoch. With 60 suspects of 32x32 pixels about 0.3 MB; pictures above 96
@@ -126,7 +126,7 @@ def _alarm(alarm: Alarm) -> str:
 # -- samples ---------------------------------------------------------------------------------------
 
 
-# -- what people said, settings --------------------------------------------------------------------
+# -- judgements, settings --------------------------------------------------------------------------
 
 
 def _verdicts(verdicts: Mapping[int, Judgement]) -> str:

@@ -1,4 +1,4 @@
-"""The report's sections on samples: the most suspect ones, and what suspects have in common."""
+"""The report's sections on samples: the most suspect ones, and common features of suspects."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def most_suspect(
 
 
 def shared_traits(run: RunReader, history: RunHistory, ranking: Suspects, gap: Gap | None, judged: np.ndarray) -> str:
-    """What sets the upper group, else the top of the ranking, apart from kept samples of the same predicted classes."""
+    """Differences of the upper group, else of the top suspects, from kept samples of the same predicted classes."""
     if not ranking.epochs_decided:
         return ""
     chosen = judged & (ranking.score > gap.threshold) if gap else ranking.rank <= min(100, history.num_samples // 10)

@@ -25,7 +25,7 @@ def curves(
     ----------
     series : name, colour (a CSS colour) and values of each line, one value an epoch; NaN leaves a hole
     first : number of the first epoch, as shown
-    label : what the values are
+    label : name of the values
     marks : epochs, as shown, with a word for each
     """
     finite = np.concatenate([values[np.isfinite(values)] for _, _, values in series] or [np.zeros(0)])

@@ -131,7 +131,7 @@ def parquet_bytes(columns: Mapping[str, list[Any]]) -> bytes:
     buffer = io.BytesIO()
     try:
         arrays = {name: pyarrow.array(values, kinds[name]) for name, values in columns.items()}
-    except UnicodeEncodeError as error:  # a file name that is no valid text, which a Linux file system may hold
+    except UnicodeEncodeError as error:  # a Linux file system may hold a file name that is not valid text
         raise StorageError(
             f"A name cannot be written as text ({error.object!r}); rename that file, or take the CSV."
         ) from None

@@ -1,4 +1,4 @@
-"""The page Attacks without a browser: what it sends, and one sentence for everything that does not fit."""
+"""The page Attacks without a browser: its content, and one sentence for each bad setting."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_train_with_this_attack_fills_in_the_form_of_the_run(
     attack_page.number_input(key="seen_seed").set_value(7)
     ran(attack_page)
     attack_page.button(key="train_with").click()
-    ran(attack_page)._page_hash = calc_hash("run")  # AppTest does not follow to another page by itself
+    ran(attack_page)._page_hash = calc_hash("run")  # AppTest does not switch to another page by itself
     assert any("strength 2.5" in caption.value.replace("\\", "") for caption in attack_page.sidebar.caption)
     attack_page.button(key="start").click()
     ran(attack_page)

@@ -1,4 +1,4 @@
-"""What the page Attacks computes: figures, the poisoned set beside the original one, and names of parameters."""
+"""Computations of the page Attacks: figures, the poisoned set beside the original one, and names of parameters."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_the_page_shows_every_attack_exactly_as_a_run_gets_it(name: str) -> None
 
 @dataclass(frozen=True, kw_only=True)
 class Late(attacks.Attack):
-    """An attack that knows its trigger when it has seen the data, as crafted ones do."""
+    """An attack that knows its trigger only after it has seen the data, like crafted attacks."""
 
     @cached_property
     def _found(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Uploaded trigger images: bounded, under names of our own, and refused in one sentence."""
+"""Uploaded trigger images are bounded, get names of our own, and are refused in one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages Audit and Tune of runs that suspect no single class open at every epoch, with every tool."""
+"""The pages Audit and Tune open at every epoch, with every tool, for runs without a single suspected class."""
 
 from __future__ import annotations
 

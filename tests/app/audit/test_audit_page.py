@@ -1,4 +1,4 @@
-"""The Audit page without a browser: every state opens, the filters hold, and hidden ground truth stays hidden."""
+"""The page Audit without a browser: every state opens, the filters hold, and hidden ground truth stays hidden."""
 
 from __future__ import annotations
 

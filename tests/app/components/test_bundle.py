@@ -1,4 +1,4 @@
-"""The modules of a browser component become one script, and mistakes in them are found when it is made."""
+"""The modules of a browser component are joined into one script, and mistakes in them are found at that time."""
 
 from __future__ import annotations
 

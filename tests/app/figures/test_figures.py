@@ -60,7 +60,7 @@ def test_every_figure_at_every_stage(stage, truth, palette):
         json.loads(figure.to_json())
 
 
-def test_what_is_not_there_yet_says_so_in_place():
+def test_a_figure_without_data_yet_says_so_in_its_place():
     waiting = {
         stage: {n for n, f in all_figures(state(stage), TRUTH).items() if f.layout.uirevision == "waiting"}
         for stage in STAGES
@@ -76,8 +76,8 @@ def test_what_is_not_there_yet_says_so_in_place():
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_without_the_truth_nothing_depends_on_it(stage):
-    """The figures get no truth; the metrics of the folder hold poison counts, and those must not show either."""
+def test_figures_without_the_ground_truth_do_not_depend_on_it(stage):
+    """The figures get no ground truth. The metrics in the folder hold poison counts, which must not show either."""
     poisoned = state(stage, metrics={"poison_in_clean_pool": 7, "attack_success_rate": 99.0})
     a = all_figures(poisoned, None, metrics=numbers())
     b = all_figures(

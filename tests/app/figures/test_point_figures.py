@@ -25,7 +25,7 @@ def test_hue_is_truth_and_fill_is_membership():
 
 
 def test_members_of_a_trace_stay_when_pools_change():
-    """A selection is kept as point numbers."""
+    """A selection is stored as point numbers."""
     for make in (
         lambda s: feature_map(XY, s, FACTS, TRUTH, LIGHT, kind="UMAP"),
         lambda s: discrepancy_scatter(s, FACTS, TRUTH, LIGHT),
@@ -44,7 +44,7 @@ def test_mistakes_are_ringed():
     ]
 
 
-def test_poison_under_another_label_than_the_suspected_is_in_front():
+def test_poison_with_another_label_than_the_suspected_is_in_front():
     traces = points(discrepancy_scatter(state(pseudo_target=1), FACTS, TRUTH, LIGHT))
     assert np.array_equal(traces["poison"].customdata, np.flatnonzero(POISON))
 
@@ -54,7 +54,7 @@ def test_maps_that_are_missing_or_broken_wait():
         assert feature_map(xy, state(), FACTS, TRUTH, LIGHT, kind="UMAP").layout.uirevision == "waiting"
 
 
-def test_map_labels_keep_apart_and_give_way_to_many_classes():
+def test_map_labels_keep_apart_and_are_left_out_for_many_classes():
     crowded = np.tile(np.linspace(0, 1e-3, 30, dtype=np.float32)[:, None], 2)
     crowded[0] = 1.0
     notes = feature_map(crowded, state(), FACTS, None, LIGHT, kind="PCA").layout.annotations

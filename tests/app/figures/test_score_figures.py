@@ -1,4 +1,4 @@
-"""Histograms and the loss scatter, drawn from literal states: what they count and where they cut."""
+"""Histograms and the loss scatter, drawn from literal states: their counts and cuts."""
 
 from __future__ import annotations
 

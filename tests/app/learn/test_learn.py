@@ -82,11 +82,11 @@ def test_a_bad_address_gives_a_sentence_and_a_lesson(address: dict[str, str], wo
         {"step": 1, "captions": "student", "hidden": "cards"},
     ],
 )
-def test_what_no_browser_of_ours_says_is_no_lesson(told: object) -> None:
+def test_a_malformed_message_is_no_lesson(told: object) -> None:
     assert parse_lesson(told) is None
 
 
-def test_a_step_is_the_beginning_only_where_nobody_said_what_to_look_at(run: RunReader) -> None:
+def test_a_step_sets_the_view_only_if_the_address_does_not(run: RunReader) -> None:
     step = tour.steps(run)[1]
     begun = first_view(Linked(run="x"), step)
     assert begun.epoch == step.epoch and begun.selected == step.selected
@@ -94,18 +94,18 @@ def test_a_step_is_the_beginning_only_where_nobody_said_what_to_look_at(run: Run
 
 
 def sent(page: AppTest) -> tuple[dict, dict[str, np.ndarray]]:
-    """What the views got."""
+    """The data sent to the views."""
     (found,) = page.main.get("bidi_component")
     return packet.unpack(found.proto.bytes)
 
 
 @pytest.fixture
 def own_runs_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a checkout without bundled recordings."""
+    """A state as in a checkout without bundled recordings."""
     monkeypatch.setattr(cards.library, "names", lambda: ())
 
 
-def test_without_a_recording_and_a_run_it_says_what_to_do(
+def test_without_a_recording_or_a_run_it_says_what_to_do(
     open_page: Callable[..., AppTest], own_runs_only: None
 ) -> None:
     assert "no run on this machine yet" in open_page().info[0].value
@@ -114,7 +114,7 @@ def test_without_a_recording_and_a_run_it_says_what_to_do(
 def test_the_first_packet_is_a_whole_picture(
     open_page: Callable[..., AppTest], root: Path, own_runs_only: None
 ) -> None:
-    """Geometry, the step's epoch and its images come at once; the engine's answer, seconds later, is not waited for."""
+    """Geometry, the step's epoch and its images come at once, without waiting for the engine's answer seconds later."""
     path = fake_run(root)
     page = open_page()
     header, arrays = sent(page)
@@ -169,7 +169,7 @@ def test_the_address_says_what_is_shown(open_page: Callable[..., AppTest], root:
         ({"captions": "<b>"}, "captions"),
     ],
 )
-def test_a_bad_address_is_said_in_a_sentence_on_a_page_that_works(
+def test_a_bad_address_gives_a_sentence_and_a_working_page(
     open_page: Callable[..., AppTest], root: Path, own_runs_only: None, query: dict, words: str
 ) -> None:
     path = fake_run(root)
@@ -179,7 +179,7 @@ def test_a_bad_address_is_said_in_a_sentence_on_a_page_that_works(
     assert header["run"] == path.name and header["sent"]
 
 
-def test_a_folder_written_half_gives_way_to_another_run(
+def test_a_half_written_folder_is_replaced_by_another_run(
     open_page: Callable[..., AppTest], root: Path, own_runs_only: None
 ) -> None:
     broken, path = root / "20260101-000000-broken", fake_run(root)

@@ -78,7 +78,7 @@ def test_the_lines_say_what_the_runs_own_settings_do(settings: dict, words: str)
     )
 
 
-def test_every_line_is_executed_somewhere_and_every_executed_line_is_there() -> None:
+def test_every_line_is_executed_somewhere_and_every_executed_line_exists() -> None:
     numbers_ = {line.number for line in algorithm.lines(CONFIG)}
     assert numbers_ == {
         n for epoch in range(CONFIG.schedule.total_epochs) for n in algorithm.executed(CONFIG.schedule, epoch)

@@ -1,4 +1,4 @@
-"""The tour of the page Learn: its numbers are those of the record, and its texts say nothing else."""
+"""The tour of the page Learn: its numbers come from the record, and its texts claim nothing more."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunReader:
 
 @pytest.fixture(scope="module")
 def blind(tmp_path_factory: pytest.TempPathFactory) -> RunReader:
-    """Nobody knows which of its samples are poisoned."""
+    """A run without ground truth."""
     return RunReader(fake_run(tmp_path_factory.mktemp("runs"), truth=False))
 
 
@@ -86,7 +86,7 @@ def test_the_answers_carry_those_numbers(run: RunReader) -> None:
     assert found[7].question.right == 0
 
 
-def test_a_reversed_record_turns_the_answers_round() -> None:
+def test_a_reversed_record_reverses_the_answers() -> None:
     rng = np.random.default_rng(0)
     poison = rng.random(500) < 0.2
     low, high = sides(np.where(poison, 0.1, 1.0), poison), sides(np.where(poison, 1.0, 0.1), poison)
@@ -105,13 +105,13 @@ def test_a_share_of_pairs_is_the_slow_reference() -> None:
     assert sides(scores, poison).smaller == pytest.approx(slow)
 
 
-def test_where_the_truth_is_unknown_nothing_is_claimed(blind: RunReader) -> None:
+def test_without_ground_truth_nothing_is_claimed(blind: RunReader) -> None:
     for step in tour.steps(blind)[:7]:
         assert step.question.right is None, step.title
         assert not re.search(r"\d+ (of them )?poison|Measured.*poison", step.question.answer), step.title
 
 
-def test_where_nothing_was_added_the_question_is_what_a_defence_distrusts(tmp_path: Path) -> None:
+def test_without_an_attack_the_question_is_which_samples_a_defence_distrusts(tmp_path: Path) -> None:
     clean = RunReader(fake_run(tmp_path, truth=False, config=CONFIG.with_settings(attack="none")))
     question, out = tour.steps(clean)[0].question, int((~clean.epoch(37).clean_mask).sum())
     assert f"{out:,} of {clean.num_samples:,} images" in question.answer and question.right == 2

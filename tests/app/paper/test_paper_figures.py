@@ -1,4 +1,4 @@
-"""The paper's figures from a recorded run: they show what was recorded, and ground truth only where it is shown."""
+"""The paper's figures from a recorded run: they show the record, and ground truth only when it is switched on."""
 
 from __future__ import annotations
 

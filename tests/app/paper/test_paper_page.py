@@ -1,4 +1,4 @@
-"""The Paper page without a browser: every figure and table opens, with and without runs; wrong URLs are reported."""
+"""The page Paper without a browser: every figure and table opens, with and without runs; wrong URLs are reported."""
 
 from __future__ import annotations
 

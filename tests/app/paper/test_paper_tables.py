@@ -20,7 +20,7 @@ from bsd_engine.metrics import defense_effectiveness_rating
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder in place of the one with the two files of results."""
+    """An empty folder that replaces the one with the two result files."""
     monkeypatch.setattr(paper_results, "RESULTS", tmp_path / "paper_tables.jsonl")
     monkeypatch.setattr(paper_results, "ATTACK_TABLE", tmp_path / "attack_table.jsonl")
     return tmp_path

@@ -1,4 +1,4 @@
-"""The page that plays a run offline: what is in it, what must not be, and that nothing in a run can break out of it."""
+"""The page that plays a run offline: its content, no hidden ground truth, and no injection from a run's texts."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_page_holds_every_column_that_the_server_would_send(run: RunReader) 
     assert page.header["state"]["epoch"] == CONFIG.schedule.altruistic_epochs + CONFIG.schedule.t1
 
 
-def test_what_is_looked_at_goes_along(run: RunReader) -> None:
+def test_the_page_begins_with_the_given_view(run: RunReader) -> None:
     settings = Settings(alpha=0.4, beta=0.3, t1=5, altruistic_epochs=7, distance="max")
     page = taken_apart(
         replay_page(
@@ -92,7 +92,7 @@ def test_what_is_looked_at_goes_along(run: RunReader) -> None:
 
 
 def test_without_truth_the_page_is_the_same_whatever_the_truth_is(tmp_path: Path) -> None:
-    """Byte by byte, so nothing in it can depend on who is poisoned, by which attack, or with what success."""
+    """Equal byte by byte, so nothing in it can depend on the poisoned samples, the attack or its success."""
     rng, made = np.random.default_rng(0), datetime(2026, 1, 1, tzinfo=UTC)
     pages = []
     for k, (rate, told) in enumerate(
@@ -179,7 +179,7 @@ def test_the_command_writes_a_page(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("name", ["nowhere", "empty", "none-yet"])
-def test_what_is_no_run_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_a_path_without_a_run_gives_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     (tmp_path / "empty").mkdir()
     FakeRun(samples=20).create(tmp_path / "none-yet").close()
     assert main([str(tmp_path / name), "--out", str(tmp_path / "page.html")]) == 2

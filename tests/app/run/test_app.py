@@ -1,4 +1,4 @@
-"""The page Run without a browser: it opens in every state and keeps ground truth to itself when asked to."""
+"""The page Run without a browser: it opens in every state and hides ground truth when it is switched off."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_late_tick_of_a_replaced_list_does_not_bring_an_old_run_back(
     of_the_first = page._tree.get_widget_states()
     page.query_params["run"] = second
     page.run()
-    page._run(of_the_first)  # as a browser sends it that has not drawn the second yet
+    page._run(of_the_first)  # as sent by a browser that has not drawn the second yet
     assert page.query_params["run"] == second
     next(box for box in page.selectbox if str(box.key).startswith("runs_")).select(first).run()
     assert page.query_params["run"] == first

@@ -1,4 +1,4 @@
-"""The launch form: it gives back every preset, refuses bad settings in one sentence, and starts one run at a press."""
+"""The launch form: it returns every preset, refuses bad settings in one sentence, and starts one run per press."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state that pages share: its address, and what a bad address does."""
+"""The state that pages share: its address, and the response to a bad address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The evidence on the target: figures follow from the record, and a branch goes on without a new warm-up."""
+"""The evidence about the target: figures follow from the record, and a branch continues without a new warm-up."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAMES = tuple("abcdefghij")
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of a second, whole."""
+    """A complete run that takes a second."""
     path = tmp_path_factory.mktemp("runs") / "old"
     record_run(short(target_estimator="auto", limit=100, epoch_tests=20), path)
     return path
@@ -137,7 +137,7 @@ def test_the_drill_forces_a_class_that_is_not_suspected_and_not_the_target_where
     assert target_panel.wrong_target(shown, truth_shown=False) == (suspect + 1) % 10
 
 
-def test_a_forced_target_replaces_whatever_chose_it(path: Path) -> None:
+def test_a_forced_target_replaces_any_estimate(path: Path) -> None:
     config = RunReader(path).config
     assert target_panel.forced(config, 4).split == replace(config.split, target_estimator="given", assume_target=4)
     assert target_panel.forced(target_panel.forced(config, 4), None).split == config.split

@@ -1,4 +1,4 @@
-"""Which paths pages may read where the server is confined, and how changes of them are noticed."""
+"""The paths that pages of a confined server may read, and the detection of changes in them."""
 
 from __future__ import annotations
 

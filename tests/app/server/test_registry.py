@@ -101,7 +101,7 @@ def test_a_run_that_fails_lets_the_next_one_begin(tmp_path: Path, monkeypatch: p
     assert [runs.error(run_id) for run_id in started] == ["It does not work."] * 3 and runs.waiting == []
 
 
-def test_a_run_that_crafts_its_trigger_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_crafts_its_trigger_reports_its_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = fail_when_told(monkeypatch, crafting=10)
     runs = RunRegistry(tmp_path)
     run_id = runs.start(preset("smoke"))
@@ -111,7 +111,7 @@ def test_a_run_that_crafts_its_trigger_says_how_far_it_is(tmp_path: Path, monkey
     assert runs.crafting is None
 
 
-def test_a_resumed_run_that_crafts_its_trigger_says_how_far_it_is(
+def test_a_resumed_run_that_crafts_its_trigger_reports_its_progress(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on = fail_when_told(monkeypatch, crafting=10)
@@ -125,7 +125,7 @@ def test_a_resumed_run_that_crafts_its_trigger_says_how_far_it_is(
     assert runs.crafting is None and "It does not work." in runs.error("killed")
 
 
-def test_a_run_that_nobody_trains_takes_no_commands(tmp_path: Path) -> None:
+def test_a_run_without_a_training_process_accepts_no_commands(tmp_path: Path) -> None:
     runs = RunRegistry(tmp_path)
     path = fake_run(tmp_path, epochs=2, status=None)
     with pytest.raises(RunFolderError, match="No process is training"):

@@ -1,4 +1,4 @@
-"""What the pages read from run folders, and the time that is left."""
+"""The run folders as the pages read them, and the time left in a run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_command_waits_until_the_writer_has_obeyed(tmp_path: Path) -> None:
 SCHEDULE = ScheduleConfig(altruistic_epochs=2, t1=2, init_epochs=1, t2=5, t3=6)
 
 
-def test_time_left_is_unknown_until_a_main_epoch_or_an_earlier_run_tells() -> None:
+def test_time_left_is_unknown_before_a_main_epoch_without_an_earlier_run() -> None:
     assert eta.remaining_seconds(SCHEDULE, [("altruistic_warmup", 1.0)]) is None
     prior = {"altruistic_warmup": 1.0, "oss_warmup": 3.0}
     assert eta.remaining_seconds(SCHEDULE, [], prior=prior) == 2 * 1 + 6 * 3

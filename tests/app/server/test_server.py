@@ -78,7 +78,7 @@ def upgrade(port: int, host: str, origin: str | None) -> int:
 
 
 def test_it_listens_to_this_machine_alone(server: Dashboard) -> None:
-    """Of the sockets that listen on its port, each is bound to 127.0.0.1."""
+    """Every socket that listens on its port is bound to 127.0.0.1."""
     table = Path("/proc/net/tcp")
     if not table.exists():
         pytest.skip("no /proc/net/tcp on this system")
@@ -156,7 +156,7 @@ def rest_of_upload(port: int, session: str, token: str, megabytes: int) -> tuple
                 connection.sendall(f"{len(part):x}\r\n".encode() + part + b"\r\n")
                 sent += len(part) // 10**6
         except (BrokenPipeError, ConnectionResetError):
-            pass  # it does not want the rest
+            pass  # the server refused the rest
         try:
             answer = connection.recv(4096)
         except ConnectionResetError:
@@ -165,7 +165,7 @@ def rest_of_upload(port: int, session: str, token: str, megabytes: int) -> tuple
 
 
 def test_an_upload_is_measured_by_the_bytes_that_arrive(server: Dashboard) -> None:
-    """Without a Content-Length, 70 megabytes are cut off; a picture of one is taken."""
+    """Without a Content-Length, an upload of 70 MB is cut off, and a picture of 1 MB is accepted."""
     page_answer = ask(server.port, "GET", "/_stcore/health")
     token = page_answer.headers["set-cookie"].split(";")[0].partition("=")[2]
     with PageSocket(server.port) as page:

@@ -1,4 +1,4 @@
-"""Many pages of one run look less often, each in its own time; who went is not counted, nor who watches another run."""
+"""Many pages of one run look less often, each at its own time. Closed pages and those of other runs are not counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The glossary is one file for the documentation and the interface: every term used exists once, in plain words."""
+"""The glossary, one file for the documentation and the interface: every term in use exists once, in plain words."""
 
 from __future__ import annotations
 

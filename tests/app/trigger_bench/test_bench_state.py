@@ -1,4 +1,4 @@
-"""The bench's address and messages, of which only valid parts are used; and the page with what can be wrong."""
+"""The bench's address and messages, of which only valid parts are used, and the page with each possible fault."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ def test_the_start_needs_no_address() -> None:
         ("size", "0", "size of the picture"),
     ],
 )
-def test_what_an_address_gets_wrong_is_said_and_left_out(part: str, value: str, said: str) -> None:
+def test_bad_parts_of_an_address_are_reported_and_ignored(part: str, value: str, said: str) -> None:
     state, problems = parse_address({part: value}, LIMITS, None, has_upload=False)
     assert len(problems) == 1 and said in problems[0]
     assert replace(state, down=0) == START
 
 
 @given(st.dictionaries(st.sampled_from(["image", "trigger", "at", "opacity", "size"]), st.text(max_size=30)))
-def test_any_address_gives_a_state_that_there_is(address: dict[str, str]) -> None:
+def test_any_address_gives_a_valid_state(address: dict[str, str]) -> None:
     state, _ = parse_address(address, LIMITS, None, has_upload=False)
     assert parse_state(asdict(state), LIMITS, has_upload=False) == state
 
@@ -152,7 +152,7 @@ def test_a_drawing_survives_the_address_and_the_message() -> None:
         base64.urlsafe_b64encode(zlib.compress(b"\0" * 10**6)).decode(),
     ],
 )
-def test_what_is_no_drawing_of_that_size_is_refused(text: str) -> None:
+def test_a_drawing_of_another_size_or_none_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         decode_drawing(text, 28, 20)
 
@@ -209,7 +209,7 @@ def test_an_empty_drawing_is_a_note_and_no_error(made: Path) -> None:
         )
 
 
-def test_a_cut_checkpoint_is_said_and_the_others_answer(run: Path) -> None:
+def test_a_truncated_checkpoint_is_reported_and_the_others_answer(run: Path) -> None:
     first, *_, last = stored_epochs(run)
     file = run / f"checkpoints/{last:05d}.pt"
     file.write_bytes(file.read_bytes()[:4000])
@@ -247,18 +247,18 @@ def test_the_page_shows_a_run(run: Path, open_page: Callable[..., AppTest]) -> N
     }
 
 
-def test_a_bad_address_is_said_and_the_page_works(run: Path, open_page: Callable[..., AppTest]) -> None:
+def test_a_bad_address_is_reported_and_the_page_works(run: Path, open_page: Callable[..., AppTest]) -> None:
     page = open_page(run="run", trigger="nuke", opacity="900", drawing="xx", epoch="99")
     said = everything(page)
     assert "nuke" in said and "opacity" in said and "drawing in the address" in said and not page.error
 
 
-def test_a_run_without_checkpoints_is_said(run: Path, open_page: Callable[..., AppTest]) -> None:
+def test_a_run_without_checkpoints_is_reported(run: Path, open_page: Callable[..., AppTest]) -> None:
     shutil.rmtree(run / "checkpoints")
     assert "no stored checkpoint" in everything(open_page(run="run"))
 
 
-def test_a_newer_checkpoint_is_said(run: Path, open_page: Callable[..., AppTest]) -> None:
+def test_a_newer_checkpoint_is_reported(run: Path, open_page: Callable[..., AppTest]) -> None:
     for epoch in stored_epochs(run):
         content = torch.load(run / f"checkpoints/{epoch:05d}.pt", weights_only=True)
         torch.save({**content, "version": 99}, run / f"checkpoints/{epoch:05d}.pt")

@@ -1,4 +1,4 @@
-"""What goes to the browser: columns, packets and what comes back."""
+"""The data exchanged with the browser: columns, packets and messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bsd_engine.events import EpochState
 SETTINGS = {"alpha": 0.5, "beta": 0.25, "t1": 3, "altruistic_epochs": 2, "distance": "min"}
 
 
-def test_a_packet_comes_back_as_it_was() -> None:
+def test_a_packet_is_unpacked_unchanged() -> None:
     arrays = {
         f"{k}/x": np.arange(n, dtype=kind)
         for k, (n, kind) in enumerate([(0, "u1"), (3, "u2"), (7, "u4"), (5, "f4"), (1, "u1")])
@@ -96,7 +96,7 @@ def test_a_selection_comes_back_from_its_bitmap(ids: set[int]) -> None:
 
 
 @pytest.mark.parametrize("value", [None, 3, [], {}, {"seq": "x"}, {"seq": -1}, {"seq": float("nan")}, {"seq": True}])
-def test_what_is_no_message_is_none(value: object) -> None:
+def test_malformed_messages_are_none(value: object) -> None:
     assert parse_ask(value, run="r", samples=10, epochs=2) is None and parse_run(value) is None
 
 

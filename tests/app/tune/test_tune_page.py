@@ -1,4 +1,4 @@
-"""The page Tune without a browser: what it sends, what it says, and what a bad address or folder does."""
+"""The page Tune without a browser: its data, its texts, and its response to a bad address or folder."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ T1_EPOCH = CONFIG.schedule.altruistic_epochs + CONFIG.schedule.t1
 
 
 def sent(page: AppTest) -> tuple[dict, dict[str, np.ndarray]]:
-    """What the views got."""
+    """The data sent to the views."""
     (found,) = page.main.get("bidi_component")
     return packet.unpack(found.proto.bytes)
 
@@ -96,15 +96,13 @@ def test_settings_of_the_address_are_previewed_and_bad_ones_left_alone(
 
 
 @pytest.mark.parametrize("query", [{"epoch": "0"}, {"pin": "99999"}, {"sel": "nonsense"}, {"epoch": "x", "pin": "-1"}])
-def test_a_bad_address_is_said_in_a_sentence(
-    open_page: Callable[..., AppTest], root: Path, query: dict[str, str]
-) -> None:
+def test_a_bad_address_gives_a_sentence(open_page: Callable[..., AppTest], root: Path, query: dict[str, str]) -> None:
     page = open_page(run=fake_run(root).name, **query)
     assert len(page.toast) == len(query)
     assert all(name not in page.query_params for name in query)
 
 
-def test_a_folder_written_half_says_what_is_broken(open_page: Callable[..., AppTest], root: Path) -> None:
+def test_a_half_written_folder_says_what_is_broken(open_page: Callable[..., AppTest], root: Path) -> None:
     path = fake_run(root)
     (path / "samples.npz").write_bytes(b"PK")
     assert "samples.npz cannot be read" in open_page(run=path.name).error[0].value.replace("\\", "")
@@ -115,7 +113,7 @@ def test_a_folder_written_half_says_what_is_broken(open_page: Callable[..., AppT
     assert len(header["epochs"]) == 1, "epochs are whole and without gaps"
 
 
-def test_hidden_truth_is_in_no_byte(root: Path) -> None:
+def test_hidden_ground_truth_is_in_no_byte(root: Path) -> None:
     path = fake_run(root)
     content = packets.build(look(path, truth_shown=False), Want(geometry=True, columns=(T1_EPOCH,)), None)
     header, arrays = packet.unpack(content)
@@ -126,7 +124,7 @@ def test_hidden_truth_is_in_no_byte(root: Path) -> None:
     assert any(row[6] is not None for row in shown["epochs"]), "with the truth they are there"
 
 
-def test_columns_come_once_and_only_what_is_lacking(root: Path) -> None:
+def test_columns_are_sent_once_and_only_if_missing(root: Path) -> None:
     path = fake_run(root)
     header, arrays = packet.unpack(packets.build(look(path), Want(columns=(3, 20), grid=""), None))
     assert [e for e, _ in header["sent"]] == [3, 20] and "labels" not in arrays and "names" not in header
@@ -178,7 +176,7 @@ def test_thumbs_are_small_pictures_of_the_samples(root: Path) -> None:
 
 @pytest.mark.parametrize(
     "epoch", range(0, CONFIG.schedule.altruistic_epochs + CONFIG.schedule.t2, 3)
-)  # then the made-up run drops nothing
+)  # before T2, since the made-up run drops nothing
 def test_a_preview_with_the_runs_settings_is_the_run(root: Path, epoch: int) -> None:
     run = run_cache.reader(fake_run(root, run_id="r"))
     found = what_if.preview_at(run, Settings.of(run.config), epoch, run.truth.is_poison)
@@ -194,7 +192,7 @@ def test_a_preview_with_the_runs_settings_is_the_run(root: Path, epoch: int) -> 
         )
 
 
-def test_before_the_first_split_a_preview_has_nothing_to_differ_from(root: Path) -> None:
+def test_before_the_first_split_a_preview_has_no_difference(root: Path) -> None:
     run = run_cache.reader(fake_run(root, epochs=CONFIG.schedule.altruistic_epochs + 3))
     found = what_if.preview_at(run, Settings.of(run.config), CONFIG.schedule.altruistic_epochs + 2, None)
     assert found.before is None and found.difference is None and found.pool.any()

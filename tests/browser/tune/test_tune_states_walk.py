@@ -62,7 +62,7 @@ def test_bad_input_has_a_state_of_its_own(tune: Callable, run: str, query: str, 
     assert [e for e in page.complaints.console_errors if "404" not in e] == []
 
 
-def test_without_truth_nothing_speaks_of_poison(tune: Callable) -> None:
+def test_without_ground_truth_nothing_mentions_poison(tune: Callable) -> None:
     page = tune(WHOLE, f"&epoch={T1_EPOCH + 1}&truth=false")
     assert page.evaluate(f"() => {APP}.model.poison") is None
     assert page.evaluate(
@@ -78,7 +78,7 @@ def test_without_truth_nothing_speaks_of_poison(tune: Callable) -> None:
 
 
 def test_run_this_starts_a_branch_from_the_right_epoch(server: Any, runs: Path, visit: Callable) -> None:
-    """With a run of the engine's own; its checkpoints are what a branch needs."""
+    """With a run trained by the engine, since a branch needs its checkpoints."""
     from bsd_engine.config.presets import smoke
     from bsd_engine.runs.record import record_run
 

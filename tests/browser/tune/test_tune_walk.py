@@ -1,4 +1,4 @@
-"""The page Tune as a user has it: drag a cut, scrub, select, refresh, leave and come back, while a run goes on."""
+"""The page Tune in use: drag a cut, scrub, select, refresh, leave and come back, while a run goes on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 
 def lasso(page: Any, left: float, top: float, right: float, bottom: float, *keys: str) -> None:
-    """Draw around a part of the quadrant, in shares of it."""
+    """Draw a lasso around a part of the quadrant, given in shares of its size."""
     box = page.locator(".tn-hero .tn-overlay").bounding_box()
     at = [
         (box["x"] + 60 + u * (box["width"] - 150), box["y"] + 56 + v * (box["height"] - 100))
@@ -153,7 +153,7 @@ def test_lasso_pin_and_cursor_survive_a_refresh_and_a_change_of_page(tune: Calla
     lasso(page, 0.3, 0.1, 0.5, 0.9, "Alt")
     less = set(shown_view(page)["selected"])
     assert less < more
-    wait_for_rest(page)  # until the images are those of the new selection: a click between two sets of them hits none
+    wait_for_rest(page)  # until the images of the new selection are shown: a click between two sets of images hits none
     page.locator(".tn-images button").first.click()
     page.wait_for_function(f"() => {APP}.view.pin !== null")
     page.wait_for_function("() => location.search.includes('pin=')")
