@@ -1,10 +1,10 @@
-"""The table of docs/attacks.md: each attack against plain training and against BSD, CA, ASR and DER.
+"""The table of docs/attacks.md: CA, ASR and DER of each attack with undefended training and with BSD.
 
     python -m benchmarks.attack_table PRESET [ATTACK ...] [--seeds 0 1 2] [--only-print]
 
 PRESET is demo (bundled images) or demo-gtsrb. An attack may carry parameters and a rate: "sig:weight=0.4",
-"badnets_all2all@0.2"; without any, those of ATTACKS are run. An attack and seed take three to ten minutes on two
-cores. Each result is one line of benchmarks/results/attack_table.jsonl and is not measured again: to repeat it,
+"badnets_all2all@0.2"; without ATTACK, those of ATTACKS are run. Each pair of attack and seed takes three to ten minutes
+on two cores. Each result is one line of benchmarks/results/attack_table.jsonl and is not measured again: to repeat it,
 remove its line.
 """
 
@@ -49,17 +49,17 @@ ATTACKS = {
         "narcissus:eps=48,rounds=150,others=classes@0.9",
     ],
 }
-"""The paper's rate and strength where plain training learns the trigger from them, else the smallest tried that works
-(docs/attacks.md)."""
+"""The paper's rate and strength if undefended training learns the trigger from them, else the smallest tried values
+that work (docs/attacks.md)."""
 BSD_OPTIONS = {"badnets_all2all": ("--all-to-all", "shared", "--no-selective-drop")}
-"""What BSD needs to be told about an attack: with all-to-all there is no single target."""
+"""Options of BSD for an attack: all-to-all has no single target."""
 PLAIN_OPTIONS = {("demo-gtsrb", "badnets_all2all"): ("--undefended-epochs", "30")}
-"""Plain training that takes longer to tell 43 classes apart, and so to learn the next class of each."""
+"""Options of undefended training, which takes longer to learn 43 classes, and so to learn the next class of each."""
 Result = dict[str, Any]
 
 
 def options(spec: str) -> tuple[str, list[str]]:
-    """Name of the attack in "name:parameter=value,...@rate", and the command line's options for it."""
+    """Return the name of the attack in "name:parameter=value,...@rate", and its command-line options."""
     head, _, rate = spec.partition("@")
     name, _, parameters = head.partition(":")
     words = ["--attack", name]
@@ -69,7 +69,7 @@ def options(spec: str) -> tuple[str, list[str]]:
 
 
 def run(command: str, words: list[str]) -> Result:
-    """What is kept of the summary of one command's run."""
+    """Run one command and return the parts of its run's summary that are kept."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
             [sys.executable, "-m", "bsd_engine", command, *words, "--out", f"{folder}/run"],
@@ -83,12 +83,12 @@ def run(command: str, words: list[str]) -> Result:
 
 
 def known() -> dict[tuple[str, str, int], Result]:
-    """Results so far, by preset, attack and seed."""
+    """Return the results so far, by preset, attack and seed."""
     return {(result["preset"], result["attack"], result["seed"]): result for result in read_lines(RESULTS_FILE)}
 
 
 def measure(preset: str, spec: str, seed: int) -> Result:
-    """Plain training and BSD on the same poisoned set; also appended to the results."""
+    """Return the results of undefended training and BSD on the same poisoned set; also appends them to the results."""
     name, words = options(spec)
     shared = ["--preset", preset, "--seed", str(seed), *words]
     result = {
@@ -103,7 +103,7 @@ def measure(preset: str, spec: str, seed: int) -> Result:
 
 
 def rating(result: Result) -> float:
-    """DER, percent."""
+    """Return the DER, percent."""
     plain, defended = result["plain"], result["bsd"]
     return defense_effectiveness_rating(
         defended["clean_accuracy"],
@@ -114,7 +114,7 @@ def rating(result: Result) -> float:
 
 
 def rows(preset: str, results: list[Result]) -> Iterator[str]:
-    """The table: medians over the seeds, and the least and the largest where they are a point or more apart."""
+    """Yield the rows of the table: medians over the seeds, and the range if it is a point or more."""
     columns = "plain CA % | plain ASR % | BSD CA % | BSD ASR % | DER % | poison in pool | target right | seeds"
     yield f"| {preset} | {columns} |"
     yield "|---" * 9 + "|"
@@ -136,7 +136,7 @@ def rows(preset: str, results: list[Result]) -> Iterator[str]:
 
 
 def spread(values: list[float], digits: int = 1) -> str:
-    """Median, and the range where it is a point or more."""
+    """Return the median, and the range if it is a point or more."""
     middle, low, high = (f"{x:.{digits}f}" for x in (statistics.median(values), min(values), max(values)))
     return f"{middle} ({low}-{high})" if max(values) - min(values) >= 1 else middle
 

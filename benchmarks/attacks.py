@@ -1,4 +1,4 @@
-"""Seconds that each attack takes to poison 50,000 images, and to put its trigger on all of them.
+"""Measure the seconds that each attack takes to poison 50,000 images, and to put its trigger on all of them.
 
 python -m benchmarks.attacks [SIDE] [COUNT]       default 32 50000; half a minute on two cores
 """
@@ -14,7 +14,7 @@ from bsd_engine import attacks
 
 
 def main(side: int, count: int) -> None:
-    """Print one row an attack: made and poisoned at its own rate, and triggered throughout."""
+    """Print one row per attack: time to make it and poison at its own rate, and time to trigger all images."""
     shape = (3, side, side)
     images = torch.randint(0, 256, (count, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(count) % 10

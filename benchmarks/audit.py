@@ -1,10 +1,10 @@
-"""What the page Audit computes on the server for 50,000 samples, and the size of the report.
+"""Server times of the page Audit for 50,000 samples, and the size of the report.
 
     python -m benchmarks.audit [--samples 50000]
 
-The run is synthetic and thrown away. Passport: reason, what would flip the sample, and figure, of samples drawn at
-random at epochs drawn at random after T1. Table: filter, order and rows as Arrow, never the same twice. What the
-browser draws is not in these times.
+The run is synthetic and deleted afterwards. Passport: reason, changes that would flip the sample, and figure, for
+random samples at random epochs after T1. Table: filter, order and rows as Arrow, never the same twice. The times do
+not include drawing in the browser.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PASSPORTS = 60
 
 
 def print_times(what: str, seconds: Sequence[float]) -> None:
-    """One line: median and 95th percentile."""
+    """Print one line: median and 95th percentile."""
     print(
         f"{what:<58} median {1000 * np.median(seconds):7.1f} ms, p95 {1000 * p95(seconds):7.1f} ms "
         f"(n = {len(seconds)})",
@@ -42,7 +42,7 @@ def print_times(what: str, seconds: Sequence[float]) -> None:
 
 
 def passport(history: RunHistory, sample: int, epoch: int) -> None:
-    """What the page makes for the passport of a sample."""
+    """Compute what the page shows in the passport of a sample."""
     reason(history, sample, epoch)
     what_would_flip(history, sample, epoch)
     passport_figure(history, sample, epoch, LIGHT).to_json(validate=False)

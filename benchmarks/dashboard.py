@@ -1,10 +1,10 @@
-"""The dashboard with one demo run: time to the first chart, peak memory, and what serving it costs the machine.
+"""The dashboard with one demo run: time to the first figure, peak memory, and the CPU time of serving.
 
     python -m benchmarks.dashboard [ROUNDS]     default 1; needs Chromium; about two minutes a round on two cores
 
-Each round trains the demo in a server whose page Chromium shows to the end. Serving is what the server's threads other
-than the training's spend: drawing, sending, answering. The browser's own work is not counted, although here it
-shares the cores; whole runs differ by a quarter among themselves, so comparing their times would say nothing.
+Each round trains the demo in a server whose page Chromium shows to the end. Serving is the CPU time of the server's
+threads other than the training threads: drawing, sending, answering. The browser's own work is not counted, although
+here it shares the cores. Times of whole runs are not compared, because they differ by a quarter among themselves.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ CHART_IS_DRAWN = """() => {
 
 
 class ThreadTimes:
-    """CPU seconds of each thread that a process has, as last read: those of a thread that ended are kept."""
+    """CPU seconds of each thread of a process, as last read; those of ended threads are kept."""
 
     def __init__(self, pid: int) -> None:
         self.folder = Path(f"/proc/{pid}/task")
         self.seconds: dict[str, float] = {}
 
     def update(self) -> None:
-        """Read them all once."""
+        """Read the CPU seconds of all threads once."""
         for task in self.folder.glob("*/stat"):
             with contextlib.suppress(OSError):
                 user, system = task.read_text().rpartition(")")[2].split()[11:13]
                 self.seconds[task.parent.name] = (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def serving(self, before: dict[str, float]) -> float:
-        """CPU seconds since earlier readings, of all threads but those that train f and g: those above a tenth of
-        all."""
+        """Return the CPU seconds since earlier readings, without the threads that train f and g, which are those above
+        a tenth of the total."""
         spent = {thread: s - before.get(thread, 0.0) for thread, s in self.seconds.items()}
         return sum(s for s in spent.values() if s < sum(spent.values()) / 10)
 
 
 def wait_for_summary(folder: Path, threads: ThreadTimes) -> dict[str, Any]:
-    """Summary of the one run below a folder, once it has ended."""
+    """Return the summary of the only run below a folder, once it has ended."""
     while not (summaries := list(folder.glob("*/summary.json"))):
         threads.update()
         time.sleep(0.2)
@@ -61,7 +61,7 @@ def wait_for_summary(folder: Path, threads: ThreadTimes) -> dict[str, Any]:
 
 
 def measure(folder: Path, browser: Browser) -> dict[str, float]:
-    """Start the demo from the page and watch it to its end."""
+    """Start the demo from the page and watch it to its end; returns the measurements."""
     runs = folder / "runs"
     with Dashboard(runs, folder / "log") as server:
         threads = ThreadTimes(server.process.pid)
@@ -79,7 +79,7 @@ def measure(folder: Path, browser: Browser) -> dict[str, float]:
 
 
 def main(rounds: int) -> None:
-    """Print every measurement, then the medians."""
+    """Print all measurements, then the medians."""
     shares, firsts = [], []
     with chromium() as browser:
         for _ in range(rounds):

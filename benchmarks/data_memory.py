@@ -1,9 +1,9 @@
-"""Time and peak memory of making a data set ready for training: the first opening, which decodes, and the second.
+"""Time and peak memory of preparing a data set for training: the first opening, which decodes, and the second.
 
     python -m benchmarks.data_memory gtsrb                       (below BSD_DATA)
     python -m benchmarks.data_memory generated --images 6000     (30 classes of 224x224 JPEGs in a temporary folder)
 
-RssAnon is memory of the process's own; RssFile are pages of files, which the system takes back when it needs them.
+RssAnon is the process's own memory; RssFile is memory of file pages, which the system reclaims when it needs it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from bsd_engine.prepare.report import report
 
 SIDE = 224
 CLASSES = 30
-UNIQUE = 200  # images of a class
+UNIQUE = 200  # different images per class
 
 
 class PeakMemory(threading.Thread):
@@ -47,7 +47,7 @@ class PeakMemory(threading.Thread):
 
 
 def open_here(spec: str, side: int | None, with_report: bool) -> None:
-    """Make a data set ready in this process, and print what that took."""
+    """Prepare a data set in this process, and print the time and memory used."""
     imports, imports_anonymous = megabytes("VmRSS"), megabytes("RssAnon")
     peak = PeakMemory()
     peak.start()
@@ -68,7 +68,7 @@ def open_here(spec: str, side: int | None, with_report: bool) -> None:
 
 
 def open_twice(spec: str, *options: str, **environment: str) -> None:
-    """Print two openings, each in a process of its own."""
+    """Print the results of two openings, each in a new process."""
     command = [sys.executable, "-m", "benchmarks.data_memory", spec, "--here", *options]
     for which in ("first", "second"):
         done = subprocess.run(
@@ -78,7 +78,7 @@ def open_twice(spec: str, *options: str, **environment: str) -> None:
 
 
 def write_class(folder: Path, label: int, count: int) -> None:
-    """Write one class of noisy colour gradients; after the first 200 the same files again, under other names."""
+    """Write one class of noisy colour gradients; after the first 200, the same files follow under other names."""
     rng = np.random.default_rng(label)
     folder.mkdir(parents=True)
     for i in range(min(count, UNIQUE)):
@@ -91,7 +91,7 @@ def write_class(folder: Path, label: int, count: int) -> None:
 
 
 def generate(folder: Path, images: int) -> None:
-    """Write so many images, and print their size."""
+    """Write `images` images, and print their total size."""
     with ProcessPoolExecutor() as pool:
         folders = [folder / f"{c:02d}" for c in range(CLASSES)]
         list(pool.map(write_class, folders, range(CLASSES), [images // CLASSES] * CLASSES))
@@ -99,13 +99,13 @@ def generate(folder: Path, images: int) -> None:
 
 
 def main() -> None:
-    """Print one line an opening."""
+    """Print one line per opening."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", help="a SPEC, or generated")
     parser.add_argument("--images", type=int, default=6000)
     parser.add_argument("--report", action="store_true", help="also the report on the data")
     parser.add_argument("--here", action="store_true", help="open once, in this process")
-    parser.add_argument("--side", type=int, help="with --here: pixels of a side; the data's own when not given")
+    parser.add_argument("--side", type=int, help="with --here: pixels per side; the data's own when not given")
     options = parser.parse_args()
     if options.here:
         open_here(options.data, options.side, options.report)

@@ -1,4 +1,4 @@
-"""The demo preset from the command line: seconds of the whole process, peak memory, CA and ASR, with and without BSD.
+"""The demo preset from the command line, with and without BSD: seconds of the whole process, peak memory, CA and ASR.
 
 python -m benchmarks.demo_run [SEED ...]        default seeds 0 1 2; about two minutes a seed on two cores
 """
@@ -18,7 +18,7 @@ from benchmarks.common.results import ROOT
 
 
 def measure(command: str, seed: int, folder: Path) -> dict[str, Any]:
-    """Run one command in a process of its own; returns its summary with wall seconds and peak MB."""
+    """Run one command in a new process; returns its summary with wall seconds and peak MB."""
     started = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-m", "bsd_engine", command, "--preset", "demo", "--seed", str(seed), "--out", str(folder)],
@@ -34,7 +34,7 @@ def measure(command: str, seed: int, folder: Path) -> dict[str, Any]:
 
 
 def main(seeds: list[int]) -> None:
-    """Print one row a run."""
+    """Print one row per run."""
     print(f"{'command':<12}{'seed':>5}{'wall s':>9}{'peak MB':>9}{'CA %':>8}{'ASR %':>8}  target")
     for seed in seeds:
         for command in ("train", "undefended"):

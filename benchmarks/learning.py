@@ -1,12 +1,12 @@
-"""The page Learn against its bars, in headless Chromium with software rendering.
+"""The page Learn against its time limits, in headless Chromium with software rendering.
 
     python -m benchmarks.learning [first] [scrub] [--run FOLDER] [--times 3]
 
-* first: from the first byte of the page to the first picture of a recording, each time with a browser that has cached
-  nothing; once with the first session of a server, which loads the page's modules, then with the next ones
-* scrub: from epoch to epoch by the range input, in each step of the tour; from the gesture to the end of its drawing
+* first: time from the first byte of the page to the first figure of a recording, each time with an empty browser cache;
+  once with the first session of a server, which loads the page's modules, then with later sessions
+* scrub: time from a gesture on the range input to the end of drawing, for epochs in each step of the tour
 
-Without --run the first bundled recording is shown, where there is one.
+Without --run the first bundled recording is shown, if there is one.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ SCRUB_ALL_EPOCHS = f"""async () => {{
   }}
   return took
 }}"""
-"""Goes through all epochs and back; returns the milliseconds of each step."""
+"""JavaScript that goes through all epochs and back; returns the milliseconds of each step."""
 TOUR_STEPS = 8
 
 
 def opened(browser: Browser, url: str) -> tuple[Page, float]:
-    """A page in a context of its own, and the milliseconds from its first byte to its first picture."""
+    """Return a page in a new context, and the milliseconds from its first byte to its first figure."""
     page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
     page.add_init_script(NOTE_FIRST_DRAWING)
     page.goto(url)
@@ -56,17 +56,17 @@ def opened(browser: Browser, url: str) -> tuple[Page, float]:
 
 
 def first(url: str, times: int) -> None:
-    """The first picture."""
+    """Measure the time to the first figure."""
     took = []
     for _ in range(times + 1):
         with chromium() as browser:
             took.append(opened(browser, url)[1])
-    report("first picture, first session of the server", f"{FIRST_BAR:,.0f} ms", took[0], passed=took[0] <= FIRST_BAR)
-    report("first picture, each next session", f"{FIRST_BAR:,.0f} ms", *took[1:], passed=max(took[1:]) <= FIRST_BAR)
+    report("first figure, first session of the server", f"{FIRST_BAR:,.0f} ms", took[0], passed=took[0] <= FIRST_BAR)
+    report("first figure, each later session", f"{FIRST_BAR:,.0f} ms", *took[1:], passed=max(took[1:]) <= FIRST_BAR)
 
 
 def scrub(url: str) -> None:
-    """Each epoch by the range input, in every step."""
+    """Measure scrubbing through the epochs by the range input, in every step of the tour."""
     took: list[float] = []
     with chromium() as browser:
         page, _ = opened(browser, url)
@@ -85,7 +85,7 @@ def scrub(url: str) -> None:
 
 
 def main() -> None:
-    """Run what the words ask for."""
+    """Run the parts named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", choices=["first", "scrub", []], default=[])
     parser.add_argument("--run", type=Path, help="run folder to show instead of a recording")

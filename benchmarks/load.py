@@ -1,15 +1,15 @@
-"""Many viewers of one live run, and one viewer for a long time: how late ticks come, and what training and memory lose.
+"""Many viewers of one live run, and one viewer for a long time: delays of ticks, and cost in training time and memory.
 
     python -m benchmarks.load watch [--viewers 20] [--preset demo] [--settle 150]     about eight minutes on two cores
     python -m benchmarks.load replay [--ticks 28800]     a tick is a second of watching: eight hours
 
-Viewers are pages without a browser (tests.support.page.page_socket) in this process: each holds its connection and asks
-for its fragments when their timers ask it to, as a browser does, but draws nothing. They share the cores with the
-server, so delays are on the high side.
+Viewers are pages without a browser (tests.support.page.page_socket) in this process: each holds its connection and
+requests its fragments when their timers fire, as a browser does, but draws nothing. They share the cores with the
+server, so the measured delays are rather high.
 
-watch trains the preset twice in servers of their own, seen by one page and by many, and compares the seconds of the
-runs. replay watches a synthetic run that never ends as fast as the server answers, and compares the server's memory
-in both halves.
+watch trains the preset twice, each time in a new server, watched by one page and by many pages, and compares the
+seconds of the runs. replay watches a synthetic run that never ends, as fast as the server answers, and compares the
+server's memory in both halves.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from tests.support.page.page_socket import PageSocket
 
 
 def resident(server: Dashboard) -> float:
-    """Memory that a server holds, MB."""
+    """Return the memory of a server, MB."""
     return megabytes("VmRSS", server.process.pid)
 
 
 class Viewer(threading.Thread):
-    """A page that is watched until told otherwise."""
+    """A page that is watched until it is stopped."""
 
     def __init__(self, port: int, query: str, over: threading.Event) -> None:
         super().__init__(daemon=True)
@@ -58,7 +58,7 @@ class Viewer(threading.Thread):
 
 
 def watched(folder: Path, preset: str, viewers: int, settle: float) -> dict[str, float]:
-    """One run of a preset, seen by that many pages."""
+    """Return the measurements of one run of a preset, watched by that many pages."""
     folder.mkdir()
     over = threading.Event()
     with Dashboard(folder / "runs", folder / "log") as server:
@@ -99,7 +99,7 @@ def watched(folder: Path, preset: str, viewers: int, settle: float) -> dict[str,
 
 
 def watch(viewers: int, preset: str, settle: float) -> None:
-    """Print both runs, and what many viewers cost."""
+    """Print the results of both runs, and the cost of many viewers."""
     with tempfile.TemporaryDirectory() as folder:
         results = {n: watched(Path(folder) / str(n), preset, n, settle) for n in (1, viewers)}
     for n, m in results.items():
@@ -115,7 +115,7 @@ def watch(viewers: int, preset: str, settle: float) -> None:
 
 
 def replay(ticks: int) -> None:
-    """Print the server's memory along a long watch."""
+    """Print the server's memory during a long watch."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         runs = Path(folder) / "runs"
         runs.mkdir()
@@ -145,14 +145,14 @@ def replay(ticks: int) -> None:
 
 
 def main() -> None:
-    """Read the options."""
+    """Read the options and run the chosen benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     watching = commands.add_parser("watch")
     watching.add_argument("--viewers", type=int, default=20)
-    watching.add_argument("--preset", default="demo", help="beginning of the preset's name in the list")
+    watching.add_argument("--preset", default="demo", help="start of the preset's name in the list")
     watching.add_argument(
-        "--settle", type=float, default=150.0, help="seconds between the end and the last look at memory"
+        "--settle", type=float, default=150.0, help="seconds between the end of the run and the last reading of memory"
     )
     commands.add_parser("replay").add_argument("--ticks", type=int, default=8 * 3600)
     options = parser.parse_args()

@@ -3,7 +3,7 @@ beside it.
 
     BSD_DATA=FOLDER python -m benchmarks.paper_memory [PRESET] [ITERATIONS]
 
-The defaults are paper-gtsrb and 20: some seven minutes on two cores, since one iteration of a ResNet-18 takes ten
+The defaults are paper-gtsrb and 20: about seven minutes on two cores, because one iteration of a ResNet-18 takes ten
 seconds.
 """
 
@@ -20,12 +20,12 @@ from bsd_engine.training.workload import Workload
 
 
 def peak() -> str:
-    """The largest memory of this process so far."""
+    """Return the peak memory of this process so far, as text."""
     return f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB"
 
 
 def main(name: str, iterations: int) -> None:
-    """Print the peak after each part."""
+    """Print the peak memory after each part."""
     config = preset(name).with_settings(device="cpu", iterations=iterations)
     prepared = prepare(config)
     megabytes = prepared.nbytes / 1e6

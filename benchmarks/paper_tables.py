@@ -1,11 +1,11 @@
-"""Our numbers for tables 1, 2, 4, 6, 7, 10 and 12 of the paper and for its figures 3 and 10, shown on the page Paper.
+"""Our numbers for Tables 1, 2, 4, 6, 7, 10 and 12 and Figures 3 and 10 of the paper, shown on the page Paper.
 
     python -m benchmarks.paper_tables TABLE [--rows R ...] [--columns C ...] [--defenses none bsd] [--seeds 0] [--list]
 
 TABLE is 1, 2, 4, 6, 7, 10, 12, figure3 or figure10. Each cell is one run with BSD (two to four minutes on two cores)
-and one without a defence, which cells of the same attack share. A result is one line of
-benchmarks/results/paper_tables.jsonl; what stands there or in attack_table.jsonl is not run again: to repeat it,
-remove its line.
+and one without a defence, which cells with the same attack share. Each result is one line of
+benchmarks/results/paper_tables.jsonl. Results in that file or in attack_table.jsonl are not measured again: to repeat
+one, remove its line.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from bsd_engine.training.undefended import train_undefended
 
 
 def data_of(config: BSDConfig) -> PreparedData:
-    """The data of a run; unpoisoned ones are tested with the trigger of BadNets too, as in appendix D.5."""
+    """Return the data of a run; unpoisoned data are also tested with the trigger of BadNets, as in Appendix D.5."""
     prepared = prepare(config)
     if config.attack.attack != NO_ATTACK:
         return prepared
@@ -40,7 +40,7 @@ def data_of(config: BSDConfig) -> PreparedData:
 
 
 def robust_accuracy(folder: Path, config: BSDConfig, prepared: PreparedData) -> float | None:
-    """RA: share of the triggered test images that the main model still calls what they show, percent."""
+    """Return RA: share of the triggered test images that the main model still classifies correctly, percent."""
     if prepared.test_labels is None or prepared.triggered_images is None:
         return None
     trainer = BSDTrainer(config, prepared, checkpoint=load_checkpoint(folder))
@@ -57,7 +57,7 @@ def robust_accuracy(folder: Path, config: BSDConfig, prepared: PreparedData) -> 
 
 
 def measure(cell: Cell, defense: str, seed: int) -> dict[str, Any]:
-    """Train, and append the result."""
+    """Train, append the result, and return it."""
     cell = cell if defense == "bsd" else replace(cell, settings={})
     config = cell.config(seed)
     prepared = data_of(config)
@@ -86,21 +86,21 @@ def measure(cell: Cell, defense: str, seed: int) -> dict[str, Any]:
 
 
 def missing(cell: Cell, seed: int) -> list[str]:
-    """The kinds of training that a cell waits for, without a defence first."""
+    """Return the kinds of training that a cell lacks, undefended training first."""
     known = recorded_results()
     return [defense for defense in ("none", "bsd") if seed not in known.get(cell.key(defense), {})]
 
 
 def main() -> None:
-    """Run what is missing."""
+    """Run the missing cells."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table")
     parser.add_argument("--rows", nargs="+")
     parser.add_argument("--columns", nargs="+")
     parser.add_argument("--defenses", nargs="+", choices=("none", "bsd"), default=["none", "bsd"])
-    parser.add_argument("--preset", default="demo", help="the preset that stands in for CIFAR-10")
+    parser.add_argument("--preset", default="demo", help="the preset used in place of CIFAR-10")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--list", action="store_true", help="print what is missing, and run nothing")
+    parser.add_argument("--list", action="store_true", help="print the missing cells, and run nothing")
     given = parser.parse_args()
     for seed in given.seeds:
         for (row, column), cell in cells(given.table, given.preset).items():

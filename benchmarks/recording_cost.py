@@ -1,8 +1,8 @@
-"""What recording adds to training: seconds that the demo's training waits for its run folder, of the whole run.
+"""The cost of recording: seconds that the demo's training waits for its run folder, out of those of the whole run.
 
     python -m benchmarks.recording_cost     about a minute and a half on two cores
 
-Comparing runs with and without recording says nothing here: on a busy machine they differ by a quarter by themselves.
+Runs with and without recording are not compared: on a busy machine the times of equal runs differ by a quarter.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bsd_engine.runs import record
 
 
 def timed(function: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
-    """The same function; each call adds its duration to a list."""
+    """Return the function with timing: each call adds its duration to a list."""
 
     def measured(*arguments: Any) -> Any:
         begin = time.perf_counter()
@@ -32,7 +32,7 @@ def timed(function: Callable[..., Any], seconds: list[float]) -> Callable[..., A
 
 
 def main() -> None:
-    """Train the demo once and print how long the calls that write events and read commands took."""
+    """Train the demo once and print the duration of the calls that write events and read commands."""
     spent: dict[str, list[float]] = {"_write": [], "_obey": []}
     for name, seconds in spent.items():
         setattr(record, name, timed(getattr(record, name), seconds))

@@ -1,10 +1,10 @@
-"""The page that plays a run offline against its bars: size, requests, time to the first picture, scrubbing and
+"""The page that plays a run offline against its limits: size, requests, time to the first figure, scrubbing and
 dragging.
 
     python -m benchmarks.replay [--samples 6000] [--epochs 24]
 
-The runs are synthetic, with all three distances; one has the bundled photographs, one colour noise of 32x32 pixels,
-which no image compresses worse than. Both are thrown away.
+The runs are synthetic, with all three distances; one has the bundled photographs, the other 32x32 pixels of colour
+noise, the worst case for compression. Both are deleted afterwards.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from bsd_engine.runs.reader import RunReader
 
 
 def synthetic_run(folder: Path, images: np.ndarray, epochs: int) -> RunReader:
-    """A synthetic run of given images."""
+    """Return the reader of a synthetic run of the given images."""
     run = SyntheticRun(len(images), epochs=epochs)
     with run.create(folder, images) as writer:
         for epoch in range(epochs):
@@ -36,7 +36,7 @@ def synthetic_run(folder: Path, images: np.ndarray, epochs: int) -> RunReader:
 
 
 def image_sets(samples: int) -> dict[str, np.ndarray]:
-    """(N, C, H, W) uint8 of both kinds."""
+    """Return the images of both runs by name, (N, C, H, W) uint8."""
     prepared = prepare(demo().with_settings(limit=samples, attack="none", device="cpu"))
     return {
         "bundled photographs": prepared.images.numpy().transpose(0, 3, 1, 2),
@@ -55,18 +55,18 @@ def play(file: Path) -> None:
         page.goto(file.as_uri())
         page.wait_for_function("() => document.querySelector('.tn')?.dataset.shown", timeout=90000)
         drawn = time.perf_counter() - begin
-        report("  from opening to the first picture", "3 s", drawn, unit="s", passed=drawn <= 3)
+        report("  from opening to the first figure", "3 s", drawn, unit="s", passed=drawn <= 3)
         page.wait_for_timeout(1000)
         epochs = page.evaluate(f"() => {LINKED_VIEWS}.model.info.length")
         scrubs = [page.evaluate(SCRUB, (7 * k + 3) % epochs) for k in range(60)]
         report_times("  scrub to another epoch", 50, scrubs)
         report_times("  recolour while a cut moves", 33, recolour_times(page))
         others = [url for url in requests if url != file.as_uri()]
-        report("  requests but for the file itself", "0", len(others), unit="", passed=not others)
+        report("  requests besides the file itself", "0", len(others), unit="", passed=not others)
 
 
 def recolour_times(page: Page) -> list[float]:
-    """Milliseconds of each drawing while alpha moves in 60 steps."""
+    """Return the milliseconds of each drawing while alpha moves in 60 steps."""
     page.evaluate(f"() => {{ const a = {LINKED_VIEWS}; a.warmup(a.model.own.t1); a.commit(); a.stats.draws = [] }}")
     page.wait_for_timeout(800)
     for k in range(60):
@@ -76,7 +76,7 @@ def recolour_times(page: Page) -> list[float]:
 
 
 def main() -> None:
-    """Make both pages, and play the first."""
+    """Make both pages, and open the first in a browser."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--samples", type=int, default=6000)
     parser.add_argument("--epochs", type=int, default=24)

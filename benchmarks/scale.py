@@ -1,10 +1,10 @@
-"""Time and memory by the number of samples N: scoring, splits, OSS, recording, reading, maps and suspects.
+"""Time and memory as functions of the number of samples N: scoring, splits, OSS, recording, reading, maps, suspects.
 
     python -m benchmarks.scale [N ...]      default 1000 10000 50000 200000; about five minutes on two cores
 
-Images of noise of 28x28 pixels, the demo's network, scores drawn at random. Each part is the median of some repeats,
-after one that is not counted. Near-linear means: the time for 200,000 divided by that for 10,000, divided by 20, is
-at most 1.1. With the default sizes the results, and their plot for docs/speed.md, are written.
+The images are 28x28 pixels of noise, the network is the demo's, the scores are random. Each time is the median of
+several repeats, after one that is not counted. Near-linear means that the time for 200,000 divided by that for 10,000,
+divided by 20, is at most 1.1. With the default sizes the results, and their plot for docs/speed.md, are written.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ PLOT = ROOT / "docs/images/scale.svg"
 REPEATS = 5
 Work = Callable[[], Any]
 Row = dict[str, list[float]]
-"""n, seconds and megabytes of a part, an entry a size."""
+"""n, seconds and megabytes of a part, one entry per size."""
 
 
 def works(n: int, folder: Path) -> Iterator[tuple[str, Work]]:
-    """Name and work of each part, for N samples."""
+    """Yield the name and work of each part, for N samples."""
     cpu = runtime.choose("cpu", "float32")
     data = bench_parts.noise(n, 28, 1, 10)
     model = models.seeded(demo().model, data.images.shape, 10, 0)
@@ -65,7 +65,7 @@ def works(n: int, folder: Path) -> Iterator[tuple[str, Work]]:
 
 
 def measured(work: Work) -> tuple[float, float]:
-    """Median seconds, and the largest megabytes that Python and numpy took beside what was there."""
+    """Return the median seconds, and the peak megabytes that Python and numpy allocated in addition."""
     work()
     seconds = [seconds_of(work) for _ in range(REPEATS)]
     tracemalloc.start()
@@ -76,7 +76,7 @@ def measured(work: Work) -> tuple[float, float]:
 
 
 def measure(sizes: list[int]) -> dict[str, Row]:
-    """Seconds and megabytes of each part for each N; a map has as many landmarks whatever N is."""
+    """Return the seconds and megabytes of each part for each N; the number of landmarks does not depend on N."""
     found: dict[str, Row] = {}
     with tempfile.TemporaryDirectory() as folder:
         for n in sizes:
@@ -98,7 +98,7 @@ def measure(sizes: list[int]) -> dict[str, Row]:
 
 
 def growth(row: Row, low: int = 10_000, high: int = 200_000) -> float | None:
-    """Time for many samples by that for few, by their ratio: 1 is linear."""
+    """Return the ratio of the times for many and for few samples, divided by the ratio of samples: 1 is linear."""
     if low not in row["n"] or high not in row["n"]:
         return None
     first, last = (row["seconds"][row["n"].index(n)] for n in (low, high))
@@ -106,7 +106,7 @@ def growth(row: Row, low: int = 10_000, high: int = 200_000) -> float | None:
 
 
 def table(found: dict[str, Row]) -> str:
-    """Markdown."""
+    """Return the results as a Markdown table."""
     lines = [
         "| part | " + " | ".join(f"{n:,}" for n in SIZES) + " | 200k against 10k, by 20 |",
         "|---" * (len(SIZES) + 2) + "|",
@@ -120,7 +120,7 @@ def table(found: dict[str, Row]) -> str:
 
 
 def plot(found: dict[str, Row]) -> str:
-    """A log-log plot of time against N as SVG, with a dotted line of slope one."""
+    """Return a log-log plot of time against N as SVG, with a dotted line of slope one."""
     rows = {name: row for name, row in found.items() if len(row["n"]) > 1}
     colors = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#7F7F7F")
     width, height, left, top = 640, 380, 70, 20

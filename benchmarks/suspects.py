@@ -1,11 +1,11 @@
-"""How well the suspect score ranks poison: trains the demo with BadNets and Blended, three seeds each, or reads
+"""Measure how well the suspect score ranks poison: train the demo with BadNets and Blended, three seeds each, or read
 finished runs.
 
     python -m benchmarks.suspects                 # 6 runs of the demo, about 15 minutes on two cores
     python -m benchmarks.suspects runs/a runs/b   # these run folders, whose ground truth is known
 
-The ground truth is read only to measure. AUROC: how often a poisoned sample has a larger score than a clean one;
-precision: poisoned samples among the n most suspect, n being the number of poisoned ones.
+The ground truth is read only for the measurement. AUROC: how often a poisoned sample has a larger score than a clean
+one. Precision: share of poisoned samples among the n most suspect, where n is the number of poisoned samples.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bsd_engine.runs.record import record_run
 
 
 def area(scores: np.ndarray, is_poison: np.ndarray) -> float:
-    """Area under the ROC curve from ranks, ties at their mean."""
+    """Return the area under the ROC curve, from ranks; ties get their mean rank."""
     _, rank, counts = np.unique(scores, return_inverse=True, return_counts=True)
     mean_rank = (np.cumsum(counts) - (counts - 1) / 2)[rank]
     count = int(is_poison.sum())
@@ -33,7 +33,7 @@ def area(scores: np.ndarray, is_poison: np.ndarray) -> float:
 
 
 def line(folder: Path) -> str:
-    """The numbers of one run."""
+    """Return a line with the numbers of one run."""
     run = RunReader(folder)
     history, truth = RunHistory.of(run), run.truth
     if truth is None:
@@ -52,7 +52,7 @@ def line(folder: Path) -> str:
 
 
 def main(folders: list[str]) -> None:
-    """Print a line for each run."""
+    """Print one line per run."""
     if folders:
         for folder in folders:
             print(line(Path(folder)), flush=True)

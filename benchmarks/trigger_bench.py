@@ -1,10 +1,11 @@
-"""The page Trigger bench against its bar, in headless Chromium: from a change to the answers of all models on the
-screen.
+"""The page Trigger bench against its limit, in headless Chromium: time from a change to the answers of all models on
+the screen.
 
     python -m benchmarks.trigger_bench [--run RUN_FOLDER] [--changes 60]
 
-Without a folder, the bundled recording of a healthy run. The trigger is dragged, faded and drawn, images are stepped
-through; each change waits for the answer to the one before it, so that every answer is that of one change.
+Without a folder, the bundled recording of a healthy run is used. The trigger is dragged, faded and drawn, and the
+images are stepped through. Each change waits for the answer to the previous one, so that every answer belongs to one
+change.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ BAR = 150.0
 
 
 def settle(page: Page) -> None:
-    """Wait for the answer that is on its way, and for the rest that follows it."""
+    """Wait for the pending answer and for the updates that follow it."""
     is_settled = f"document.querySelector('.bn')?.dataset.settled === 'yes' && {APP}.asked && !{APP}.waiting"
     page.wait_for_function(f"() => {is_settled}", timeout=60000)
 
 
 def measured(page: Page, change: str, changes: int) -> list[float]:
-    """Milliseconds from each change to its answer's pixels and bars; `change` is JavaScript for change number k."""
+    """Return the milliseconds from each change to the pixels and bars of its answer; `change` is JavaScript with k."""
     return page.evaluate(
         f"""async changes => {{
         const bench = {APP}, took = []

@@ -1,4 +1,4 @@
-"""The events of a training run: frozen, in order, each with a number that grows.
+"""The events of a training run: frozen, in order, each with a number that increases.
 
 A run yields `RunStarted`, then several `IterationDone` and one `EpochFinished` for each epoch, and `RunFinished` at the
 end. Arrays are read-only copies on the CPU; no model or device tensor leaves the engine.
@@ -17,11 +17,11 @@ from bsd_engine.config.method_settings import Stage
 
 @dataclass(frozen=True, kw_only=True)
 class EpochState:
-    """What one epoch saw, decided and reached.
+    """The scores, decisions and metrics of one epoch.
 
-    Scores are those that the epoch's decision read. In the altruistic warm-up they come from the pass after the epoch
-    (the vote follows each epoch), in a main epoch T from the pass at its start, with both models as they stand after
-    T - 1 (Algorithm 1, lines 16-35). Metrics are measured after the epoch's training.
+    The scores are those that the epoch's decision read. In the altruistic warm-up they come from the pass after the
+    epoch (the vote follows each epoch); in a main epoch T they come from the pass at its start, with both models in
+    their state after T - 1 (Algorithm 1, lines 16-35). Metrics are measured after the epoch's training.
     """
 
     epoch: int
@@ -43,7 +43,7 @@ class EpochState:
     """(N,) float32, distance to the nearest known class centre (Eq. 6); present for T = 0 ... T1."""
     oss_distances: np.ndarray | None = None
     """(3, N) float32: smallest, mean and largest distance to the known class centres (Fig. 8); `oss_score` is one of
-    them. Present with it, except with all-to-all and in folders of format 1."""
+    them. Present whenever `oss_score` is, except with all-to-all and in folders of format 1."""
     nearest_class: np.ndarray | None = None
     """(N,) int16: the known class with the nearest centre; present with `oss_distances`."""
     clean_mask: np.ndarray | None = None
@@ -53,27 +53,27 @@ class EpochState:
     vote_counts: np.ndarray | None = None
     """(C,) int64: how often each class is the second most likely; altruistic warm-up only."""
     vote_scores: np.ndarray | None = None
-    """(C,) float32: score of each class under the target estimator in use, larger is more suspect."""
+    """(C,) float32: score of each class under the target estimator in use; larger is more suspect."""
     pseudo_target: int | None = None
-    """Suspected target label as of this epoch; None where every class is suspected, or none."""
+    """Suspected target label as of this epoch; None if every class is suspected, or none."""
     estimators: list[str] | None = None
     """Names of the rows of `estimator_scores`."""
     estimator_scores: np.ndarray | None = None
-    """(K, C) float32: how suspect each class is to each estimator as of this epoch. Larger is more suspect, units
+    """(K, C) float32: score of each class under each estimator as of this epoch. Larger is more suspect; units
     differ. Altruistic warm-up only; older folders have none."""
     verdict: dict[str, Any] | None = None
-    """`verdict.Verdict` as plain values: what `auto` concludes at the end of the altruistic warm-up."""
+    """`verdict.Verdict` as plain values: the conclusion of `auto` at the end of the altruistic warm-up."""
     transplant_shares: np.ndarray | None = None
-    """(C, C) float32: share of the images of a column's class that are predicted as a row's class once that class's
-    residual is put onto them or, where the verdict rests on that, once they are warped at random; 0 in the diagonal.
-    End of the altruistic warm-up."""
+    """(C, C) float32: share of the images of a column's class that are predicted as a row's class once the residual of
+    the row's class is added to them or, if the verdict rests on random warps, once they are warped at random; 0 on the
+    diagonal. End of the altruistic warm-up."""
     residuals: np.ndarray | None = None
-    """(R, H, W, K) int8, grey levels: what sets each of `residual_classes` apart from images that look alike."""
+    """(R, H, W, K) int8, grey levels: the difference between each of `residual_classes` and images that look alike."""
     residual_classes: np.ndarray | None = None
     """(R,) int16: the classes of `residuals`, most suspect first."""
     metrics: dict[str, float | int | None] = field(default_factory=dict)
     """seconds; clean_accuracy and attack_success_rate (percent), clean_pool_size, poison_in_clean_pool,
-    poison_in_clean_pool_cumulative (samples); None where unknown."""
+    poison_in_clean_pool_cumulative (samples); None if unknown."""
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -87,12 +87,12 @@ class Event:
     """Base of all events."""
 
     generation: int
-    """Grows by one with each event of a run."""
+    """Increases by one with each event of a run."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted(Event):
-    """The data are poisoned and the models built; `first_epoch` is above 0 in a resumed run."""
+    """The data are poisoned and the models are built; `first_epoch` is above 0 in a resumed run."""
 
     first_epoch: int
     total_epochs: int
@@ -114,7 +114,7 @@ class EpochFinished(Event):
 
     state: EpochState
     checkpoint: Any = None
-    """Returns the plain dict to resume from; valid until the next event is requested."""
+    """Function that returns the plain dict to resume from; valid until the next event is requested."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Chromium without a window, showing pages of the dashboard or of a file, and a server of the dashboard."""
+"""Headless Chromium for pages of the dashboard or of a file, and a server of the dashboard."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SCRUB = """async epoch => {
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A new browser, with software rendering."""
+    """Yield a new browser with software rendering."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium",
@@ -37,13 +37,13 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def served(runs: Path) -> Iterator[str]:
-    """The address of a new server of the dashboard, whose run folders are below `runs`."""
+    """Yield the address of a new server of the dashboard with the run folders below `runs`."""
     with tempfile.TemporaryDirectory() as folder, Dashboard(runs, Path(folder) / "log") as server:
         yield server.url
 
 
 def wait_for_columns(page: Page) -> None:
-    """Wait until the linked views have every epoch's columns."""
+    """Wait until the linked views have the columns of every epoch."""
     page.wait_for_function(
         f"() => {{ const m = {LINKED_VIEWS}.model; return m.info.every((_, e) => m.has(e)) }}", timeout=90000
     )

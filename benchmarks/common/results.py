@@ -1,4 +1,4 @@
-"""Results of runs as JSON lines: one a run, added as it ends, so that an interrupted benchmark goes on where it was."""
+"""Results of runs as JSON lines: one line per run, added at its end, so that an interrupted benchmark can continue."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ SUMMARY_KEYS = (
     "clean_pool_size",
     "seconds",
 )
-"""What is kept of a run's summary."""
+"""The entries of a run's summary that are kept."""
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The results in a file, if there is one; a last line that a killed run left incomplete is skipped."""
+    """Yield the results in a file, if it exists; skips a last line that a killed run left incomplete."""
     for line in path.read_text().splitlines() if path.exists() else ():
         try:
             yield json.loads(line)
@@ -31,7 +31,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def append_line(path: Path, result: Mapping[str, Any]) -> None:
-    """Add a result, after an end of line where a killed run left none."""
+    """Add a result; adds the newline that a killed run left out."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
         is_torn = file.tell() > 0 and not path.read_bytes().endswith(b"\n")

@@ -1,5 +1,4 @@
-"""A synthetic run of any size, for benchmarks: scores drawn at random, no model and no training. Never shown to
-users."""
+"""A synthetic run of any size for benchmarks: random scores, no model and no training. Never shown to users."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ CLASSES, TARGET, LANDMARKS = 10, 3, 2000
 
 
 class SyntheticRun:
-    """Scores of samples of ten classes, 5 % of them poison, that change a little from epoch to epoch."""
+    """Scores of samples in ten classes, 5 % of them poisoned; the scores change a little from epoch to epoch."""
 
     def __init__(self, samples: int, *, epochs: int = 40, seed: int = 0) -> None:
         self.rng = rng = np.random.default_rng(seed)
@@ -41,14 +40,13 @@ class SyntheticRun:
         self.centers = rng.normal(0, 3, (CLASSES, 16))
 
     def write(self, path: Path) -> None:
-        """Write the folder with all its epochs."""
+        """Write the run folder with all its epochs."""
         with self.create(path) as writer:
             for epoch in range(self.config.schedule.total_epochs):
                 writer.epoch(self.state(epoch))
 
     def create(self, path: Path, images: np.ndarray | None = None) -> RunWriter:
-        """The folder, without an epoch; its images are grey squares of 8 pixels, a grey for each class, if not
-        given."""
+        """Create the run folder without epochs; without `images`, it holds 8-pixel grey squares, a shade per class."""
         if images is None:
             images = np.repeat((self.original * 25).astype(np.uint8), 64).reshape(-1, 1, 8, 8)
         return RunWriter.create(
@@ -64,7 +62,7 @@ class SyntheticRun:
         )
 
     def state(self, epoch: int) -> EpochState:
-        """One epoch in the types of a real one."""
+        """Return one epoch with the types of a real one."""
         rng, schedule, split = self.rng, self.config.schedule, self.config.split
         n, t, stage = len(self.labels), schedule.main_epoch(epoch), schedule.stage(epoch)
         g = np.clip(9 * self.difficulty / (1 + 0.1 * epoch) * rng.uniform(0.8, 1.25, n), 1e-4, 9.9)
@@ -101,7 +99,7 @@ class SyntheticRun:
     def _main_values(
         self, t: int, stage: str, g: np.ndarray, schedule: ScheduleConfig, split: SplitConfig
     ) -> dict[str, Any]:
-        """What the main model adds to an epoch, from the losses of g."""
+        """Return the main model's part of an epoch, from the losses of g."""
         rng, n = self.rng, len(self.labels)
         f = np.clip(8 * self.difficulty / (1 + 0.1 * t) * rng.uniform(0.8, 1.25, n), 1e-4, 9.9).astype(np.float32)
         f[self.is_poison] = rng.normal(8.5, 0.8, self.is_poison.sum()).clip(0.1, 9.9)

@@ -1,11 +1,11 @@
-"""Which target every estimator names, over data sets, attacks, targets and seeds; and what is said of clean data.
+"""Targets found by every estimator, over data sets, attacks, targets and seeds, and verdicts on clean data.
 
-    python -m benchmarks.target_grid             train what is missing: about three hours on one core
+    python -m benchmarks.target_grid             train the missing cells: about three hours on one core
     python -m benchmarks.target_grid --table     write the tables into docs/target.md, from the results so far
 
-Each cell is the altruistic warm-up alone; its attack success is that of the altruistic model, which is plain training
-on the poisoned set. The results file has one JSON line a cell, so that an interrupted grid goes on where it was.
-CIFAR-10 and GTSRB have to be in BSD_DATA; a data set that is not there is left out, with a message.
+Each cell is only the altruistic warm-up; its attack success is that of the altruistic model, which is trained plainly
+on the poisoned set. The results file has one JSON line per cell, so that an interrupted grid can continue. CIFAR-10 and
+GTSRB must be in BSD_DATA; a missing data set is left out, with a message.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from bsd_engine.training import target_search
 from bsd_engine.training.target_command import find_target
 
 NUMBERS = ("foreign", "full", "apart", "separation", "warped", "withdrawn")
-"""What the verdict is made from, of `Transplant`."""
+"""The fields of `Transplant` that the verdict is made from."""
 
 
 def measure(cell: Cell) -> Cell:
-    """The cell with its results, the numbers behind the verdict among them, so that another rule can be tried on
+    """Return the cell with its results, including the numbers behind the verdict, so that another rule can be tried on
     them."""
     spent: list[float] = []
     transplants: list[Transplant] = []
@@ -62,7 +62,7 @@ def measure(cell: Cell) -> Cell:
 
 
 def judged(cell: Cell) -> Cell:
-    """The cell with the verdict of the rule as it is now."""
+    """Return the cell with the verdict of the current rule."""
     numbers = {name: torch.tensor(cell["numbers"][name]) for name in NUMBERS}
     nothing = torch.zeros(0)
     stored = Transplant(
@@ -85,12 +85,12 @@ def judged(cell: Cell) -> Cell:
 
 
 def read(path: Path) -> list[Cell]:
-    """Cells in a results file, with the verdicts of the rule as it is now."""
+    """Return the cells in a results file, with the verdicts of the current rule."""
     return [judged(cell) for cell in read_lines(path)]
 
 
 def run(path: Path, only: str | None) -> None:
-    """Measure what is missing, a line each; only of one data set where that is named."""
+    """Measure the missing cells and print one line each; with `only`, those of one data set."""
     known, absent = {key(cell) for cell in read(path)}, set()
     missing = [cell for cell in cells() if key(cell) not in known and only in (None, cell["data"])]
     for i, cell in enumerate(missing):
@@ -107,7 +107,7 @@ def run(path: Path, only: str | None) -> None:
 
 
 def _line(cell: Cell) -> str:
-    """What a cell is, and what came out."""
+    """Return a line with a cell's settings and results."""
     rate = cell["attack_success_rate"]
     return (
         f"{cell['data']} {cell['attack']} {cell['target']} seed {cell['seed']}: "

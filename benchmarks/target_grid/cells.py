@@ -32,15 +32,15 @@ ATTACKS: dict[str, dict[str, dict[str, Any]]] = {
     "wanet": {name: {"strength": 2.0 if name == "gtsrb" else 1.0, "noise_rate": 0.1} for name in DATA},
 }
 OWN_RATES = {"wanet": 0.4}
-"""Parameters and rates other than the attack's own, so that a small network learns it in so few epochs."""
+"""Parameters and rates that replace the attack's own, so that a small network learns it in few epochs."""
 SEEDS, CLEAN_SEEDS = (0, 1), tuple(range(10))
 RATES, RATE_TARGETS = (0.01, 0.1, 0.2), (0, 2, 4, 6, 8)
 Cell = dict[str, Any]
 
 
 def cells() -> Iterator[Cell]:
-    """All cells, such that a part of them says something about every data set; what takes the most poison to be
-    learned comes last."""
+    """Yield all cells, ordered so that the first ones cover every data set; attacks that need the most poison come
+    last."""
     yield from (_cell(data, "none", 0, seed) for seed in CLEAN_SEEDS[:2] for data in DATA)
     for seed in SEEDS:
         yield from (cell for attack in ("badnets", "blended", "sig") for cell in _targets(attack, seed))
@@ -52,7 +52,7 @@ def cells() -> Iterator[Cell]:
 
 
 def _targets(attack: str, seed: int) -> Iterator[Cell]:
-    """An attack on every target of every data set, these in turn."""
+    """Yield an attack on every target of every data set, the data sets in turn."""
     for i in range(max(map(len, TARGETS.values()))):
         yield from (
             _cell(data, attack, TARGETS[data][i], seed, rate=OWN_RATES.get(attack))
@@ -73,7 +73,7 @@ def _cell(data: str, attack: str, target: int, seed: int, rate: float | None = N
 
 
 def config_of(cell: Cell) -> BSDConfig:
-    """The settings of a cell: the demo's but for size, length and attack."""
+    """Return the settings of a cell: the demo's, except for size, length and attack."""
     return demo().with_settings(
         **DATA[cell["data"]],
         attack=cell["attack"],
@@ -85,7 +85,7 @@ def config_of(cell: Cell) -> BSDConfig:
 
 
 def key(cell: Cell) -> tuple[Any, ...]:
-    """What tells cells apart."""
+    """Return the values that identify a cell."""
     return tuple(
         json.dumps(cell[name], sort_keys=True) for name in ("data", "attack", "parameters", "target", "rate", "seed")
     )

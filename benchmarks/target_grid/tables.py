@@ -16,34 +16,34 @@ MARKERS = "<!-- grid -->", "<!-- end of grid -->"
 
 
 def learned(cell: Cell) -> bool:
-    """Whether a cell's attack success is high enough for the bars: 90 %, for clean-label attacks 80 %."""
+    """Return whether a cell's attack success is high enough to count: 90 %, for clean-label attacks 80 %."""
     return (cell["attack_success_rate"] or 0) >= (80 if cell["attack"] in CLEAN_LABEL else 90)
 
 
 def right(cell: Cell, estimator: str = "auto") -> bool:
-    """Whether an estimator names the target of the attack."""
+    """Return whether an estimator names the target of the attack."""
     return cell["answers"][estimator] == cell["target"]
 
 
 def usual(cell: Cell) -> bool:
-    """Whether a cell is of the main grid, not of the rates of BadNets."""
+    """Return whether a cell belongs to the main grid, not to the poisoning rates of BadNets."""
     return cell["attack"] in ("blended", "sig", "wanet") or (cell["attack"] == "badnets" and cell["rate"] is None)
 
 
 def share(cells: Iterable[Cell], holds: Callable[[Cell], bool]) -> str:
-    """ "38 of 40 (95 %)" """
+    """Return the share of cells as text, such as "38 of 40 (95 %)"."""
     chosen = [holds(cell) for cell in cells]
     return f"{sum(chosen)} of {len(chosen)} ({100 * sum(chosen) / len(chosen):.0f} %)" if chosen else "no cell yet"
 
 
 def markdown(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    """A table."""
+    """Return a Markdown table."""
     head = list(head)
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in (head, ["---"] * len(head), *rows))
 
 
 def bars(cells: list[Cell]) -> str:
-    """What was to be reached and what is."""
+    """Return a table of the goals and the results."""
     dirty = [c for c in cells if usual(c) and c["attack"] not in CLEAN_LABEL and learned(c)]
     clean_label = [c for c in cells if usual(c) and c["attack"] in CLEAN_LABEL and learned(c)]
     unpoisoned = [c for c in cells if c["attack"] == "none"]
@@ -74,7 +74,7 @@ def bars(cells: list[Cell]) -> str:
 
 
 def grid(cells: list[Cell]) -> str:
-    """A row for each data set and attack."""
+    """Return a table with a row for each data set and attack."""
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in filter(usual, cells):
         groups.setdefault((cell["data"], cell["attack"]), []).append(cell)
@@ -97,7 +97,7 @@ def grid(cells: list[Cell]) -> str:
 
 
 def _range(group: list[Cell]) -> str:
-    """Lowest and highest attack success."""
+    """Return the lowest and highest attack success."""
     rates = [c["attack_success_rate"] for c in group]
     return f"{min(rates):.0f}-{max(rates):.0f}"
 
@@ -107,7 +107,7 @@ def _parameters(cell: Cell) -> str:
 
 
 def unpoisoned(cells: list[Cell]) -> str:
-    """Verdicts without an attack."""
+    """Return a table of the verdicts without an attack."""
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
         if cell["attack"] == "none":
@@ -122,7 +122,7 @@ def unpoisoned(cells: list[Cell]) -> str:
 
 
 def rates(cells: list[Cell]) -> str:
-    """BadNets on the bundled images, by poisoning rate."""
+    """Return a table of BadNets on the bundled images, by poisoning rate."""
     chosen = [c for c in cells if c["data"] == "bundled" and c["attack"] == "badnets"]
     groups: dict[float, list[Cell]] = {}
     for cell in chosen:
@@ -142,7 +142,7 @@ def rates(cells: list[Cell]) -> str:
 
 
 def misses(cells: list[Cell]) -> str:
-    """Cells that count and that auto got wrong, a line each."""
+    """Return a table of the cells that count and that auto got wrong, one row each."""
     wrong = [c for c in cells if c["attack"] not in ("none", "badnets_all2all") and learned(c) and not right(c)]
     wrong += [c for c in cells if c["attack"] == "none" and c["verdict"] != "no_attack"]
     wrong += [c for c in cells if c["attack"] == "badnets_all2all" and c["verdict"] != "several"]
@@ -167,7 +167,7 @@ def misses(cells: list[Cell]) -> str:
 
 
 def all_tables(cells: list[Cell], planned: int) -> str:
-    """What stands between the markers of docs/target.md."""
+    """Return the text between the markers of docs/target.md."""
     several = [c for c in cells if c["attack"] == "badnets_all2all"]
     return "\n\n".join(
         (
@@ -188,7 +188,7 @@ def all_tables(cells: list[Cell], planned: int) -> str:
 
 
 def write_tables(cells: list[Cell], planned: int, path: Path) -> None:
-    """Put the tables between the markers of a document."""
+    """Write the tables between the markers of a document."""
     first, last = map(re.escape, MARKERS)
     tables = f"{MARKERS[0]}\n{all_tables(cells, planned)}\n{MARKERS[1]}"
     path.write_text(re.sub(f"{first}.*{last}", lambda _: tables, path.read_text(), flags=re.DOTALL))

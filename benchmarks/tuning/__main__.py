@@ -1,14 +1,14 @@
-"""The page Tune against its bars, in headless Chromium with software rendering.
+"""The page Tune against its time limits, in headless Chromium with software rendering.
 
     python -m benchmarks.tuning [engine] [drag] [scrub] [live] [--samples 50000] [--updates 100]
 
-Without a word all of them, about five minutes. The runs are synthetic, say so, and are thrown away.
+Without arguments all parts run, about five minutes. The runs are synthetic, say so, and are deleted afterwards.
 
 * engine: the first split by `splits`, and the map of 21 x 21 alphas and betas
-* drag: a cut is dragged; each drag event must be drawn, and the server's table be right soon after the release
-* scrub: from epoch to epoch by the range input, all columns being there
-* live: epochs are added while somebody has zoomed, selected, pinned and gone to an epoch; and one who follows gets
-  bytes
+* drag: a cut is dragged; each drag event must be drawn, and the server's table must be right soon after the release
+* scrub: changes of the epoch by the range input, with all columns loaded
+* live: epochs are added while a user has zoomed, selected, pinned and gone to an epoch; and the bytes sent to a user
+  who follows the newest epoch
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PARTS = ("engine", "drag", "scrub", "live")
 
 
 def main() -> None:
-    """Measure what was asked for."""
+    """Measure the parts named on the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.tuning", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""Dragging a cut: each drag event must be drawn, and the server's table be right soon after the release."""
+"""Dragging of a cut: each drag event must be drawn, and the server's table must be right soon after the release."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TABLE_IS_RIGHT = f"""() => {{
 
 
 def drag(samples: int, bar: float) -> None:
-    """Drag both cuts, with the other classes drawn as a density and as points; `bar` is of a drawing, milliseconds."""
+    """Drag both cuts, with the other classes drawn as a density and as points; `bar` is the limit per drawing, ms."""
     with tempfile.TemporaryDirectory() as folder:
         write_run(Path(folder), samples, first=16)[1].close()
         with served(Path(folder)) as url, tune_page(url, 15) as page:
@@ -52,7 +52,7 @@ def _measure(page: Page, bar: float, what: str) -> None:
 
 
 def _drag_once(page: Page, k: int) -> None:
-    """Drag beta up or down where k is even, else alpha to the left or right; twice each way."""
+    """Drag beta up or down if k is even, else alpha to the left or right; twice each way."""
     way = 1 if k % 4 < 2 else -1
     name, dx, dy = ("alpha", 60 * way, 0) if k % 2 else ("beta", 0, 40 * way)
     box = page.locator(f".tn-cut-{name}").bounding_box()

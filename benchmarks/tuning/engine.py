@@ -1,4 +1,4 @@
-"""The functions behind the page Tune, on one thread."""
+"""Times of the functions behind the page Tune, on one thread."""
 
 from __future__ import annotations
 

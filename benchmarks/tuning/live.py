@@ -1,4 +1,4 @@
-"""Epochs are added while somebody has zoomed, selected, pinned and gone to an epoch; and one who follows gets bytes."""
+"""Live updates for a user who zoomed, selected, pinned and went to an epoch, and for one who follows the newest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VIEW_STATE = f"""() => {{
   const zooms = [app.quadrant.plot.zoom, app.map.plot.zoom]
   return JSON.stringify([...zooms, view.epoch, view.following, view.pin, view.count, selected])
 }}"""
-"""Zoom, epoch, pin and selection as one text."""
+"""JavaScript that returns zoom, epoch, pin and selection as one text."""
 
 COUNT_BYTES = """
 window.received = 0
@@ -39,7 +39,7 @@ BAR = 300  # kB
 
 
 def live(samples: int, updates: int) -> None:
-    """Add epochs while the page is looked at, by one who stays and by one who follows."""
+    """Add epochs while the page is open, for a user who stays at an epoch and for one who follows the newest."""
     with tempfile.TemporaryDirectory() as folder:
         run, writer = write_run(Path(folder), samples, epochs=FIRST + updates + 10, first=FIRST)
         writer.progress(state="running", epoch=FIRST, stage="class_completion", iteration=0, iterations=1)
@@ -62,7 +62,7 @@ def _zoom_select_and_pin(page: Page, samples: int) -> None:
 
 
 def _stay(page: Page, run: SyntheticRun, writer: RunWriter, updates: int) -> None:
-    """Count the updates that change nothing for one who stays at an epoch."""
+    """Count the updates that change nothing for a user who stays at an epoch."""
     before, kept = page.evaluate(VIEW_STATE), 0
     is_drawn = f"n => {LINKED_VIEWS}.model.info.length === n && {LINKED_VIEWS}.todo === null"
     for epoch in range(FIRST, FIRST + updates):
@@ -74,8 +74,7 @@ def _stay(page: Page, run: SyntheticRun, writer: RunWriter, updates: int) -> Non
 
 
 def _follow(page: Page, run: SyntheticRun, writer: RunWriter, first: int) -> None:
-    """Count the bytes of updates of one epoch each, to a page that follows; those of ticks without news are
-    subtracted."""
+    """Count the bytes of one-epoch updates to a page that follows; the bytes of ticks without news are subtracted."""
     page.add_init_script(COUNT_BYTES)
     page.reload()
     wait_for_views(page)
@@ -98,11 +97,11 @@ def _follow(page: Page, run: SyntheticRun, writer: RunWriter, first: int) -> Non
         flush=True,
     )
     updates = [size - COUNTED_SECONDS * tick for size in sizes]
-    what = f"a live update of one epoch, {len(run.labels):,} samples, beside the ticks, median and most"
+    what = f"a live update of one epoch, {len(run.labels):,} samples, without the ticks, median and maximum"
     report(what, f"{BAR} kB", statistics.median(updates), max(updates), unit="kB", passed=max(updates) <= BAR)
 
 
 def _received(page: Page) -> float:
-    """Kilobytes since the counter was set to 0, some seconds from now."""
+    """Return the kilobytes since the counter was set to 0, after `COUNTED_SECONDS`."""
     page.wait_for_timeout(1000 * COUNTED_SECONDS)
     return page.evaluate("window.received") / 1000

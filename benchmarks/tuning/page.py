@@ -17,7 +17,7 @@ RUN_ID = "synthetic"
 
 @contextmanager
 def tune_page(server: str, epoch: int) -> Iterator[Page]:
-    """The page Tune at an epoch, with its views drawn and all columns loaded."""
+    """Yield the page Tune at an epoch, with its views drawn and all columns loaded."""
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(f"{server}/tune?run={RUN_ID}&epoch={epoch}")
@@ -32,13 +32,13 @@ def wait_for_views(page: Page) -> None:
 
 
 def settle(page: Page) -> None:
-    """Wait until every epoch's columns are in the browser, and half a second longer."""
+    """Wait until the columns of every epoch are in the browser, and half a second longer."""
     wait_for_columns(page)
     page.wait_for_timeout(500)
 
 
 def write_run(folder: Path, samples: int, *, epochs: int = 40, first: int = 40) -> tuple[SyntheticRun, RunWriter]:
-    """A synthetic run folder with its first epochs, and its writer."""
+    """Write a synthetic run folder with its first epochs; returns the run and its writer."""
     run = SyntheticRun(samples, epochs=epochs)
     writer = run.create(folder / RUN_ID)
     for epoch in range(first):

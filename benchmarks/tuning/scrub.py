@@ -1,4 +1,4 @@
-"""From epoch to epoch by the range input, all columns being there."""
+"""Changes of the epoch by the range input, with all columns loaded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BAR = 100  # milliseconds
 
 
 def scrub(samples: int) -> None:
-    """Go to epochs in an order that no cache of scenes helps with."""
+    """Go to epochs in an order for which a cache of scenes does not help."""
     with tempfile.TemporaryDirectory() as folder:
         write_run(Path(folder), samples)[1].close()
         with served(Path(folder)) as url, tune_page(url, 15) as page:

@@ -1,4 +1,4 @@
-"""What the bench measures beside iterations: the networks alone, recording, maps, and whole presets by arithmetic."""
+"""Parts that the bench measures besides iterations: networks alone, recording, maps, and extrapolated presets."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ PRESET_SIZES = {
     "paper-gtsrb": (32, 3, 43, 39209, 25000),
     "paper-imagenet30": (224, 3, 30, 39000, 2900),
 }
-"""Side of the images, channels, classes, training images, and test images of an epoch, clean and triggered."""
+"""Side of the images, channels, classes, training images, and test images per epoch, clean and triggered."""
 
 
 def noise(count: int, side: int, channels: int, classes: int, seed: int = 0) -> PreparedData:
-    """Images of noise; how long training takes does not depend on their content."""
+    """Return images of noise; the duration of training does not depend on their content."""
     rng = np.random.default_rng(seed)
     images = torch.from_numpy(rng.integers(0, 256, (count, side, side, channels), dtype=np.uint8))
     return PreparedData(
@@ -50,7 +50,8 @@ def noise(count: int, side: int, channels: int, classes: int, seed: int = 0) -> 
 
 
 def networks_alone(workload: Workload) -> Callable[[], None]:
-    """The forward and backward passes of a MixMatch iteration, without augmentation, mixing, losses and optimiser."""
+    """Return a function that runs the forward and backward passes of a MixMatch iteration, without augmentation,
+    mixing, losses and optimiser."""
     steps, main, settings = workload.steps, workload.trainer.main, workload.config.mixmatch
     rows = torch.arange(settings.labeled_batch + 2 * settings.unlabeled_batch) % len(steps.images)
     x = steps.normalize(steps.images[rows].permute(0, 3, 1, 2).to(steps.runtime.device))
@@ -76,7 +77,7 @@ def networks_alone(workload: Workload) -> Callable[[], None]:
 
 
 def random_epoch(samples: int, seed: int = 0) -> EpochState:
-    """An epoch of class completion with scores drawn at random."""
+    """Return an epoch of class completion with random scores."""
     rng = np.random.default_rng(seed)
     losses = rng.gamma(0.5, 1.0, (2, samples)).astype(np.float32)
     predictions = rng.integers(0, 10, (2, samples)).astype(np.int16)
@@ -96,7 +97,7 @@ def random_epoch(samples: int, seed: int = 0) -> EpochState:
 
 
 def record_epoch(samples: int) -> Callable[[], None]:
-    """Writing an epoch with this many samples to the disk."""
+    """Return a function that writes an epoch with this many samples to the disk."""
     state = random_epoch(samples)
 
     def write() -> None:
@@ -107,7 +108,7 @@ def record_epoch(samples: int) -> Callable[[], None]:
 
 
 def map_refit(landmarks: int) -> Callable[[], np.ndarray]:
-    """Fitting a UMAP map again, starting from the map of the epoch before, which is fitted here."""
+    """Return a function that refits a UMAP map, starting from the map of the previous epoch, which is fitted here."""
     rng = np.random.default_rng(0)
     centers = rng.normal(0, 3, (10, COMPONENTS))
     points = (centers[np.arange(landmarks) % 10] + rng.normal(size=(landmarks, COMPONENTS))).astype(np.float32)
@@ -116,7 +117,8 @@ def map_refit(landmarks: int) -> Callable[[], np.ndarray]:
 
 
 def preset_seconds(name: str, device: str) -> float:
-    """Seconds that a preset takes on this machine, from some iterations on noise images of its size."""
+    """Return the seconds that a preset takes on this machine, extrapolated from a few iterations on noise images of its
+    size."""
     side, channels, classes, samples, tests = PRESET_SIZES[name]
     config: BSDConfig = preset(name).with_settings(device=device)
     batch = max(config.mixmatch.labeled_batch, config.mixmatch.unlabeled_batch, config.altruistic.altruistic_batch)

@@ -1,4 +1,4 @@
-"""A MixMatch iteration written in the usual way, as a yardstick for the bench; nothing else uses it.
+"""A MixMatch iteration written in the usual way, as the baseline of the bench; nothing else uses it.
 
 It computes in float32 with channels first, augments one image at a time through PIL in two data loaders with worker
 processes, runs five separate forward passes and uses an unfused Adam.
@@ -21,7 +21,7 @@ from bsd_engine.method.mixmatch import interleave
 
 
 class AugmentedImages(Dataset):
-    """Images (N, H, W, C) uint8, augmented through PIL: (image, label), or with two views (view, other view, label)."""
+    """Data set of (N, H, W, C) uint8 images augmented through PIL: (image, label), or (view, other view, label)."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, *, views: int, padding: int, flip: bool) -> None:
         transforms = import_torchvision().transforms
@@ -43,7 +43,7 @@ class AugmentedImages(Dataset):
 
 
 def endless(loader: DataLoader) -> Iterator[list[Tensor]]:
-    """Batches of a data loader that is started again whenever it is exhausted."""
+    """Yield batches of a data loader, which restarts whenever it is exhausted."""
     while True:
         yield from loader
 
@@ -51,14 +51,14 @@ def endless(loader: DataLoader) -> Iterator[list[Tensor]]:
 def plain_loss(
     labeled_logits: Tensor, labeled_targets: Tensor, unlabeled_logits: Tensor, unlabeled_targets: Tensor, weight: float
 ) -> Tensor:
-    """Scalar: cross-entropy of the labelled rows, plus the weighted mean squared error of the unlabelled ones."""
+    """Return the cross-entropy of the labelled rows plus the weighted mean squared error of the others, a scalar."""
     supervised = -torch.mean(torch.sum(labeled_targets * torch.log_softmax(labeled_logits, dim=1), dim=1))
     unsupervised = torch.mean((torch.softmax(unlabeled_logits, dim=1) - unlabeled_targets) ** 2)
     return supervised + weight * unsupervised
 
 
 class PlainLoop:
-    """Trains a network; each `step` is one iteration: batches, guessed labels, mixup and an update."""
+    """Training loop of a network; each `step` is one iteration: batches, guessed labels, mixup and an update."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class PlainLoop:
         return sharp / sharp.sum(dim=1, keepdim=True)
 
     def _forwards(self, groups: list[Tensor]) -> Tensor:
-        """(R, C) logits of three forward passes, interleaved where the groups are equally large."""
+        """Return (R, C) logits of three forward passes, interleaved if the groups are equally large."""
         if len({len(group) for group in groups}) > 1:
             return torch.cat([self.model(group) for group in groups])
         return torch.cat(interleave([self.model(group) for group in interleave(groups)]))

@@ -1,4 +1,4 @@
-"""What the bench has measured: the times of the parts, their share of the machine's peak, and the table."""
+"""The results of the bench: times of the parts, their share of the machine's peak, and the table."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """How long one part takes."""
+    """Duration of one part."""
 
     name: str
     seconds: float
-    """Of one unit of work: an iteration, a batch or a pass."""
+    """Duration of one unit of work: an iteration, a batch or a pass."""
     images: int
     """Images (or samples) in a unit of work."""
     flop: float | None = None
-    """Floating-point operations of the network in a unit of work, a multiply-add counted as two; None where no network
+    """Floating-point operations of the network in a unit of work, a multiply-add counted as two; None if no network
     runs."""
 
     @property
     def images_per_second(self) -> float:
-        """Images a second."""
+        """Images per second."""
         return self.images / self.seconds
 
     def share(self, peak: float) -> float | None:
-        """Share of a peak, given in operations a second; None where no network runs."""
+        """Return the share of a peak, given in operations per second; None if no network runs."""
         return None if self.flop is None else self.flop / self.seconds / peak
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchReport:
-    """Everything that one call of `measure` measures."""
+    """All results of one call of `measure`."""
 
     machine: str
     network: str
     peak: float
-    """Operations a second in a large float32 matrix product."""
+    """Operations per second in a large float32 matrix product."""
     parts: tuple[Timing, ...]
     ratios: tuple[float, ...]
     """Seconds of the plain loop divided by those of the engine, for each pair of iterations."""
     outside: float
     """Share of an iteration of the engine that is neither a forward nor a backward pass."""
     epoch_bytes: int
-    """Of one recorded epoch of class completion, with as many samples as the split was timed on."""
+    """Size of one recorded epoch of class completion, with as many samples as the split was timed on."""
     presets: dict[str, float]
-    """Seconds that whole runs would take on this machine, by the names of the presets; empty unless asked for."""
+    """Seconds that whole runs would take on this machine, by preset name; empty unless requested."""
 
     @property
     def ratio(self) -> float:
@@ -54,7 +54,7 @@ class BenchReport:
         return statistics.median(self.ratios)
 
     def table(self) -> str:
-        """The report as text."""
+        """Return the report as text."""
         lines = [
             self.machine,
             f"{self.network}; matrix product {self.peak / 1e9:.0f} GFLOP/s",
@@ -77,7 +77,7 @@ class BenchReport:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Return the report as plain values for JSON."""
         parts = [
             {**asdict(p), "images_per_second": p.images_per_second, "share_of_peak": p.share(self.peak)}
             for p in self.parts

@@ -1,4 +1,4 @@
-"""Measures the parts of BSD on this machine, and the engine against a plain training loop."""
+"""Measurement of the parts of BSD on this machine, and of the engine against a plain training loop."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def measure(
     landmarks: int = 2000,
     presets: tuple[str, ...] = (),
 ) -> BenchReport:
-    """Time every part on noise images, and the engine against a plain loop.
+    """Time every part on noise images, and the engine against a plain loop; returns the report.
 
     Parameters
     ----------
-    config : settings of the network, the batches and the augmentation; those of the data and the schedule are not used
-    rounds : pairs of iterations, engine and plain loop in turn, after one of each that is not counted
+    config : settings; those of the network, the batches and the augmentation are used, not those of data and schedule
+    rounds : pairs of iterations, engine and plain loop in turn, after one uncounted iteration of each
     samples : N of the split and of the vote
     workers : processes of each data loader of the plain loop
-    landmarks : points of the map that is fitted; with 0 no map is, and the slow import of umap is avoided
-    presets : whose whole time to extrapolate
+    landmarks : points of the map that is fitted; with 0 no map is fitted, which avoids the slow import of umap
+    presets : names of the presets whose total time is extrapolated
     """
     config = config.with_settings(iterations=rounds + 1)
     mix = config.mixmatch
@@ -83,9 +83,9 @@ def measure(
 
 
 def alternate(first: Callable[[], Any], second: Callable[[], Any], rounds: int) -> tuple[list[float], list[float]]:
-    """Seconds of two pieces of work done in turn, so that both meet the same load of the machine.
+    """Return the seconds of two functions called in turn, so that both meet the same load of the machine.
 
-    Each is done once before, which is not counted.
+    Each is called once before, which is not counted.
     """
     first(), second()
     seconds: tuple[list[float], list[float]] = ([], [])
@@ -100,7 +100,7 @@ def alternate(first: Callable[[], Any], second: Callable[[], Any], rounds: int) 
 def _other_parts(
     config: BSDConfig, workload: Workload, samples: int, landmarks: int, forward: float, training: float
 ) -> Iterator[Timing]:
-    """The other parts. `forward` and `training` are the operations of the network for one image."""
+    """Yield the times of the other parts; `forward` and `training` are the network's operations for one image."""
     threads, batch = workload.steps.runtime.threads, config.altruistic.altruistic_batch
     batches = -(-samples // batch)
     epoch = batches * timed(workload.altruistic, threads)[0]
@@ -161,7 +161,7 @@ def _vote(samples: int) -> Callable[[], object]:
 
 
 def matrix_product_peak(device: torch.device, size: int = 2048, repeats: int = 5) -> float:
-    """Operations a second of a float32 matrix product, the best of several."""
+    """Return the operations per second of a float32 matrix product, the best of several."""
     a, b = (torch.randn(size, size, device=device) for _ in range(2))
     seconds = []
     for _ in range(repeats):
@@ -172,7 +172,7 @@ def matrix_product_peak(device: torch.device, size: int = 2048, repeats: int = 5
 
 
 def network_flop(model: nn.Module, images: Tensor) -> tuple[float, float]:
-    """Operations of a network for one image, without and with the backward pass; a multiply-add counts as two."""
+    """Return a network's operations for one image, without and with the backward pass; a multiply-add counts as two."""
     x = images[:2].permute(0, 3, 1, 2).float().to(next(model.parameters()).device)
     with FlopCounterMode(display=False) as forward:
         logits = model(x)

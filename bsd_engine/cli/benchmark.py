@@ -13,7 +13,7 @@ from bsd_engine.errors import StorageError
 
 
 def bench(arguments: list[str], prog: str) -> None:
-    """Measure this machine: parts of BSD in images a second, and the engine's iteration against a plain loop's."""
+    """Measure this machine: parts of BSD in images per second, and the engine's iteration against a plain loop's."""
     options = parse(BenchOptions, arguments, prog)
     changes = {name: getattr(options, name) for name in ("model", "width") if getattr(options, name) is not None}
     config = preset(options.preset).with_settings(device=options.device, **changes)

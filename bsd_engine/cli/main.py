@@ -1,7 +1,7 @@
 """The commands by name, and `main`, which runs one of them.
 
-Bad input is one sentence on standard error and exit status 2; Ctrl-C stops cleanly with status 130. Nothing here
-loads torch before a command needs it, so that settings and help come at once.
+Bad input gives one sentence on standard error and exit status 2; Ctrl-C stops cleanly with status 130. torch is not
+loaded before a command needs it, so that settings and help appear at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from bsd_engine.compute.progress import shown_by
 from bsd_engine.errors import BSDError, ConfigError
 
 Command = Callable[[list[str], str], None]
-"""Takes the words after its name, and the words that start it; its docstring is its help."""
+"""A function of the arguments after the command's name and of the words that start the command; its docstring is the
+command's help."""
 
 COMMANDS: dict[str, Command] = {
     "train": train,
@@ -40,8 +41,8 @@ def main(arguments: list[str] | None = None, prog: str = PROGRAM) -> int:
 
     Parameters
     ----------
-    arguments : the words after the program's name; those of this process when not given
-    prog : the words that start the program, which its help repeats
+    arguments : the arguments after the program's name; those of this process when not given
+    prog : the words that start the program, shown in its help
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ("-h", "--help"):

@@ -1,4 +1,4 @@
-"""Options of each command; the text under a field is its help."""
+"""Options of each command; the docstring of a field is its help text."""
 
 from __future__ import annotations
 
@@ -14,46 +14,48 @@ from bsd_engine.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """Settings start from --preset (demo when not given); each option below changes one."""
+    """Settings start from --preset (default: demo); each option below changes one of them."""
 
     config: BSDConfig = field(default_factory=BSDConfig)
     out: Path | None = None
     """Run folder to write, new or empty; runs/ID when not given."""
     resume: Path | None = None
-    """Run folder to go on with; its own settings apply and no other option is read."""
+    """Run folder to resume; its own settings apply, and all other options are ignored."""
     config_file: Annotated[Path | None, tyro.conf.arg(name="config")] = None
-    """Run folder, or its config.json, whose settings to start from instead of a preset: alone it repeats that run."""
+    """Run folder, or its config.json, with settings to use instead of a preset. Without other options, that run is
+    repeated."""
     branch: Path | None = None
-    """Run folder to branch from: its settings, models and epochs up to --from-epoch are taken over."""
+    """Run folder to branch from: its settings, models and epochs up to --from-epoch are copied."""
     from_epoch: int | None = None
-    """Epoch (0-based, altruistic warm-up included) to branch after: the end of a stage or one of the last two, which is
-    where checkpoints are kept; the newest when not given."""
+    """Epoch (0-based, altruistic warm-up included) to branch after. It must have a checkpoint: the end of a stage or
+    one of the last two epochs. The newest one when not given."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PoisonOptions:
-    """Settings start from --preset (demo when not given); each option below changes one. Only data, attack and seed
-    count."""
+    """Settings start from --preset (default: demo); each option below changes one of them. Only data, attack and seed
+    matter."""
 
     config: BSDConfig = field(default_factory=BSDConfig)
     out: Path | None = None
-    """Folder, new or empty, or .npz file to write; nothing is written over."""
+    """Folder, new or empty, or new .npz file to write; nothing is overwritten."""
     format: Literal["auto", "folder", "npz"] = "auto"
-    """folder: PNG files in train/CLASS, test/CLASS and triggered/CLASS with a poison.csv; npz: arrays in one file,
-    poison.csv beside it; auto: npz where --out ends so."""
+    """folder: PNG files in train/CLASS, test/CLASS and triggered/CLASS, with a poison.csv. npz: arrays in one file,
+    with a poison.csv beside it. auto: npz if --out ends in .npz, else folder."""
     config_file: Annotated[Path | None, tyro.conf.arg(name="config")] = None
-    """Run folder, or its config.json, whose settings to start from instead of a preset: the set that it trained on."""
+    """Run folder, or its config.json, with settings to use instead of a preset; the saved set is the one that the run
+    trained on."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TargetOptions:
-    """Settings start from --preset (demo when not given); each option below changes one. Later stages do not run."""
+    """Settings start from --preset (default: demo); each option below changes one of them. Later stages do not run."""
 
     config: BSDConfig = field(default_factory=BSDConfig)
     json: bool = False
     """Print the answers as JSON instead of a table."""
     config_file: Annotated[Path | None, tyro.conf.arg(name="config")] = None
-    """Run folder, or its config.json, whose settings to start from instead of a preset."""
+    """Run folder, or its config.json, with settings to use instead of a preset."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,73 +65,73 @@ class MapOptions:
     folder: tyro.conf.Positional[Path]
     """Run folder."""
     follow: bool = False
-    """Go on while the run is being written."""
+    """Continue while the run is being written."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SuspectsOptions:
-    """Rank the samples of a run by how suspect its record makes them, with reasons, and list those to keep."""
+    """Rank the samples of a run by how suspect they are, with reasons, and list the samples to keep."""
 
     folder: tyro.conf.Positional[Path]
     """Run folder, finished or not."""
     out: Path = Path("suspects.csv")
-    """Table to write: CSV, or Parquet where the name ends in .parquet. Beside it NAME.clean_index.txt has the numbers
-    of the samples to keep. A file of that name is replaced."""
+    """Table to write: CSV, or Parquet if the name ends in .parquet. NAME.clean_index.txt beside it lists the numbers of
+    the samples to keep. An existing file is replaced."""
     keep: Literal["pool", "steady"] = "pool"
-    """Samples to keep, if no verdict says otherwise. pool: the clean pool of the newest epoch; steady: those of it
-    that were in the pool in more than half of the epochs from T1 on."""
+    """Samples to keep, unless a person's judgement says otherwise. pool: the clean pool of the newest epoch; steady:
+    the samples of that pool that were in the clean pool in more than half of the epochs from T1 on."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportOptions:
-    """Write one self-contained HTML page on a run."""
+    """Write a self-contained HTML report on a run."""
 
     folder: tyro.conf.Positional[Path]
     """Run folder, finished or not."""
     out: Path = Path("report.html")
-    """Page to write; a file of that name is replaced."""
+    """HTML file to write; an existing file is replaced."""
     truth: bool = True
-    """Whether the page says what only the truth about the poison tells, where the run folder holds it."""
+    """Whether the report includes statements that need the ground truth, if the run folder holds it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CleanedOptions:
-    """Save the samples that a run keeps as a folder of images, which folder:PATH reads, and the clean model's
-    weights."""
+    """Save the samples that a run keeps as a folder of images, which folder:PATH reads, and the weights of the clean
+    model."""
 
     folder: tyro.conf.Positional[Path]
     """Run folder that has passed T1."""
     out: Path | None = None
-    """Folder to write, new or empty: train/CLASS, where the images came from a folder also test/CLASS, and
-    clean_index.txt."""
+    """Folder to write, new or empty. It gets train/CLASS, clean_index.txt and, if the images came from a folder,
+    test/CLASS."""
     keep: Literal["pool", "steady"] = "pool"
-    """As for the command suspects."""
+    """As in the command suspects."""
     weights: Path | None = None
-    """File to write the main model's weights to, in the safetensors format; alone, no folder is written."""
+    """File for the main model's weights, in the safetensors format; without --out no folder is written."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchOptions:
-    """Measure this machine: parts of BSD in images a second, and the engine's iteration against a plain loop's."""
+    """Measure this machine: parts of BSD in images per second, and the engine's iteration against a plain loop's."""
 
     preset: str = "paper-cifar10"
-    """Preset that gives network, batches and augmentation; the images are noise of 32x32 pixels."""
+    """Preset that sets the network, the batches and the augmentation; the images are 32x32 pixels of noise."""
     model: str | None = None
-    """Network to take instead of the preset's."""
+    """Network to use instead of the preset's."""
     width: int | None = None
-    """Width to take instead of the preset's."""
+    """Width to use instead of the preset's."""
     rounds: int = 5
     """Pairs of iterations, engine and plain loop in turn."""
     quick: bool = False
-    """One round, whatever --rounds says."""
+    """Run one round and ignore --rounds."""
     samples: int = 50000
     """N of the split and of the target vote."""
     workers: int = 2
-    """Processes of each of the plain loop's two data loaders."""
+    """Processes for each of the plain loop's two data loaders."""
     landmarks: int = 2000
-    """Points of the map that is fitted anew; 0 for none: umap takes ten seconds to load."""
+    """Points of the map that is refitted; 0 skips the map and the ten seconds that umap takes to load."""
     presets: bool = True
-    """Whether to extrapolate the time of each preset from its own network, batches and image size."""
+    """Whether to extrapolate the total time of each preset from its own network, batches and image size."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     out: Path | None = None

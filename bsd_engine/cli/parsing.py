@@ -1,4 +1,4 @@
-"""From the words of a command line to a command's options; settings start from a preset or from a run."""
+"""Parsing of a command line into a command's options; settings start from a preset or from a run."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from bsd_engine.config.presets import PRESETS, preset
 from bsd_engine.config.settings import BSDConfig
 
 PROGRAM = "python -m bsd_engine"
-"""How the command line is started, unless an entry point says otherwise."""
+"""The words that start the command line, unless an entry point gives others."""
 Options = TypeVar("Options")
 ConfigOptions = TypeVar("ConfigOptions", bound="_HasConfig", covariant=True)
 
 
 class _HasConfig(Protocol):
-    """A class of options that starts from settings."""
+    """A class of options that contains settings."""
 
     def __init__(self, *, config: BSDConfig) -> None: ...
 
 
 def parse(kind: type[Options], arguments: list[str], prog: str, **more: Any) -> Options:
-    """The options of a command; the parser itself leaves with status 2 on words that it cannot read.
+    """Return the options of a command; on arguments that it cannot parse, the parser exits with status 2.
 
     Parameters
     ----------
     kind : the dataclass of the options
-    arguments : the words after the command's name
-    prog : the words that start the command, which its help repeats
+    arguments : the arguments after the command's name
+    prog : the words that start the command, shown in its help
     more : further arguments of `tyro.cli`
     """
     return tyro.cli(kind, args=arguments, prog=prog, config=(tyro.conf.OmitArgPrefixes,), **more)
 
 
 def parse_with_config(kind: type[ConfigOptions], arguments: list[str], prog: str, purpose: str | None) -> ConfigOptions:
-    """The options of a command that works from settings; `purpose` is the first sentence of its help."""
+    """Return the options of a command that uses settings; `purpose` is the first sentence of its help."""
     defaults = kind(config=_default_config(arguments))
     return parse(kind, arguments, prog, default=defaults, description=f"{purpose} Presets: {', '.join(PRESETS)}.")
 
 
 def _default_config(arguments: list[str]) -> BSDConfig:
-    """The settings that the options change.
+    """Return the settings that the options change.
 
-    A preset's attack parameters are dropped when another attack is chosen. Another warm-up moves T2 and T3 along, so
-    that the later stages keep their length.
+    A preset's attack parameters are dropped when another attack is chosen. A different warm-up shifts T2 and T3, so
+    that the later stages keep their lengths.
     """
     config = _starting_config(arguments)
     if "--attack-parameters" in arguments or _value_of(arguments, "--attack") not in (None, config.attack.attack):
@@ -58,7 +58,7 @@ def _default_config(arguments: list[str]) -> BSDConfig:
 
 
 def _starting_config(arguments: list[str]) -> BSDConfig:
-    """The settings of the run that is named by --branch or --config, else those of a preset."""
+    """Return the settings of the run named by --branch or --config, else those of a preset."""
     source = _value_of(arguments, "--branch") or _value_of(arguments, "--config")
     if source is None:
         return preset(_value_of(arguments, "--preset") or "demo")
@@ -69,7 +69,7 @@ def _starting_config(arguments: list[str]) -> BSDConfig:
 
 
 def _value_of(arguments: list[str], *names: str) -> str | None:
-    """The last value given to an option of any of these names: needed before the defaults of the others are known."""
+    """Return the last value of an option with any of these names, before the defaults of other options are known."""
     value = None
     for word, following in zip(arguments, [*arguments[1:], ""]):
         name, equals, inline = word.partition("=")

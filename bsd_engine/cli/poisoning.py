@@ -9,12 +9,12 @@ from bsd_engine.errors import ConfigError
 
 
 def poison_options(arguments: list[str], prog: str = f"{PROGRAM} poison") -> PoisonOptions:
-    """The options of `poison`."""
+    """Return the options of `poison`."""
     return parse_with_config(PoisonOptions, arguments, prog, poison.__doc__)
 
 
 def poison(arguments: list[str], prog: str) -> None:
-    """Save the poisoned set that training with the same options would work on."""
+    """Save the poisoned set that training with the same options would use."""
     options = poison_options(arguments, prog)
     if options.out is None:
         raise ConfigError("poison needs --out: a new folder, or a file that ends in .npz.")

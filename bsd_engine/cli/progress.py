@@ -10,11 +10,11 @@ from bsd_engine.events import EpochFinished, IterationDone, RunFinished, RunStar
 
 
 class EpochBar:
-    """A bar over the epochs of a run, moved by each iteration, with the newest metrics behind it; called with each
-    event."""
+    """A progress bar over the epochs of a run, advanced by each iteration and followed by the newest metrics; called
+    with each event."""
 
     def __init__(self, total: int | None = None) -> None:
-        """`total` : epochs that will run, where that is fewer than the run's settings say."""
+        """`total` : number of epochs that will run, if it is smaller than in the run's settings."""
         self._bar: tqdm | None = None
         self._total = total
 
@@ -41,13 +41,13 @@ class EpochBar:
             self.close()
 
     def close(self) -> None:
-        """Leave the bar as it is, so that the next line of output stands below it."""
+        """Leave the bar in place, so that the next line of output appears below it."""
         if self._bar is not None:
             self._bar.close()
 
 
 def _postfix(metrics: Mapping[str, float | int | None]) -> dict[str, str]:
-    """CA, ASR and the poisoned samples in the clean pool, as far as they are known."""
+    """Return CA, ASR and the number of poisoned samples in the clean pool, as far as they are known."""
     rates = {"CA": metrics.get("clean_accuracy"), "ASR": metrics.get("attack_success_rate")}
     result = {name: f"{rate:.1f}%" for name, rate in rates.items() if rate is not None}
     if metrics.get("poison_in_clean_pool") is not None:
@@ -56,15 +56,15 @@ def _postfix(metrics: Mapping[str, float | int | None]) -> dict[str, str]:
 
 
 def epoch_bar(epochs: Iterable[int]) -> Iterable[int]:
-    """The numbers of the epochs, with a bar."""
+    """Return the epoch numbers, with a progress bar."""
     return tqdm(epochs, unit="epoch")
 
 
 def image_bar(numbers: Iterable[int]) -> Iterable[int]:
-    """The numbers of images, with a bar that disappears at the end."""
+    """Return the image numbers, with a progress bar that disappears at the end."""
     return tqdm(numbers, unit="image", leave=False, mininterval=0.5)
 
 
 def step_bar(steps: range, what: str) -> Iterable[int]:
-    """The steps of a preparation, with a bar on terminals that disappears at the end."""
+    """Return the steps of a preparation, with a progress bar on terminals that disappears at the end."""
     return tqdm(steps, desc=what, leave=False, disable=None)

@@ -17,7 +17,7 @@ def map_run(arguments: list[str], prog: str) -> None:
 
 
 def suspects(arguments: list[str], prog: str) -> None:
-    """Rank the samples of a run by how suspect its record makes them, with reasons, and list those to keep."""
+    """Rank the samples of a run by how suspect they are, with reasons, and list the samples to keep."""
     options = parse(SuspectsOptions, arguments, prog)
     from bsd_engine.audit.export.commands import write_suspects
 
@@ -32,7 +32,7 @@ def suspects(arguments: list[str], prog: str) -> None:
 
 
 def report(arguments: list[str], prog: str) -> None:
-    """Write one self-contained HTML page on a run."""
+    """Write a self-contained HTML report on a run."""
     options = parse(ReportOptions, arguments, prog)
     from bsd_engine.audit.export.commands import write_report
 
@@ -41,7 +41,7 @@ def report(arguments: list[str], prog: str) -> None:
 
 
 def cleaned(arguments: list[str], prog: str) -> None:
-    """Save the samples that a run keeps as a folder of images, and the clean model's weights."""
+    """Save the samples that a run keeps as a folder of images, and the weights of the clean model."""
     options = parse(CleanedOptions, arguments, prog)
     if options.out is None and options.weights is None:
         raise ConfigError("cleaned needs --out, a new folder, or --weights, a file, or both.")

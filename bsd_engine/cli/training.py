@@ -1,5 +1,4 @@
-"""The commands that train, and the one that says beforehand what they would train on: check, train, undefended,
-target."""
+"""The commands that train, and the command that describes their data beforehand: check, train, undefended, target."""
 
 from __future__ import annotations
 
@@ -20,16 +19,16 @@ if TYPE_CHECKING:
     from bsd_engine.prepare.prepare import PreparedData
 
 INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
+"""Exit status after Ctrl-C, as in shells."""
 
 
 def train_options(arguments: list[str], prog: str = f"{PROGRAM} train") -> RunOptions:
-    """The options of `train`."""
+    """Return the options of `train`."""
     return parse_with_config(RunOptions, arguments, prog, train.__doc__)
 
 
 def check(arguments: list[str], prog: str) -> None:
-    """Say what training with the same options would work on, and start nothing."""
+    """Describe the data and the time that training with the same options would use; nothing is trained."""
     options = parse_with_config(RunOptions, arguments, prog, check.__doc__)
     from bsd_engine.prepare.prepare import prepare
     from bsd_engine.prepare.report import report
@@ -53,7 +52,7 @@ def train(arguments: list[str], prog: str) -> None:
         progress.close()
         if not (folder / "config.json").exists():
             raise
-        print(f"\nStopped. Go on with: {prog} --resume {shlex.quote(str(folder))}", file=sys.stderr)
+        print(f"\nStopped. Resume with: {prog} --resume {shlex.quote(str(folder))}", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
     finally:
         progress.close()
@@ -61,7 +60,7 @@ def train(arguments: list[str], prog: str) -> None:
 
 
 def _trained(options: RunOptions, folder: Path, progress: EpochBar) -> dict[str, Any]:
-    """The summary of the run that the options ask for: resumed, branched off or new."""
+    """Return the summary of the run that the options select: resumed, branched or new."""
     from bsd_engine.runs.record import branch_run, record_run, resume_run
 
     if options.resume:
@@ -72,7 +71,7 @@ def _trained(options: RunOptions, folder: Path, progress: EpochBar) -> dict[str,
 
 
 def undefended(arguments: list[str], prog: str) -> None:
-    """Train plainly on the same poisoned set: the baseline that the defense effectiveness rating needs."""
+    """Train without a defence on the same poisoned set: the baseline of the defense effectiveness rating."""
     options = parse_with_config(RunOptions, arguments, prog, undefended.__doc__)
     if options.resume:
         raise ConfigError("undefended training cannot be resumed; it is short. Start it again without --resume.")
@@ -83,7 +82,7 @@ def undefended(arguments: list[str], prog: str) -> None:
 
 
 def target(arguments: list[str], prog: str) -> None:
-    """Train the altruistic model only and print which class each estimator takes for the target, and how surely."""
+    """Train the altruistic model only and print the target class that each estimator finds, and how certain it is."""
     options = parse_with_config(TargetOptions, arguments, prog, target.__doc__)
     from bsd_engine.training.target_command import find_target
 
@@ -102,7 +101,7 @@ def _out_folder(options: RunOptions) -> Path:
 
 
 def _prepare_and_warn(config: BSDConfig) -> PreparedData:
-    """Data ready for training; duplicates with different labels are warned of."""
+    """Return data ready for training; prints a warning about duplicates with different labels."""
     from bsd_engine.prepare.prepare import prepare
     from bsd_engine.prepare.report import report
 

@@ -1,4 +1,4 @@
-"""Arrays as the content of .npz and .npy files, which `bounded` reads again."""
+"""Functions that turn arrays into the content of .npz and .npy files; `bounded` reads them back."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def write_npz(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def pack_arrays(**arrays: np.ndarray) -> bytes:
-    """The content of an uncompressed .npz file."""
+    """Return the content of an uncompressed .npz file."""
     buffer = io.BytesIO()
     write_npz(buffer, arrays)
     return buffer.getvalue()
 
 
 def npy_bytes(array: np.ndarray) -> bytes:
-    """The content of an .npy file."""
+    """Return the content of an .npy file."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Files that appear complete or not at all, and one sentence when the disk refuses them."""
+"""Atomic file writing: a file appears complete or not at all, and a failed write raises a one-sentence error."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import numpy as np
 
 from bsd_engine.errors import RunFolderError, StorageError
 
-_PART_BYTES = 4_000_000  # written at a time
+_PART_BYTES = 4_000_000  # written in one call
 
 
 @contextlib.contextmanager
 def storage_errors(path: Path, advice: str = "Finished epochs are kept; resume the run afterwards.") -> Iterator[None]:
-    """Turn an `OSError`, such as a full disk or a missing permission, into a `StorageError` that ends with advice."""
+    """Turn an `OSError`, such as a full disk or a missing permission, into a `StorageError` that ends with `advice`."""
     try:
         yield
     except OSError as error:
@@ -35,15 +35,16 @@ def storage_errors(path: Path, advice: str = "Finished epochs are kept; resume t
 
 
 def temporary_beside(path: Path) -> Path:
-    """A new hidden name in the same folder, for content that is renamed to `path` once it is complete."""
+    """Return a new hidden name in the same folder, for content that is renamed to `path` once it is complete."""
     return path.with_name(f".{path.name}.{secrets.token_hex(3)}.tmp")
 
 
 @contextlib.contextmanager
 def renamed_when_complete(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
-    """A new file that replaces `path` at the end of the block, or is removed if the block fails; may raise `OSError`.
+    """Open a new file that replaces `path` at the end of the block and is removed if the block fails.
 
-    A durable file is on the disk before it gets its name, so it is complete or absent even after a loss of power.
+    May raise `OSError`. A durable file is on the disk before it gets its name, so it is complete or absent even after a
+    power failure.
     """
     temporary = temporary_beside(path)
     try:
@@ -59,16 +60,16 @@ def renamed_when_complete(path: Path, *, durable: bool = True) -> Iterator[Binar
 
 
 def write_atomic(path: Path, content: bytes | Iterable[bytes], *, durable: bool = True) -> None:
-    """Write a file so that readers see the old content or the new content, never a part; large content comes in parts.
+    """Write a file so that readers see either the old content or the new content, never a part of it.
 
-    Raises `StorageError`. `durable` is that of `renamed_when_complete`.
+    Large content may be given in parts. `durable` is passed to `renamed_when_complete`. Raises `StorageError`.
     """
     with storage_errors(path), renamed_when_complete(path, durable=durable) as file:
         file.writelines([content] if isinstance(content, bytes) else content)
 
 
 def npy_parts(array: np.ndarray) -> Iterator[bytes]:
-    """The content of an .npy file in parts, for arrays in any memory order that may fill most of the memory."""
+    """Yield the content of an .npy file in parts, for arrays of any memory order that may fill most of the memory."""
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         header, {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
@@ -80,9 +81,9 @@ def npy_parts(array: np.ndarray) -> Iterator[bytes]:
 
 
 def without_following(path: str, flags: int) -> int:
-    """Open a file in a run folder, but refuse a symbolic link: the folder may come from somebody else.
+    """Open a file in a run folder, but refuse a symbolic link, because the folder may come from somebody else.
 
-    For use as `opener` of `open`.
+    Meant as the `opener` of `open`.
     """
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
 

@@ -1,8 +1,7 @@
 """Reading of untrusted files: the sizes that they claim are checked before memory is allocated.
 
-A folder from elsewhere may be damaged, or made to do damage: a header that announces a petabyte, a zip file that
-unpacks to one, JSON nested a million levels deep, a pipe in place of a file. Everything here raises `ValueError` or
-`OSError`.
+A folder from elsewhere may be damaged or malicious: a header that announces a petabyte, a zip file that unpacks to a
+petabyte, JSON nested a million levels deep, a pipe in place of a file. All functions raise `ValueError` or `OSError`.
 """
 
 from __future__ import annotations
@@ -40,24 +39,24 @@ UNREADABLE = (
     AttributeError,
     MemoryError,
 )
-"""What zipfile and numpy raise for what they cannot read, besides `OSError` and `ValueError`. A header that is not a
-Python literal fails in the tokenizer, a deeply nested one with IndexError or MemoryError."""
+"""Errors that zipfile and numpy raise for unreadable content, besides `OSError` and `ValueError`. A header that is not
+a Python literal fails in the tokenizer, a deeply nested one with IndexError or MemoryError."""
 
 Order = Literal["C", "F"]
-"""Memory order of an array, as numpy names it."""
+"""Memory order of an array, in numpy's notation."""
 Stamp = tuple[int, int, int]
 """Inode, size and modification time in nanoseconds: they change when a file is rewritten, even if the clock was set
 back."""
 
 
 def stamp_of(path: Path) -> Stamp:
-    """The current stamp of a file; raises `OSError` if there is no file."""
+    """Return the current stamp of a file; raises `OSError` if there is no file."""
     status = path.stat()
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def read_bytes(path: Path, most: int) -> bytes:
-    """The content of a regular file of at most `most` bytes; a pipe or device, which might block, is refused."""
+    """Return the content of a regular file of at most `most` bytes; a pipe or device, which might block, is refused."""
     with _opened(path) as (file, size):
         if size > most:
             raise ValueError(f"it has {size:,} bytes, expected at most {most:,}")
@@ -66,7 +65,7 @@ def read_bytes(path: Path, most: int) -> bytes:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """An open regular file and its size in bytes; anything else is refused without blocking."""
+    """Open a regular file and yield it with its size in bytes; anything else is refused without blocking."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
@@ -75,7 +74,7 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
 
 
 def parse_object(text: str | bytes, *, finite: bool = True) -> dict[str, Any]:
-    """The JSON object in a text; with `finite`, NaN and infinities become None, which means unknown."""
+    """Return the JSON object in a text; with `finite`, NaN and infinities become None, which means unknown."""
     try:
         content = (
             json.loads(text, parse_constant=lambda _: None, parse_float=_finite_or_none) if finite else json.loads(text)
@@ -93,12 +92,12 @@ def _finite_or_none(digits: str) -> float | None:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file."""
+    """Return the JSON object in a file."""
     return parse_object(read_bytes(path, MOST_JSON_BYTES))
 
 
 def unpack_arrays(content: bytes) -> dict[str, np.ndarray]:
-    """The arrays in an uncompressed .npz file, as `numpy.savez` writes it: writable, and no larger than the file."""
+    """Return the arrays in an uncompressed .npz file from `numpy.savez`: writable, and no larger than the file."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
@@ -112,14 +111,14 @@ def unpack_arrays(content: bytes) -> dict[str, np.ndarray]:
 
 
 def _array(content: bytes) -> np.ndarray:
-    """The array in an .npy file, a copy."""
+    """Return a copy of the array in the content of an .npy file."""
     stream = io.BytesIO(content)
     shape, order, dtype = _header(stream, len(content))
     return np.frombuffer(bytearray(content[stream.tell() :]), dtype).reshape(shape, order=order)
 
 
 def _header(stream: BinaryIO, size: int) -> tuple[tuple[int, ...], Order, np.dtype]:
-    """Shape, memory order and dtype of an .npy file of `size` bytes, which must be just what they need.
+    """Return the shape, memory order and dtype of an .npy file of `size` bytes, which must be just what they need.
 
     The stream is left at the start of the array.
     """
@@ -136,14 +135,14 @@ def _header(stream: BinaryIO, size: int) -> tuple[tuple[int, ...], Order, np.dty
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays in an .npz file."""
+    """Return the arrays in an .npz file."""
     return unpack_arrays(read_bytes(path, MOST_NPZ_BYTES))
 
 
 def open_array(path: Path, *, in_memory_below: int) -> np.ndarray:
-    """The array in an .npy file, read-only: read into memory if it is small, else memory-mapped.
+    """Return the array in an .npy file, read-only: read into memory if it is small, else memory-mapped.
 
-    A mapped file that is truncated while it is in use ends the process (SIGBUS), so small files are not mapped.
+    Truncating a mapped file while it is in use kills the process (SIGBUS), so small files are not mapped.
     """
     with _opened(path) as (file, size):
         try:

@@ -1,4 +1,4 @@
-"""Where the program finds its own files, and where it keeps what it downloads, decodes and unpacks."""
+"""Folders of the program's own files, and of the files that it downloads, decodes and unpacks."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def assets_folder() -> Path:
-    """The folder of bundled images, recordings and tables.
+    """Return the folder of bundled images, recordings and tables.
 
-    In the repository it is `assets` beside the package; an installed package carries it as `_assets` inside. That one
-    is looked for first, because another package may have installed an `assets` folder beside this one.
+    In the repository it is `assets` beside the package; an installed package contains it as `_assets`. `_assets` is
+    looked for first, because another package may have installed an `assets` folder beside this one.
     """
     installed = _PACKAGE / "_assets"
     return installed if installed.is_dir() else _PACKAGE.parent / "assets"
 
 
 def cache_folder() -> Path:
-    """The folder of downloads, decoded images, unpacked recordings and crafted triggers: $BSD_DATA or ~/.cache/bsd."""
+    """Return the folder of downloads, decoded images, unpacked recordings and crafted triggers.
+
+    It is $BSD_DATA or ~/.cache/bsd.
+    """
     return Path(os.environ.get("BSD_DATA") or "~/.cache/bsd").expanduser()

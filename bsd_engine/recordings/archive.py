@@ -1,13 +1,13 @@
-"""The file of a recording: a zip archive whose members are known by name, and whose sizes are checked before unpacking.
+"""The file of a recording: a zip archive with members of known names, whose sizes are checked before unpacking.
 
-    recording.json          format version, card (name, title, sentence, command), what the arrays hold
+    recording.json          format version, card (name, title, sentence, command), epochs of the arrays' rows
     config.json, samples.npz, truth.npz, files.json, summary.json, undefended.pt, checkpoints/00007.pt
                             as in a run folder
     epochs/00007.npz        as in a run folder, without the arrays that are in arrays.npz
     arrays.npz              losses, distances, predictions, masks, landmarks and maps of all epochs, rounded; the images
 
-No name in the file becomes a path: any other name is refused. Members are stored or deflated, since an LZMA stream
-may ask for gigabytes before it gives a byte.
+No name in the file becomes a path: any other name is refused. Members are stored or deflated, because an LZMA stream
+can demand gigabytes of memory before it yields a byte.
 """
 
 from __future__ import annotations
@@ -49,41 +49,41 @@ _DAMAGE_ERRORS = (
     TypeError,
     MemoryError,
 )
-"""What zipfile, numpy and the checks of a recording raise for a file that is cut, damaged or made to do damage."""
+"""Errors that zipfile, numpy and the checks of a recording raise for a file that is cut, damaged or malicious."""
 
 
 def write_members(members: Mapping[str, bytes]) -> bytes:
-    """The archive; the same members give the same bytes."""
+    """Return the archive; equal members give equal bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in members.items():
-            info = zipfile.ZipInfo(name)  # of 1980: the time of writing is no part of a recording
+            info = zipfile.ZipInfo(name)  # dated 1980: the time of writing is not part of a recording
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, content, compresslevel=9)
     return buffer.getvalue()
 
 
 def read_head(path: Path) -> dict[str, Any]:
-    """recording.json of a file, without the rest; raises `RunFolderError` with one sentence."""
+    """Return only recording.json of a file; raises `RunFolderError` with one sentence."""
     with reading_errors(path), zipfile.ZipFile(_opened(path)) as archive:
         return _head(archive, path)
 
 
 def read_members(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """recording.json and all other members; raises `RunFolderError` with one sentence."""
+    """Return recording.json and all other members; raises `RunFolderError` with one sentence."""
     with reading_errors(path), zipfile.ZipFile(_opened(path)) as archive:
         head, names = _head(archive, path), [member.filename for member in archive.infolist()]
         if unknown := [name for name in names if not _NAMES.fullmatch(name)]:
-            raise ValueError(f"it holds {unknown[0][:60]!r}, which recordings do not")
+            raise ValueError(f"it holds {unknown[0][:60]!r}, which is not part of a recording")
         if len(set(names)) < len(names):
-            raise ValueError("it holds a name twice")
+            raise ValueError("it holds the same name twice")
         if (claimed := sum(m.file_size for m in archive.infolist())) > MOST_UNPACKED_BYTES:
             raise ValueError(f"it would unpack to {claimed:,} bytes, expected at most {MOST_UNPACKED_BYTES:,}")
         return head, {name: _member(archive, name) for name in names if name != HEAD}
 
 
 def checksum(images: np.ndarray) -> int:
-    """CRC-32 of an array's content."""
+    """Return the CRC-32 of an array's content."""
     return zlib.crc32(np.ascontiguousarray(images).data)
 
 
@@ -92,7 +92,7 @@ def _opened(path: Path) -> io.BytesIO:
 
 
 def _head(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
-    """recording.json; a file of a newer version, whose other members may be anything, has a message of its own."""
+    """Return recording.json; a file of a newer version, whose other members may be anything, gets its own message."""
     if len(archive.infolist()) > MOST_MEMBERS:
         raise ValueError(f"it has {len(archive.infolist()):,} parts, expected at most {MOST_MEMBERS:,}")
     if archive.getinfo(HEAD).file_size > bounded.MOST_JSON_BYTES:
@@ -110,10 +110,10 @@ def _head(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Content of a member, its checksum compared; no more bytes are unpacked than it claims to have."""
+    """Return the content of a member after comparing its checksum; unpacks no more bytes than the member claims."""
     info = archive.getinfo(name)
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
-        raise ValueError(f"{name} is packed in a way that recordings are not")
+        raise ValueError(f"{name} is packed in a way that recordings do not use")
     with archive.open(info) as stream:
         content = stream.read(info.file_size)
     if len(content) != info.file_size:
@@ -123,7 +123,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
 
 @contextlib.contextmanager
 def reading_errors(path: Path) -> Iterator[None]:
-    """Turn whatever is wrong with a recording's file into a `RunFolderError` with one sentence."""
+    """Turn any error in a recording's file into a `RunFolderError` with one sentence."""
     try:
         yield
     except _DAMAGE_ERRORS as error:

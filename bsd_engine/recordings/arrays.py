@@ -1,9 +1,9 @@
-"""The arrays of a recording in few bytes: what pages draw is rounded, what decided a pool is not.
+"""Compact arrays of a recording: values that pages draw are rounded, values that decided a pool are not.
 
-Rounded is a non-negative float32, by its bits as a whole number: 65,536 steps between the smallest and the largest of
-a row, which are a constant share of the value over each power of two (0.02 % for a loss from 1e-5 to 10). The order
-of two values is never reversed, but near ones can become equal; samples that would change sides of a cut are kept
-exactly, see `Rounded.exact`. R rows (an epoch or a distance each), N samples, K values that are kept exactly.
+Non-negative float32 values are rounded by their bits, taken as a whole number: 65,536 steps between the smallest and
+the largest of a row. Within each power of two a step is a constant share of the value (0.02 % for a loss from 1e-5 to
+10). The order of two values is never reversed, but near ones can become equal; samples that would change sides of a cut
+are kept exactly, see `Rounded.exact`. R rows (an epoch or a distance each), N samples, K values that are kept exactly.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class Rounded:
     bounds: np.ndarray
     """(R, 2) uint32: bits of the smallest and the largest value of each row."""
     exact: np.ndarray
-    """(R, N) bool: where the value itself is kept."""
+    """(R, N) bool: True if the exact value is kept."""
     values: np.ndarray
-    """(K,) float32: those values, row by row."""
+    """(K,) float32: the exact values, row by row."""
 
     @classmethod
     def of(cls, rows: np.ndarray, exact: np.ndarray | None = None) -> Rounded:
-        """Rows (R, N) float32 rounded, except where `exact` says so; a row that is not all finite and non-negative is
-        kept whole."""
+        """Return (R, N) float32 rows rounded, except where `exact` is True; a row that is not all finite and
+        non-negative is kept whole."""
         is_odd = ~(np.isfinite(rows) & (rows >= 0) & ~np.signbit(rows)).all(1)
         exact = is_odd[:, None] | (np.zeros(rows.shape, bool) if exact is None else exact)
         bits = np.where(is_odd[:, None], np.float32(0), rows).view(np.uint32)
@@ -50,7 +50,7 @@ class Rounded:
         return values
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
-        """As they are stored: high bytes apart from low ones, which do not compress."""
+        """Return the stored arrays: high bytes are separate from low ones, which do not compress."""
         planes = np.stack([self.codes >> 8, self.codes & 0xFF]).astype(np.uint8)
         return {
             f"{name}.planes": planes,
@@ -61,7 +61,8 @@ class Rounded:
 
     @classmethod
     def from_arrays(cls, name: str, arrays: Mapping[str, np.ndarray], rows: int, samples: int) -> Rounded:
-        """What `arrays` stored; raises `ValueError` where it does not fit so many rows and samples."""
+        """Return the rows from the arrays stored by `arrays`; raises `ValueError` if they do not fit the numbers of
+        rows and samples."""
         planes = checked(arrays, f"{name}.planes", np.uint8, (2, rows, samples))
         bounds = checked(arrays, f"{name}.bounds", np.uint32, (rows, 2))
         positions = checked(arrays, f"{name}.exact", np.uint32, (None,))
@@ -81,36 +82,36 @@ class Rounded:
 
 
 def _low_and_width(bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(R, 1) float64 each: the smallest bits of a row, and how far the largest are from them."""
+    """Return (R, 1) float64 each: the smallest bits of a row, and the distance of the largest from them."""
     ends = bounds.astype(np.float64)
     return ends[:, :1], np.ptp(ends, axis=1, keepdims=True)
 
 
 def pack_labels(rows: np.ndarray) -> np.ndarray:
-    """(R, N) class numbers as bytes, each row as what changed since the one before: most predictions stay."""
+    """Return (R, N) class numbers as bytes, each row as its change from the previous one: most predictions stay."""
     narrow: np.ndarray = rows.astype(np.uint8 if rows.size == 0 or rows.max() < 256 else np.uint16)
     return np.concatenate([narrow[:1], narrow[1:] - narrow[:-1]])
 
 
 def unpack_labels(name: str, arrays: Mapping[str, np.ndarray], rows: int, samples: int) -> np.ndarray:
-    """(R, N) int16 from `pack_labels`."""
+    """Return the (R, N) int16 labels that `pack_labels` stored."""
     kind = np.uint16 if arrays.get(name, np.zeros(0)).dtype == np.uint16 else np.uint8
     return np.cumsum(checked(arrays, name, kind, (rows, samples)), 0, dtype=kind).astype(np.int16)
 
 
 def pack_masks(rows: np.ndarray) -> np.ndarray:
-    """(R, N) bool as bits, each row as what changed since the one before."""
+    """Return (R, N) bool as bits, each row as its change from the previous one."""
     return np.packbits(np.concatenate([rows[:1], rows[1:] ^ rows[:-1]]), axis=1)
 
 
 def unpack_masks(name: str, arrays: Mapping[str, np.ndarray], rows: int, samples: int) -> np.ndarray:
-    """(R, N) bool from `pack_masks`."""
+    """Return the (R, N) bool masks that `pack_masks` stored."""
     bits = np.unpackbits(checked(arrays, name, np.uint8, (rows, (samples + 7) // 8)), axis=1, count=samples)
     return np.bitwise_xor.accumulate(bits, 0).astype(bool)
 
 
 def checked(arrays: Mapping[str, np.ndarray], name: str, kind: type, shape: tuple[int | None, ...]) -> np.ndarray:
-    """The array of that name; raises `ValueError` where it is missing, of another kind or shape; None is any length."""
+    """Return a named array; raises `ValueError` if it is missing or of another dtype or shape; None is any length."""
     array = arrays.get(name)
     if array is None:
         raise ValueError(f"it lacks the array {name!r}")

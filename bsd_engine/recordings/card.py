@@ -1,4 +1,4 @@
-"""What a recording says about itself: a title, and a sentence whose numbers are filled in from the run's summary."""
+"""The card of a recording: a title, and a sentence whose numbers are filled in from the run's summary."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from bsd_engine.runs.reader import RunReader
 
 @dataclass(frozen=True, kw_only=True)
 class RecordingCard:
-    """What is written down with a recording."""
+    """Texts that are stored with a recording."""
 
     name: str
     title: str
     """A few words."""
     template: str
-    """What to see, in plain words; {clean_accuracy} and the like are filled in by `sentence_of`."""
+    """Description of the run in plain words; `sentence_of` fills in {clean_accuracy} and similar names."""
     command: str
-    """The command that remakes the run."""
+    """The command that repeats the run."""
 
 
 def facts_of(run: RunReader) -> dict[str, int | float]:
-    """What cards say about a run beside its summary.
+    """Return the numbers for cards that a run's summary does not hold.
 
     peak_attack_success_rate : percent, the highest of all main epochs; missing without an attack
-    fewest_in_pool : samples of the class, by given label, that the last pool has the fewest of
-    poison : poisoned training samples; missing where that is unknown
+    fewest_in_pool : samples in the last pool of the class, by given label, that has the fewest there
+    poison : poisoned training samples; missing if the ground truth is unknown
     """
     facts: dict[str, int | float] = {}
     states = [run.epoch(epoch) for epoch in run.epochs]
@@ -47,20 +47,20 @@ def facts_of(run: RunReader) -> dict[str, int | float]:
 
 
 def sentence_of(template: str, *numbers_of: Mapping[str, Any]) -> str:
-    """A card's sentence with the numbers of its run, each {NAME} that of one of the mappings; floats, which are
-    rates, get one decimal.
+    """Return a card's sentence with the numbers of its run; each {NAME} is looked up in the mappings, and floats,
+    which are rates, get one decimal.
 
     Raises
     ------
     ValueError
-        If the template names what none of them has.
+        If the template has a name that none of the mappings has.
     """
     numbers = {name: value for part in numbers_of for name, value in part.items()}
 
     def filled(match: re.Match[str]) -> str:
         value = numbers.get(match[1])
         if not isinstance(value, (int, float)) or isinstance(value, bool):
-            raise ValueError(f"its sentence names {match[1]!r}, which is not known of its run")
+            raise ValueError(f"its sentence names {match[1]!r}, which is unknown for its run")
         return f"{value:.1f}" if isinstance(value, float) else f"{value:,}"
 
     return re.sub(r"\{(\w+)\}", filled, template)

@@ -1,12 +1,11 @@
-"""The runs that come with the program: finished runs in one file each, unpacked into a cache folder when they are
-first opened.
+"""The bundled recordings: finished runs in one file each, unpacked into a cache folder when they are first opened.
 
-    names()                 the bundled ones, in the order in which they are offered
+    names()                 the bundled recordings, in the order in which they are offered
     describe(NAME)          title, sentence and command
     open_recording(NAME)    a run folder that `RunReader` reads; its name is recording-NAME
 
-The cache folder is `recordings` below `$BSD_DATA` or `~/.cache/bsd` and may be deleted at any time. A recording's
-folder in it has a name that changes with the file's content, so that a new version never meets the remains of an old
+The cache folder is `recordings` below `$BSD_DATA` or `~/.cache/bsd` and may be deleted at any time. The name of a
+recording's folder in it changes with the file's content, so that a new version never mixes with the remains of an old
 one.
 """
 
@@ -41,32 +40,32 @@ _opening = threading.Lock()
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """What a recording says of itself."""
+    """Description of a recording."""
 
     name: str
     title: str
     sentence: str
-    """What to see, with the run's own numbers."""
+    """Description of the run, with its own numbers."""
     command: str
-    """Remakes the run."""
+    """The command that repeats the run."""
     size_bytes: int
-    """Of the file."""
+    """Size of the file."""
 
 
 def names() -> tuple[str, ...]:
-    """The bundled recordings, in the order in which they are offered."""
+    """Return the names of the bundled recordings, in the order in which they are offered."""
     return tuple(name for name in NAMES if (FOLDER / f"{name}{SUFFIX}").is_file())
 
 
 def file_of(name: str) -> Path:
-    """The file of a bundled recording; raises `RunFolderError` for any other name."""
+    """Return the file of a bundled recording; raises `RunFolderError` for any other name."""
     if name not in names():
         raise RunFolderError(f"There is no recording called {name[:60]!r}; there are {', '.join(names()) or 'none'}.")
     return FOLDER / f"{name}{SUFFIX}"
 
 
 def describe(name: str) -> Recording:
-    """Title, sentence and command of a bundled recording; raises `RunFolderError` with one sentence."""
+    """Return title, sentence and command of a bundled recording; raises `RunFolderError` with one sentence."""
     path = file_of(name)
     return _described(path, bounded.stamp_of(path))
 
@@ -83,18 +82,17 @@ def _described(path: Path, stamp: Stamp) -> Recording:
 
 
 def open_recording(name: str) -> Path:
-    """The run folder of a bundled recording, unpacked where that was not done before; raises `BSDError` with one
-    sentence."""
+    """Return the run folder of a bundled recording, unpacked if necessary; raises `BSDError` with one sentence."""
     return open_file(file_of(name), name)
 
 
 def folder_of(path: Path, name: str) -> Path:
-    """The place of a file's run folder, whether it is unpacked yet or not."""
+    """Return the path of a file's run folder, whether or not it is unpacked."""
     return cache_folder() / "recordings" / f"{name}-{_digest(path, bounded.stamp_of(path))}" / f"{PREFIX}{name}"
 
 
 def open_file(path: Path, name: str) -> Path:
-    """The run folder of any recording's file; several threads and processes may open the same one at once."""
+    """Return the run folder of any recording's file; several threads and processes may open the same file at once."""
     with reading_errors(path):
         folder = folder_of(path, name)
     with _opening:
@@ -109,7 +107,7 @@ def _digest(path: Path, stamp: Stamp) -> str:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether all files that were unpacked are still there in their sizes: parts of the cache may have been deleted."""
+    """Return whether all unpacked files still exist with their sizes: parts of the cache may have been deleted."""
     try:
         sizes = bounded.read_object(folder / _CONTENTS)["files"]
         return all((folder / name).stat().st_size == size for name, size in sizes.items())
@@ -118,7 +116,7 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _unpack(path: Path, folder: Path) -> None:
-    """Write the run folder under another name, then rename it: others see it whole or not at all."""
+    """Write the run folder under another name, then rename it, so that others see it complete or not at all."""
     files = unpack(path)
     sizes = {name: len(content) for name, content in files.items()}
     files[_CONTENTS] = json_line({"files": sizes})
@@ -137,8 +135,8 @@ def _unpack(path: Path, folder: Path) -> None:
 
 
 def _move(temporary: Path, folder: Path) -> None:
-    """Rename the new folder; where there is one that lost files, or that another process has just made, move the
-    files."""
+    """Rename the new folder; if a folder exists that lost files or that another process has just made, move the files
+    into it."""
     try:
         os.rename(temporary, folder)
     except OSError:

@@ -1,4 +1,4 @@
-"""From a run folder to a recording: what is kept and how."""
+"""Packing of a run folder into a recording."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from bsd_engine.runs.reader import RunReader
 COPIED = ("config.json", "summary.json", "samples.npz", "truth.npz", "files.json")
 """Files of a run folder that are kept as they are, where they exist."""
 SHOWN_COMPONENTS = 2
-"""Of the landmarks' features: the PCA map shows two, and the UMAP maps are in the recording."""
+"""Number of the landmarks' principal components kept: the PCA map shows two, and the UMAP maps are in the recording."""
 _NO_ARRAYS: dict[str, Any] = dict.fromkeys(STACKED)
 
 
@@ -39,19 +39,19 @@ def pack(run: Path, out: Path, card: RecordingCard, *, undefended: Path | None =
     ----------
     run : a run folder that has ended
     out : the file to write
-    card : what the recording is called, and what there is to see
-    undefended : the folder of plain training on the same poisoned set
+    card : name and description of the recording
+    undefended : the folder of undefended training on the same poisoned set
 
     Raises
     ------
     RunFolderError
-        If the run has not ended or has no whole epoch, or plain training was on other data.
+        If the run has not ended or has no complete epoch, or undefended training was on other data.
     ValueError
-        If the card's sentence names a number that is not known.
+        If the card's sentence names an unknown number.
     """
     reader = RunReader(run)
     if reader.summary is None or not reader.epochs:
-        raise RunFolderError(f"{run} has not ended; a recording is made of a run that has.")
+        raise RunFolderError(f"{run} has not ended; only a run that has ended can be packed.")
     states = [reader.epoch(epoch) for epoch in reader.epochs]
     numbers = {**reader.summary, **facts_of(reader), **_plain_numbers(undefended)}
     sentence_of(card.template, numbers)
@@ -77,7 +77,7 @@ def pack(run: Path, out: Path, card: RecordingCard, *, undefended: Path | None =
 
 
 def _plain_numbers(undefended: Path | None) -> dict[str, Any]:
-    """What plain training on the same set reached."""
+    """Return the results of undefended training on the same set."""
     if undefended is None:
         return {}
     summary = bounded.read_object(undefended / "summary.json")
@@ -85,7 +85,7 @@ def _plain_numbers(undefended: Path | None) -> dict[str, Any]:
 
 
 def _arrays(reader: RunReader, states: list[EpochState]) -> tuple[dict[str, np.ndarray], dict[str, list[int]]]:
-    """The content of arrays.npz, and the epochs that the rows of each stack belong to."""
+    """Return the content of arrays.npz, and the epochs of the rows of each stack."""
     rows: dict[str, list[int]] = {}
     scores = _score_arrays(round_scores(reader, states), states, rows)
     others = {**_other_arrays(states, rows), **_map_arrays(reader, rows), **_image_arrays(reader)}
@@ -95,7 +95,7 @@ def _arrays(reader: RunReader, states: list[EpochState]) -> tuple[dict[str, np.n
 def _score_arrays(
     rounded: Mapping[str, Rounded], states: list[EpochState], rows: dict[str, list[int]]
 ) -> dict[str, np.ndarray]:
-    """The rounded scores; adds their epochs to `rows`, and which distance the OSS score is in each, -1 for none."""
+    """Return the rounded scores; adds their epochs to `rows`, and which distance the OSS score equals, -1 for none."""
     arrays: dict[str, np.ndarray] = {}
     for name, part in rounded.items():
         rows[name] = list(epoch_rows(states, name))
@@ -106,7 +106,7 @@ def _score_arrays(
 
 
 def _other_arrays(states: list[EpochState], rows: dict[str, list[int]]) -> dict[str, np.ndarray]:
-    """Predictions, pools and the landmarks' first components; adds their epochs to `rows`."""
+    """Return predictions, pools and the landmarks' first components; adds their epochs to `rows`."""
     arrays: dict[str, np.ndarray] = {}
     for name in (*LABELS, "clean_mask", "landmark_features"):
         values = {state.epoch: array for state in states if (array := getattr(state, name)) is not None}
@@ -117,20 +117,20 @@ def _other_arrays(states: list[EpochState], rows: dict[str, list[int]]) -> dict[
 
 
 def _packed(name: str, values: list[np.ndarray]) -> np.ndarray:
-    """The stack of an array over the epochs that have it."""
-    if name == "landmark_features":  # of which epochs may have different numbers of components
+    """Return the stack of an array over the epochs that have it."""
+    if name == "landmark_features":  # epochs may have different numbers of components
         return np.stack([features[:, :SHOWN_COMPONENTS].astype(np.float16) for features in values])
     return pack_masks(np.stack(values)) if name == "clean_mask" else pack_labels(np.stack(values))
 
 
 def _map_arrays(reader: RunReader, rows: dict[str, list[int]]) -> dict[str, np.ndarray]:
-    """The UMAP maps in half precision: a thousandth of their extent."""
+    """Return the UMAP maps in half precision, which is accurate to a thousandth of their extent."""
     rows["maps"] = [epoch for epoch in reader.map_epochs if epoch in reader.epochs]
     return {"maps": np.stack([reader.map(epoch) for epoch in rows["maps"]]).astype(np.float16)} if rows["maps"] else {}
 
 
 def _image_arrays(reader: RunReader) -> dict[str, np.ndarray]:
-    """The images as they differ from the bundled ones; all of their pixels where the data are not bundled."""
+    """Return the images as differences from the bundled ones, or all of their pixels if the data are not bundled."""
     images = np.asarray(reader.images)
     bundled = _bundled_images(reader)
     if bundled is None or bundled[1].shape != images.shape:
@@ -145,7 +145,7 @@ def _image_arrays(reader: RunReader) -> dict[str, np.ndarray]:
 
 
 def _bundled_images(reader: RunReader) -> tuple[np.ndarray, np.ndarray] | None:
-    """Positions in the bundled set (N,), and the images there (N, C, H, W); None for other data."""
+    """Return positions in the bundled set (N,), and the images there (N, C, H, W); None for other data."""
     settings = reader.config.data
     if settings.data != "bundled":
         return None

@@ -1,4 +1,4 @@
-"""Scores rounded so that no decision of the run changes."""
+"""Rounding of scores that changes no decision of the run."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from bsd_engine.runs.reader import RunReader
 
 
 def round_scores(reader: RunReader, states: list[EpochState]) -> dict[str, Rounded]:
-    """Losses and distances of all epochs, rounded; samples that a cut of the run would otherwise move are kept exactly.
+    """Return the losses and distances of all epochs, rounded unless rounding would move a sample across a cut.
 
-    Where a pool decided from rounded scores differs from the one decided from the scores themselves, the samples that
+    If a pool decided from rounded scores differs from the one decided from the scores themselves, the samples that
     changed sides are kept exactly, and the pools are decided again. Two samples that are kept exactly cannot change
-    sides with each other, so this ends. Where it does not help, the whole row is kept: a random pool depends on a
-    count alone.
+    sides with each other, so the loop ends. If that does not help, the whole row is kept, for example for a random
+    pool, which depends on a count alone.
     """
     scores = _stacked_scores(states)
     exact = {name: np.zeros(rows.shape, bool) for name, rows in scores.items()}
@@ -40,7 +40,7 @@ def round_scores(reader: RunReader, states: list[EpochState]) -> dict[str, Round
 
 
 def with_scores(states: list[EpochState], scores: Mapping[str, np.ndarray]) -> list[EpochState]:
-    """The epochs with other losses and distances, stacked as `round_scores` does."""
+    """Return the epochs with other losses and distances, stacked as in `round_scores`."""
     rows_of = {name: epoch_rows(states, name) for name in scores}
     result = []
     for state in states:
@@ -56,9 +56,10 @@ def with_scores(states: list[EpochState], scores: Mapping[str, np.ndarray]) -> l
 
 
 def epoch_rows(states: list[EpochState], name: str) -> dict[int, slice]:
-    """Rows of each epoch in the stack of a loss, of the OSS score or of its distances; epochs without it are left out.
+    """Return the rows of each epoch in the stack of a loss, the OSS score or its distances; epochs without it are left
+    out.
 
-    An OSS score that is one of the distances has no row: the number of the distance is kept instead.
+    An OSS score that equals one of the distances has no row: the number of the distance is kept instead.
     """
     step = rows_an_epoch(name)
     epochs = [
@@ -70,7 +71,7 @@ def epoch_rows(states: list[EpochState], name: str) -> dict[int, slice]:
 
 
 def distance_kind(state: EpochState) -> int | None:
-    """Which of the three distances is the OSS score; None where none is."""
+    """Return the number of the distance that equals the OSS score; None if none does."""
     score = state.oss_score
     if score is None or state.oss_distances is None:
         return None
@@ -78,12 +79,12 @@ def distance_kind(state: EpochState) -> int | None:
 
 
 def _has_separate_score(state: EpochState) -> bool:
-    """Whether there is an OSS score that is not one of the distances."""
+    """Return whether there is an OSS score that equals none of the distances."""
     return state.oss_score is not None and distance_kind(state) is None
 
 
 def _stacked_scores(states: list[EpochState]) -> dict[str, np.ndarray]:
-    """(R, N) float32: losses, distances and OSS scores of all epochs that have them."""
+    """Return (R, N) float32 losses, distances and OSS scores of all epochs that have them."""
     scores = {name: _stack(states, name) for name in LOSSES if is_recorded(states, name)}
     if is_recorded(states, "oss_distances"):
         scores["oss_distances"] = np.concatenate([s.oss_distances for s in states if s.oss_distances is not None])
@@ -99,7 +100,7 @@ def _stack(states: list[EpochState], name: str) -> np.ndarray:
 def _keep_exactly(
     exact: dict[str, np.ndarray], states: list[EpochState], epochs: set[int], samples: np.ndarray
 ) -> None:
-    """Keep samples exactly in all scores of some epochs; where they are kept already, keep all samples."""
+    """Keep samples exactly in all scores of some epochs; in rows that already keep them, keep all samples."""
     for name, kept in exact.items():
         rows_of = epoch_rows(states, name)
         for rows in (rows_of[epoch] for epoch in epochs if epoch in rows_of):
@@ -107,7 +108,7 @@ def _keep_exactly(
 
 
 def _epochs_read_by(reader: RunReader, epoch: int) -> set[int]:
-    """The epochs whose scores the pool of an epoch was decided from."""
+    """Return the epochs whose scores decided the pool of an epoch."""
     config, settings = reader.config, preview.Settings.of(reader.config)
     if epoch != preview.distance_epoch(config, settings):
         return {epoch}
@@ -115,7 +116,7 @@ def _epochs_read_by(reader: RunReader, epoch: int) -> set[int]:
 
 
 def _decided_pools(reader: RunReader, states: list[EpochState]) -> dict[int, np.ndarray]:
-    """(N,) bool by epoch: the first pool and all later ones, decided from the scores by the run's rules."""
+    """Return (N,) bool by epoch: the first pool and all later ones, decided from the scores by the run's rules."""
     warmup = reader.config.schedule.altruistic_epochs
     verdict = next((s.verdict for s in states if s.verdict is not None), None)
     rules = PoolRules.of(reader.config, verdict)

@@ -1,4 +1,4 @@
-"""The arrays of an epoch that a recording stacks over all epochs, in `arrays.npz`; the rest stays in the epoch's
+"""Names of the arrays that a recording stacks over all epochs in `arrays.npz`; other arrays stay in the epoch's
 file."""
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ DISTANCES = 3
 
 
 def rows_an_epoch(name: str) -> int:
-    """Rows that an epoch has in the stack of an array."""
+    """Return the number of rows that an epoch has in the stack of an array."""
     return DISTANCES if name == "oss_distances" else 1
 
 
 def is_recorded(states: list[EpochState], name: str) -> bool:
-    """Whether any epoch has an array."""
+    """Return whether any epoch has an array."""
     return any(getattr(state, name) is not None for state in states)

@@ -1,4 +1,4 @@
-"""From a recording to the files of a run folder."""
+"""Unpacking of a recording into the files of a run folder."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from bsd_engine.runs.layout import FORMAT_VERSION
 
 Arrays = Mapping[str, np.ndarray]
 Rows = dict[str, list[int]]
-"""The epochs that the rows of each stack belong to."""
+"""The epochs of the rows of each stack."""
 
 
 def unpack(path: Path) -> dict[str, bytes]:
-    """The files of the run folder by name; raises `RunFolderError` with one sentence.
+    """Return the files of the run folder by name; raises `RunFolderError` with one sentence.
 
-    Most of the time goes into the bundled images (0.4 s), which are unpacked in a second thread.
+    The bundled images take most of the time (0.4 s) and are unpacked in a second thread.
     """
     with reading_errors(path), ThreadPoolExecutor(1) as thread:
         bundled_arrays = thread.submit(bundled.arrays)
@@ -47,7 +47,7 @@ def unpack(path: Path) -> dict[str, bytes]:
 
 
 def json_line(content: dict[str, Any]) -> bytes:
-    """JSON with an end of line."""
+    """Return an object as JSON with a newline at the end."""
     return (json.dumps(content) + "\n").encode()
 
 
@@ -56,19 +56,19 @@ def _rows_of(head: Mapping[str, Any]) -> Rows:
     if not isinstance(rows, dict) or any(
         type(epoch) is not int or not -1 <= epoch < 100_000 for epochs in rows.values() for epoch in epochs
     ):
-        raise ValueError("it does not say which epochs its arrays are of")
+        raise ValueError("it does not say which epochs its arrays belong to")
     return rows
 
 
 def _whole_epoch(content: bytes, by_epoch: Mapping[str, Mapping[int, np.ndarray]]) -> bytes:
-    """The file of an epoch with its stacked arrays back in it."""
+    """Return the file of an epoch with its stacked arrays put back."""
     state = unpack_epoch(content)
     arrays: dict[str, Any] = {name: of[state.epoch] for name, of in by_epoch.items() if state.epoch in of}
     return pack_epoch(replace(state, **arrays))
 
 
 def _arrays_by_epoch(rows: Rows, arrays: Arrays, samples: int) -> dict[str, dict[int, np.ndarray]]:
-    """The stacked arrays, by name and epoch."""
+    """Return the stacked arrays, by name and epoch."""
     by_epoch = {name: dict(zip(rows[name], stack)) for name, stack in _stacks(rows, arrays, samples)}
     for epoch, kind in zip(rows.get("oss_distances", []), rows.get("oss_kind", [])):
         if kind >= 0:
@@ -77,7 +77,7 @@ def _arrays_by_epoch(rows: Rows, arrays: Arrays, samples: int) -> dict[str, dict
 
 
 def _stacks(rows: Rows, arrays: Arrays, samples: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Name and values of each stack that has rows; the first axis is the epoch."""
+    """Yield the name and values of each stack that has rows; the first axis is the epoch."""
     for name in (*LOSSES, "oss_score", "oss_distances"):
         if epochs := rows.get(name):
             values = Rounded.from_arrays(name, arrays, rows_an_epoch(name) * len(epochs), samples).rows
@@ -92,7 +92,7 @@ def _stacks(rows: Rows, arrays: Arrays, samples: int) -> Iterator[tuple[str, np.
 
 
 def _images(arrays: Arrays, bundled_arrays: Callable[[], Arrays], head: Mapping[str, Any]) -> np.ndarray:
-    """(N, C, H, W) uint8, compared with what was recorded."""
+    """Return the (N, C, H, W) uint8 images, checked against the recorded checksum."""
     if "source_idx" in arrays:
         source_idx, changed = (checked(arrays, name, np.uint32, (None,)) for name in ("source_idx", "changed_idx"))
         images = bundled_arrays()["train_images"][source_idx][:, None]
@@ -100,5 +100,5 @@ def _images(arrays: Arrays, bundled_arrays: Callable[[], Arrays], head: Mapping[
     else:
         images = checked(arrays, "images", np.uint8, (None, None, None, None))
     if checksum(images) != head["images_crc"]:
-        raise ValueError("its images are not those that were recorded")
+        raise ValueError("its images differ from those that were recorded")
     return images

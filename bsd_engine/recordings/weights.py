@@ -1,4 +1,4 @@
-"""The networks of a recording: those at the ends of the stages, in half precision, and the undefended one."""
+"""The networks of a recording: both models at the ends of the stages, in half precision, and the undefended one."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ MOST_CHECKPOINTS = 6
 
 
 def pack_checkpoints(reader: RunReader) -> dict[str, bytes]:
-    """Members with both models at the ends of the stages, without what only training needs."""
+    """Return members with both models at the ends of the stages, without the parts that only training needs."""
     wanted = (*reader.config.schedule.stage_ends, reader.epochs[-1])
     paths = [path for path in checkpoint_paths(reader.path) if int(path.stem) in wanted]
     return {f"checkpoints/{path.name}": _saved(_without_training(path)) for path in paths[-MOST_CHECKPOINTS:]}
 
 
 def pack_undefended(reader: RunReader, folder: Path) -> dict[str, bytes]:
-    """A member with the network of plain training; raises `RunFolderError` if that was on other data."""
+    """Return a member with the undefended network; raises `RunFolderError` if it was trained on other data."""
     content = checkpoints.read(folder / WEIGHTS_FILE)
     if content["fingerprint"] != reader.fingerprint:
         raise RunFolderError(
-            f"{folder} was trained on other data than {reader.path} (fingerprints differ); train it on the same."
+            f"{folder} was trained on other data than {reader.path} (fingerprints differ); train it on the same data."
         )
     models = {name: _halved(weights) for name, weights in content["models"].items()}
     return {WEIGHTS_FILE: _saved({**content, "models": models})}
 
 
 def _without_training(path: Path) -> dict[str, Any]:
-    """A checkpoint that can answer, but not be trained on."""
+    """Return a checkpoint that is enough for predictions, but not for further training."""
     content = checkpoints.read(path)
     return {
         "version": content["version"],
@@ -51,8 +51,8 @@ def _without_training(path: Path) -> dict[str, Any]:
 
 
 def _halved(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights in half precision; vectors stay as they are: they are small, and variances among them must not become
-    0."""
+    """Return weights in half precision; vectors stay unchanged: they are small, and variances among them must not
+    become 0."""
     return {name: t.half() if t.is_floating_point() and t.ndim > 1 else t.clone() for name, t in weights.items()}
 
 

@@ -1,4 +1,4 @@
-"""What a branch may change: settings that none of the epochs it takes over has read."""
+"""Checks of a branch's settings: it may change only settings that none of the epochs it copies has read."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from bsd_engine.config.settings import GROUPS, BSDConfig
 from bsd_engine.errors import RunFolderError
 
 KEPT_GROUPS = ("data", "attack", "model")
-"""Groups of settings that shape data and models, and so the first epoch."""
+"""Groups of settings that shape the data and the models, and therefore the first epoch."""
 FREE = ("altruistic_epochs", "t1", "init_epochs", "t2", "t3", "undefended_epochs", "undefended_lr", "undefended_drops")
-"""Lengths of stages, for which the stages themselves are compared, and settings of another training."""
+"""Settings that are not compared: lengths of stages, because the stages themselves are compared, and settings of
+undefended training."""
 READ_BY = {
     "altruistic warm-up": (
         "altruistic_lr",
@@ -44,17 +45,17 @@ READ_BY = {
         "all_to_all",
         "oss_warmup_unlabeled",
     ),
-    # The distances of the OSS warm-up are recorded and decide nothing before the split at T1.
+    # The distances of the OSS warm-up are recorded, but decide nothing before the split at T1.
     "first split": ("alpha", "beta", "als_init_ratio", "als_snapshot", "init_combine", "oss_distance", "feature_norm"),
     "class completion": ("alpha_start", "completion", "count_by", "completion_ends"),
     "selective drop": ("selective_drop", "drop_start"),
 }
-"""Settings by what reads them first. Decisions and training count; that an epoch's record would look otherwise does
-not."""
+"""Settings by the part that reads them first. Decisions and training count; a difference in an epoch's record alone
+does not."""
 
 
 def check_same_past(old: BSDConfig, new: BSDConfig, epoch: int) -> None:
-    """Raise `RunFolderError` where settings differ that the epochs up to a global, 0-based one have read."""
+    """Raise `RunFolderError` if settings differ that the epochs up to `epoch` (global, 0-based) have read."""
     for group in KEPT_GROUPS:
         if getattr(old, group) != getattr(new, group):
             raise RunFolderError(
@@ -65,7 +66,7 @@ def check_same_past(old: BSDConfig, new: BSDConfig, epoch: int) -> None:
     moved = next((e for e in range(epoch + 1) if old.schedule.stage(e) != new.schedule.stage(e)), None)
     if moved is not None:
         raise RunFolderError(
-            f"Epoch {moved} would be of the stage {new.schedule.stage(moved)} instead of {old.schedule.stage(moved)}; "
+            f"Epoch {moved} would be in the stage {new.schedule.stage(moved)} instead of {old.schedule.stage(moved)}; "
             "branch from an earlier epoch, or keep the lengths of the stages before it."
         )
     if epoch >= new.schedule.total_epochs:
@@ -77,13 +78,13 @@ def check_same_past(old: BSDConfig, new: BSDConfig, epoch: int) -> None:
             was, would = (_setting(config, name) for config in (old, new))
             if was != would:
                 raise RunFolderError(
-                    f"{_SHOWN.get(name, name)} is {would!r}, but the {reader} before the branch has read {was!r}; "
+                    f"{_SHOWN.get(name, name)} is {would!r}, but the {reader} before the branch used {was!r}; "
                     "keep it, or branch from an earlier epoch."
                 )
 
 
 def _first_epochs(old: BSDConfig, new: BSDConfig) -> dict[str, int]:
-    """The first global epoch of each reader of settings."""
+    """Return the first global epoch of each reader of settings."""
     schedule = old.schedule
     completion = schedule.t1 + schedule.init_epochs
     starts = {
@@ -100,10 +101,10 @@ _SHOWN = {"completion_ends": "t2"}
 
 
 def _setting(config: BSDConfig, name: str) -> Any:
-    """A setting as training reads it: some follow from others where they are not given."""
+    """Return a setting as training reads it: some settings follow from others when they are not given."""
     if name == "rampup":
         return config.mixmatch.rampup or config.schedule.t3
-    if name == "completion_ends":  # until then alpha_T rises
+    if name == "completion_ends":  # alpha_T rises until then
         return config.schedule.t2
     if name == "alpha_start":
         return config.split.schedule_start

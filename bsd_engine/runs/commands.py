@@ -1,4 +1,4 @@
-"""Commands of viewers to the writer of a run folder: pause, resume, stop."""
+"""Commands from viewers to the writer of a run folder: pause, resume, stop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bsd_engine.runs.layout import Command
 
 
 def read_commands(path: Path) -> list[Command]:
-    """Commands given so far, oldest first; none where they cannot be read."""
+    """Return the commands given so far, oldest first; none if they cannot be read."""
     try:
         lines = (
             bounded.read_bytes(path / "commands.jsonl", bounded.MOST_JSON_BYTES).decode(errors="replace").splitlines()
@@ -24,7 +24,7 @@ def read_commands(path: Path) -> list[Command]:
 
 
 def _command_of(line: str) -> Command | None:
-    """The command in a line; None for a line that a viewer has not finished, or never will."""
+    """Return the command in a line; None for a line that a viewer has left incomplete."""
     try:
         command = bounded.parse_object(line)["command"]
     except (ValueError, KeyError):
@@ -34,7 +34,7 @@ def _command_of(line: str) -> Command | None:
 
 def send_command(path: Path, command: Command) -> None:
     """Ask the writer of a run folder to pause, resume or stop; it obeys within an iteration."""
-    # The newline in front ends a line that a dying viewer left torn.
+    # The leading newline ends a line that a dying viewer left incomplete.
     line = "\n" + json.dumps({"command": command, "time": time.time()}) + "\n"
     with storage_errors(path), open(path / "commands.jsonl", "a", opener=without_following) as file:
         file.write(line)

@@ -1,15 +1,15 @@
-"""The bytes of one recorded epoch: everything in its `EpochState`, exactly, in little space and little time.
+"""The file of one recorded epoch: everything in its `EpochState`, exactly, packed quickly into little space.
 
-An .npz file, uncompressed, whose arrays of a value a sample are packed first. The end of a name tells how,
-and the shapes are among the scalars:
+It is an uncompressed .npz file. Arrays with one value per sample are packed first; the suffix of a name says how, and
+the shapes are among the scalars:
 
-    name.planes    float32 as four planes of bytes: the two lower ones, noise, as they are; the upper ones, sign,
-                   exponent and first bits, deflated, which leaves 70 % of them
+    name.planes    float32 as four planes of bytes: the two lower planes, which are noise, as they are; the upper ones
+                   (sign, exponent and first bits) deflated to 70 % of their size
     name.bytes     int16 between 0 and 255, one byte each, deflated
-    name.bits      bool, eight a byte, the first in the lowest bit
-    name.row       the OSS score, which is one of the rows of `oss_distances`: its number
+    name.bits      bool, eight per byte, the first in the lowest bit
+    name.row       the OSS score, as the number of the row of `oss_distances` that it equals
 
-50,000 samples take 0.46 MB an epoch where plain arrays take 0.71 MB; 0.89 and 1.5 MB in the OSS warm-up.
+With 50,000 samples an epoch takes 0.46 MB, and 0.71 MB as plain arrays; in the OSS warm-up 0.89 MB and 1.5 MB.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from bsd_engine.runs import validation
 
 ARRAYS = tuple(f.name for f in fields(EpochState) if "ndarray" in str(f.type))
 SCALARS = tuple(f.name for f in fields(EpochState) if f.name not in ARRAYS)
-_LEVEL = 1  # of deflate: level 6 takes three times as long for 3 % less
+_LEVEL = 1  # of deflate: level 6 takes three times as long and saves 3 %
 
 Shape = tuple[int, ...]
 
 
 def pack_epoch(state: EpochState) -> bytes:
-    """The bytes of one epoch's file."""
+    """Return the bytes of one epoch's file."""
     arrays: dict[str, np.ndarray] = {}
     shapes: dict[str, Shape] = {}
     for name in ARRAYS:
@@ -52,7 +52,7 @@ def pack_epoch(state: EpochState) -> bytes:
 
 
 def unpack_epoch(content: bytes) -> EpochState:
-    """The epoch that `pack_epoch` of this or an earlier version wrote; raises `ValueError` for anything else."""
+    """Return the epoch that `pack_epoch` of this or an earlier version wrote; raises `ValueError` for anything else."""
     stored = bounded.unpack_arrays(content)
     if "scalars" not in stored:
         raise ValueError("it holds no epoch")
@@ -63,7 +63,7 @@ def unpack_epoch(content: bytes) -> EpochState:
     if row is not None:
         arrays["oss_score"] = _row(arrays.get("oss_distances"), row)
     if unknown := (scalars.keys() - set(SCALARS)) | (arrays.keys() - set(ARRAYS)):
-        raise ValueError(f"it holds {min(unknown)!r}, which no epoch has")
+        raise ValueError(f"it holds {min(unknown)!r}, which is not a field of an epoch")
     validation.check_scalars(scalars)
     return EpochState(
         **{"altruistic_loss": None, "altruistic_prediction": None, "clean_ratio": None, **scalars, **arrays}
@@ -71,7 +71,7 @@ def unpack_epoch(content: bytes) -> EpochState:
 
 
 def _row_of(state: EpochState) -> int | None:
-    """Number of the row of the distances that is the score, bit for bit; None where none is."""
+    """Return the number of the row of distances that equals the OSS score, bit for bit; None if no row does."""
     score, distances = state.oss_score, state.oss_distances
     if score is None or distances is None or distances.ndim != 2:
         return None
@@ -87,12 +87,12 @@ def _row(distances: np.ndarray | None, row: np.ndarray) -> np.ndarray:
         or row.shape != (1,)
         or row[0] >= len(distances)
     ):
-        raise ValueError("its OSS score is a row of distances that are not there")
+        raise ValueError("its OSS score is a row of distances that are missing")
     return distances[row[0]].copy()
 
 
 def _kind_of(array: np.ndarray) -> str:
-    """How an array is packed; "" for as it is."""
+    """Return how an array is packed; "" means unchanged."""
     if array.dtype == np.float32:
         return "planes"
     if array.dtype == np.int16 and array.size and array.min() >= 0 and array.max() <= 255:
@@ -101,10 +101,10 @@ def _kind_of(array: np.ndarray) -> str:
 
 
 def _unpacked(name: str, array: np.ndarray, shapes: Any, most: int) -> tuple[str, np.ndarray]:
-    """The name of a stored array without its kind, and what it holds.
+    """Return the name of a stored array without its suffix, and the unpacked array.
 
-    An array of more values than the file has bytes (`most`) is refused: two bytes of a loss for every sample are
-    there too.
+    An array with more values than the file has bytes (`most`) is refused: a sound file also holds at least two bytes of
+    a loss for every sample.
     """
     name, _, kind = name.partition(".")
     if not kind:
@@ -112,12 +112,12 @@ def _unpacked(name: str, array: np.ndarray, shapes: Any, most: int) -> tuple[str
     shape = _checked_shape(shapes.get(name) if isinstance(shapes, dict) else None)
     is_packed = kind in _UNPACK and array.dtype == np.uint8 and array.ndim == 1
     if not is_packed or shape is None or math.prod(shape) > most:
-        raise ValueError(f"it holds {name!r} packed in no known way")
+        raise ValueError(f"it holds {name!r} packed in an unknown way")
     return name, _UNPACK[kind](array.tobytes(), math.prod(shape)).reshape(shape)
 
 
 def _checked_shape(value: Any) -> Shape | None:
-    """The shape of an array as JSON has it; None for anything else."""
+    """Return the shape of an array from its JSON form; None for anything else."""
     is_shape = isinstance(value, list) and 0 < len(value) <= 4
     return tuple(value) if is_shape and all(type(n) is int and 0 <= n < 2**40 for n in value) else None
 
@@ -127,15 +127,15 @@ def _deflated(content: bytes) -> np.ndarray:
 
 
 def _inflated(content: bytes, size: int) -> np.ndarray:
-    """(size,) uint8, writable; content that inflates to more or less raises `ValueError`, before it takes more
-    memory."""
+    """Return the inflated content, (size,) uint8 and writable; raises `ValueError` for another size before more memory
+    is used."""
     inflate = zlib.decompressobj()
     try:
         inflated = inflate.decompress(content, size + 1)
     except zlib.error as error:
         raise ValueError(f"it cannot be inflated ({error})") from None
     if len(inflated) != size or not inflate.eof:
-        raise ValueError(f"it inflates to other than {size:,} bytes")
+        raise ValueError(f"it does not inflate to {size:,} bytes")
     return np.frombuffer(bytearray(inflated), np.uint8)
 
 

@@ -1,19 +1,19 @@
-"""The run folder: written by whoever iterates a run, read by everyone else, crash-safe at any moment.
+"""The run folder: written by the process that iterates the run, read by all others, crash-safe at any moment.
 
     config.json          format version, configuration, data fingerprint, class names, sizes, landmarks
     samples.npz          labels, landmark_idx
     images.npy           the training images as trained on (poison included), uint8 (N, C, H, W), for thumbnails
-    files.json           file of each training image below the folder it came from; absent where there are no files
-    truth.npz            is_poison, original_labels; absent where the truth is unknown
+    files.json           path of each training image, relative to the data folder; absent if the data are not files
+    truth.npz            is_poison, original_labels; absent if the ground truth is unknown
     epochs/00007.npz     one whole epoch: the arrays and numbers of its `EpochState`
     maps/00007.npz       2-D map of the landmarks, written by the map process
     checkpoints/00007.pt state after epoch 7, to resume or branch from; the last two and the end of each stage are kept
-    progress.json        where the writer is now: epoch, iteration, state, last command obeyed
+    progress.json        the writer's position: epoch, iteration, state, last command obeyed
     commands.jsonl       pause, resume, stop, appended by viewers
     summary.json         written once, at the end
-    lock                 held (flock) by the one writer; a dead writer does not keep it
+    lock                 held (flock) by the one writer, and released when the writer dies
 
-Each file but commands.jsonl and lock appears by an atomic rename, so a reader sees all of it or nothing.
+Every file except commands.jsonl and lock appears by an atomic rename, so a reader sees all of it or nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from bsd_engine.files import bounded
 
 FORMAT_VERSION = 3
 """2: the OSS warm-up records all three distances and the nearest class. 3: epochs are packed (`epoch_file`). Older
-folders are read."""
+folders can be read."""
 
 
 Command = Literal["pause", "resume", "stop"]
@@ -39,7 +39,7 @@ Status = Literal["running", "paused", "finished", "stopped", "failed", "interrup
 
 
 def new_run_id() -> str:
-    """A fresh folder name: local time and six random letters, never a user's text."""
+    """Return a new folder name: local time and six random letters, never text from a user."""
     return f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
@@ -48,26 +48,26 @@ def epoch_name(epoch: int) -> str:
 
 
 def file_numbers(folder: Path, suffix: str) -> list[int]:
-    """Numbers of the files in a folder that are named by five digits or more, ascending."""
+    """Return the numbers of the files in a folder whose names are five or more digits, ascending."""
     stems = [p.stem for p in folder.glob(f"[0-9]*{suffix}")]
     return sorted(int(stem) for stem in stems if stem.isascii() and stem.isdecimal() and stem == f"{int(stem):05d}")
 
 
 def checkpoint_paths(path: Path) -> list[Path]:
-    """Checkpoints of a run folder, oldest first."""
+    """Return the checkpoints of a run folder, oldest first."""
     folder = Path(path) / "checkpoints"
     return [folder / f"{epoch:05d}.pt" for epoch in file_numbers(folder, ".pt")]
 
 
 def list_runs(root: Path) -> list[Path]:
-    """Run folders below `root`, newest first, whatever they are called now; those that cannot be read come last."""
+    """Return the run folders below `root`, newest first whatever their names; unreadable ones come last."""
     return sorted(
         (p.parent for p in Path(root).glob("*/config.json")), key=lambda p: (_created(p), p.name), reverse=True
     )
 
 
 def _created(path: Path) -> float:
-    """When a run was begun, seconds since 1970."""
+    """Return the start time of a run, seconds since 1970."""
     try:
         return _created_at(str(path / "config.json"), bounded.stamp_of(path / "config.json"))
     except OSError:
@@ -83,7 +83,7 @@ def _created_at(path: str, stamp: bounded.Stamp) -> float:
 
 
 NO_BRANCH = (
-    "This is a recording: it holds the models' weights but not the optimisers' state, so no training can go on from "
+    "This is a recording: it holds the models' weights but not the optimisers' state, so training cannot go on from "
     "it. Start a run with its settings on the page Run, or with its command."
 )
-"""Why a recording is neither resumed nor branched from."""
+"""The reason why a recording cannot be resumed or branched from."""

@@ -1,4 +1,4 @@
-"""The lock of a run folder: one writer at a time, and none that a dead writer keeps."""
+"""The lock of a run folder: one writer at a time; a dead writer's lock is released."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bsd_engine.files.atomic import storage_errors, without_following
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a living writer holds the run folder."""
+    """Return whether a living writer holds the lock of the run folder."""
     try:
         lock = os.open(path / "lock", os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except OSError:
@@ -28,11 +28,11 @@ def is_locked(path: Path) -> bool:
 
 
 def take_lock(path: Path) -> int:
-    """The descriptor that holds the lock of a run folder; `RunFolderError` where another process holds it."""
+    """Return the descriptor that holds the lock of a run folder; raises `RunFolderError` if another process has it."""
     with storage_errors(path):
         _refuse_linked_folders(path)
         lock = without_following(str(path / "lock"), os.O_RDWR | os.O_CREAT)
-    for _ in range(20):  # a viewer's probe (`is_locked`) holds the lock for some microseconds
+    for _ in range(20):  # a viewer's probe (`is_locked`) holds the lock for a few microseconds
         with contextlib.suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return lock
@@ -42,7 +42,7 @@ def take_lock(path: Path) -> int:
 
 
 def _refuse_linked_folders(path: Path) -> None:
-    """A folder from elsewhere must not have this program write, or delete old checkpoints, outside of it."""
+    """Refuse links in the run folder: a folder from elsewhere must not make the program write or delete outside it."""
     for name in ("epochs", "maps", "checkpoints"):
         if (path / name).is_symlink():
             raise RunFolderError(f"{path / name} is a link to another folder; copy what it points to into its place.")

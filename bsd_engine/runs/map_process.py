@@ -1,5 +1,5 @@
-"""The map process: follows a run folder and adds UMAP maps to it. It runs apart, since UMAP's compiled loops hold the
-GIL."""
+"""The map process: follows a run folder and adds UMAP maps to it. It is a separate process because UMAP's compiled
+loops hold the GIL."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ POLL_SECONDS = 0.5
 
 
 def make_maps(folder: Path, *, follow: bool = False) -> None:
-    """Map every recorded epoch, each started from the one before; with `follow`, until the run is over.
+    """Map every recorded epoch, starting each map from the previous one; with `follow`, until the run is over.
 
-    While the run goes on and maps fall behind, epochs in between are left out, so that the newest is shown; they are
-    filled in at the end, in order, each started from its predecessor.
+    If maps fall behind a live run, intermediate epochs are skipped so that the newest is shown. They are filled in at
+    the end, in order, each started from its predecessor.
     """
     reader = RunReader(folder)
     while True:

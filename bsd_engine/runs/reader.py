@@ -1,4 +1,4 @@
-"""A run folder as anyone may see it at any moment: live, finished, interrupted or bundled."""
+"""Reader of a run folder at any moment: live, finished, interrupted or bundled."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from bsd_engine.runs.epoch_file import unpack_epoch
 from bsd_engine.runs.layout import FORMAT_VERSION, Status, checkpoint_paths, epoch_name, file_numbers
 from bsd_engine.runs.lock import is_locked
 
-_IN_MEMORY_BELOW = 64_000_000  # bytes of images that are read instead of mapped
+_IN_MEMORY_BELOW = 64_000_000  # bytes; smaller image files are read instead of mapped
 
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """Which samples are poisoned, and what they were; only metrics and views read it."""
+    """Ground truth of the samples: which are poisoned, and their original labels; only metrics and views read it."""
 
     is_poison: np.ndarray
     """(N,) bool."""
@@ -35,7 +35,7 @@ class Truth:
 
 
 class RunReader:
-    """A run folder as anyone may see it at any moment: live, finished, interrupted or bundled."""
+    """Reader of a run folder at any moment: live, finished, interrupted or bundled."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
@@ -67,7 +67,7 @@ class RunReader:
 
     @contextlib.contextmanager
     def _naming(self, name: str) -> Iterator[None]:
-        """Turn what is wrong with a file into one sentence."""
+        """Turn an error in reading a file into a one-sentence `RunFolderError`."""
         try:
             yield
         except (OSError, ValueError) as error:
@@ -90,7 +90,7 @@ class RunReader:
 
     @property
     def landmark_idx(self) -> np.ndarray:
-        """(L,) int64: the samples that the maps show, the same all run."""
+        """(L,) int64: the samples that the maps show, the same for the whole run."""
         return self._samples["landmark_idx"]
 
     @property
@@ -102,7 +102,7 @@ class RunReader:
 
     @property
     def truth(self) -> Truth | None:
-        """The truth, or None where it is unknown."""
+        """The ground truth, or None if it is unknown."""
         if not self.truth_known:
             return None
         with self._naming("truth.npz"):
@@ -112,13 +112,13 @@ class RunReader:
 
     @property
     def files(self) -> tuple[str, ...] | None:
-        """(N,) file of each sample below the folder that it was read from; None where there were no files."""
+        """(N,) path of each sample's file, relative to the data folder; None if the data were not read from files."""
         content = self._read_json("files.json")
         return tuple(content["files"]) if content and len(content.get("files", ())) == self.num_samples else None
 
     @property
     def images(self) -> np.ndarray:
-        """(N, C, H, W) uint8, not writable: the images as trained on; many of them are memory-mapped."""
+        """(N, C, H, W) uint8, not writable: the images as trained on; large sets are memory-mapped."""
         with self._naming("images.npy"):
             path = self.path / "images.npy"
             images = _images_at(str(path), bounded.stamp_of(path))
@@ -127,7 +127,7 @@ class RunReader:
 
     @property
     def summary(self) -> dict[str, Any] | None:
-        """Content of summary.json, or None while there is none."""
+        """Content of summary.json, or None before it is written."""
         summary = self._read_json("summary.json")
         if summary is not None:
             with self._naming("summary.json"):
@@ -136,12 +136,12 @@ class RunReader:
 
     @property
     def progress(self) -> dict[str, Any] | None:
-        """Where the writer said it was last; None before its first word."""
+        """The writer's last reported position; None before its first report."""
         return self._read_json("progress.json")
 
     @property
     def status(self) -> Status:
-        """State of the run; `interrupted` where a writer died and the run can be resumed."""
+        """State of the run; `interrupted` if a writer died and the run can be resumed."""
         if is_locked(self.path):
             state = (self.progress or {}).get("state", "running")
             return "paused" if state == "paused" else "running"
@@ -150,7 +150,7 @@ class RunReader:
 
     @property
     def can_resume(self) -> bool:
-        """Whether nobody writes the folder, and there is a checkpoint to go on from or at most one epoch to train
+        """Whether no process writes the folder, and there is a checkpoint to resume from or at most one epoch to train
         again."""
         return self.status in ("interrupted", "stopped", "failed") and (
             bool(checkpoint_paths(self.path)) or self.begins_again
@@ -158,25 +158,25 @@ class RunReader:
 
     @property
     def begins_again(self) -> bool:
-        """Whether a resumed run has nothing to go on from and starts over; an epoch is recorded just before its
+        """Whether a resumed run starts over because there is no checkpoint; an epoch is recorded just before its
         checkpoint."""
         return not checkpoint_paths(self.path) and len(self.epochs) <= 1
 
     @property
     def epochs(self) -> list[int]:
-        """Whole epochs recorded so far, from 0 without gaps."""
+        """Complete epochs recorded so far, from 0 without gaps."""
         found = set(file_numbers(self.path / "epochs", ".npz"))
         return list(range(next(i for i in range(len(found) + 1) if i not in found)))
 
     @property
     def version(self) -> tuple[int, int, float]:
-        """Changes when an epoch or a map is added or written anew, whatever the clock says: compare it before
-        redrawing."""
+        """A value that changes when an epoch or a map is added or rewritten, whatever the clock says; for deciding
+        whether to redraw."""
         stamps = [stamp for name in ("epochs", "maps") for stamp in _stamps(self.path / name)]
         return len(self.epochs), len(self.map_epochs), float(zlib.crc32(repr(sorted(stamps)).encode()))
 
     def epoch(self, epoch: int) -> EpochState:
-        """One recorded epoch, kept in memory."""
+        """Return one recorded epoch, which is kept in memory."""
         path = self.path / epoch_name(epoch)
         try:
             stamp = bounded.stamp_of(path)
@@ -187,7 +187,7 @@ class RunReader:
         return self._states[epoch][1]
 
     def read_epoch(self, epoch: int) -> EpochState:
-        """One recorded epoch, from the disk."""
+        """Return one recorded epoch, read from the disk."""
         name = epoch_name(epoch)
         with self._naming(name):
             try:
@@ -211,7 +211,7 @@ class RunReader:
 
 
 def _stamps(folder: Path) -> Iterator[tuple[str, bounded.Stamp]]:
-    """Names and stamps of the .npz files of a folder; one that is deleted meanwhile is left out."""
+    """Yield the names and stamps of the .npz files in a folder; a file that is deleted meanwhile is left out."""
     for path in folder.glob("*.npz"):
         with contextlib.suppress(OSError):
             yield path.name, bounded.stamp_of(path)

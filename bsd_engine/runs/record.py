@@ -1,4 +1,4 @@
-"""Iterate a run and record it in a run folder, for the command line and for the dashboard's thread."""
+"""Iterate a run and record it in a run folder, for the command line and the dashboard's thread."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ OnEvent = Callable[[Event], None]
 def record_run(
     config: BSDConfig, path: Path, *, prepared: PreparedData | None = None, on_event: OnEvent | None = None
 ) -> dict[str, Any]:
-    """Train into a new run folder, obeying the commands given to it; returns the summary.
+    """Train into a new run folder, obeying commands written to it; returns the summary.
 
-    Raises `BSDError` with one sentence; bad settings and data raise before the folder is made.
+    Raises `BSDError` with one sentence; bad settings and bad data raise it before the folder is made.
     """
     prepared = prepared or prepare(config)
     trainer = BSDTrainer(config, prepared)
@@ -53,13 +53,13 @@ def branch_run(
     Parameters
     ----------
     source : run folder
-    epoch : global, 0-based; one that has a checkpoint (the end of each stage and the last two), the newest when None
-    config : settings of the new run; those that the epochs up to `epoch` have read must be the old ones
+    epoch : global, 0-based; one that has a checkpoint (the end of each stage and the last two), None for the newest
+    config : settings of the new run; those that the epochs up to `epoch` have read must be unchanged
 
     Raises
     ------
     RunFolderError
-        If there is no such checkpoint, or the settings or the data do not fit the past.
+        If there is no such checkpoint, or the settings or the data differ from those of the copied epochs.
     """
     reader = RunReader(source)
     checkpoint = load_checkpoint(source, epoch)
@@ -100,14 +100,14 @@ def _new_folder(
 
 
 def resume_run(path: Path, *, prepared: PreparedData | None = None, on_event: OnEvent | None = None) -> dict[str, Any]:
-    """Go on from the last checkpoint of a run folder; at most the epoch that was in progress is trained again.
+    """Resume from the last checkpoint of a run folder; at most the epoch that was in progress is trained again.
 
-    A run that ended within its first epoch, or before the first checkpoint was whole, starts over.
+    A run that ended within its first epoch, or before its first checkpoint was complete, starts over.
     """
     reader = RunReader(path)
     if reader.status == "finished":
         raise RunFolderError(f"{path} is finished; there is nothing to resume. Start a new run instead.")
-    old_commands = len(read_commands(path))  # before the data are prepared: a stop given meanwhile is for this writer
+    old_commands = len(read_commands(path))  # before the data are prepared: a later stop is for this writer
     checkpoint = None if reader.begins_again else load_checkpoint(path)
     prepared = prepared or prepare(reader.config)
     if prepared.fingerprint != reader.fingerprint:
@@ -123,7 +123,7 @@ def resume_run(path: Path, *, prepared: PreparedData | None = None, on_event: On
 
 
 def _restored(config: BSDConfig, prepared: PreparedData, checkpoint: dict[str, Any] | None, path: Path) -> BSDTrainer:
-    """A trainer in the state of a checkpoint, which may be of another network or of none."""
+    """Return a trainer in the state of a checkpoint; raises `RunFolderError` if the checkpoint does not fit."""
     if checkpoint is not None and checkpoint.get("weights_only"):
         raise RunFolderError(NO_BRANCH)
     try:
@@ -138,7 +138,7 @@ def _restored(config: BSDConfig, prepared: PreparedData, checkpoint: dict[str, A
 
 
 def _seconds_before(reader: RunReader, epochs: int) -> float:
-    """Seconds that the epochs before took; a damaged record of one must not keep the run from going on."""
+    """Return the seconds that the previous epochs took; a damaged record must not prevent the run from resuming."""
     total = 0.0
     for epoch in range(epochs):
         with contextlib.suppress(RunFolderError):
@@ -147,7 +147,7 @@ def _seconds_before(reader: RunReader, epochs: int) -> float:
 
 
 def load_checkpoint(path: Path, epoch: int | None = None) -> dict[str, Any]:
-    """The checkpoint after an epoch, or the newest readable one of a run folder, loaded without pickle's code
+    """Return the checkpoint after an epoch, or the newest readable one of a run folder, loaded without pickle's code
     execution."""
     files = checkpoint_paths(path)
     if epoch is not None:
@@ -155,14 +155,14 @@ def load_checkpoint(path: Path, epoch: int | None = None) -> dict[str, Any]:
         if not chosen:
             there = ", ".join(str(int(file.stem)) for file in files) or "none"
             raise RunFolderError(
-                f"{path} has no checkpoint after epoch {epoch}; there are those after the epochs {there}."
+                f"{path} has no checkpoint after epoch {epoch}; checkpoints exist after the epochs {there}."
             )
         files = chosen
     for file in reversed(files):
         try:
             return checkpoints.read(file)
         except (OSError, ValueError):
-            continue  # the older one may be whole
+            continue  # the older one may be readable
     raise RunFolderError(f"{path} has no readable checkpoint to resume from; start the run again in a new folder.")
 
 
@@ -171,10 +171,10 @@ class _Stopped(Exception):
 
 
 def _record(trainer: BSDTrainer, writer: RunWriter, on_event: OnEvent | None, seconds_before: float) -> dict[str, Any]:
-    """Write each event; whatever ends the run, the folder says how."""
+    """Write each event; record in the folder how the run ended, whatever the cause."""
     started = time.monotonic()
     try:
-        with contextlib.closing(trainer.run()) as events:  # whatever happens, the altruistic model's thread ends
+        with contextlib.closing(trainer.run()) as events:  # the altruistic model's thread ends in any case
             for event in events:
                 _write(event, writer, keep=trainer.config.schedule.stage_ends)
                 if on_event:
@@ -200,7 +200,7 @@ def _record(trainer: BSDTrainer, writer: RunWriter, on_event: OnEvent | None, se
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Whether a device or the machine had no memory left; torch says so on a CPU in a plain RuntimeError."""
+    """Return whether a device or the machine ran out of memory; on a CPU torch raises a plain RuntimeError for it."""
     on_cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     return on_cpu or isinstance(error, (MemoryError, torch.OutOfMemoryError))
 
@@ -262,7 +262,7 @@ def _finish(trainer: BSDTrainer, writer: RunWriter, seconds: float, *, status: s
 
 
 def _report_failure(trainer: BSDTrainer, writer: RunWriter, sentence: str) -> None:
-    """Say in the folder why the run ended, if the folder can still be written."""
+    """Record in the folder why the run ended, if the folder can still be written."""
     try:
         writer.summary({**trainer.summary(), "status": "failed", "error": sentence})
     except BSDError:

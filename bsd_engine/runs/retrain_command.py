@@ -1,4 +1,4 @@
-"""The command line that trains a recorded run once more."""
+"""The command line that trains a recorded run again."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from bsd_engine.errors import ConfigError
 
 OPTION_NAMES = {"target_label": "target", "t1": "warmup"}
 MOVING = ("t1", "t2", "t3")
-"""A warm-up given alone moves T2 and T3 along, so they are given together."""
+"""Options that are given together, because a warm-up given alone shifts T2 and T3."""
 
 
 def train_command(config: BSDConfig, *, branched_from: Mapping[str, Any] | None = None) -> str:
-    """The command that trains with these settings: the preset's, and each option that differs from it.
+    """Return the command that trains with these settings: the preset, and each option that differs from it.
 
     Parameters
     ----------
-    branched_from : {"run": name, "epoch": 0-based}; the command then goes on from that run, whose folder it needs
+    branched_from : {"run": name, "epoch": 0-based}; the command then branches from that run and needs its folder
 
-    Raises `ConfigError` for settings that name a preset of another program.
+    Raises `ConfigError` for settings that name a preset unknown to this program.
     """
     if branched_from is not None:
         begin = ["--branch", f"runs/{branched_from['run']}", "--from-epoch", str(branched_from["epoch"])]
@@ -43,7 +43,7 @@ def _line(words: list[str]) -> str:
 
 
 def _options(config: BSDConfig, base: BSDConfig | None, *, groups: tuple[str, ...]) -> Iterator[str]:
-    """Options for what differs from a base; with none for everything in some groups."""
+    """Yield options for the settings that differ from a base; without a base, for all settings of some groups."""
     if base is not None:
         for name in ("seed", "device", "precision"):
             if getattr(config, name) != getattr(base, name):

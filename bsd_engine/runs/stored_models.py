@@ -1,17 +1,16 @@
-"""The networks that a run has stored, ready to answer: both models at each checkpoint, and the undefended one beside
-them.
+"""Loading of the networks that a run has stored: both models at each checkpoint, and the undefended network.
 
     stored_epochs(path)       the epochs that have a checkpoint
-    load_models(path, epoch)  f and g after one of them
-    load_undefended(path)     the plainly trained network, or None where there is none
+    load_models(path, epoch)  f and g after one of these epochs
+    load_undefended(path)     the undefended network, or None if it was not stored
 
-Read of `checkpoints/00007.pt`: "version", "epoch", and in "models" the state dicts "averaged" (f as it is scored and
-tested: the exponential average, or the last weights of a run without one) and "altruistic" (g). Read of
-`undefended.pt`: the same, with one state dict, "undefended", and "fingerprint", that of the data trained on. Weights
-may be of any floating type; other parts, such as optimisers, may be missing.
+Entries read from `checkpoints/00007.pt`: "version", "epoch", and in "models" the state dicts "averaged" (f as it is
+scored and tested: the exponential average, or the last weights of a run without averaging) and "altruistic" (g).
+Entries read from `undefended.pt`: the same, with one state dict, "undefended", and "fingerprint", that of its training
+data. Weights may have any floating type; other entries, such as optimisers, may be missing.
 
-`undefended.pt` comes from `python -m bsd_engine undefended --config RUN --out RUN-undefended`. It is found in the run
-folder itself or in a folder beside it whose summary.json has the run's fingerprint.
+`python -m bsd_engine undefended --config RUN --out RUN-undefended` writes `undefended.pt`. It is found in the run
+folder itself, or in a folder beside it whose summary.json has the run's fingerprint.
 """
 
 from __future__ import annotations
@@ -43,10 +42,11 @@ from bsd_engine.training.checkpoint import CHECKPOINT_VERSION
 from bsd_engine.training.undefended import WEIGHTS_FILE
 
 MOST_BYTES = 600_000_000
-"""Of weights that are kept: both models of six checkpoints of the paper's ResNet-18, or 1,000 of the demo's."""
+"""Bytes of weights kept: both models of six checkpoints of the paper's ResNet-18, or of 1,000 of the demo's."""
 
 _SMALL = 1_000_000
-"""Weights of a network that is faster on one thread for a few images, most of all when other threads compute."""
+"""Number of weights below which a network is faster on one thread for a few images, above all while other threads
+compute."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,16 +54,16 @@ class StoredModels:
     """The models after an epoch, in evaluation mode, on the CPU."""
 
     epoch: int
-    """Global, 0-based: the epoch whose training they have behind them."""
+    """Global, 0-based: the last epoch that they were trained in."""
     main: nn.Module
-    """f, with its averaged weights where the run has them: those that are scored and tested."""
+    """f, with its averaged weights if the run has them, as it is scored and tested."""
     altruistic: nn.Module
     """g."""
     normalize: Normalizer
 
     @classmethod
     def of(cls, run: RunReader, epoch: int | None = None) -> StoredModels:
-        """The models of the newest checkpoint, or of that after an epoch; raises `RunFolderError` where there is
+        """Return the models of the checkpoint after an epoch, or of the newest one; raises `RunFolderError` if there is
         none."""
         return cls._built(run, load_checkpoint(run.path, epoch))
 
@@ -81,24 +81,24 @@ class StoredModels:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredUndefended:
-    """The plainly trained network, in evaluation mode, on the CPU."""
+    """The undefended network, in evaluation mode, on the CPU."""
 
     network: nn.Module
     normalize: Normalizer
 
 
 def stored_epochs(path: Path) -> tuple[int, ...]:
-    """Global, 0-based epochs after which the run folder has a checkpoint that holds something, ascending."""
+    """Return the epochs (global, 0-based, ascending) that have a checkpoint that is not empty."""
     return tuple(int(file.stem) for file in checkpoint_paths(path) if file.stat().st_size)
 
 
 def load_models(path: Path, epoch: int) -> StoredModels:
-    """The models after one of `stored_epochs`, kept while the file stays as it is; several threads may use them.
+    """Return the models after one of `stored_epochs`, cached until the file changes; several threads may use them.
 
     Raises
     ------
     RunFolderError
-        If there is no such checkpoint, or it is cut, of a newer version, or of other networks than the settings say.
+        If there is no such checkpoint, or it is cut, of a newer version, or of networks that do not fit the settings.
     """
     path = Path(path)
     file = path / f"checkpoints/{epoch:05d}.pt"
@@ -112,7 +112,7 @@ def load_models(path: Path, epoch: int) -> StoredModels:
 
 
 def undefended_file(path: Path) -> Path | None:
-    """The file with the undefended network of a run; None where there is none in the run folder or beside it."""
+    """Return the file of a run's undefended network; None if there is none in the run folder or beside it."""
     path = Path(path)
     if (path / WEIGHTS_FILE).is_file():
         return path / WEIGHTS_FILE
@@ -122,7 +122,7 @@ def undefended_file(path: Path) -> Path | None:
 
 
 def load_undefended(path: Path) -> StoredUndefended | None:
-    """The undefended network of a run, or None where it was not stored; kept while the file stays as it is.
+    """Return the undefended network of a run, cached until the file changes; None if it was not stored.
 
     Raises `RunFolderError` if the file is cut, of a newer version, of other data or of another network than the run's.
     """
@@ -145,7 +145,7 @@ def load_undefended(path: Path) -> StoredUndefended | None:
 
 
 def undefended_command(path: Path) -> str:
-    """The command that trains and stores the undefended network of a run where `load_undefended` finds it."""
+    """Return the command that trains the undefended network of a run and stores it where `load_undefended` finds it."""
     path = Path(path)
     folder, out = shlex.quote(str(path)), shlex.quote(f"{path}-undefended")
     return f"python -m bsd_engine undefended --config {folder} --out {out}"
@@ -153,22 +153,22 @@ def undefended_command(path: Path) -> str:
 
 @torch.inference_mode()
 def probabilities(network: nn.Module, images: Tensor, normalize: Normalizer) -> np.ndarray:
-    """(B, C) float32 class probabilities of (B, K, H, W) uint8 images, computed in float32; raises `RunFolderError`
-    if they are no numbers."""
+    """Return (B, C) float32 class probabilities of (B, K, H, W) uint8 images, computed in float32; raises
+    `RunFolderError` if they are not finite."""
     small = sum(weights.numel() for weights in network.parameters()) < _SMALL
     with runtime.intra_op_threads(1 if small else runtime.available_threads()):
         result = network(normalize(images.contiguous(memory_format=torch.channels_last))).softmax(1)
     if not result.isfinite().all():
         raise RunFolderError(
-            "The network's outputs are no finite numbers: its training diverged. Choose another epoch."
+            "The network's outputs are not finite numbers: its training diverged. Choose another epoch."
         )
     return result.numpy()
 
 
 def _read(file: Path, what: str) -> dict[str, Any]:
-    """A checkpoint that this program knows; `what` begins the sentences of its errors."""
+    """Return a checkpoint of a version that this program knows; `what` begins the error messages."""
     if not file.exists():
-        raise RunFolderError(f"{what} is not there; choose another epoch.")
+        raise RunFolderError(f"{what} is missing; choose another epoch.")
     try:
         content = checkpoints.read(file)
     except (OSError, ValueError) as error:
@@ -201,17 +201,17 @@ def _normalizer_of(run: RunReader) -> Normalizer:
 
 @lru_cache(maxsize=16)
 def _normalizer(path: str, stamp: Stamp) -> Normalizer:
-    """As the trainer fits it, from the images as trained on."""
+    """Return the normalizer, fitted as the trainer does from the images as trained on."""
     return Normalizer.fit(channels_last(RunReader(path).images))
 
 
 def channels_last(images: np.ndarray) -> Tensor:
-    """(n, H, W, C) uint8 tensor of (n, C, H, W) images of a run folder, copied into memory."""
+    """Return (n, C, H, W) images of a run folder as an (n, H, W, C) uint8 tensor, copied into memory."""
     return torch.from_numpy(np.array(images.transpose(0, 2, 3, 1), order="C"))
 
 
 def _fingerprint_of(folder: Path) -> str | None:
-    """What the summary of a plain training says it was trained on; None where it says nothing."""
+    """Return the data fingerprint in the summary of undefended training; None if it has none."""
     try:
         return bounded.read_object(folder / "summary.json").get("fingerprint")
     except (OSError, ValueError):
@@ -219,7 +219,7 @@ def _fingerprint_of(folder: Path) -> str | None:
 
 
 def _stamps(path: Path, *files: Path) -> tuple[Stamp | None, ...]:
-    """Stamps of all that a stored network depends on; None for what is not there."""
+    """Return the stamps of all files that a stored network depends on; None for a missing file."""
     return tuple(_stamp_or_none(file) for file in (path / "config.json", path / "images.npy", *files))
 
 
@@ -235,14 +235,14 @@ def _nbytes(*networks: nn.Module) -> int:
 
 
 class _ModelCache:
-    """Loaded networks, the last used ones up to a number of bytes; safe to use from any thread."""
+    """Cache of the most recently used networks, up to a number of bytes; safe to use from any thread."""
 
     def __init__(self) -> None:
         self._items: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], Any], size: Callable[[Any], int]) -> Any:
-        """What has the key, made where it is not there."""
+        """Return the value of a key, made if it is missing."""
         with self._lock:
             if key in self._items:
                 self._items.move_to_end(key)
@@ -259,5 +259,5 @@ _cache = _ModelCache()
 
 
 def has_models(run: RunReader) -> bool:
-    """Whether the run folder has a checkpoint that holds something."""
+    """Return whether the run folder has a checkpoint that is not empty."""
     return any(path.stat().st_size for path in checkpoint_paths(run.path))

@@ -1,5 +1,4 @@
-"""What the stored networks of a run say to an image, without and with a trigger: nothing is trained, nothing is
-written."""
+"""Predictions of a run's stored networks for an image without and with a trigger; nothing is trained or written."""
 
 from __future__ import annotations
 
@@ -40,7 +39,7 @@ class BenchImages:
     labels: np.ndarray
     """(M,) int64: true labels."""
     are_test: bool
-    """Whether they are the run's test images; else its clean training images."""
+    """True if they are the run's test images, False if they are its clean training images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,15 +47,15 @@ class Answers:
     """Class probabilities of the models for the clean and the triggered image, (2, C) float32 each."""
 
     undefended: np.ndarray | None
-    """None where the network is not stored, or `problem` says why it cannot be used."""
+    """None if the network is not stored or cannot be used; in the latter case `problem` says why."""
     problem: str
     altruistic: np.ndarray
     main: np.ndarray
 
 
 def bench_images(run: RunReader) -> BenchImages:
-    """The test images of a run's data; where they are not on this machine, the training images that are not known to be
-    poisoned. Nothing is downloaded."""
+    """Return the test images of a run's data; if they are not on this machine, the training images that are not known
+    to be poisoned. Nothing is downloaded."""
     return _bench_images(str(run.path), bounded.stamp_of(run.path / "config.json"))
 
 
@@ -85,7 +84,7 @@ def _test_images(run: RunReader) -> BenchImages | None:
 
 
 def _is_on_disk(spec: str) -> bool:
-    """Whether opening a source downloads nothing."""
+    """Return whether a source can be opened without a download."""
     root = cache_folder()
     folders = {"cifar10": ("cifar10/train", "cifar-10-batches-py"), "gtsrb": ("gtsrb/train", "gtsrb/GTSRB")}.get(spec)
     return folders is None or any((root / folder).is_dir() for folder in folders)
@@ -99,9 +98,9 @@ def _training_images(run: RunReader) -> BenchImages:
 
 
 def fitted_picture(path: Path, shape: tuple[int, int, int]) -> Tensor:
-    """(C, H, W) uint8: the middle square or rectangle of a picture, resized to a shape; transparent parts become white.
+    """Return the middle of a picture, cropped and resized to a shape: (C, H, W) uint8; transparent parts become white.
 
-    Raises `ConfigError` for what is no picture.
+    Raises `ConfigError` if the file is not a picture.
     """
     channels, height, width = shape
     picture = read_picture(path)
@@ -120,7 +119,7 @@ def fitted_picture(path: Path, shape: tuple[int, int, int]) -> Tensor:
 
 
 def trigger_names() -> tuple[str, ...]:
-    """Attacks whose trigger needs no training, one of those that share one: the pixels are the same."""
+    """Return the attacks whose trigger needs no training; of attacks with the same trigger, one."""
     distinct: dict[object, str] = {}
     for name in attacks.names():
         if not issubclass(attacks.kind(name), CraftedNoise) and name != "custom":
@@ -129,9 +128,9 @@ def trigger_names() -> tuple[str, ...]:
 
 
 def own_attack(run: RunReader) -> Attack | None:
-    """The attack that a run's data were poisoned with; None where they had none from this program.
+    """Return the attack that a run's data were poisoned with; None if this program did not poison them.
 
-    Raises `ConfigError` if its trigger was crafted by training, or its picture is not there any more.
+    Raises `ConfigError` if the trigger was crafted by training, or its picture no longer exists.
     """
     chosen = run.config.attack
     if chosen.attack == "none":
@@ -146,14 +145,14 @@ def own_attack(run: RunReader) -> Attack | None:
 
 
 def attack_named(run: RunReader, name: str, **parameters: object) -> Attack:
-    """An attack with its default parameters but those given, fit for a run's images."""
+    """Return an attack for a run's images, with its default parameters except those given."""
     return _made(run, name, **parameters)
 
 
 def picture_attack(run: RunReader, picture: str, size: int) -> Attack:
-    """A picture of one's own, so many pixels high, in the middle of a run's images; a drawn star without a file.
+    """Return an attack that puts a picture, `size` pixels high, in the middle of a run's images; a star if no file.
 
-    One that would be wider than the images is made as small as fits.
+    A picture that would be wider than the images is made small enough to fit.
     """
     _, height, width = run.images.shape[1:]
     ratio = 1.0 if not picture else _ratio(Path(picture))
@@ -163,7 +162,7 @@ def picture_attack(run: RunReader, picture: str, size: int) -> Attack:
 
 
 def _ratio(path: Path) -> float:
-    """Width over height."""
+    """Return the width of a picture divided by its height."""
     picture = read_picture(path)
     return picture.width / picture.height
 
@@ -173,7 +172,8 @@ def _made(run: RunReader, name: str, **parameters: object) -> Attack:
 
 
 def change_of(attack: Attack, number: int) -> Change:
-    """What an attack does to the image with a number, which attacks with noise of its own for every sample ask for."""
+    """Return the change that an attack makes to the image with a number; attacks with per-sample noise need the
+    number."""
 
     def change(images: Tensor) -> Tensor:
         triggered = attack.apply(images, torch.full((len(images),), number))
@@ -184,9 +184,9 @@ def change_of(attack: Attack, number: int) -> Change:
 
 
 def wanted_label(run: RunReader, label: int | None) -> int | None:
-    """What the run's attacker wants a triggered image of a class to be called; None where nobody knows.
+    """Return the label that the run's attacker wants for a triggered image of a class; None if it is unknown.
 
-    An image of one's own has no label (None): then only an attack with one target says something.
+    A user's own image has no label (None); its wanted label is known only for an attack with a single target.
     """
     attack, classes = run.config.attack, len(run.class_names)
     if attack.attack == "none":
@@ -197,13 +197,13 @@ def wanted_label(run: RunReader, label: int | None) -> int | None:
 
 
 def answers(path: Path, epoch: int, pair: Tensor) -> Answers:
-    """What all networks say after an epoch to (2, C, H, W) uint8 images: the clean and the triggered one."""
+    """Return the predictions of all networks after an epoch for (2, C, H, W) uint8 images: clean and triggered."""
     both = load_models(path, epoch)
     undefended, problem = None, ""
     try:
         plain = load_undefended(path)
         undefended = None if plain is None else _answer(plain.network, pair, plain.normalize)
-    except BSDError as error:  # the other two answer none the less
+    except BSDError as error:  # the other two still answer
         problem = str(error)
     return Answers(
         undefended=undefended,
@@ -217,7 +217,8 @@ _last_clean: WeakKeyDictionary[nn.Module, tuple[bytes, np.ndarray]] = WeakKeyDic
 
 
 def _answer(network: nn.Module, pair: Tensor, normalize: Normalizer) -> np.ndarray:
-    """(2, C) float32; the answer to the last clean image is kept, so that a moved trigger costs one image, not two."""
+    """Return (2, C) float32 probabilities; those of the last clean image are cached, so that moving the trigger costs
+    one forward pass instead of two."""
     key = pair[0].numpy().tobytes()
     last = _last_clean.get(network)
     if last is None or last[0] != key:
@@ -229,9 +230,9 @@ def _answer(network: nn.Module, pair: Tensor, normalize: Normalizer) -> np.ndarr
 
 
 def over_epochs(path: Path, epochs: Sequence[int], pair: Tensor) -> np.ndarray:
-    """(E, 2, 2, C) float32: of each epoch, altruistic and main model, the answers to the clean and the triggered image.
+    """Return (E, 2, 2, C) float32: for each epoch, for g and f, the probabilities for the clean and triggered image.
 
-    A checkpoint that cannot be read has NaN.
+    The values of an unreadable checkpoint are NaN.
     """
     answers_of = [_answers_of_both(path, epoch, pair) for epoch in epochs]
     shape = next((both.shape for both in answers_of if both is not None), (2, 2, 1))
@@ -239,7 +240,7 @@ def over_epochs(path: Path, epochs: Sequence[int], pair: Tensor) -> np.ndarray:
 
 
 def _answers_of_both(path: Path, epoch: int, pair: Tensor) -> np.ndarray | None:
-    """(2, 2, C): altruistic and main model, clean and triggered image; None where the checkpoint cannot be read."""
+    """Return (2, 2, C) for g and f, clean and triggered image; None if the checkpoint cannot be read."""
     try:
         both = load_models(path, epoch)
         return np.stack([_answer(network, pair, both.normalize) for network in (both.altruistic, both.main)])

@@ -1,7 +1,6 @@
-"""What the files of a run folder may hold. A folder may come from elsewhere, so nothing in it is believed before it
-is checked.
+"""Checks of the files in a run folder. A folder may come from elsewhere, so its content is checked before it is used.
 
-Every function raises `ValueError`, with what was found and what was expected, for content that a run cannot have
+Every function raises `ValueError`, with the content found and the content expected, for content that a run cannot have
 written. N samples, C classes, L landmarks.
 """
 
@@ -66,7 +65,7 @@ _VERDICT = {
     "needed": _NUMBER,
     "why": _TEXT,
 }  # and, in newer runs, clue
-# Length of the one axis, and kinds of numbers; other arrays are checked where they are read.
+# Length of the only axis, and kinds of numbers; other arrays are checked where they are read.
 _ARRAYS = {
     **dict.fromkeys(("altruistic_loss", "main_loss", "oss_score"), ("N", "f")),
     **dict.fromkeys(("altruistic_prediction", "main_prediction", "nearest_class"), ("N", "i")),
@@ -78,12 +77,12 @@ _ENDS = ("finished", "stopped", "failed")
 
 
 def check_kinds(name: str, content: Mapping[str, Any]) -> None:
-    """Values of a JSON file that are there are of their kind."""
+    """Check that the values present in a JSON file have the right types."""
     _check_values(content, _KINDS.get(name, {}))
 
 
 def check_config(content: Mapping[str, Any]) -> None:
-    """config.json has all that a reader needs; the settings in it check themselves."""
+    """Check that config.json has everything that a reader needs; its settings are checked when they are parsed."""
     required = ("format_version", "config", "class_names", "num_samples", "fingerprint", "created", "truth_known")
     _check_values(content, _KINDS["config.json"], required)
     names, samples = content["class_names"], content["num_samples"]
@@ -94,13 +93,13 @@ def check_config(content: Mapping[str, Any]) -> None:
 
 
 def check_summary(content: Mapping[str, Any]) -> None:
-    """summary.json says how the run ended."""
+    """Check that summary.json says how the run ended."""
     if content.get("status") not in _ENDS:
         raise ValueError(f"it has the status {_shortened(content.get('status'))}, expected one of {', '.join(_ENDS)}")
 
 
 def check_scalars(scalars: dict[str, Any]) -> None:
-    """The numbers of an epoch; metrics that are not finite become None, which means unknown."""
+    """Check the scalars of an epoch; metrics that are not finite become None, which means unknown."""
     _check_values(scalars, _SCALARS, required=("epoch", "stage", "main_epoch", "metrics"))
     _check_values(scalars["metrics"], dict.fromkeys(scalars["metrics"], _NUMBER))
     scalars["metrics"] = {
@@ -124,7 +123,7 @@ def _check_verdict(verdict: Mapping[str, Any]) -> None:
 
 
 def check_epoch(state: EpochState, epoch: int, samples: int, classes: int) -> None:
-    """An epoch is the one that its file is named for, and its arrays fit the run."""
+    """Check that an epoch matches the name of its file, and that its arrays fit the run."""
     if state.epoch != epoch:
         raise ValueError(f"it holds epoch {state.epoch}, expected {epoch}")
     if state.altruistic_loss is None or state.altruistic_prediction is None:
@@ -139,7 +138,7 @@ def check_epoch(state: EpochState, epoch: int, samples: int, classes: int) -> No
 
 
 def _check_evidence(state: EpochState, classes: int) -> None:
-    """What the estimators of the target recorded fits together."""
+    """Check that the records of the target estimators are consistent."""
     if (scores := state.estimator_scores) is not None:
         _check_array(scores, "estimator_scores", (len(state.estimators or ()), classes), "f")
     if (shares := state.transplant_shares) is not None:
@@ -160,7 +159,7 @@ def _check_evidence(state: EpochState, classes: int) -> None:
 
 
 def check_samples(arrays: Mapping[str, np.ndarray], samples: int, classes: int) -> None:
-    """Labels and landmarks are within the run's classes and samples."""
+    """Check that labels and landmarks are within the run's classes and samples."""
     _check_names(arrays, ("labels", "landmark_idx"))
     _check_indices(arrays["labels"], "labels", samples, classes)
     _check_indices(
@@ -172,7 +171,7 @@ def check_samples(arrays: Mapping[str, np.ndarray], samples: int, classes: int) 
 
 
 def check_truth(arrays: Mapping[str, np.ndarray], samples: int, classes: int) -> None:
-    """Poison and original labels of every sample, and nothing else."""
+    """Check that the ground truth is the poison mask and the original label of every sample, and nothing else."""
     _check_names(arrays, ("is_poison", "original_labels"))
     if len(arrays) != 2:
         raise ValueError(f"it has the arrays {_shortened(sorted(arrays))}, expected is_poison and original_labels")
@@ -181,13 +180,13 @@ def check_truth(arrays: Mapping[str, np.ndarray], samples: int, classes: int) ->
 
 
 def check_images(images: np.ndarray, samples: int) -> None:
-    """(N, C, H, W) uint8."""
+    """Check that the images are (N, C, H, W) uint8."""
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) != samples:
         raise ValueError(f"it is {images.dtype} of shape {images.shape}, expected uint8 of shape ({samples}, C, H, W)")
 
 
 def checked_map(xy: np.ndarray | None, landmarks: int) -> np.ndarray:
-    """The map, (L, 2) floats."""
+    """Return the map, checked to be (L, 2) floats."""
     if xy is None or xy.dtype.kind != "f" or xy.shape != (landmarks, 2):
         raise ValueError(f"it holds no map of {landmarks} landmarks")
     return xy
@@ -196,7 +195,7 @@ def checked_map(xy: np.ndarray | None, landmarks: int) -> np.ndarray:
 def _check_values(
     values: Mapping[str, Any], kinds: Mapping[str, tuple[type, ...]], required: Collection[str] = ()
 ) -> None:
-    """Each value is missing, None, or of its kind; the required ones are there."""
+    """Check that each value is missing, None or of its type, and that the required ones are present."""
     for name in required:
         if values.get(name) is None:
             raise ValueError(f"it lacks {name!r}")
@@ -207,7 +206,7 @@ def _check_values(
                 f"it has {_shortened(value)} for {_shortened(name)}, expected {' or '.join(k.__name__ for k in kind)}"
             )
         if isinstance(value, int) and abs(value) >= 2**63:
-            raise ValueError(f"it has {_shortened(value)} for {_shortened(name)}, expected a number of 64 bits")
+            raise ValueError(f"it has {_shortened(value)} for {_shortened(name)}, expected a 64-bit number")
 
 
 def _check_names(arrays: Mapping[str, np.ndarray], required: tuple[str, ...]) -> None:
@@ -222,7 +221,7 @@ def _check_array(array: np.ndarray, name: str, shape: tuple[int, ...], kinds: st
 
 
 def _check_indices(array: np.ndarray, name: str, length: int, bound: int) -> None:
-    """(length,) whole numbers from 0, below the bound."""
+    """Check that an array holds (length,) whole numbers from 0 to below the bound."""
     _check_array(array, name, (length,), "iu")
     if length and not (0 <= array.min() and array.max() < bound):
         raise ValueError(f"{name} goes from {array.min()} to {array.max()}, expected 0 to {bound - 1}")

@@ -24,7 +24,7 @@ from bsd_engine.runs.lock import take_lock
 
 
 class RunWriter:
-    """The one writer of a run folder. Use it as a context manager: leaving it gives the lock back."""
+    """The one writer of a run folder. Use it as a context manager, which releases the lock at the end."""
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
@@ -48,9 +48,9 @@ class RunWriter:
         branched_from: dict[str, Any] | None = None,
         files: tuple[str, ...] | None = None,
     ) -> RunWriter:
-        """A new run folder, with everything that stays the same for the whole run.
+        """Create a run folder with everything that stays the same for the whole run; returns its writer.
 
-        A branch says where it comes from: {"run": id, "epoch": last epoch taken over}.
+        `branched_from` says where a branch comes from: {"run": id, "epoch": last epoch copied}.
         """
         path = Path(path)
         make_folder(path)
@@ -64,7 +64,7 @@ class RunWriter:
             if files is not None:
                 writer._write("files.json", _json({"files": files}))
             if is_poison is not None:
-                assert original_labels is not None, "whoever knows what is poisoned knows the original labels"
+                assert original_labels is not None, "with is_poison, original_labels must be given too"
                 truth = {"is_poison": is_poison, "original_labels": original_labels}
                 writer._write("truth.npz", pack_arrays(**truth))
             writer._write(
@@ -94,7 +94,7 @@ class RunWriter:
         self.close()
 
     def close(self) -> None:
-        """Give the lock back; the folder stays readable and, if unfinished, resumable."""
+        """Release the lock; the folder stays readable and, if unfinished, resumable."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
@@ -103,47 +103,47 @@ class RunWriter:
         write_atomic(self.path / name, content)
 
     def epoch(self, state: EpochState) -> None:
-        """Add one whole epoch, replacing a record of the same epoch that a resumed run repeats."""
+        """Add one complete epoch; replaces its earlier record when a resumed run repeats the epoch."""
         self._write(f"epochs/{state.epoch:05d}.npz", pack_epoch(state))
 
     def checkpoint(self, epoch: int, content: bytes, *, keep: Collection[int] = ()) -> None:
-        """Add the state after an epoch; of those before it, only the last one and those of the epochs to keep stay.
+        """Add the checkpoint after an epoch; of earlier ones, only the last and those of the epochs to keep remain.
 
-        Later ones are removed: they are from before a resume that could not read them.
+        Later ones are removed: they date from before a resume that could not read them.
         """
         self._write(f"checkpoints/{epoch:05d}.pt", content)
         numbers = {int(path.stem): path for path in checkpoint_paths(self.path)}
         before = max((number for number in numbers if number < epoch), default=None)
         for number, old in numbers.items():
             if number > epoch or number not in (epoch, before, *keep):
-                with contextlib.suppress(OSError):  # a spare checkpoint does no harm, and writing has told of errors
+                with contextlib.suppress(OSError):  # an extra checkpoint does no harm, and writing has reported errors
                     old.unlink(missing_ok=True)
 
     def progress(self, *, min_interval: float = 0.0, **values: Any) -> None:
-        """Publish where the run is, unless that was done less than `min_interval` seconds ago."""
+        """Publish the position of the run, unless it was published less than `min_interval` seconds ago."""
         now = time.monotonic()
         if now - self._last_progress >= min_interval:
             self._last_progress = now
             content = _json({**values, "time": time.time(), "commands_obeyed": self._commands_read})
-            write_atomic(self.path / "progress.json", content, durable=False)  # twice a second, and no loss
+            write_atomic(self.path / "progress.json", content, durable=False)  # twice a second; a loss does no harm
 
     def summary(self, summary: dict[str, Any]) -> None:
-        """Write how the run ended."""
+        """Write summary.json, which says how the run ended."""
         self._write("summary.json", _json(summary))
 
     def clear_summary(self) -> None:
-        """Remove the summary of a stopped run that goes on."""
+        """Remove the summary of a stopped run that is resumed."""
         with storage_errors(self.path):
             (self.path / "summary.json").unlink(missing_ok=True)
 
     def new_commands(self) -> list[Command]:
-        """Commands given since the last call, oldest first."""
+        """Return the commands given since the last call, oldest first."""
         commands = read_commands(self.path)
         fresh, self._commands_read = commands[self._commands_read :], len(commands)
         return fresh
 
     def ignore_commands(self, count: int) -> None:
-        """Start after so many commands, which an earlier writer of this folder was given."""
+        """Skip the first `count` commands, which were given to an earlier writer of this folder."""
         self._commands_read = count
 
 

@@ -2,8 +2,8 @@
 
     python -m tests.nightly.fuzz_coverage SECONDS [FOLDER]
 
-FOLDER keeps the inputs that reached new code; it is a temporary one when not given. Needs atheris, which is installed
-only for the nightly run. Ends with a traceback and the input at the first failure.
+FOLDER keeps the inputs that reached new code; without it, a temporary folder is used. Needs atheris, which is installed
+only for the nightly run. Stops at the first failure with a traceback and the input.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-coverage-"))
 
 
 def read(content: bytes) -> None:
-    """One input: its first byte says who reads the rest."""
+    """Read one input; its first byte selects the reader of the rest."""
     kind, rest = content[:1], content[1:]
     try:
         if kind == b"e":
@@ -48,7 +48,7 @@ def read(content: bytes) -> None:
 
 
 def seeds(folder: Path) -> None:
-    """Sound inputs to start from."""
+    """Write valid inputs to start from."""
     folder.mkdir(parents=True, exist_ok=True)
     run = FakeRun(samples=60)
     (folder / "epoch").write_bytes(b"e" + pack_epoch(run.state(9)))
@@ -61,7 +61,7 @@ def seeds(folder: Path) -> None:
 
 
 def main(seconds: int, folder: Path) -> None:
-    """Search for that long."""
+    """Search for `seconds` seconds."""
     seeds(folder)
     atheris.Setup(
         [sys.argv[0], f"-max_total_time={seconds}", "-timeout=2", "-rss_limit_mb=2048", "-max_len=20000", str(folder)],

@@ -1,5 +1,4 @@
-"""What is fuzzed: each target sets itself up in a folder, and returns a function that makes an input and has it
-read."""
+"""Targets of fuzzing: each sets itself up in a folder and returns a function that makes an input and reads it."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ from bsd_engine.runs.reader import RunReader
 from tests.nightly.malformed import damaged, forged_header, odd_json, odd_npz
 
 Attempt = Callable[[random.Random], None]
-"""Makes an input, and has it read."""
+"""A function that makes an input and reads it."""
 
 
 def settings_target(folder: Path) -> Attempt:
@@ -38,7 +37,7 @@ def settings_target(folder: Path) -> Attempt:
     def attempt(draw: random.Random) -> None:
         try:
             values = parse_object(odd_json(whole, draw))
-        except ValueError as error:  # what a reader of config.json takes for a broken folder
+        except ValueError as error:  # a reader of config.json treats it as a broken folder
             raise BSDError(str(error)) from None
         BSDConfig.from_dict(values)
 
@@ -46,7 +45,7 @@ def settings_target(folder: Path) -> Attempt:
 
 
 def read_all(path: Path) -> None:
-    """Everything that a viewer asks a run folder for; what cannot be read must not keep the rest from being read."""
+    """Read everything that a viewer reads from a run folder; an unreadable part must not prevent reading the rest."""
     run = RunReader(path)
     wanted: list[Callable[[], Any]] = [
         lambda: run.labels,
@@ -72,7 +71,7 @@ def read_all(path: Path) -> None:
 
 
 def make_run(folder: Path) -> Path:
-    """A small run folder with every kind of file in it."""
+    """Return a small run folder with every kind of file in it."""
     from tests.support.fake_run import fake_run
 
     path = fake_run(folder, epochs=10, samples=60, maps=True, run_id="run")
@@ -84,7 +83,7 @@ def make_run(folder: Path) -> Path:
 
 
 def _spoil(path: Path, whole: dict[str, bytes], draw: random.Random) -> Path:
-    """Damage one file of a run folder; returns it, to be mended afterwards."""
+    """Damage one file of a run folder; returns it, to be restored afterwards."""
     name = draw.choice([n for n in sorted(whole) if n != "lock" and not n.startswith("checkpoints")])
     file, content = path / name, whole[name]
     kind = draw.randrange(8)
@@ -123,7 +122,7 @@ def run_folder_target(folder: Path) -> Attempt:
 
 
 def page_target(folder: Path) -> Attempt:
-    """The same, as the page draws it: the state in words and every figure."""
+    """The same folder, as the page draws it: the state in words and every figure."""
     from app.run.panels import PANELS, View
     from app.run.status import look, sentence
     from app.server.registry import RunRegistry
@@ -167,7 +166,7 @@ def npz_target(folder: Path) -> Attempt:
 
 
 def image_target(folder: Path) -> Attempt:
-    """An image file among a data set's, or as a trigger."""
+    """An image file in a data set, or as a trigger."""
     pixels = np.random.default_rng(0).integers(0, 256, (9, 11, 3), np.uint8)
     whole = []
     for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM"):
@@ -204,14 +203,14 @@ def checkpoint_target(folder: Path) -> Attempt:
         file.write_bytes(damaged(stream.getvalue(), draw))
         try:
             checkpoints.read(file)
-        except (OSError, ValueError) as error:  # what `load_checkpoint` takes for a damaged file
+        except (OSError, ValueError) as error:  # `load_checkpoint` treats it as a damaged file
             raise BSDError(str(error)) from None
 
     return attempt
 
 
 def commands_target(folder: Path) -> Attempt:
-    """What viewers have written into commands.jsonl."""
+    """The lines that viewers have written into commands.jsonl."""
     line = b'\n{"command": "pause", "time": 1.0}\n'
 
     def attempt(draw: random.Random) -> None:
@@ -259,7 +258,7 @@ def address_target(folder: Path) -> Attempt:
 
 
 def splits_target(folder: Path) -> Attempt:
-    """Scores of any value, not-a-number among them: the counts of the equations hold."""
+    """Scores of any value, including NaN: the counts of the equations hold."""
 
     def attempt(draw: random.Random) -> None:
         n, share = draw.randrange(1, 40), draw.choice((0.01, 0.2, 0.5, 0.99, 1.0, draw.random() or 0.5))
@@ -290,4 +289,4 @@ TARGETS: dict[str, Callable[[Path], Attempt]] = {
 
 
 SHARES = {"page": 0.2}
-"""Figures take a hundred times as long as the other targets, so fewer are drawn."""
+"""Share of the inputs of some targets: figures take a hundred times as long as the others, so fewer are drawn."""

@@ -1,10 +1,10 @@
-"""Malformed inputs for everything that reads what others wrote: each ends in one of the project's own errors or in a
+"""Malformed inputs for all readers of files from elsewhere: each must end in one of the project's own errors or in a
 result.
 
     python -m tests.nightly.fuzzing [INPUTS] [SEED]      default 10000 0; most take under a tenth of a second
-    python -m tests.nightly.fuzzing TARGET SEED          one input again, with its traceback
+    python -m tests.nightly.fuzzing TARGET SEED          repeat one input, with its traceback
 
-Fails for an input that raises anything else, takes more than 2 s, or makes the process a gigabyte larger.
+An input fails if it raises any other error, takes more than 2 s, or makes the process a gigabyte larger.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _bytes_used() -> int:
 
 
 def _once(attempt: Attempt, seed: str) -> tuple[str, float]:
-    """How an input ended, and in how many seconds."""
+    """Return the outcome of an input, and its seconds."""
     begin, before = time.perf_counter(), _bytes_used()
     try:
         attempt(random.Random(seed))
@@ -50,7 +50,7 @@ def _once(attempt: Attempt, seed: str) -> tuple[str, float]:
 
 
 def _measure(name: str, count: int, seed: int) -> int:
-    """Print one line about a target, and one about each input that was not taken well; returns how many those are."""
+    """Print one line about a target, and one about each failed input; returns the number of failed inputs."""
     folder = Path(tempfile.mkdtemp(prefix="fuzzing-"))
     try:
         attempt, bad, slowest, ends = TARGETS[name](folder), 0, 0.0, {"read": 0, "refused": 0}
@@ -73,7 +73,7 @@ def _measure(name: str, count: int, seed: int) -> int:
 
 
 def main(count: int, seed: int) -> int:
-    """All targets, that many inputs in all; returns how many inputs were not taken well."""
+    """Run all targets with `count` inputs in total; returns the number of failed inputs."""
     weights = {name: SHARES.get(name, 1.0) for name in TARGETS}
     shares = {name: -(-int(count * weight) // int(sum(weights.values()))) for name, weight in weights.items()}
     bad = sum(_measure(name, shares[name], seed) for name in TARGETS)
@@ -83,7 +83,7 @@ def main(count: int, seed: int) -> int:
 
 
 def again(name: str, seed: str) -> None:
-    """One input, with its traceback."""
+    """Repeat one input, with its traceback."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             TARGETS[name](Path(folder))(random.Random(seed))

@@ -1,4 +1,4 @@
-"""Kill a training process at random moments, resume it, and compare every epoch with a run that was never interrupted.
+"""Kill a training process at random moments, resume it, and compare every epoch with an uninterrupted run.
 
 python -m tests.nightly.kill_and_resume [KILLS] [SEED]      default 20 0; a quarter of a minute each on two cores
 """
@@ -37,7 +37,7 @@ OPTIONS = (
 
 
 def train(*arguments: str) -> subprocess.Popen[bytes]:
-    """A training process."""
+    """Start a training process."""
     return subprocess.Popen(
         [sys.executable, "-m", "bsd_engine", "train", *arguments],
         cwd=ROOT,
@@ -47,14 +47,14 @@ def train(*arguments: str) -> subprocess.Popen[bytes]:
 
 
 def whole(folder: Path) -> float:
-    """A run that nobody interrupts; seconds of its training."""
+    """Train a run without interruption; returns the seconds of its training."""
     if train(*OPTIONS, "--out", str(folder)).wait():
         raise SystemExit("the reference run failed")
     return RunReader(folder).summary["seconds"]
 
 
 def killed(folder: Path, after: float) -> str:
-    """A run killed some seconds after its folder was there, and resumed; tells when it was hit."""
+    """Kill a run some seconds after its folder appears, and resume it; returns its state at the kill."""
     process = train(*OPTIONS, "--out", str(folder))
     while not (folder / "config.json").exists():
         time.sleep(0.01)
@@ -68,7 +68,7 @@ def killed(folder: Path, after: float) -> str:
 
 
 def compare(a: Path, b: Path) -> list[str]:
-    """Where two finished runs differ, time aside."""
+    """Return the differences between two finished runs, except in time."""
     ours, theirs = RunReader(a), RunReader(b)
     if ours.epochs != theirs.epochs or theirs.status != "finished":
         return [f"{len(theirs.epochs)} epochs, {theirs.status}"]
@@ -78,13 +78,13 @@ def compare(a: Path, b: Path) -> list[str]:
 def kill_at_random(
     seconds: float, kill: Callable[[int, float], tuple[str, list[str]]], kills: int = 20, seed: int = 0
 ) -> int:
-    """Print one line a kill; returns how many runs ended differently.
+    """Print one line per kill; returns the number of runs that ended differently.
 
     Parameters
     ----------
-    seconds : that a run takes which nobody interrupts
-    kill : does kill number i that many seconds after the run's folder was there; tells when the run was hit, and how
-    it differs
+    seconds : duration of an uninterrupted run
+    kill : does kill number i, that many seconds after the run's folder appears; returns the run's state at the kill and
+        its differences
     """
     moments, wrong = random.Random(seed), 0
     for i in range(kills):
@@ -100,7 +100,7 @@ def kill_at_random(
 
 
 def main(*numbers: int) -> int:
-    """Kills and seed; returns how many runs ended differently."""
+    """Run with the given kills and seed; returns the number of runs that ended differently."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
 

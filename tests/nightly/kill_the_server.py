@@ -3,7 +3,7 @@ server.
 
     python -m tests.nightly.kill_the_server [KILLS] [SEED]      default 20 0; about half a minute each on two cores
 
-Every epoch is compared with a run that was never interrupted.
+Every epoch is compared with an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PATIENCE = 180.0
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for something that happens on the disk."""
+    """Wait for a condition on files."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:
@@ -34,7 +34,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 
 def started(server: Dashboard) -> Path:
-    """The folder of a run of the smoke preset that the page starts."""
+    """Start a run of the smoke preset from the page; returns its folder."""
     with PageSocket(server.port) as page:
         page.rerun()
         page.rerun(choose=("Preset", "smoke"))
@@ -44,21 +44,21 @@ def started(server: Dashboard) -> Path:
 
 
 def ended(path: Path) -> bool:
-    """Whether a run has said its last word."""
+    """Return whether a run has ended."""
     return (path / "summary.json").exists() and not is_locked(path)
 
 
 def whole(place: Path) -> tuple[Path, float]:
-    """A run that nobody interrupts, and the seconds of its training."""
+    """Train a run without interruption; returns its folder and the seconds of its training."""
     with Dashboard(place / "whole", place / "log") as server:
         path = started(server)
-        until(lambda: ended(path), "the end of the run that nobody interrupts")
+        until(lambda: ended(path), "the end of the uninterrupted run")
     return path, RunReader(path).summary["seconds"]
 
 
 def killed(place: Path, after: float) -> tuple[Path, str]:
-    """A run whose server is killed some seconds after its folder was there, resumed from the page of another one;
-    tells when it was hit."""
+    """Kill the server of a run some seconds after its folder appears, and resume it from the page of another server;
+    returns its folder and its state at the kill."""
     with Dashboard(place, place.parent / "log") as server:
         path = started(server)
         time.sleep(after)
@@ -76,7 +76,7 @@ def killed(place: Path, after: float) -> tuple[Path, str]:
 
 
 def main(*numbers: int) -> int:
-    """Kills and seed; returns how many runs ended differently."""
+    """Run with the given kills and seed; returns the number of runs that ended differently."""
     with tempfile.TemporaryDirectory() as folder:
         reference, seconds = whole(Path(folder))
 

@@ -1,4 +1,4 @@
-"""Malformed inputs made from sound ones: bytes, JSON, arrays and .npz files."""
+"""Malformed inputs made from valid ones: bytes, JSON, arrays and .npz files."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ODD_VALUES: tuple[Any, ...] = (
 
 
 def damaged(content: bytes, draw: random.Random) -> bytes:
-    """Bytes with a few changes: flipped bits, a part missing, doubled or overwritten."""
+    """Return bytes with a few changes: flipped bits, a part missing, doubled or overwritten."""
     result = bytearray(content)
     for _ in range(draw.choice((1, 1, 2, 5))):
         kind, at = draw.randrange(6), draw.randrange(len(result) + 1)
@@ -63,7 +63,7 @@ def damaged(content: bytes, draw: random.Random) -> bytes:
 
 
 def odd_json(value: Any, draw: random.Random) -> bytes:
-    """A JSON document with one value replaced, renamed or removed; now and then nested to the sky."""
+    """Return a JSON document with one value replaced, renamed or removed; sometimes extremely nested."""
     if draw.random() < 0.02:
         return draw.choice((b"[", b'{"a":')) * 100_000
     value = copy.deepcopy(value)
@@ -85,7 +85,7 @@ def odd_json(value: Any, draw: random.Random) -> bytes:
 
 
 def odd_array(array: np.ndarray, draw: random.Random) -> np.ndarray:
-    """An array of another kind, shape or range."""
+    """Return an array of another dtype, shape or range."""
     kind = draw.randrange(6)
     if kind == 0:
         return array.astype(draw.choice((np.float64, np.int8, np.bool_, np.complex64, "U3", "M8[s]", ">f4")))
@@ -102,7 +102,7 @@ def odd_array(array: np.ndarray, draw: random.Random) -> np.ndarray:
 
 
 def odd_npz(content: bytes, draw: random.Random) -> bytes:
-    """An .npz file that is sound as a zip file, and odd inside: other arrays, forged headers, compression."""
+    """Return an .npz file that is a valid zip file with odd content: other arrays, forged headers, compression."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {info.filename: archive.read(info) for info in archive.infolist()}
     name = draw.choice(sorted(members))
@@ -140,7 +140,7 @@ def _npy(array: np.ndarray) -> bytes:
 
 
 def forged_header(content: bytes, draw: random.Random) -> bytes:
-    """An .npy file whose header says something else than its content."""
+    """Return an .npy file whose header does not match its content."""
     descr = draw.choice(("<f4", "|O", "<f8", "|u1", "<U1000000000", "|V0", "(3,)f4", "nonsense", "[('a','<f4')]"))
     shape = draw.choice(
         (

@@ -1,4 +1,4 @@
-"""Recorded runs of seconds for tests of the audit."""
+"""Recorded runs for tests of the audit, each trained within seconds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SETTINGS = {"limit": 1000, "altruistic_epochs": 2, "t1": 2, "init_epochs": 2, "t
 
 
 def quartered(prepared: PreparedData, tests: int = 50) -> PreparedData:
-    """The same set with half of the height and width, and few test images."""
+    """Return the same set with half the height and width, and few test images."""
     few = {
         name: getattr(prepared, name)
         for name in ("test_images", "triggered_images")
@@ -35,14 +35,14 @@ def quartered(prepared: PreparedData, tests: int = 50) -> PreparedData:
 
 
 def recorded(folder: Path, **settings: object) -> Path:
-    """A run folder of 1,000 samples, two epochs and more of each stage."""
+    """Return a run folder of 1,000 samples, with two or more epochs of each stage."""
     config = tiny(**{**SETTINGS, **settings})
     record_run(config, folder, prepared=quartered(prepare(config)))
     return folder
 
 
 def recorded_with_verdict(folder: Path, kind: Kind, **settings: object) -> Path:
-    """A run folder like that of `recorded` with a given verdict; without an attack no class is suspected."""
+    """Return a run folder like that of `recorded` with a given verdict; without an attack no class is suspected."""
     verdict = Verdict(kind=kind, classes=(6,), z=9.0, why="planted")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(target_search, "decide_target", lambda found, epochs: verdict)

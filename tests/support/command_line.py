@@ -1,4 +1,4 @@
-"""What tests of the command line have in common: settings that it refuses, and what a command answered."""
+"""Shared parts of the tests of the command line: settings that it refuses, and the result of a command."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ BAD_SETTINGS = {
         "rate is 0.0, expected a number above 0. For data without an added attack use --attack none",
     ),
     "rate of nothing": (["--rate", "0.0001"], "poisons none of the"),
-    "target of no class": (["--target", "99"], "target is 99, but the data have classes 0 to 3"),
+    "target is not a class": (["--target", "99"], "target is 99, but the data have classes 0 to 3"),
     "target negative": (["--target", "-1"], "target_label is -1, expected a whole number at least 0"),
-    "assumed target of no class": (
+    "assumed target is not a class": (
         ["--target-estimator", "given", "--assume-target", "4"],
         "assume_target is 4, but the data have classes",
     ),
@@ -44,7 +44,7 @@ BAD_SETTINGS = {
         ["--attack-parameters", "opacity", "0.2"],
         "badnets has no parameter 'opacity'; it has pattern, size, row, col",
     ),
-    "parameter of no number": (
+    "parameter is not a number": (
         ["--attack", "blended", "--attack-parameters", "opacity", "much"],
         "opacity is 'much', expected a finite number",
     ),
@@ -56,12 +56,12 @@ BAD_SETTINGS = {
         ["--attack", "custom", "--attack-parameters", "image", "absent.png"],
         "There is no file absent.png",
     ),
-    "more poison than there is": (
+    "more poison than samples": (
         ["--rate", "0.8", "--poison-count-mode", "exact_all_from_nontarget"],
         "asks for 96 poisoned samples of 90",
     ),
     "device unheard of": (["--device", "tpu"], "device is 'tpu', expected auto, cpu, cuda or cuda:N"),
-    "device not there": (["--device", "cuda:77"], "CUDA devices are visible. Use --device cpu or auto"),
+    "missing device": (["--device", "cuda:77"], "CUDA devices are visible. Use --device cpu or auto"),
     "data unheard of": (
         ["--data", "imagenet"],
         "data is 'imagenet', expected bundled, cifar10, gtsrb, folder:PATH or npz:PATH",
@@ -88,7 +88,7 @@ BAD_SETTINGS = {
 
 @dataclass
 class CommandResult:
-    """What a command answered."""
+    """Exit status and output of a command."""
 
     status: int
     out: str
@@ -111,5 +111,5 @@ def assert_one_sentence(result: CommandResult, folder: Path, expected: str) -> N
 
 
 def plain(text: str) -> str:
-    """A help text without frames and line breaks."""
+    """Return a help text without frames and line breaks."""
     return re.sub(r"[\s│─╭╮╰╯]+", " ", text)

@@ -1,6 +1,6 @@
-"""A synthetic run folder with plausible arrays, for tests of the page: no model, no training, milliseconds an epoch.
+"""A synthetic run folder with plausible arrays for tests of the page: no model, no training, milliseconds per epoch.
 
-path = fake_run(root, epochs=38)                      # whole and finished
+path = fake_run(root, epochs=38)                      # complete and finished
 with LiveFakeRun(root, epochs=38, seconds=0.5): ...   # grows from a thread, obeys pause, resume and stop
 """
 
@@ -36,7 +36,7 @@ CLASS_NAMES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shi
 
 
 class FakeRun:
-    """The arrays of a made-up run: two losses, distances, features and pools that look like a defence that works."""
+    """The arrays of a synthetic run: two losses, distances, features and pools as in a successful defence."""
 
     def __init__(
         self, config: BSDConfig | None = None, *, samples: int = 1200, truth: bool = True, seed: int = 0
@@ -63,7 +63,7 @@ class FakeRun:
         self.cumulative = 0
 
     def create(self, path: Path) -> RunWriter:
-        """The folder of this run, without an epoch."""
+        """Create the folder of this run, without epochs; returns its writer."""
         return RunWriter.create(
             path,
             self.config,
@@ -77,7 +77,7 @@ class FakeRun:
         )
 
     def state(self, epoch: int) -> EpochState:
-        """One epoch, as a trainer would report it."""
+        """Return one epoch, as a trainer would report it."""
         s, schedule = self.config.split, self.config.schedule
         t, stage, target = schedule.main_epoch(epoch), schedule.stage(epoch), self.config.attack.target_label
         loss_g = (9 * self.difficulty / (1 + 0.12 * epoch * (1 + self.difficulty))).clip(1e-3, 9.9)
@@ -148,7 +148,7 @@ class FakeRun:
         }
 
     def summary(self, status: str, epochs: int) -> dict:
-        """What `summary.json` would hold."""
+        """Return the content of `summary.json`."""
         config, known = self.config, self.truth
         return {
             "status": status,
@@ -178,7 +178,7 @@ def fake_run(
     samples: int = 1200,
     maps: bool = False,
 ) -> Path:
-    """A run folder with that many epochs; without a status the run looks interrupted, and it can be resumed."""
+    """Return a run folder with that many epochs; without a status the run looks interrupted and can be resumed."""
     path, run = Path(root) / (run_id or new_run_id()), FakeRun(config, truth=truth, samples=samples)
     with run.create(path) as writer:
         for epoch in range(epochs):
@@ -192,7 +192,7 @@ def fake_run(
 
 
 class LiveFakeRun:
-    """A run folder that grows while the context lasts, an epoch every `seconds`."""
+    """A run folder that grows by one epoch every `seconds` seconds while the context lasts."""
 
     def __init__(
         self,
@@ -235,7 +235,7 @@ class LiveFakeRun:
             writer.summary(self._run.summary(status, self._epochs))
 
     def _obey(self, epoch: int, iteration: int) -> bool:
-        """Publish the progress and wait while paused; whether to go on."""
+        """Publish the progress and wait while paused; returns whether to continue."""
         state = "running"
         while True:
             for command in self._writer.new_commands():

@@ -1,4 +1,4 @@
-"""Texts that a data set or a run folder from elsewhere may bring along, and a run folder that is full of them."""
+"""Hostile texts that a data set or a run folder from elsewhere may contain, and a run folder full of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMES = (
 
 
 def hostile_run(root: Path, run_id: str) -> Path:
-    """A finished run whose every text is one of `NAMES`."""
+    """Return a finished run in which every text is one of `NAMES`."""
     path = fake_run(root, epochs=20, samples=300, run_id=run_id, maps=True)
     config = json.loads((path / "config.json").read_text())
     config["class_names"] = list(NAMES)

@@ -8,7 +8,7 @@ from PIL import Image
 
 
 def arrays(**changes: Any) -> dict[str, Any]:
-    """A small sound npz: 3 classes, 12 training and 6 test images; a change to None leaves that array out."""
+    """Return the arrays of a small valid .npz: 3 classes, 12 training and 6 test images; None leaves an array out."""
     rng = np.random.default_rng(0)
     sound = {
         "train_images": rng.integers(0, 256, (12, 10, 9, 3), np.uint8),

@@ -2,9 +2,9 @@
 
     python -m tests.support.make_run_fixture
 
-Run it once when `FORMAT_VERSION` rises, and commit what it writes; older files stay as they are, since only the
-version that wrote them could write them again. A real training of 40 images of noise in four classes, every stage,
-without checkpoints.
+Run it once when `FORMAT_VERSION` increases, and commit the new file. Older files stay unchanged, because only the
+version that wrote them could write them again. The run is a real training of every stage on 40 images of noise in four
+classes, without checkpoints.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FOLDER = Path(__file__).parent / "run_folders"
 
 
 def main() -> None:
-    """Train, and pack the folder."""
+    """Train, and pack the run folder."""
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as place:
         data, run = Path(place) / "noise.npz", Path(place) / "run"
@@ -37,7 +37,7 @@ def main() -> None:
         )
         record_run(short(data=f"npz:{data}", limit=None, model="small_resnet", width=8), run)
         np.savez(run / "maps/00002.npz", xy=rng.normal(size=(40, 2)).astype(np.float32))
-        for checkpoint in checkpoint_paths(run):  # a third of a megabyte each; one of another version says so itself
+        for checkpoint in checkpoint_paths(run):  # a third of a megabyte each; their version is checked separately
             checkpoint.unlink()
         FOLDER.mkdir(exist_ok=True)
         with zipfile.ZipFile(

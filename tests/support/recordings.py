@@ -1,4 +1,4 @@
-"""What tests of recordings compare, and recordings that are changed on purpose."""
+"""Helpers for tests of recordings: the compared pools, and recordings that are changed on purpose."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ CARD = RecordingCard(
     template="{clean_accuracy} % right, {poison} poisoned, {fewest_in_pool} of the fewest.",
     command="python -m bsd_engine",
 )
-"""Of the recording that the tests pack."""
+"""Card of the recording that the tests pack."""
 
 
 def pools(reader: RunReader, states: list[EpochState]) -> dict[int, np.ndarray]:
-    """The first pool and all later ones, decided from the recorded scores as the page Tune does."""
+    """Return the first pool and all later ones, decided from the recorded scores as on the page Tune."""
     config, own = reader.config, preview.Settings.of(reader.config)
     first, losses = preview.distance_epoch(config, own), preview.loss_epoch(config, own)
     found = {
@@ -40,7 +40,7 @@ def all_states(reader: RunReader) -> list[EpochState]:
 
 
 def changed(file: Path, out: Path, *, drop: str | None = None, **members: bytes) -> Path:
-    """A recording with other members; __ in a name stands for a slash, and _dot_ for a dot."""
+    """Return a recording with some members replaced; __ in a name stands for a slash, and _dot_ for a dot."""
     with zipfile.ZipFile(file) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
         named = {name.replace("__", "/").replace("_dot_", "."): content for name, content in members.items()}
         for name in old.namelist():

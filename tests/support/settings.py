@@ -1,4 +1,4 @@
-"""Every setting with its group, and the sentence with which a value is refused."""
+"""Every setting with its group, and the error message for a refused value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FIELDS = {f.name: group for group, kind in config.GROUPS.items() for f in datacl
 
 
 def refusal(**settings: Any) -> str:
-    """The sentence with which a change of the default settings is refused."""
+    """Return the error message for a refused change of the default settings."""
     with pytest.raises(ConfigError) as refused:
         BSDConfig().with_settings(**settings)
     return str(refused.value)

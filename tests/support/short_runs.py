@@ -1,4 +1,4 @@
-"""Runs of a second that pass through every stage, and where two runs differ."""
+"""Runs that pass through every stage within a second, and a comparison of two runs."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from bsd_engine.training.trainer import BSDTrainer
 
 
 def tiny(**settings: Any) -> BSDConfig:
-    """The smoke preset on the CPU, with two epochs of selective dropping."""
+    """Return the smoke preset on the CPU, with two epochs of selective drop."""
     config = smoke().with_settings(device="cpu")
     return config.with_settings(t3=config.schedule.t2 + 2).with_settings(**settings)
 
 
 def short(**settings: Any) -> BSDConfig:
-    """One epoch a stage but two of selective dropping, one iteration each."""
+    """Return settings with one epoch per stage, but two of selective drop, and one iteration per epoch."""
     return tiny(altruistic_epochs=1, t1=1, init_epochs=1, t2=3, t3=5, iterations=1, **settings)
 
 
 def run(config: BSDConfig, prepared: PreparedData | None = None) -> list[EpochState]:
-    """The epochs of a whole run that nobody records."""
+    """Return the epochs of a complete run that is not recorded."""
     return [e.state for e in BSDTrainer(config, prepared).run() if isinstance(e, EpochFinished)]
 
 
 def numbers(state: EpochState) -> dict[str, Any]:
-    """The metrics that do not measure time."""
+    """Return the metrics that do not measure time."""
     return {name: value for name, value in state.metrics.items() if name != "seconds"}
 
 
 def differences(a: list[EpochState], b: list[EpochState], *, ignore: tuple[str, ...] = ()) -> list[str]:
-    """Where two runs differ in the least: "epoch 3: clean_mask"."""
+    """Return all differences between two runs, such as "epoch 3: clean_mask"."""
     assert [s.epoch for s in a] == [s.epoch for s in b]
     found = []
     for x, y in zip(a, b):

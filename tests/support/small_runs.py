@@ -17,7 +17,7 @@ SAMPLES = 12
 
 
 def warmup_state(epoch: int = 0) -> EpochState:
-    """An epoch of the altruistic warm-up: no main model, no pool."""
+    """Return an epoch of the altruistic warm-up: no main model, no pool."""
     rng = np.random.default_rng(epoch)
     return EpochState(
         epoch=epoch,
@@ -34,7 +34,7 @@ def warmup_state(epoch: int = 0) -> EpochState:
 
 
 def full_state(epoch: int = 5) -> EpochState:
-    """An epoch with every field in use."""
+    """Return an epoch with every field in use."""
     rng = np.random.default_rng(epoch)
     return replace(
         warmup_state(epoch),
@@ -53,7 +53,7 @@ def full_state(epoch: int = 5) -> EpochState:
 
 
 def assert_same(a: EpochState, b: EpochState) -> None:
-    """Equal to the bit, types included."""
+    """Assert that two epochs are equal to the bit, including types."""
     for name in (f.name for f in fields(EpochState)):
         ours, theirs = getattr(a, name), getattr(b, name)
         if isinstance(ours, np.ndarray):
@@ -65,7 +65,7 @@ def assert_same(a: EpochState, b: EpochState) -> None:
 
 
 def create(path: Path, *, truth: bool = True) -> RunWriter:
-    """A new run folder of 12 images and 4 classes, without an epoch."""
+    """Create a run folder of 12 images and 4 classes, without epochs; returns its writer."""
     rng = np.random.default_rng(0)
     labels = np.arange(SAMPLES) % 4
     return RunWriter.create(

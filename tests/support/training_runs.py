@@ -1,4 +1,4 @@
-"""What tests of training share: a recorded run with its events, commands to a run, and its threads."""
+"""Helpers for tests of training: a recorded run with its events, commands to a run, and its threads."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bsd_engine.runs.reader import RunReader
 
 
 def training_threads() -> list[str]:
-    """Names of the running threads that train an altruistic model."""
+    """Return the names of the running threads that train an altruistic model."""
     return [t.name for t in threading.enumerate() if t.name.startswith("altruistic")]
 
 
 @dataclass
 class Recorded:
-    """A whole run: the folder that was recorded, and its events."""
+    """A complete run: its recorded folder and its events."""
 
     config: BSDConfig
     prepared: PreparedData
@@ -39,12 +39,12 @@ class Recorded:
 
     @property
     def main(self) -> dict[int, EpochState]:
-        """Epochs by T."""
+        """The main epochs by T."""
         return {s.main_epoch: s for s in self.states if s.main_epoch >= 0}
 
 
 def command_at(path: Path, stage: str, command: str, iteration: int = 1) -> Callable[[Event], None]:
-    """A listener that gives a command after an iteration of the first epoch of a stage."""
+    """Return a listener that gives a command after an iteration of the first epoch of a stage."""
     given: list[Event] = []
 
     def listen(event: Event) -> None:
@@ -56,7 +56,7 @@ def command_at(path: Path, stage: str, command: str, iteration: int = 1) -> Call
 
 
 def wait_for(status: str, path: Path) -> RunReader:
-    """The reader of a run, once it has a status."""
+    """Return the reader of a run, once the run has a status."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if (path / "config.json").exists() and (reader := RunReader(path)).status == status:

@@ -1,4 +1,4 @@
-"""The bench: the plain loop computes what the engine does, seconds add up to a run, and the command reports them."""
+"""The bench: the plain loop computes the same as the engine, seconds add up to a run, and the command reports them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_plain_step_makes_five_forwards_and_moves_the_weights(unlabeled: int, 
     assert not any(torch.equal(a, b) for a, b in zip(before, plain.model.parameters()))
 
 
-def test_plain_loaders_start_again_when_they_are_exhausted() -> None:
+def test_plain_loaders_restart_when_they_are_exhausted() -> None:
     plain = loop(labeled_batch=32, unlabeled_batch=32)  # one batch in each pool
     assert all(math.isfinite(plain.step()) for _ in range(3))
 
@@ -100,7 +100,7 @@ def test_the_slower_model_decides_while_both_train() -> None:
     assert estimate.epoch_seconds(SCHEDULE, PARTS, counts)["oss_warmup"] == pytest.approx(100 * 0.015 + 40 * 0.75)
 
 
-def test_seconds_of_a_run_are_those_of_its_epochs_and_of_two_more_passes() -> None:
+def test_seconds_of_a_run_are_those_of_its_epochs_and_two_more_passes() -> None:
     counts = Counts(samples=100, tests=20, altruistic_batches=4, altruistic_steps=4)
     warmup, beside, alone = 3.0, 16.8, 11.2
     assert estimate.run_seconds(SCHEDULE, PARTS, counts) == pytest.approx(
@@ -118,7 +118,7 @@ def test_an_estimate_measures_the_runs_own_network(monkeypatch: pytest.MonkeyPat
     assert found.seconds == estimate.run_seconds(smoke().schedule, found.parts, batches) > 0
 
 
-def test_an_error_of_one_piece_of_work_stops_the_other() -> None:
+def test_an_error_in_one_task_stops_the_other() -> None:
     def fails() -> None:
         raise ConfigError("wrong")
 
@@ -148,7 +148,7 @@ def test_shares_and_rates_follow_from_seconds() -> None:
     assert Timing(name="x", seconds=0.5, images=100).share(16e9) is None
 
 
-def test_work_is_timed_in_turn_after_one_round_that_does_not_count() -> None:
+def test_work_is_timed_in_turn_after_one_uncounted_round() -> None:
     done = []
     first, second = suite.alternate(lambda: done.append("a"), lambda: (done.append("b"), time.sleep(0.01)), 2)
     assert "".join(done) == "ababab" and len(first) == len(second) == 2 and min(second) >= 0.01
@@ -178,7 +178,7 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path: Path, capsys: pyte
     assert report["outside_networks"] < 1 and report["epoch_bytes"] > 200 and report["preset_seconds"] == {}
 
 
-def test_the_networks_alone_make_gradients_and_no_step() -> None:
+def test_the_networks_alone_compute_gradients_but_make_no_step() -> None:
     running = workload.Workload(smoke().with_settings(device="cpu"), noise(64, 32, 3, 10))
     before = [p.clone() for p in running.trainer.main.network.parameters()]
     networks_alone(running)()
@@ -204,7 +204,7 @@ def test_durations_have_a_readable_unit(seconds: float, words: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_map_is_fitted_again_from_the_last_one() -> None:
+def test_a_map_is_refitted_from_the_last_one() -> None:
     assert map_refit(60)().shape == (60, 2)
 
 

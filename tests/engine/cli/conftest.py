@@ -1,4 +1,4 @@
-"""The command line in this process, an empty folder to work in, and a tiny data set."""
+"""Fixtures: the command line in this process, an empty working folder, and a tiny data set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.command_line import CommandResult
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to work in."""
+    """An empty folder, which is the working folder."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     return tmp_path / "here"
@@ -22,7 +22,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def tiny_npz(tmp_path: Path) -> str:
-    """SPEC of 120 training and 20 test images of 8x8 pixels in four classes, each class of a brightness of its own."""
+    """SPEC of 120 training and 20 test images of 8x8 pixels in four classes that differ in brightness."""
     rng = np.random.default_rng(0)
     labels, test_labels = np.arange(120) % 4, np.arange(20) % 4
     images, test_images = (rng.integers(0, 64, (len(y), 8, 8)) + 64 * y[:, None, None] for y in (labels, test_labels))
@@ -38,7 +38,7 @@ def tiny_npz(tmp_path: Path) -> str:
 
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., CommandResult]:
-    """Runs `python -m bsd_engine` with some words, in this process."""
+    """A function that runs `python -m bsd_engine` with given arguments in this process."""
 
     def call(*words: str) -> CommandResult:
         capsys.readouterr()

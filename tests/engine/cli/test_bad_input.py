@@ -16,7 +16,7 @@ from bsd_engine.errors import DataError
 from tests.support.image_sets import write_image
 
 
-def test_a_set_that_lies_one_folder_deeper_is_pointed_at(image_tree: Path, tmp_path: Path) -> None:
+def test_a_set_one_folder_deeper_is_named_in_the_error(image_tree: Path, tmp_path: Path) -> None:
     outer = tmp_path / "unpacked"
     (outer / "dataset").mkdir(parents=True)
     for part in ("train", "test"):
@@ -80,7 +80,7 @@ def test_the_folder_itself_may_be_a_link(image_tree: Path, tmp_path_factory: pyt
 
 
 def png_that_claims(width: int, height: int) -> bytes:
-    """A PNG file of some hundred bytes whose header claims a large image."""
+    """Return a PNG file of some hundred bytes whose header claims a large image."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
@@ -98,7 +98,7 @@ def test_an_image_of_100_megapixels_is_refused_by_its_header(image_tree: Path, w
         dataset.load(f"folder:{image_tree}")
 
 
-def test_a_large_photograph_is_read_and_made_small(image_tree: Path) -> None:
+def test_a_large_photograph_is_read_and_shrunk(image_tree: Path) -> None:
     Image.new("L", (4000, 3000), 90).save(image_tree / "train/ant/large.png")
     loaded = dataset.load(f"folder:{image_tree}")
     assert loaded.train_images.shape == (7, 3, 32, 32) or loaded.train_images.shape == (7, 1, 32, 32)
@@ -106,7 +106,7 @@ def test_a_large_photograph_is_read_and_made_small(image_tree: Path) -> None:
 
 
 def bomb(path: Path, shape: tuple[int, ...]) -> None:
-    """An .npz file whose images are zeros, written without holding them."""
+    """Write an .npz file whose images are zeros, without holding them in memory."""
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open("images.npy", "w", force_zip64=True) as file,
@@ -136,11 +136,11 @@ def test_arrays_larger_than_the_memory_are_refused(tmp_path: Path, monkeypatch: 
         dataset.load(f"npz:{tmp_path / 'set.npz'}")
 
 
-def test_the_free_memory_is_known_here_or_does_not_count() -> None:
+def test_the_free_memory_is_known_here_or_is_not_checked() -> None:
     assert sources._free_memory() > 1e6
 
 
-def test_a_header_that_claims_more_than_there_is_is_refused(tmp_path: Path) -> None:
+def test_a_header_that_claims_more_than_the_file_holds_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "lie.npz", "w") as archive:
         for name, descr in (("images", "|u1"), ("labels", "<i8")):
             with archive.open(f"{name}.npy", "w") as file:

@@ -1,4 +1,4 @@
-"""The commands that train: what they write, Ctrl-C, and a run's settings again."""
+"""The commands that train: their files, Ctrl-C, and reuse of a run's settings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_target_says_what_every_estimator_finds(command: Callable[..., CommandRe
     assert "fewer than 6 epochs" in rows[-1]
 
 
-def test_target_as_json_is_the_same_each_time_and_trains_the_warm_up_alone(
+def test_target_as_json_is_the_same_each_time_and_trains_only_the_warm_up(
     command: Callable[..., CommandResult], tiny_npz: str
 ) -> None:
     first, second = (json.loads(command(*smoke("target", tiny_npz, "--json")).out) for _ in range(2))
@@ -73,7 +73,7 @@ def test_a_longer_warmup_moves_the_later_stages(
     assert (schedule.t1, schedule.t2, schedule.t3) == (7, 10, 11)
 
 
-def test_a_set_smaller_than_the_presets_limit_is_taken_whole(
+def test_a_set_smaller_than_the_presets_limit_is_used_completely(
     command: Callable[..., CommandResult], folder: Path, tiny_npz: str
 ) -> None:
     assert command("train", "--data", tiny_npz, "--iterations", "1", "--device", "cpu", "--out", "run").status == 0
@@ -150,7 +150,7 @@ def test_another_attack_does_not_inherit_the_presets_parameters() -> None:
     assert attack("--attack", "sig", "--attack-parameters", "weight", "0.3").attack_parameters == {"weight": 0.3}
 
 
-def test_all_to_all_has_no_one_target(command: Callable[..., CommandResult], folder: Path, tiny_npz: str) -> None:
+def test_all_to_all_has_no_single_target(command: Callable[..., CommandResult], folder: Path, tiny_npz: str) -> None:
     result = command(
         *smoke("undefended", tiny_npz, "--undefended-epochs", "1", "--out", "run", "--attack", "badnets_all2all")
     )
@@ -158,7 +158,7 @@ def test_all_to_all_has_no_one_target(command: Callable[..., CommandResult], fol
     assert result.status == 0 and summary["true_target"] is None and summary["attack_success_rate"] is not None
 
 
-def test_ctrl_c_stops_with_the_words_that_resume_and_they_do(
+def test_ctrl_c_prints_a_command_that_resumes_the_run(
     command: Callable[..., CommandResult], folder: Path, tiny_npz: str
 ) -> None:
     words = [
@@ -182,7 +182,7 @@ def test_ctrl_c_stops_with_the_words_that_resume_and_they_do(
         out, err = training.communicate(timeout=120)
     signal.signal(signal.SIGINT, before)
     assert training.returncode == 130 and out == "" and "Traceback" not in err
-    hint = re.search(r"\nStopped\. Go on with: python -m bsd_engine (.*)\n$", err)
+    hint = re.search(r"\nStopped\. Resume with: python -m bsd_engine (.*)\n$", err)
     assert hint, err
     reader = RunReader(folder / "my run")
     assert reader.status == "stopped" and 3 <= len(reader.epochs) < 8

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("one_thread", "folder")
 
 @pytest.fixture
 def contradictory_npz(tmp_path: Path) -> str:
-    """SPEC of 40 images in two classes of which the first two are the same, with different labels."""
+    """SPEC of 40 images in two classes; the first two images are the same but have different labels."""
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
     images[1] = images[0]
     np.savez(tmp_path / "twice.npz", images=images, labels=np.arange(40) % 2)
@@ -43,12 +43,12 @@ def test_check_describes_the_data_and_starts_nothing(
 
 
 def test_check_refuses_what_train_refuses(command: Callable[..., CommandResult], folder: Path, tiny_npz: str) -> None:
-    for name in ("alpha too large", "target of no class", "no file", "data unheard of", "nothing to resume"):
+    for name in ("alpha too large", "target is not a class", "no file", "data unheard of", "nothing to resume"):
         words, expected = BAD_SETTINGS[name]
         assert_one_sentence(command(*smoke("check", tiny_npz), *words), folder, expected)
 
 
-def test_contradicting_duplicates_are_told_by_check_and_warned_of_by_train(
+def test_check_lists_contradicting_duplicates_and_train_warns_of_them(
     command: Callable[..., CommandResult], folder: Path, contradictory_npz: str
 ) -> None:
     options = ["--attack", "none", "--t3", "5"]
@@ -72,7 +72,7 @@ def test_check_reads_the_settings_of_a_run(command: Callable[..., CommandResult]
 
 @pytest.fixture(scope="module")
 def help_text() -> str:
-    """The help of `train`."""
+    """The help text of `train`."""
     with contextlib.redirect_stdout(io.StringIO()) as out, pytest.raises(SystemExit) as leaving:
         main(["train", "--help"])
     assert not leaving.value.code
@@ -80,7 +80,7 @@ def help_text() -> str:
 
 
 def option_help(text: str, option: str) -> str:
-    """The part of a help text that explains one option."""
+    """Return the part of a help text that explains one option."""
     found = re.search(rf"(--[\w-]+, )*--{option}[ ,].*?\(default: .*?\)", text)
     assert found, f"the help lacks --{option}"
     return found.group()

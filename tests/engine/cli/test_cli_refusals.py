@@ -1,4 +1,4 @@
-"""What the command line cannot use gives one sentence and exit status 2, and starts nothing."""
+"""Input that the command line cannot use gives one sentence and exit status 2, and starts nothing."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ pytestmark = pytest.mark.usefixtures("one_thread", "folder")
 
 
 @pytest.mark.parametrize(("words", "expected"), BAD_SETTINGS.values(), ids=BAD_SETTINGS)
-def test_what_cannot_be_used_is_one_sentence_and_starts_nothing(
+def test_unusable_settings_give_one_sentence_and_start_nothing(
     command: Callable[..., CommandResult], folder: Path, tiny_npz: str, words: list[str], expected: str
 ) -> None:
     assert_one_sentence(command(*smoke("train", tiny_npz, "--out", "run"), *words), folder, expected)
 
 
-@pytest.mark.parametrize("name", ["alpha too large", "target of no class", "no file", "network too large"])
-def test_undefended_training_refuses_the_same(
+@pytest.mark.parametrize("name", ["alpha too large", "target is not a class", "no file", "network too large"])
+def test_undefended_training_refuses_the_same_settings(
     command: Callable[..., CommandResult], folder: Path, tiny_npz: str, name: str
 ) -> None:
     words, expected = BAD_SETTINGS[name]
     assert_one_sentence(command(*smoke("undefended", tiny_npz, "--out", "run"), *words), folder, expected)
 
 
-def test_a_folder_of_broken_images_is_one_sentence(
+def test_a_folder_of_broken_images_gives_one_sentence(
     command: Callable[..., CommandResult], folder: Path, tmp_path: Path
 ) -> None:
     for name in ("ant", "bee"):
@@ -74,7 +74,7 @@ def test_a_run_that_fails_says_so_below_its_progress(
     assert RunReader(folder / "run").status == "failed" and RunReader(folder / "run").epochs == [0, 1, 2, 3]
 
 
-def test_an_impossible_place_is_one_sentence(
+def test_an_impossible_output_folder_gives_one_sentence(
     command: Callable[..., CommandResult], folder: Path, tiny_npz: str
 ) -> None:
     (folder / "file").touch()
@@ -82,7 +82,7 @@ def test_an_impossible_place_is_one_sentence(
     assert result.status == 2 and result.err.startswith("error: Cannot write file/run") and result.err.count("\n") == 1
 
 
-def test_an_unknown_command_is_one_sentence(command: Callable[..., CommandResult], folder: Path) -> None:
+def test_an_unknown_command_gives_one_sentence(command: Callable[..., CommandResult], folder: Path) -> None:
     assert_one_sentence(command("trian"), folder, "there is no command 'trian'; expected one of train, undefended")
 
 
@@ -101,16 +101,16 @@ def test_undefended_training_cannot_be_resumed(command: Callable[..., CommandRes
         (["--alpha"], "--alpha"),
     ],
 )
-def test_words_that_cannot_be_read_are_named(
+def test_arguments_that_cannot_be_parsed_are_named(
     command: Callable[..., CommandResult], folder: Path, words: list[str], expected: str
 ) -> None:
-    """The parser says these in a box of its own."""
+    """The parser prints these errors in a box."""
     result = command("train", "--preset", "smoke", "--out", "run", *words)
     assert result.status == 2 and result.out == "" and expected in result.err and "Traceback" not in result.err
     assert list(folder.iterdir()) == []
 
 
-def test_bad_input_has_no_traceback_in_a_process_of_its_own(folder: Path) -> None:
+def test_bad_input_gives_no_traceback_in_a_new_process(folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bsd_engine", "train", "--alpha", "7"],
         cwd=ROOT,
@@ -126,7 +126,7 @@ def test_bad_input_has_no_traceback_in_a_process_of_its_own(folder: Path) -> Non
     ("words", "expected"),
     [(["--config", "absent"], "absent is not a run folder"), (["--branch", "absent"], "absent is not a run folder")],
 )
-def test_settings_of_no_run_are_refused(
+def test_settings_from_a_missing_run_are_refused(
     command: Callable[..., CommandResult], folder: Path, words: list[str], expected: str
 ) -> None:
     assert_one_sentence(command("train", *words, "--out", "run"), folder, expected)

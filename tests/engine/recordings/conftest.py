@@ -1,4 +1,4 @@
-"""A recording of a short run, and a cache folder."""
+"""Fixtures: a recording of a short run, and a cache folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.recordings import CARD
 
 @pytest.fixture(scope="session")
 def file(recorded_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The recording of a run of 1,000 samples; nobody may write to it."""
+    """The recording of a run of 1,000 samples; no test may write to it."""
     return pack(recorded_run, tmp_path_factory.mktemp("packed") / "short.bsdrec", CARD)
 
 

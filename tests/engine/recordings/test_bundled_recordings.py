@@ -1,4 +1,4 @@
-"""The bundled recordings: they are small, and their cards say what their runs show."""
+"""The bundled recordings: they are small, and their cards describe their runs."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from tests.support.recordings import all_states, head_of, pools
 BUNDLED = library.names()
 
 
-def test_the_bundled_recordings_are_there_and_small() -> None:
+def test_the_bundled_recordings_exist_and_are_small() -> None:
     assert BUNDLED == library.NAMES
     sizes = [library.describe(name).size_bytes for name in BUNDLED]
     assert max(sizes) <= 5_000_000 and sum(sizes) <= 25_000_000
 
 
 @pytest.mark.parametrize("name", BUNDLED)
-def test_a_bundled_recording_says_what_its_run_shows(name: str) -> None:
+def test_the_card_of_a_bundled_recording_describes_its_run(name: str) -> None:
     reader, head = RunReader(library.open_recording(name)), head_of(library.file_of(name))
     plain = {key: value for key, value in head["numbers"].items() if key.startswith("plain_")}
     assert head["numbers"] == {**reader.summary, **facts_of(reader), **plain}
@@ -48,8 +48,8 @@ def test_a_bundled_recording_says_what_its_run_shows(name: str) -> None:
         np.testing.assert_array_equal(pool, reader.epoch(epoch).clean_mask)
 
 
-@pytest.mark.skipif("healthy" not in BUNDLED, reason="the recording is not there")
-def test_the_stored_networks_reach_what_the_summary_says(one_thread: None) -> None:
+@pytest.mark.skipif("healthy" not in BUNDLED, reason="the recording is missing")
+def test_the_stored_networks_reach_the_rates_of_the_summary(one_thread: None) -> None:
     folder, numbers = library.open_recording("healthy"), head_of(library.file_of("healthy"))["numbers"]
     prepared, place = prepare(RunReader(folder).config), runtime.choose("cpu", "float32")
     defended, plain = load_models(folder, stored_epochs(folder)[-1]), load_undefended(folder)

@@ -1,4 +1,4 @@
-"""Damaged and hostile recordings: each is refused with one sentence that says what is wrong."""
+"""Damaged and hostile recordings: each is refused with one sentence that names the problem."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_cut_file_gives_one_sentence(file: Path, cache: Path, tmp_path: Path, 
 
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
-def test_a_flipped_byte_opens_as_it_was_or_gives_one_sentence(
+def test_a_file_with_a_flipped_byte_opens_unchanged_or_gives_one_sentence(
     data: st.DataObject, file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     content = bytearray(file.read_bytes())
@@ -58,8 +58,8 @@ def test_a_flipped_byte_opens_as_it_was_or_gives_one_sentence(
     "name",
     ["../evil.npz", "/etc/evil", "epochs/../../evil.npz", "epochs/1.npz", "checkpoints/00001.pt.sh", "config.json "],
 )
-def test_names_that_recordings_do_not_have_are_refused(file: Path, cache: Path, tmp_path: Path, name: str) -> None:
-    with pytest.raises(RunFolderError, match="which recordings do not"):
+def test_unknown_member_names_are_refused(file: Path, cache: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(RunFolderError, match="which is not part of a recording"):
         library.open_file(changed(file, tmp_path / "p.bsdrec", **{name.replace(".", "_dot_"): b"x"}), "p")
     assert not list(tmp_path.rglob("evil*"))
 
@@ -69,15 +69,15 @@ def test_a_duplicate_member_is_refused(file: Path, cache: Path, tmp_path: Path) 
     shutil.copy(file, twice)
     with zipfile.ZipFile(twice, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
         archive.writestr("config.json", b"{}")
-    with pytest.raises(RunFolderError, match="a name twice"):
+    with pytest.raises(RunFolderError, match="the same name twice"):
         library.open_file(twice, "t")
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(
     file: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that says how large it is by what it says, one that lies by its checksum, after no more bytes than it
-    claims."""
+    """A bomb that states its size is refused for that size; one that lies is refused for its checksum, after no more
+    bytes than it claims."""
     monkeypatch.setattr(archive, "MOST_UNPACKED_BYTES", 20_000_000)
     big = changed(file, tmp_path / "b.bsdrec", undefended_dot_pt=bytes(30_000_000))
     with pytest.raises(RunFolderError, match="would unpack to"):

@@ -1,4 +1,4 @@
-"""Recordings are unpacked once, whole, whoever else opens them."""
+"""Recordings are unpacked once and completely, even if others open them at the same time."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def test_threads_and_processes_open_the_same_recording_at_once(file: Path, cache
         found = {*here, *asked.get(120)}
     (folder,) = found
     assert len(RunReader(folder).epochs) == len(list((folder / "epochs").iterdir()))
-    # A page of an earlier test may still be opening another recording in a thread of this process: only this one's
-    # folder counts.
+    # A page of an earlier test may still be opening another recording in a thread of this process, so only the folder
+    # of this recording counts.
     assert list(cache.glob("short-*")) == [folder.parent] and list(folder.parent.iterdir()) == [folder]
 
 

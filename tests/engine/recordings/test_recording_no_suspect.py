@@ -1,4 +1,4 @@
-"""A recording of a run that suspects no single class decides every pool as the run did, from rounded scores."""
+"""A recording of a run that suspects no single class gives every pool of the run, decided from rounded scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bsd_engine.runs.reader import RunReader
 CARD = RecordingCard(name="short", title="A short run", template="", command="python -m bsd_engine")
 
 
-def test_every_pool_is_decided_from_the_recording_alike(
+def test_the_recording_decides_every_pool_as_the_run_did(
     unsuspecting_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BSD_DATA", str(tmp_path / "cache"))

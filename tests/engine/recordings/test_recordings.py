@@ -1,4 +1,4 @@
-"""Recordings: a run folder in one small file that decides as the run did, and opens whole."""
+"""Recordings: a run folder in one small file that decides as the run did and opens completely."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bsd_engine.runs.record import branch_run, load_checkpoint
 from tests.support.recordings import CARD, all_states, pools
 
 
-def test_what_is_unpacked_is_the_run(recorded_run: Path, file: Path, cache: Path) -> None:
+def test_the_unpacked_folder_equals_the_run(recorded_run: Path, file: Path, cache: Path) -> None:
     run, found = RunReader(recorded_run), RunReader(library.open_file(file, "short"))
     assert found.run_id == "recording-short" and found.status == "finished" and not found.can_resume
     for name in ("config", "class_names", "fingerprint", "summary", "epochs", "map_epochs"):
@@ -65,7 +65,7 @@ def test_the_unpacked_scores_decide_as_the_run_did(recorded_run: Path, file: Pat
 
 
 def test_scores_closer_than_a_step_decide_as_they_did(recorded_run: Path) -> None:
-    """All samples but two within one rounding step: every cut lies among them."""
+    """All samples but two lie within one rounding step, and every cut lies among them."""
     reader = RunReader(recorded_run)
     rng = np.random.default_rng(0)
 
@@ -112,7 +112,7 @@ def test_rounding_never_reverses_an_order_and_keeps_the_ends(rows: np.ndarray) -
 
 
 @pytest.mark.parametrize("odd", [np.inf, np.nan, -1.0, -0.0])
-def test_a_row_with_odd_numbers_is_kept_whole(odd: float) -> None:
+def test_a_row_with_odd_numbers_is_kept_exactly(odd: float) -> None:
     rows = np.array([[1, 2, odd], [1, 2, 3]], np.float32)
     found = Rounded.from_arrays("x", Rounded.of(rows).arrays("x"), 2, 3).rows
     assert found.tobytes()[:12] == rows.tobytes()[:12]
@@ -126,10 +126,10 @@ def test_labels_and_masks_survive_packing(classes: int) -> None:
     np.testing.assert_array_equal(unpack_masks("x", {"x": pack_masks(masks)}, 4, 21), masks, strict=True)
 
 
-def test_numbers_of_a_card_come_from_the_run_and_a_missing_one_is_an_error() -> None:
+def test_numbers_of_a_card_come_from_the_run_and_an_unknown_one_is_an_error() -> None:
     assert sentence_of("{a} of {b}", {"a": 1234, "b": 99.96}) == "1,234 of 100.0"
     for template in ("{missing}", "{none}", "{text}"):
-        with pytest.raises(ValueError, match="not known of its run"):
+        with pytest.raises(ValueError, match="unknown for its run"):
             sentence_of(template, {"none": None, "text": "x"})
 
 
@@ -154,6 +154,6 @@ def test_weights_are_those_of_the_run_in_half_precision_and_cannot_be_trained_on
     assert not (tmp_path / "branch").exists()
 
 
-def test_files_are_the_same_bytes_when_they_are_packed_again(recorded_run: Path, file: Path) -> None:
+def test_packing_again_gives_the_same_bytes(recorded_run: Path, file: Path) -> None:
     again = pack(recorded_run, file.parent / "again.bsdrec", CARD)
     assert again.read_bytes() == file.read_bytes()

@@ -1,4 +1,4 @@
-"""A run folder with three epochs: its writer and a reader."""
+"""Fixtures: the writer and a reader of a run folder with three epochs."""
 
 from __future__ import annotations
 

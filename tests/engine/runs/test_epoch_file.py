@@ -1,4 +1,4 @@
-"""An epoch's file holds the epoch exactly, takes little space, and believes no other."""
+"""An epoch's file holds the epoch exactly and takes little space, and invalid files are refused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def stored(content: bytes) -> dict[str, np.ndarray]:
 
 
 def file_of(arrays: dict[str, np.ndarray], **scalars: object) -> bytes:
-    """The file of `state()` with some of its arrays and scalars replaced."""
+    """Return the file of `state()` with some of its arrays and scalars replaced."""
     found = stored(pack_epoch(state()))
     told = json.loads(found["scalars"].tobytes()) | scalars
     buffer = io.BytesIO()
@@ -62,7 +62,7 @@ def test_any_array_comes_back_bit_for_bit(array: np.ndarray) -> None:
     assert back.dtype == array.dtype and back.shape == array.shape and back.tobytes() == array.tobytes()
 
 
-def test_every_kind_is_packed_and_the_whole_is_small() -> None:
+def test_every_kind_of_array_is_packed_and_the_file_is_small() -> None:
     rng = np.random.default_rng(1)
     full = state(
         main_loss=rng.gamma(0.5, 1.0, N).astype(np.float32),
@@ -76,7 +76,7 @@ def test_every_kind_is_packed_and_the_whole_is_small() -> None:
 
 
 @pytest.mark.parametrize("row", [0, 2, None])
-def test_a_score_that_is_one_of_the_distances_is_kept_once(row: int | None) -> None:
+def test_a_score_that_equals_one_of_the_distances_is_stored_once(row: int | None) -> None:
     distances = np.random.default_rng(2).random((3, N)).astype(np.float32)
     full = state(oss_distances=distances, oss_score=distances[1] + 1 if row is None else distances[row].copy())
     assert ("oss_score.row" in stored(pack_epoch(full))) == (row is not None)
@@ -87,40 +87,40 @@ def test_equal_epochs_have_equal_bytes() -> None:
     assert pack_epoch(state()) == pack_epoch(unpack_epoch(pack_epoch(state())))
 
 
-def test_every_field_has_its_place() -> None:
+def test_every_field_is_stored() -> None:
     assert {"altruistic_loss", "oss_distances", "residuals"} <= set(ARRAYS) < {f.name for f in fields(EpochState)}
 
 
 LOSS = stored(pack_epoch(state()))["altruistic_loss.planes"]
 HOSTILE = {
-    "of another kind": ({"altruistic_loss.zip": LOSS}, {}, "packed in no known way"),
-    "without a shape": ({}, {"shapes": {}}, "packed in no known way"),
-    "shapes of no kind": ({}, {"shapes": [5000]}, "packed in no known way"),
+    "of another kind": ({"altruistic_loss.zip": LOSS}, {}, "packed in an unknown way"),
+    "without a shape": ({}, {"shapes": {}}, "packed in an unknown way"),
+    "shapes of no kind": ({}, {"shapes": [5000]}, "packed in an unknown way"),
     "a negative shape": (
         {},
         {"shapes": {"altruistic_loss": [-1], "altruistic_prediction": [N]}},
-        "packed in no known way",
+        "packed in an unknown way",
     ),
     "a shape of words": (
         {},
         {"shapes": {"altruistic_loss": ["9"], "altruistic_prediction": [N]}},
-        "packed in no known way",
+        "packed in an unknown way",
     ),
     "announcing a petabyte": (
         {},
         {"shapes": {"altruistic_loss": [2**39], "altruistic_prediction": [N]}},
-        "packed in no known way",
+        "packed in an unknown way",
     ),
     "cut short": ({"altruistic_loss.planes": LOSS[: N + 100]}, {}, "bytes for 5,000 numbers"),
-    "cut in the deflated part": ({"altruistic_loss.planes": LOSS[:-9]}, {}, "inflates to other than"),
+    "cut in the deflated part": ({"altruistic_loss.planes": LOSS[:-9]}, {}, "does not inflate to"),
     "not deflated": ({"altruistic_loss.planes": np.zeros(4 * N, np.uint8)}, {}, "cannot be inflated"),
     "a bomb": (
         {"altruistic_prediction.bytes": uint8(zlib.compress(bytes(50_000_000)))},
         {},
-        "inflates to other than 5,000 bytes",
+        "does not inflate to 5,000 bytes",
     ),
-    "numbers for bytes": ({"altruistic_prediction.bytes": np.zeros(N)}, {}, "packed in no known way"),
-    "a row of nothing": ({"oss_score.row": np.zeros(1, np.uint8)}, {}, "row of distances that are not there"),
+    "numbers for bytes": ({"altruistic_prediction.bytes": np.zeros(N)}, {}, "packed in an unknown way"),
+    "a row of nothing": ({"oss_score.row": np.zeros(1, np.uint8)}, {}, "row of distances that are missing"),
     "too few bits": (
         {"clean_mask.bits": np.zeros(3, np.uint8)},
         {"shapes": {"altruistic_loss": [N], "altruistic_prediction": [N], "clean_mask": [N]}},
@@ -130,6 +130,6 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize(("changed", "scalars", "sentence"), HOSTILE.values(), ids=HOSTILE)
-def test_what_nobody_packed_is_refused(changed: dict, scalars: dict, sentence: str) -> None:
+def test_files_that_pack_epoch_did_not_write_are_refused(changed: dict, scalars: dict, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         unpack_epoch(file_of(changed, **scalars))

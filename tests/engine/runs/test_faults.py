@@ -1,6 +1,6 @@
-"""Faults that are injected: full and read-only disks, folders changed under a reader, clocks set back.
+"""Injected faults: full and read-only disks, folders changed while they are read, clocks set back.
 
-What is promised: finished epochs stay readable, and one sentence names cause and remedy.
+The promise: finished epochs stay readable, and one sentence names cause and remedy.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def test_each_kind_of_write_fails_with_cause_and_remedy_and_loses_nothing(
             else:
                 patch.setattr(os, call, refuse)
             skipped = (kind == "command" and call != "open") or (kind == "progress" and call == "fsync")
-            if skipped:  # neither is written that way
+            if skipped:  # neither is written in this way
                 WRITES[kind](writer)
                 return
             with pytest.raises(StorageError, match=CAUSES[code]) as refused:
@@ -86,8 +86,8 @@ def test_each_kind_of_write_fails_with_cause_and_remedy_and_loses_nothing(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
-def test_a_disk_that_is_really_full_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bytes go to /dev/full, so the kernel itself refuses them, when they are flushed."""
+def test_a_disk_that_is_really_full_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bytes go to /dev/full, so the kernel itself refuses them when they are flushed."""
     really_open = Path.open
     with failing(tmp_path / "run") as writer:
         monkeypatch.setattr(
@@ -101,8 +101,8 @@ def test_a_disk_that_is_really_full_is_told(tmp_path: Path, monkeypatch: pytest.
             writer.epoch(FakeRun(samples=60).state(3))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission_is_told(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
+def test_a_folder_without_permission_is_reported(tmp_path: Path) -> None:
     with failing(tmp_path / "run") as writer:
         (writer.path / "epochs").chmod(0o500)
         with pytest.raises(StorageError, match="permission is missing"):
@@ -123,7 +123,7 @@ def test_a_run_deleted_while_it_is_open_gives_a_sentence(tmp_path: Path) -> None
         look(registry, "run")
 
 
-def test_an_epoch_deleted_between_two_looks_at_a_folder_is_no_exception(
+def test_an_epoch_deleted_between_two_readings_of_a_folder_raises_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = fake_run(tmp_path, epochs=4, run_id="run", samples=60)
@@ -139,7 +139,7 @@ def test_an_epoch_deleted_between_two_looks_at_a_folder_is_no_exception(
     [lambda b: b[: len(b) // 2], lambda b: b[:3000] + bytes([b[3000] ^ 1]) + b[3001:], lambda b: b""],
     ids=["truncated", "one bit", "empty"],
 )
-def test_a_damaged_epoch_hides_only_what_follows(tmp_path: Path, hurt: Callable[[bytes], bytes]) -> None:
+def test_a_damaged_epoch_hides_only_later_epochs(tmp_path: Path, hurt: Callable[[bytes], bytes]) -> None:
     path = fake_run(tmp_path, epochs=6, run_id="run", samples=1200)
     file = path / "epochs/00003.npz"
     file.write_bytes(hurt(file.read_bytes()))
@@ -148,8 +148,8 @@ def test_a_damaged_epoch_hides_only_what_follows(tmp_path: Path, hurt: Callable[
     assert RunReader(path).epoch(4).epoch == 4
 
 
-def test_images_cut_short_while_they_are_open_do_not_end_the_process(tmp_path: Path) -> None:
-    """A mapped file that is cut short ends the process that looks at it; small sets are not mapped."""
+def test_images_truncated_while_they_are_open_do_not_kill_the_process(tmp_path: Path) -> None:
+    """Truncating a mapped file kills the process that reads it, so small sets are not mapped."""
     path = fake_run(tmp_path, epochs=1, samples=60)
     images = RunReader(path).images
     expected = np.array(images)
@@ -159,7 +159,7 @@ def test_images_cut_short_while_they_are_open_do_not_end_the_process(tmp_path: P
         _ = RunReader(path).images
 
 
-def test_many_images_are_mapped_and_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_image_files_are_mapped_and_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = fake_run(tmp_path, epochs=1, samples=60)
     monkeypatch.setattr(reading, "_IN_MEMORY_BELOW", 100)
     images = RunReader(path).images
@@ -181,7 +181,7 @@ def test_many_images_are_mapped_and_cannot_be_written(tmp_path: Path, monkeypatc
         ("pseudo_target", True),
     ],
 )
-def test_an_epoch_that_no_run_can_have_written_is_refused(tmp_path: Path, name: str, value: Any) -> None:
+def test_an_epoch_that_a_run_cannot_have_written_is_refused(tmp_path: Path, name: str, value: Any) -> None:
     path = fake_run(tmp_path, epochs=1, samples=60)
     scalars = {"epoch": 0, "stage": "altruistic_warmup", "main_epoch": -8, "metrics": {}, name: value}
     arrays = {"altruistic_loss": np.zeros(60, np.float32), "altruistic_prediction": np.zeros(60, np.int16)}
@@ -215,7 +215,7 @@ def test_pipes_and_links_in_a_folder_are_refused_without_waiting(tmp_path: Path)
 
 
 def test_a_clock_that_is_set_back_hides_no_epoch(tmp_path: Path) -> None:
-    """Times decide nothing: a file written anew is seen by its inode, whatever time it bears."""
+    """Times decide nothing: a rewritten file is noticed by its inode, whatever its modification time."""
     path = fake_run(tmp_path, epochs=3, status=None, run_id="run", samples=60)
     for file in path.rglob("*.npz"):
         os.utime(file, (4e9, 4e9))
@@ -251,7 +251,7 @@ def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:
         RunWriter(tmp_path / "run")
 
 
-def test_a_killed_map_process_leaves_the_run_whole_and_can_be_started_again(
+def test_a_killed_map_process_leaves_the_run_intact_and_can_be_restarted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = fake_run(tmp_path, epochs=3, status=None, samples=60)

@@ -1,5 +1,4 @@
-"""Malformed inputs end in one of the project's own sentences: a few of each kind here, ten thousand in the nightly
-run."""
+"""Malformed inputs raise only the project's own errors: a few of each kind here, ten thousand in the nightly run."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ EXAMPLES = {"page": 15}
 
 @pytest.fixture(scope="module")
 def attempts(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Attempt]:
-    """The target of a name, set up once."""
+    """A function that returns the target of a name, set up once."""
     known: dict[str, Attempt] = {}
 
     def of(name: str) -> Attempt:
@@ -31,7 +30,7 @@ def attempts(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Attemp
     return of
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow warns of damaged files that it reads
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow warns about damaged files that it can read
 @pytest.mark.parametrize("name", TARGETS)
 def test_no_malformed_input_ends_in_a_traceback(attempts: Callable[[str], Attempt], name: str) -> None:
     attempt = attempts(name)
@@ -49,7 +48,7 @@ def test_no_malformed_input_ends_in_a_traceback(attempts: Callable[[str], Attemp
     holds()
 
 
-def test_what_is_not_taken_well_would_be_seen(
+def test_a_failing_input_would_be_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fragile(folder: Path) -> Attempt:

@@ -1,4 +1,4 @@
-"""Names from outside are text wherever they are shown or written: in figures, on the page, in tables."""
+"""Names from elsewhere are plain text wherever they are shown or written: in figures, on the page, in tables."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from bsd_engine.runs.reader import RunReader
 from tests.support.hostile import NAMES, hostile_run
 
 TAG = re.compile(r"<(?!/?(b|i|br|br/|sub|sup|span|em|extra)\b)[a-zA-Z!/]", re.ASCII)
-"""A tag that Plotly or HTML would act on, but for those that the figures use themselves."""
+"""Tags that Plotly or HTML would interpret, except those that the figures use themselves."""
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every text in a figure's JSON."""
+    """Yield every text in a figure's JSON."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):

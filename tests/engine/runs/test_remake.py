@@ -1,4 +1,4 @@
-"""The command that remakes a run says all that matters: the command line reads the same settings from it."""
+"""The command that repeats a run is complete: the command line reads the same settings from it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bsd_engine.runs.retrain_command import train_command
 
 
 def read(command: str) -> BSDConfig:
-    """The settings that the command line reads."""
+    """Return the settings that the command line reads."""
     words = shlex.split(command)
     assert words[:4] == ["python", "-m", "bsd_engine", "train"]
     return train_options(words[4:]).config
@@ -56,6 +56,6 @@ def test_a_branch_names_where_it_begins() -> None:
     assert words[words.index("--alpha") + 1] == "0.9"
 
 
-def test_a_preset_of_another_program_is_one_sentence() -> None:
+def test_an_unknown_preset_gives_one_sentence() -> None:
     with pytest.raises(ConfigError, match="config.json"):
         train_command(preset("demo").with_settings(preset="<script>"))

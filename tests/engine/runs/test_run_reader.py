@@ -1,4 +1,4 @@
-"""A run folder is read exactly and anywhere, and what is wrong with it is said in one sentence."""
+"""A run folder is read exactly wherever it is, and each problem with it gives one sentence."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_folder_holds_what_was_given(reader: RunReader) -> None:
         assert_same(reader.epoch(epoch), warmup_state(epoch))
 
 
-def test_truth_may_be_unknown(tmp_path: Path) -> None:
+def test_the_ground_truth_may_be_unknown(tmp_path: Path) -> None:
     create(tmp_path / "run", truth=False).close()
     reader = RunReader(tmp_path / "run")
     assert reader.truth is None and not reader.truth_known and not (tmp_path / "run/truth.npz").exists()
@@ -77,7 +77,7 @@ def test_epochs_count_from_zero_up_to_the_first_gap(writer: RunWriter, reader: R
 def test_a_file_half_written_by_a_dying_writer_is_not_an_epoch(
     reader: RunReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The writer dies before the rename: what it wrote so far lies under another name."""
+    """The writer dies before the rename, so the incomplete file has another name."""
     (reader.path / "epochs" / ".00003.npz.ab12cd.tmp").write_bytes(pack_epoch(warmup_state(3))[:100])
     assert reader.epochs == [0, 1, 2]
     with pytest.raises(RunFolderError, match="has no epoch 3; it holds 3"):
@@ -106,14 +106,14 @@ def test_changed_bytes_never_pass_as_another_epoch(reader: RunReader) -> None:
         for _ in range(draw.choice([1, 1, 4])):
             content[draw.randrange(len(content))] = draw.randrange(256)
         path.write_bytes(content)
-        os.utime(path, ns=(time_ns, time_ns))  # a new time for each, whatever the clock's resolution
+        os.utime(path, ns=(time_ns, time_ns))  # a new time for each file, whatever the clock's resolution
         try:
             assert_same(reader.epoch(1), warmup_state(1))
         except RunFolderError:
             pass
 
 
-def test_an_epoch_that_a_resumed_run_repeats_is_read_anew(writer: RunWriter, reader: RunReader) -> None:
+def test_an_epoch_that_a_resumed_run_repeats_is_read_again(writer: RunWriter, reader: RunReader) -> None:
     assert_same(reader.epoch(1), warmup_state(1))
     before = reader.version
     writer.epoch(replace(warmup_state(7), epoch=1))
@@ -154,7 +154,7 @@ def test_runs_are_listed_newest_first(tmp_path: Path) -> None:
     assert list_runs(tmp_path / "absent") == []
 
 
-def test_runs_are_as_new_as_they_were_begun_whatever_they_are_called(tmp_path: Path) -> None:
+def test_runs_are_ordered_by_their_start_whatever_their_names(tmp_path: Path) -> None:
     begun = {
         "middle": "2026-02-01T12:00:00+00:00",
         "b newest": "2026-03-01T12:00:00+02:00",
@@ -176,13 +176,13 @@ def test_run_ids_are_safe_file_names_that_differ() -> None:
     assert len(ids) == 20 and all(set(i) <= set("0123456789abcdef-") for i in ids)
 
 
-def test_a_folder_without_config_is_no_run_folder(tmp_path: Path) -> None:
+def test_a_folder_without_config_is_not_a_run_folder(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "absent"):
         with pytest.raises(RunFolderError, match="is not a run folder .*choose a folder that a run has written"):
             RunReader(path)
 
 
-def test_a_newer_folder_asks_for_a_newer_program(reader: RunReader) -> None:
+def test_a_newer_folder_requires_a_newer_program(reader: RunReader) -> None:
     path = reader.path / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 99}))
     with pytest.raises(RunFolderError, match="has format 99, this program reads up to 3; update the program"):
@@ -200,7 +200,7 @@ def test_a_folder_of_format_1_has_no_distances_and_is_read(reader: RunReader) ->
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "3", "null", '{"config": {}}'])
-def test_a_broken_config_is_told_in_one_sentence(reader: RunReader, content: str) -> None:
+def test_a_broken_config_is_reported_in_one_sentence(reader: RunReader, content: str) -> None:
     (reader.path / "config.json").write_text(content)
     with pytest.raises(BSDError, match="broken|is not a run folder|does not fit this version"):
         RunReader(reader.path)

@@ -19,7 +19,7 @@ from tests.support.small_runs import warmup_state
 ROOT = Path(__file__).parents[3]
 
 
-def test_a_second_writer_is_refused_until_the_first_has_gone(writer: RunWriter) -> None:
+def test_a_second_writer_is_refused_until_the_first_is_closed(writer: RunWriter) -> None:
     with pytest.raises(RunFolderError, match="is being written by another process; stop that run first"):
         RunWriter(writer.path)
     writer.close()
@@ -34,7 +34,7 @@ def test_a_refused_writer_leaves_the_first_ones_lock(writer: RunWriter, reader: 
     assert reader.status == "running"
 
 
-def test_looking_at_the_lock_does_not_keep_a_writer_out(writer: RunWriter) -> None:
+def test_probing_the_lock_does_not_keep_a_writer_out(writer: RunWriter) -> None:
     writer.close()
     assert not is_locked(writer.path)
     RunWriter(writer.path).close()
@@ -72,7 +72,7 @@ def test_status_follows_the_run(writer: RunWriter, reader: RunReader) -> None:
 
 
 @pytest.mark.parametrize("status", ["finished", "stopped", "failed"])
-def test_status_of_an_ended_run_is_its_last_word(writer: RunWriter, reader: RunReader, status: str) -> None:
+def test_status_of_an_ended_run_is_that_of_its_summary(writer: RunWriter, reader: RunReader, status: str) -> None:
     writer.progress(state="running", epoch=2)
     writer.summary({"status": status})
     writer.close()
@@ -92,7 +92,7 @@ def test_an_unfinished_run_with_a_checkpoint_can_be_resumed(
     writer: RunWriter, reader: RunReader, status: str | None, resumable: bool
 ) -> None:
     writer.checkpoint(2, b"state")
-    assert not reader.can_resume  # somebody writes
+    assert not reader.can_resume  # a writer is active
     if status:
         writer.summary({"status": status})
     writer.close()
@@ -104,7 +104,7 @@ def test_without_a_checkpoint_there_is_nothing_to_resume(writer: RunWriter, read
     assert reader.status == "interrupted" and not reader.can_resume
 
 
-def test_a_resumed_run_takes_its_summary_back(writer: RunWriter, reader: RunReader) -> None:
+def test_a_resumed_run_removes_its_summary(writer: RunWriter, reader: RunReader) -> None:
     writer.summary({"status": "stopped"})
     writer.clear_summary()
     writer.clear_summary()
@@ -129,7 +129,7 @@ def test_commands_reach_the_writer_once_and_in_order(writer: RunWriter) -> None:
     assert writer.new_commands() == ["stop"] and writer.new_commands() == []
 
 
-def test_a_new_writer_can_pass_over_old_commands(writer: RunWriter) -> None:
+def test_a_new_writer_can_skip_old_commands(writer: RunWriter) -> None:
     send_command(writer.path, "stop")
     writer.close()
     with RunWriter(writer.path) as second:
@@ -146,7 +146,7 @@ def test_progress_acknowledges_commands(writer: RunWriter, reader: RunReader) ->
     assert reader.progress["commands_obeyed"] == 1
 
 
-def test_a_torn_command_counts_once_it_is_whole(writer: RunWriter) -> None:
+def test_an_incomplete_command_counts_once_it_is_complete(writer: RunWriter) -> None:
     path = writer.path / "commands.jsonl"
     path.write_text('{"command": "pau')
     assert writer.new_commands() == []
@@ -167,8 +167,8 @@ def test_a_torn_command_counts_once_it_is_whole(writer: RunWriter) -> None:
         b"\n\n",
     ],
 )
-def test_what_is_no_command_is_ignored_and_later_commands_are_not(writer: RunWriter, torn: bytes) -> None:
-    """A viewer that died while it wrote must not take the run down, nor the next viewer's command."""
+def test_an_invalid_line_is_ignored_and_later_commands_are_not(writer: RunWriter, torn: bytes) -> None:
+    """A viewer that died while writing must not stop the run or spoil the next viewer's command."""
     (writer.path / "commands.jsonl").write_bytes(torn)
     assert writer.new_commands() == []
     send_command(writer.path, "stop")

@@ -1,4 +1,4 @@
-"""Files of a run folder appear whole or not at all; a full disk is one sentence, and nothing is lost."""
+"""Files of a run folder appear complete or not at all; a full disk gives one sentence, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -32,16 +32,14 @@ CAUSES = [
 ]
 
 
-def test_a_file_is_replaced_whole_and_leaves_nothing_else(tmp_path: Path) -> None:
+def test_a_file_is_replaced_completely_and_leaves_no_other_file(tmp_path: Path) -> None:
     for content in (b"first", b"second"):
         write_atomic(tmp_path / "file", content)
         assert (tmp_path / "file").read_bytes() == content
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
-def test_images_in_any_order_of_memory_are_written_as_numpy_would(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_images_in_any_memory_order_are_written_as_numpy_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = np.random.default_rng(0).integers(0, 256, (7, 5, 4, 3), np.uint8)
     for part_bytes in (1, 130, 10**6):
         monkeypatch.setattr(atomic, "_PART_BYTES", part_bytes)
@@ -52,7 +50,7 @@ def test_images_in_any_order_of_memory_are_written_as_numpy_would(
 
 
 @pytest.mark.parametrize(("code", "cause"), CAUSES)
-def test_a_disk_that_fills_up_among_the_images_is_one_sentence(
+def test_a_disk_that_fills_up_while_images_are_written_gives_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, cause: str
 ) -> None:
     def parts(array: np.ndarray) -> Iterator[bytes]:
@@ -70,7 +68,7 @@ def test_a_disk_that_fills_up_among_the_images_is_one_sentence(
 
 @pytest.mark.parametrize(("code", "cause"), CAUSES)
 @pytest.mark.parametrize("where", ["pathlib.Path.open", "os.fsync", "os.replace"])
-def test_an_epoch_that_cannot_be_written_is_one_sentence_and_earlier_ones_stay(
+def test_an_epoch_that_cannot_be_written_gives_one_sentence_and_earlier_ones_stay(
     writer: RunWriter, reader: RunReader, monkeypatch: pytest.MonkeyPatch, code: int, cause: str, where: str
 ) -> None:
     with monkeypatch.context() as patch, pytest.raises(StorageError) as refused:
@@ -95,7 +93,7 @@ def test_an_old_epoch_survives_a_rewrite_that_fails(
     assert_same(reader.epoch(1), warmup_state(1))
 
 
-def test_a_folder_deleted_during_the_run_is_told(writer: RunWriter) -> None:
+def test_a_folder_deleted_during_the_run_is_reported(writer: RunWriter) -> None:
     shutil.rmtree(writer.path)
     with pytest.raises(
         StorageError, match="the folder is gone; it must not be moved or deleted while it is written to"
@@ -110,13 +108,13 @@ def test_a_new_folder_that_cannot_be_filled_is_not_left_locked(tmp_path: Path, m
     assert not is_locked(tmp_path / "run")
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "mkdir", fail_with(errno.EACCES))
     with pytest.raises(StorageError, match="permission is missing"):
         make_folder(tmp_path / "run")
 
 
-def test_a_command_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_command_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="the folder is gone"):
         send_command(tmp_path / "absent", "stop")
 
@@ -139,7 +137,7 @@ def test_the_last_two_checkpoints_are_kept(writer: RunWriter) -> None:
     assert [p.read_bytes() for p in checkpoint_paths(writer.path)] == [b"\x02", b"\x0a"]
 
 
-def test_a_run_that_goes_on_from_an_older_checkpoint_forgets_those_it_could_not_read(writer: RunWriter) -> None:
+def test_a_run_resumed_from_an_older_checkpoint_removes_those_it_could_not_read(writer: RunWriter) -> None:
     for epoch in (2, 9, 10, 11):
         writer.checkpoint(epoch, b"damaged" if epoch > 2 else b"whole", keep=(2, 9))
     for epoch in (3, 4):
@@ -147,7 +145,7 @@ def test_a_run_that_goes_on_from_an_older_checkpoint_forgets_those_it_could_not_
     assert [p.name for p in checkpoint_paths(writer.path)] == ["00002.pt", "00003.pt", "00004.pt"]
 
 
-def test_a_checkpoint_that_cannot_be_written_costs_no_older_one(
+def test_a_checkpoint_that_cannot_be_written_removes_no_older_one(
     writer: RunWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for epoch in (0, 1):

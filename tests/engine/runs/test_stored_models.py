@@ -1,5 +1,4 @@
-"""Stored networks: they answer as the trainer tests them, are found where they lie, and damage is said in a
-sentence."""
+"""Stored networks: they answer as the trainer tests them, they are found, and damage is reported in one sentence."""
 
 from __future__ import annotations
 
@@ -39,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> Iterat
 
 @pytest.fixture
 def run(folder: Path, tmp_path: Path) -> Path:
-    """A copy to damage."""
+    """A copy of the run, for tests that damage it."""
     shutil.copytree(folder, tmp_path / "runs")
     return tmp_path / "runs" / "run"
 
@@ -57,7 +56,7 @@ def test_the_answers_are_those_that_the_trainer_tests(folder: Path, place: int) 
     for network, theirs in ((found.main, trainer.averaged), (found.altruistic, trainer.altruistic.network)):
         with torch.inference_mode():
             expected = theirs.eval()(trainer.steps.normalize(images)).softmax(1)
-        # the trainer keeps its weights channels last, which rounds otherwise
+        # the trainer keeps its weights channels last, which rounds differently
         assert np.allclose(probabilities(network, images, found.normalize), expected.numpy(), rtol=0, atol=1e-6)
     assert found.epoch == epoch and not found.main.training
 
@@ -106,7 +105,7 @@ def test_loaded_networks_are_kept_until_the_file_changes(run: Path) -> None:
     assert load_models(run, epoch) is not first
 
 
-def test_what_is_kept_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored_models, "MOST_BYTES", 1)
     run = folder / "run"
     kept = [load_models(run, epoch) for epoch in stored_epochs(run)]
@@ -114,14 +113,14 @@ def test_what_is_kept_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     assert load_models(run, stored_epochs(run)[0]) is not kept[0]
 
 
-def test_an_empty_checkpoint_is_none(run: Path) -> None:
+def test_an_empty_checkpoint_does_not_count(run: Path) -> None:
     *others, last = stored_epochs(run)
     (run / f"checkpoints/{last:05d}.pt").write_bytes(b"")
     assert stored_epochs(run) == tuple(others)
     assert stored_epochs(run / "nowhere") == ()
 
 
-def test_damage_and_newer_versions_are_said(run: Path) -> None:
+def test_damage_and_newer_versions_are_reported(run: Path) -> None:
     first, *_, last = stored_epochs(run)
     file = run / f"checkpoints/{last:05d}.pt"
     content = load_checkpoint(run, last)
@@ -134,22 +133,22 @@ def test_damage_and_newer_versions_are_said(run: Path) -> None:
     torch.save({**content, "models": {"averaged": content["models"]["averaged"]}}, file)
     with pytest.raises(RunFolderError, match="does not fit its settings"):
         load_models(run, last)
-    with pytest.raises(RunFolderError, match="is not there; choose another epoch"):
+    with pytest.raises(RunFolderError, match="is missing; choose another epoch"):
         load_models(run, 999)
     load_models(run, first)
 
 
-def test_outputs_that_are_no_numbers_are_said(folder: Path) -> None:
+def test_outputs_that_are_not_finite_are_reported(folder: Path) -> None:
     found = load_models(folder / "run", 0)
     broken = type(found.normalize)(scale=found.normalize.scale * float("nan"), bias=found.normalize.bias)
-    with pytest.raises(RunFolderError, match="no finite numbers"):
+    with pytest.raises(RunFolderError, match="not finite numbers"):
         probabilities(found.main, images_of(folder / "run"), broken)
 
 
 # -- the undefended network ------------------------------------------------------------------------
 
 
-def test_it_is_found_beside_the_run_by_the_datas_fingerprint(run: Path) -> None:
+def test_the_undefended_network_is_found_beside_the_run_by_the_fingerprint(run: Path) -> None:
     plain = run.parent / "plain"
     assert undefended_file(run) == plain / "undefended.pt"
     summary = json.loads((plain / "summary.json").read_text())
@@ -159,7 +158,7 @@ def test_it_is_found_beside_the_run_by_the_datas_fingerprint(run: Path) -> None:
     assert load_undefended(run) is None
 
 
-def test_it_answers_with_the_weights_that_were_stored(run: Path) -> None:
+def test_the_undefended_network_answers_with_the_stored_weights(run: Path) -> None:
     found = load_undefended(run)
     stored = torch.load(run.parent / "plain" / "undefended.pt", weights_only=True)["models"]["undefended"]
     assert found is not None and not found.network.training
@@ -168,7 +167,7 @@ def test_it_answers_with_the_weights_that_were_stored(run: Path) -> None:
     assert shown.shape == (8, 10) and np.allclose(shown.sum(1), 1)
 
 
-def test_its_accuracy_is_that_of_the_summary(run: Path) -> None:
+def test_the_undefended_accuracy_is_that_of_the_summary(run: Path) -> None:
     prepared = prepare(RunReader(run).config)
     found, summary = load_undefended(run), json.loads((run.parent / "plain" / "summary.json").read_text())
     answers = probabilities(found.network, prepared.test_images.permute(0, 3, 1, 2), found.normalize).argmax(1)
@@ -177,7 +176,7 @@ def test_its_accuracy_is_that_of_the_summary(run: Path) -> None:
     assert accuracy == pytest.approx(summary["clean_accuracy"], abs=0.051 if exact else 2)
 
 
-def test_one_in_the_run_folder_comes_first_and_must_be_of_its_data(run: Path) -> None:
+def test_an_undefended_network_in_the_run_folder_comes_first_and_must_fit_its_data(run: Path) -> None:
     shutil.copy(run.parent / "plain" / "undefended.pt", run / "undefended.pt")
     assert undefended_file(run) == run / "undefended.pt"
     load_undefended(run)
@@ -190,6 +189,6 @@ def test_one_in_the_run_folder_comes_first_and_must_be_of_its_data(run: Path) ->
         load_undefended(run)
 
 
-def test_the_command_names_where_it_would_be_found() -> None:
+def test_the_command_writes_to_a_folder_that_is_searched() -> None:
     command = stored_models.undefended_command(Path("/tmp/my runs/a"))
     assert command == "python -m bsd_engine undefended --config '/tmp/my runs/a' --out '/tmp/my runs/a-undefended'"

@@ -1,6 +1,6 @@
-"""Training that cannot go on: no memory left, damaged records, checkpoints that are none.
+"""Training that cannot continue: no memory left, damaged records, invalid checkpoints.
 
-What is promised: the run can be resumed to the same end, and one sentence names cause and remedy.
+The promise: the run can be resumed to the same end, and one sentence names cause and remedy.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.support.short_runs import differences, run, short
 
 
 def out_of_memory_at(stage: str, error: Exception) -> Callable[[Event], None]:
-    """A listener that raises what torch raises, in the middle of a stage."""
+    """Return a listener that raises an error as torch does, in the middle of a stage."""
 
     def listen(event: Event) -> None:
         if isinstance(event, IterationDone) and event.stage == stage:
@@ -47,7 +47,7 @@ MEMORY_ERRORS = [
 
 
 @pytest.mark.parametrize("error", MEMORY_ERRORS, ids=["cuda", "cpu", "numpy"])
-def test_memory_that_is_used_up_ends_the_run_with_cause_and_remedy_and_it_resumes(
+def test_a_run_out_of_memory_fails_with_cause_and_remedy_and_can_be_resumed(
     small_images: PreparedData, tmp_path: Path, one_thread: None, error: Exception
 ) -> None:
     path = tmp_path / "run"
@@ -63,7 +63,7 @@ def test_memory_that_is_used_up_ends_the_run_with_cause_and_remedy_and_it_resume
     assert differences([reader.epoch(e) for e in reader.epochs], run(short(), small_images)) == []
 
 
-def test_a_damaged_record_does_not_keep_a_run_from_going_on(
+def test_a_damaged_record_does_not_prevent_a_run_from_resuming(
     small_images: PreparedData, tmp_path: Path, one_thread: None
 ) -> None:
     path = tmp_path / "run"
@@ -74,7 +74,9 @@ def test_a_damaged_record_does_not_keep_a_run_from_going_on(
     assert RunReader(path).epoch(5).epoch == 5
 
 
-def test_a_checkpoint_of_another_network_is_told(small_images: PreparedData, tmp_path: Path, one_thread: None) -> None:
+def test_a_checkpoint_of_another_network_is_refused(
+    small_images: PreparedData, tmp_path: Path, one_thread: None
+) -> None:
     for width, name in ((8, "a"), (16, "b")):
         with pytest.raises(SystemExit):
             record_run(
@@ -90,7 +92,7 @@ def test_a_checkpoint_of_another_network_is_told(small_images: PreparedData, tmp
 
 
 class Evil:
-    """What a pickle would run."""
+    """An object whose pickle would run a command."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.system, ("touch /tmp/bsd-was-here",)
@@ -109,7 +111,7 @@ class Evil:
 )
 def test_a_checkpoint_with_code_or_a_bomb_in_it_is_refused(tmp_path: Path, content: Any) -> None:
     torch.save(content, tmp_path / "00001.pt")
-    with pytest.raises(ValueError, match="it is no checkpoint|not all there"):
+    with pytest.raises(ValueError, match="it is not a checkpoint|not all in the file"):
         checkpoints.read(tmp_path / "00001.pt")
     assert not Path("/tmp/bsd-was-here").exists()
 

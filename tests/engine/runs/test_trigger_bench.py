@@ -1,4 +1,4 @@
-"""Triggers moved, faded and drawn; images to try them on; and answers that are plain forward passes."""
+"""Trigger bench: triggers moved, faded and drawn, images to try them on, and answers that are plain forward passes."""
 
 from __future__ import annotations
 
@@ -46,26 +46,26 @@ def change(name: str, **parameters: object) -> Change:
 
 
 @pytest.mark.parametrize("name", trigger_bench.trigger_names())
-def test_where_it_belongs_and_opaque_it_is_the_attack_itself(name: str) -> None:
+def test_an_unmoved_opaque_trigger_equals_the_attack(name: str) -> None:
     before = IMAGES.clone()
     assert torch.equal(placed(IMAGES, change(name)), change(name)(IMAGES))
     assert torch.equal(IMAGES, before)
 
 
 @pytest.mark.parametrize("name", trigger_bench.trigger_names())
-def test_faded_out_it_is_the_image_itself(name: str) -> None:
+def test_a_fully_faded_trigger_leaves_the_image_unchanged(name: str) -> None:
     assert torch.equal(placed(IMAGES, change(name), opacity=0), IMAGES)
 
 
 @pytest.mark.parametrize(("down", "across"), [(0, 0), (5, 3), (-2, 0), (-3, -1)])
-def test_a_moved_patch_is_the_patch_put_elsewhere(down: int, across: int) -> None:
+def test_a_moved_patch_equals_the_patch_at_the_new_place(down: int, across: int) -> None:
     here = placed(IMAGES, change("badnets", pattern="checkerboard", row=4, col=4), down=down, across=across)
     assert torch.equal(here, change("badnets", pattern="checkerboard", row=4 + down, col=4 + across)(IMAGES))
 
 
 @given(st.integers(-20, 20), st.integers(-20, 20), st.sampled_from(["badnets", "blended", "sig"]))
 @settings(max_examples=40, deadline=None)
-def test_what_leaves_the_image_is_cut_off_and_does_not_come_back(down: int, across: int, name: str) -> None:
+def test_parts_outside_the_image_are_cut_off_and_do_not_wrap_around(down: int, across: int, name: str) -> None:
     found = placed(IMAGES, change(name), down=down, across=across)
     rows, cols = torch.arange(SHAPE[1]), torch.arange(SHAPE[2])
     reached = ((rows >= down) & (rows < SHAPE[1] + down))[:, None] & ((cols >= across) & (cols < SHAPE[2] + across))
@@ -76,13 +76,13 @@ def test_what_leaves_the_image_is_cut_off_and_does_not_come_back(down: int, acro
 
 @given(st.floats(0, 1))
 @settings(max_examples=30, deadline=None)
-def test_fading_is_the_mean_of_both_rounded(opacity: float) -> None:
+def test_fading_is_the_rounded_weighted_mean_of_both(opacity: float) -> None:
     whole = change("badnets")(IMAGES).double()
     expected = (1 - opacity) * IMAGES.double() + opacity * whole
     assert (placed(IMAGES, change("badnets"), opacity=opacity).double() - expected).abs().max() <= 0.51
 
 
-def test_a_drawing_covers_what_it_paints_and_nothing_else() -> None:
+def test_a_drawing_covers_its_painted_pixels_and_no_others() -> None:
     picture = np.zeros((16, 12, 4), np.uint8)
     picture[2, 3], picture[5, 6] = (10, 20, 30, 255), (200, 0, 0, 128)
     found = placed(IMAGES, drawn(picture, 3))
@@ -94,14 +94,14 @@ def test_a_drawing_covers_what_it_paints_and_nothing_else() -> None:
     assert placed(IMAGES, drawn(picture, 3), down=1, across=2)[0, :, 3, 5].tolist() == [10, 20, 30]
 
 
-def test_on_grey_images_a_drawing_is_its_brightness() -> None:
+def test_on_grey_images_a_drawing_becomes_its_brightness() -> None:
     picture = np.zeros((16, 12, 4), np.uint8)
     picture[0, 0] = 255, 0, 0, 255
     assert placed(IMAGES[:, :1].contiguous(), drawn(picture, 1))[0, 0, 0, 0] == 76
 
 
 @pytest.mark.parametrize("picture", [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 4), np.float32)])
-def test_what_is_no_drawing_is_refused(picture: np.ndarray) -> None:
+def test_arrays_that_are_not_drawings_are_refused(picture: np.ndarray) -> None:
     with pytest.raises(DataError, match="expected uint8 of shape"):
         drawn(picture, 3)
 
@@ -114,7 +114,7 @@ def test_images_are_those_of_the_test_set(run: Path) -> None:
     assert found.are_test and found.images.shape == (2000, 1, 28, 28) and len(found.labels) == 2000
 
 
-def test_without_test_images_clean_training_images_with_their_own_labels_stand_in(
+def test_without_test_images_clean_training_images_with_their_true_labels_are_used(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader = RunReader(run)
@@ -133,7 +133,7 @@ def test_nothing_is_downloaded(spec: str) -> None:
 
 
 @pytest.mark.parametrize("size", [(100, 40), (40, 100), (28, 28), (1, 1)])
-def test_an_own_image_is_its_middle_at_the_runs_size(tmp_path: Path, size: tuple[int, int]) -> None:
+def test_a_users_image_is_cropped_to_its_middle_at_the_runs_size(tmp_path: Path, size: tuple[int, int]) -> None:
     picture = Image.new("RGBA", size, (0, 0, 0, 0))
     picture.save(tmp_path / "p.png")
     found = trigger_bench.fitted_picture(tmp_path / "p.png", (1, 28, 28))
@@ -174,14 +174,14 @@ def test_the_runs_own_attack_has_its_parameters(run: Path) -> None:
 @pytest.mark.parametrize(
     ("attack", "label", "wanted"), [("badnets_all2all", 9, 0), ("badnets_all2all", None, None), ("none", 3, None)]
 )
-def test_what_the_attacker_wants(run: Path, attack: str, label: int | None, wanted: int | None) -> None:
+def test_the_label_that_the_attacker_wants(run: Path, attack: str, label: int | None, wanted: int | None) -> None:
     reader = RunReader(run)
     reader.config = reader.config.with_settings(attack=attack, attack_parameters={}, rate=None)
     assert trigger_bench.wanted_label(reader, label) == wanted
     assert (trigger_bench.own_attack(reader) is None) == (attack == "none")
 
 
-def test_a_crafted_trigger_is_said_not_to_be_there(run: Path) -> None:
+def test_a_crafted_trigger_is_reported_as_unavailable(run: Path) -> None:
     reader = RunReader(run)
     reader.config = reader.config.with_settings(attack="narcissus", attack_parameters={}, rate=None)
     with pytest.raises(ConfigError, match="crafted by training a network"):
@@ -190,7 +190,7 @@ def test_a_crafted_trigger_is_said_not_to_be_there(run: Path) -> None:
 
 @pytest.mark.parametrize("picture_size", [(10, 10), (100, 10), (3, 400)])
 @pytest.mark.parametrize("size", [1, 9, 28])
-def test_an_own_picture_is_in_the_middle_and_fits(
+def test_a_users_picture_is_in_the_middle_and_fits(
     run: Path, tmp_path: Path, picture_size: tuple[int, int], size: int
 ) -> None:
     Image.new("RGB", picture_size, "white").save(tmp_path / "p.png")
@@ -204,7 +204,7 @@ def test_an_own_picture_is_in_the_middle_and_fits(
     )
 
 
-def test_a_picture_that_fits_at_no_size_is_said(run: Path, tmp_path: Path) -> None:
+def test_a_picture_that_fits_at_no_size_is_reported(run: Path, tmp_path: Path) -> None:
     Image.new("RGB", (300, 1), "white").save(tmp_path / "p.png")
     with pytest.raises(ConfigError, match="does not fit into images of 28x28"):
         trigger_bench.picture_attack(RunReader(run), str(tmp_path / "p.png"), 9)
@@ -229,7 +229,7 @@ def test_answers_are_plain_forward_passes(run: Path) -> None:
     assert np.allclose(over[-1], [found.altruistic, found.main], rtol=0, atol=1e-6)
 
 
-def test_the_clean_answer_is_kept_for_its_own_image_alone(run: Path) -> None:
+def test_the_clean_answer_is_cached_for_its_own_image_only(run: Path) -> None:
     images = trigger_bench.bench_images(RunReader(run)).images[:3].contiguous()
     epoch = stored_epochs(run)[0]
     first, again, other = (
@@ -241,7 +241,7 @@ def test_the_clean_answer_is_kept_for_its_own_image_alone(run: Path) -> None:
     assert np.array_equal(same[0], same[1])
 
 
-def test_the_others_answer_without_the_undefended_one(run: Path, tmp_path: Path) -> None:
+def test_both_models_answer_without_the_undefended_network(run: Path, tmp_path: Path) -> None:
     alone = tmp_path / "run"
     alone.symlink_to(run, target_is_directory=True)
     pair = trigger_bench.bench_images(RunReader(run)).images[:2].contiguous()
@@ -249,7 +249,7 @@ def test_the_others_answer_without_the_undefended_one(run: Path, tmp_path: Path)
     assert found.undefended is None and found.problem == "" and found.main.shape == (2, 10)
 
 
-def test_a_checkpoint_that_cannot_be_read_is_not_a_number(run: Path) -> None:
+def test_an_unreadable_checkpoint_gives_nan(run: Path) -> None:
     pair = trigger_bench.bench_images(RunReader(run)).images[:2].contiguous()
     found = trigger_bench.over_epochs(run, (999, stored_epochs(run)[0]), pair)
     assert np.isnan(found[0]).all() and np.isfinite(found[1]).all()
