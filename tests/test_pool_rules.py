@@ -64,6 +64,12 @@ def test_only_the_one_function_calls_the_pool_rules(path: Path) -> None:
     assert str(path.relative_to(ROOT)) in TELLERS or not used & RULES
 
 
+def test_no_page_counts_out_a_share_of_the_samples() -> None:
+    """A copy of a rule needs the exact count of a share; the app asks the engine instead."""
+    copies = [path for path in (ROOT / "app").rglob("*.py") if "exact_count" in path.read_text()]
+    assert copies == []
+
+
 def test_the_rules_that_are_looked_for_exist() -> None:
     from bsd_engine import splits
 

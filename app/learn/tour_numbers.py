@@ -11,9 +11,9 @@ import numpy as np
 from app.server import run_cache
 from app.server.run_cache import EpochRow
 from bsd_engine.files.bounded import Stamp
-from bsd_engine.method.ranking import descending_order
+from bsd_engine.method.first_scores import FirstScores
+from bsd_engine.method.pool_map import pool_map
 from bsd_engine.runs.reader import RunReader
-from bsd_engine.shares import exact_count
 
 SHOWN = 24
 """Images of the second step."""
@@ -188,30 +188,23 @@ def _near_own(run: RunReader, nearest: np.ndarray | None, target: int | None) ->
 
 
 def _cuts(run: RunReader, epoch: int, poison: np.ndarray | None) -> tuple[Pool | None, Pool | None]:
-    """What ALS alone and what OSS alone keep at T1."""
-    state, split, labels = run_cache.state(run.path, epoch), run.config.split, run.labels
+    """What ALS alone and OSS alone keep at T1."""
+    state, split = run_cache.state(run.path, epoch), run.config.split
     if state.oss_score is None or state.pseudo_target is None:
         return None, None
-    losses = (
-        state.altruistic_loss
-        if split.als_snapshot == "current"
-        else run_cache.state(run.path, run.config.schedule.altruistic_epochs - 1).altruistic_loss
-    )
-    n = len(labels)
-    als = np.zeros(n, bool)
-    als[
-        descending_order(losses)[
-            : exact_count(split.als_init_ratio if split.als_init_ratio is not None else split.alpha, n)
-        ]
-    ] = True
-    suspects = np.flatnonzero(labels == state.pseudo_target)
-    oss = labels != state.pseudo_target
-    oss[suspects[descending_order(state.oss_score[suspects])[: exact_count(split.beta, len(suspects))]]] = True
-    return _counted(als, poison), _counted(oss, poison)
+    warmup = run.config.schedule.altruistic_epochs - 1
+    losses = (state if split.als_snapshot == "current" else run_cache.state(run.path, warmup)).altruistic_loss
+    scores = FirstScores(losses=losses, oss=state.oss_score, target=state.pseudo_target)
+    als, oss = (_kept_alone(run, scores, poison, view) for view in ("als_only", "oss_only"))
+    return als, oss
 
 
-def _counted(kept: np.ndarray, poison: np.ndarray | None) -> Pool:
-    return Pool(size=int(kept.sum()), poison=None if poison is None else int((kept & poison).sum()))
+def _kept_alone(run: RunReader, scores: FirstScores, poison: np.ndarray | None, view: str) -> Pool:
+    """The first pool by one of the two views alone."""
+    split = run.config.split
+    config = run.config.with_settings(init_combine=view)
+    grid = pool_map(config, run.labels, scores, poison, alphas=(split.als_ratio,), betas=(split.beta,))
+    return Pool(size=int(grid.size[0, 0]), poison=None if grid.poison is None else int(grid.poison[0, 0]))
 
 
 def _pool(row: EpochRow) -> Pool | None:

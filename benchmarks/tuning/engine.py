@@ -9,7 +9,7 @@ import torch
 from benchmarks.common.synthetic_run import TARGET, SyntheticRun
 from benchmarks.common.timing import milliseconds_of, p95, report, report_times
 from bsd_engine import splits
-from bsd_engine.method import preview
+from bsd_engine.method.first_scores import FirstScores
 from bsd_engine.method.pool_map import pool_map
 
 ALPHA, BETA = 0.6, 0.2
@@ -23,7 +23,7 @@ def engine(samples: int) -> None:
     run = SyntheticRun(samples)
     state, config, labels = run.state(14), run.config, run.labels
     assert state.oss_score is not None, "epoch 14 is within the warm-up of f"
-    scores = preview.FirstScores(losses=state.altruistic_loss, oss=state.oss_score, target=TARGET)
+    scores = FirstScores(losses=state.altruistic_loss, oss=state.oss_score, target=TARGET)
 
     def split() -> None:
         splits.initial_clean_mask(

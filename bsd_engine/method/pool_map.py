@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bsd_engine.config.settings import BSDConfig
-from bsd_engine.method.preview import FirstScores
+from bsd_engine.method.first_scores import FirstScores
 from bsd_engine.method.ranking import descending_order, descending_ranks
 from bsd_engine.shares import exact_count
 

@@ -17,6 +17,7 @@ import numpy as np
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import DataError
 from bsd_engine.events import EpochState
+from bsd_engine.method.first_scores import FirstScores
 from bsd_engine.method.rules import PoolRules
 from bsd_engine.shares import DISTANCES, Distance
 
@@ -52,18 +53,6 @@ class Settings:
             altruistic_epochs=self.altruistic_epochs,
             oss_distance=self.distance,
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class FirstScores:
-    """The scores that the first split reads."""
-
-    losses: np.ndarray
-    """(N,) float32, nats: altruistic losses."""
-    oss: np.ndarray | None
-    """(N,) float32: OSS scores; None where no class is suspected."""
-    target: int | None
-    """The suspected label; None with all-to-all and where no class is suspected."""
 
 
 def loss_epoch(config: BSDConfig, settings: Settings) -> int:

@@ -8,7 +8,7 @@
     lines 37-41       train f, and g while T < T2         _train_models
 
 This module holds the stages and their order. The formulas are in `splits` and `target`, the rules for the pools in
-`method.decisions`, the training itself in `training.steps`.
+`method.pools`, the training itself in `training.steps`.
 """
 
 from __future__ import annotations

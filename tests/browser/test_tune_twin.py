@@ -22,7 +22,8 @@ from bsd_engine.compute.plans import generator_for
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochState
 from bsd_engine.method import preview
-from bsd_engine.method.preview import FirstScores, Settings
+from bsd_engine.method.first_scores import FirstScores
+from bsd_engine.method.preview import Settings
 from bsd_engine.method.ranking import descending_ranks
 from bsd_engine.splits import clean_ratio, exact_count
 

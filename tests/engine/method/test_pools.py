@@ -12,9 +12,10 @@ import torch
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import DataError
 from bsd_engine.method import preview
+from bsd_engine.method.first_scores import FirstScores
 from bsd_engine.method.pool_map import pool_map
 from bsd_engine.method.pools import PoolEvidence, decide_pools
-from bsd_engine.method.preview import FirstScores, Settings
+from bsd_engine.method.preview import Settings
 from bsd_engine.method.rules import PoolRules
 
 N, C, TARGET = 300, 5, 2

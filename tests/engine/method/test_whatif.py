@@ -17,8 +17,9 @@ from bsd_engine.config.method_settings import SplitConfig
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import DataError
 from bsd_engine.method import preview
+from bsd_engine.method.first_scores import FirstScores
 from bsd_engine.method.pool_map import pool_map
-from bsd_engine.method.preview import Difference, FirstScores, Settings
+from bsd_engine.method.preview import Difference, Settings
 from bsd_engine.method.ranking import descending_order
 from bsd_engine.method.worth import worth as worth_of
 from bsd_engine.runs.reader import RunReader

@@ -1,4 +1,4 @@
-// The browser's twin of bsd_engine/splits.py and bsd_engine/method/decisions.py. The server sends ranks (largest score
+// The browser's twin of bsd_engine/splits.py and bsd_engine/method/pools.py. The server sends ranks (largest score
 // first, equal ones by index), so every cut compares whole numbers. tests/browser/test_tune_twin.py checks it against
 // the engine.
 

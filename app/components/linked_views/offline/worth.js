@@ -1,5 +1,5 @@
-// The browser's twin of `worth` in bsd_engine/method/preview.py: what a preview tells about a run with these settings. The
-// sentences are the same.
+// The browser's twin of bsd_engine/method/worth.py: how far a preview can be trusted. The sentences are the same, so
+// change both.
 
 export function worthOf(model, settings, epoch) {
   const {own} = model
