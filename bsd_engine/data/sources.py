@@ -204,7 +204,7 @@ def _class_names(names: np.ndarray | None, labels: np.ndarray, where: str) -> tu
             raise DataError(
                 f"class_names of {where} is {names.dtype} of shape {names.shape}, expected a list of texts."
             )
-        return tuple(n.decode() if isinstance(n, bytes) else n for n in names.tolist())
+        return _as_texts(names, where)
     missing = np.setdiff1d(np.arange(min(labels.max(), len(labels))), labels)
     if len(missing):
         raise DataError(
@@ -212,6 +212,19 @@ def _class_names(names: np.ndarray | None, labels: np.ndarray, where: str) -> tu
             "gaps."
         )
     return tuple(str(c) for c in range(labels.max() + 1))
+
+
+def _as_texts(names: np.ndarray, where: str) -> tuple[str, ...]:
+    """Names as texts. An array may hold code points that Unicode lacks; some versions of numpy cannot read them."""
+    try:
+        texts = tuple(name.decode() if isinstance(name, bytes) else name for name in names.tolist())
+        for text in texts:
+            text.encode()
+    except (ValueError, SystemError):
+        raise DataError(
+            f"class_names of {where} holds characters that are not Unicode; write the names anew."
+        ) from None
+    return texts
 
 
 def folder(root: Path, image_size: int | None = None) -> Source:

@@ -201,6 +201,9 @@ BAD_ARRAYS = {
     "half a test part": ({"test_labels": None}, "both or neither"),
     "no images": ({"train_images": None}, "expected train_images and train_labels"),
     "numeric names": ({"class_names": np.arange(3)}, "expected a list of texts"),
+    "no code point": ({"class_names": np.array([97, 0x110000, 98], np.uint32).view("<U1")}, "are not Unicode"),
+    "half a surrogate": ({"class_names": np.array([97, 0xD800, 98], np.uint32).view("<U1")}, "are not Unicode"),
+    "no UTF-8": ({"class_names": np.array([b"a", b"\xff", b"b"])}, "are not Unicode"),
     "pickled array": ({"train_labels": np.array([None] * 12)}, "plain arrays"),
 }
 
