@@ -35,9 +35,10 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A cache folder of the tests' own, so that they find nothing there and leave nothing behind."""
+    """A cache folder and a signing key of the tests' own, so that they find nothing there and leave nothing behind."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BSD_DATA", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("BSD_STATE", str(tmp_path_factory.mktemp("state")))
         yield
 
 

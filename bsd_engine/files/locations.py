@@ -1,4 +1,4 @@
-"""Folders of the program's own files, and of the files that it downloads, decodes and unpacks."""
+"""Folders of the program's own files, of the files that it downloads, decodes and unpacks, and of its signing key."""
 
 from __future__ import annotations
 
@@ -24,3 +24,11 @@ def cache_folder() -> Path:
     It is $BSD_DATA or ~/.cache/bsd.
     """
     return Path(os.environ.get("BSD_DATA") or "~/.cache/bsd").expanduser()
+
+
+def state_folder() -> Path:
+    """Return the folder of files that must outlive the cache: the key that signs run folders.
+
+    It is $BSD_STATE or ~/.local/state/bsd.
+    """
+    return Path(os.environ.get("BSD_STATE") or "~/.local/state/bsd").expanduser()

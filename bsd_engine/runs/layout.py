@@ -1,6 +1,7 @@
 """The run folder: written by the process that iterates the run, read by all others, crash-safe at any moment.
 
     config.json          format version, configuration, data fingerprint, class names, sizes, landmarks
+    origin.json          this installation's signature, see `provenance`
     samples.npz          labels, landmark_idx
     images.npy           the training images as trained on (poison included), uint8 (N, C, H, W), for thumbnails
     files.json           path of each training image, relative to the data folder; absent if the data are not files

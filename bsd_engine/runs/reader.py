@@ -20,6 +20,7 @@ from bsd_engine.runs import validation
 from bsd_engine.runs.epoch_file import unpack_epoch
 from bsd_engine.runs.layout import FORMAT_VERSION, Status, checkpoint_paths, epoch_name, file_numbers
 from bsd_engine.runs.lock import is_locked
+from bsd_engine.runs.origin import provenance
 
 _IN_MEMORY_BELOW = 64_000_000  # bytes; smaller image files are read instead of mapped
 
@@ -58,12 +59,26 @@ class RunReader:
         self.created: str = info["created"]
         self.truth_known: bool = info["truth_known"]
         self.branched_from: dict[str, Any] | None = info.get("branched_from")
+        self.adopted_from: str | None = info.get("adopted_from")
         self._states: dict[int, tuple[bounded.Stamp, EpochState]] = {}
 
     @property
     def run_id(self) -> str:
         """Name of the folder."""
         return self.path.name
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this installation wrote the folder; a foreign run is read-only (see `provenance`)."""
+        return provenance.is_own(self.path)
+
+    @property
+    def trusts_paths(self) -> bool:
+        """Whether the paths in the settings are this user's own, so that files they lead to may be shown and copied.
+
+        Neither a foreign run's are, nor those of a copy that was made of one.
+        """
+        return self.is_own and self.adopted_from is None
 
     @contextlib.contextmanager
     def _naming(self, name: str) -> Iterator[None]:

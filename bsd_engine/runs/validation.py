@@ -26,6 +26,7 @@ _KINDS: dict[str, dict[str, tuple[type, ...]]] = {
         "created": _TEXT,
         "truth_known": (bool,),
         "branched_from": (dict,),
+        "adopted_from": _TEXT,
     },
     "summary.json": {
         "status": _TEXT,

@@ -21,6 +21,7 @@ from bsd_engine.runs.commands import read_commands
 from bsd_engine.runs.epoch_file import pack_epoch
 from bsd_engine.runs.layout import FORMAT_VERSION, Command, checkpoint_paths
 from bsd_engine.runs.lock import take_lock
+from bsd_engine.runs.origin.provenance import write_signature
 
 
 class RunWriter:
@@ -82,6 +83,7 @@ class RunWriter:
                     }
                 ),
             )
+            write_signature(path)
         except BaseException:
             writer.close()
             raise
