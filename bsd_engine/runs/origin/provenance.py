@@ -9,6 +9,7 @@ A foreign run is read-only, and no path that it names is followed; `adopting.ado
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -69,12 +70,9 @@ def _key() -> bytes:
             new = file.with_name(f".{secrets.token_hex(3)}.tmp")
             with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
                 opened.write(secrets.token_bytes(_KEY_BYTES))
-            try:
+            with contextlib.suppress(FileExistsError):
                 os.link(new, file)  # unlike a rename, it does not replace the key of another process
-            except FileExistsError:
-                pass
-            finally:
-                new.unlink()
+            new.unlink()
         return bounded.read_bytes(file, _KEY_BYTES)
 
 
