@@ -1,6 +1,6 @@
 """Descriptors and memory of a server after many pages were opened and closed.
 
-    python -m benchmarks.sessions [--sessions 300] [--audits 100]      about four minutes on two cores
+    python -m benchmarks.sessions [--sessions 300] [--audits 100]      about three minutes on two cores
 
 Each page is a session without a browser (tests.support.page.page_socket) that runs the script once and closes: first
 pages of Run, then pages of Audit. The server is warmed up with a few of each, so that what it loads once is not
@@ -13,7 +13,6 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from app.server.web.sessions import KEPT_SECONDS
@@ -55,11 +54,11 @@ def measure(server: Dashboard, page: str, run_id: str, sessions: int) -> None:
     most = open_and_close(server, page, run_id, sessions)
     took = time.monotonic() - begin - SETTLE_SECONDS
     after = descriptors(server), resident(server)
-    change: Callable[[int], float] = lambda i: 100 * (after[i] / before[i] - 1)  # noqa: E731
+    change = [100 * (now / then - 1) for now, then in zip(after, before)]
     print(
         f"{sessions} sessions of {page} in {took:.0f} s: descriptors {before[0]} before, {most[0]} at most, "
-        f"{after[0]} after ({change(0):+.1f} %); memory {before[1]:.0f} MB before, {most[1]:.0f} MB at most, "
-        f"{after[1]:.0f} MB after ({change(1):+.1f} %)",
+        f"{after[0]} after ({change[0]:+.1f} %); memory {before[1]:.0f} MB before, {most[1]:.0f} MB at most, "
+        f"{after[1]:.0f} MB after ({change[1]:+.1f} %)",
         flush=True,
     )
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from app.server.web.headers import HEADERS
 from tests.support.fake_run import fake_run
-from tests.support.page.dashboard import Dashboard, cookie
+from tests.support.page.dashboard import TOKEN, Dashboard, cookie
 from tests.support.page.page_socket import PageSocket
 from tests.support.page.requests import ask, upgrade
 
@@ -125,6 +126,32 @@ def test_another_page_cannot_load_a_part_of_ours(
     assert ask(server.port, "GET", "/", {**headers, "Cookie": cookie(server.port)}).status == status
 
 
+@pytest.mark.parametrize(
+    ("path", "signed_in", "status"),
+    [
+        ("/", True, 200),
+        ("/tune", True, 200),
+        ("/", False, 403),
+        (f"/?token={TOKEN}", False, 303),
+        ("/_stcore/health", False, 200),
+        ("/_stcore/host-config", True, 200),
+        ("/_stcore/metrics", True, 404),
+        ("/media/nothing.png", True, 404),
+        ("/app/static/nothing.js", True, 404),
+        ("/static/../secret", True, 400),
+    ],
+)
+def test_every_answer_has_the_headers(server: Dashboard, path: str, signed_in: bool, status: int) -> None:
+    """No frames, no guessed types, no referrer, and nothing that the page loads comes from elsewhere."""
+    answer = ask(server.port, "GET", path, {"Cookie": cookie(server.port)} if signed_in else {})
+    assert answer.status == status
+    assert {name: answer.headers.get(name.lower()) for name in HEADERS} == HEADERS
+    policy = dict(part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; "))
+    assert policy["frame-ancestors"] == "'none'" and answer.headers["x-frame-options"] == "DENY"
+    assert not any("http" in sources or "*" in sources for sources in policy.values())
+    assert answer.headers["referrer-policy"] == "no-referrer" and answer.headers["x-content-type-options"] == "nosniff"
+
+
 def test_streamlit_trusts_no_messages_from_other_pages(server: Dashboard) -> None:
     answer = ask(server.port, "GET", "/_stcore/host-config", {"Cookie": cookie(server.port)})
     assert json.loads(answer.body)["allowedOrigins"] == []
@@ -148,14 +175,18 @@ def test_what_tells_about_other_sessions_is_closed(server: Dashboard, path: str)
 
 
 def test_foreign_sockets_delay_nobody_and_nothing_is_looked_up(server: Dashboard, noted: Path) -> None:
-    """Streamlit would ask the internet for this machine's outside address, and answer nobody meanwhile."""
+    """Streamlit would ask the internet for this machine's outside address, and answer nobody meanwhile.
+
+    The sockets have the cookie, as those of a page on another port of this machine do.
+    """
+    own = cookie(server.port)
     origins = [f"http://page-{n}.evil.test" for n in range(9)] + ["https://bsd.streamlit.app"]
     with PageSocket(server.port) as page:
         page.rerun()
         with ThreadPoolExecutor(10) as pool:
             begin = time.monotonic()
-            foreign = [pool.submit(upgrade, server.port, f"127.0.0.1:{server.port}", origin) for origin in origins]
-            assert ask(server.port, "GET", "/", {"Cookie": cookie(server.port)}).status == 200
+            foreign = [pool.submit(upgrade, server.port, f"127.0.0.1:{server.port}", origin, own) for origin in origins]
+            assert ask(server.port, "GET", "/", {"Cookie": own}).status == 200
             page.rerun()
             assert time.monotonic() - begin < 10  # the look-up alone took 20 s
             assert {socket.result() for socket in foreign} == {403}
