@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.middleware import Middleware
 from streamlit import cli_util, config, runtime
+from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 from streamlit.url_util import make_url_path
 from streamlit.web.server.server_util import get_url
 
@@ -36,7 +37,9 @@ def app_settings() -> dict[str, Any]:
 
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
-        runtime.get_instance()._session_mgr._session_storage = RecentSessions()
+        sessions = runtime.get_instance()._session_mgr
+        assert isinstance(sessions, WebsocketSessionManager)
+        sessions._session_storage = RecentSessions()
         announce(token)
         try:
             yield
@@ -65,12 +68,12 @@ def check_local(address: str | None) -> None:
 def announce(token: Token | None) -> None:
     """Print the dashboard's address, and open it in a browser unless `server.headless` says that there is none."""
     address = get_url(config.get_option("browser.serverAddress"))
-    print(f"\n  Open the dashboard:  {with_token(address, token and token.text)}")
+    print(f"\n  Open the dashboard:  {with_token(address, token.text if token else None)}")
     if token is None:
         print(f"  {VARIABLE} is off: everyone on this machine can open it.")
     print("  Ctrl+C ends it.\n", flush=True)
     if not config.get_option("server.headless"):
-        cli_util.open_browser(with_token(address, token and token.once()))
+        cli_util.open_browser(with_token(address, token.once() if token else None))
 
 
 def with_token(address: str, word: str | None) -> str:
