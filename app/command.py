@@ -23,7 +23,11 @@ def dashboard(arguments: Sequence[str]) -> int:
 
     The server's settings are those of the project (.streamlit/config.toml), whatever the current folder is.
     """
-    parser = argparse.ArgumentParser(prog="bsd dashboard", description="Open the dashboard in a browser.")
+    parser = argparse.ArgumentParser(
+        prog="bsd dashboard",
+        description="Open the dashboard in a browser.",
+        epilog="$BSD_TOKEN chooses the token in the dashboard's address; BSD_TOKEN=off asks for none.",
+    )
     parser.add_argument("--runs", type=Path, help="folder of run folders (default: $BSD_RUNS, else ./runs)")
     parser.add_argument("--port", type=int, default=8501, help="port on 127.0.0.1 (default: %(default)s)")
     given, others = parser.parse_known_args(arguments)

@@ -21,7 +21,7 @@ from typing import Any
 
 from playwright.sync_api import Browser
 
-from benchmarks.common.browser import chromium
+from benchmarks.common.browser import chromium, new_page
 from benchmarks.common.memory import megabytes
 from tests.support.page.dashboard import Dashboard
 
@@ -65,7 +65,7 @@ def measure(folder: Path, browser: Browser) -> dict[str, float]:
     runs = folder / "runs"
     with Dashboard(runs, folder / "log") as server:
         threads = ThreadTimes(server.process.pid)
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page = new_page(browser, server.url, viewport={"width": 1440, "height": 900})
         page.goto(f"{server.url}/run")
         page.get_by_role("button", name="Start", exact=True).click(timeout=60000)
         clicked = time.monotonic()

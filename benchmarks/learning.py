@@ -18,7 +18,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from benchmarks.common.browser import LINKED_VIEWS, chromium, served, wait_for_columns
+from benchmarks.common.browser import LINKED_VIEWS, chromium, new_page, served, wait_for_columns
 from benchmarks.common.timing import p95, report
 
 FIRST_BAR, SCRUB_BAR = 3000.0, 50.0
@@ -48,7 +48,7 @@ TOUR_STEPS = 8
 
 def opened(browser: Browser, url: str) -> tuple[Page, float]:
     """Return a page in a new context, and the milliseconds from its first byte to its first figure."""
-    page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    page = new_page(browser, url, viewport={"width": 1440, "height": 900})
     page.add_init_script(NOTE_FIRST_DRAWING)
     page.goto(url)
     page.wait_for_function("() => window.drawnAt", timeout=90000)

@@ -1,6 +1,6 @@
 """Many viewers of one live run, and one viewer for a long time: delays of ticks, and cost in training time and memory.
 
-    python -m benchmarks.load watch [--viewers 20] [--preset demo] [--settle 150]     about eight minutes on two cores
+    python -m benchmarks.load watch [--viewers 20] [--preset demo] [--settle 30]     about eight minutes on two cores
     python -m benchmarks.load replay [--ticks 28800]     a tick is a second of watching: eight hours
 
 Viewers are pages without a browser (tests.support.page.page_socket) in this process: each holds its connection and
@@ -22,6 +22,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from app.server.web.sessions import KEPT_SECONDS
 from benchmarks.common.memory import megabytes
 from bsd_engine.runs.reader import RunReader
 from tests.support.fake_run import CONFIG, LiveFakeRun
@@ -80,7 +81,7 @@ def watched(folder: Path, preset: str, viewers: int, settle: float) -> dict[str,
         over.set()
         for viewer in watching:
             viewer.join(60)
-        time.sleep(settle)  # Streamlit keeps the session of a closed tab for two minutes
+        time.sleep(settle)  # the server keeps the session of a closed tab for a moment
         after = resident(server)
     for problem in {viewer.problem for viewer in watching if viewer.problem}:
         print(f"a viewer ended early: {problem}")
@@ -152,7 +153,10 @@ def main() -> None:
     watching.add_argument("--viewers", type=int, default=20)
     watching.add_argument("--preset", default="demo", help="start of the preset's name in the list")
     watching.add_argument(
-        "--settle", type=float, default=150.0, help="seconds between the end of the run and the last reading of memory"
+        "--settle",
+        type=float,
+        default=KEPT_SECONDS + 10,
+        help="seconds between the end of the run and the last reading of memory",
     )
     commands.add_parser("replay").add_argument("--ticks", type=int, default=8 * 3600)
     options = parser.parse_args()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from benchmarks.common.browser import chromium, served
+from benchmarks.common.browser import chromium, new_page, served
 from benchmarks.common.timing import report_times
 
 APP = "document.querySelector('.bn').app"
@@ -69,7 +69,7 @@ def main() -> None:
         served(chosen.run.parent if chosen.run else Path(empty)) as url,
         chromium() as browser,
     ):
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page = new_page(browser, url, viewport={"width": 1280, "height": 900})
         page.goto(f"{url}/bench?run={chosen.run.name if chosen.run else 'recording-healthy'}")
         settle(page)
         answering = page.evaluate("() => document.querySelectorAll('.bn-row[data-row=\"1\"] [data-top]').length")

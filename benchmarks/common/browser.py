@@ -6,10 +6,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.support.page.dashboard import Dashboard
+from tests.support.page.dashboard import TOKEN, Dashboard
 
 LINKED_VIEWS = "document.querySelector('.tn').app"
 """The app of the linked views, in the page's JavaScript."""
@@ -40,6 +42,13 @@ def served(runs: Path) -> Iterator[str]:
     """Yield the address of a new server of the dashboard with the run folders below `runs`."""
     with tempfile.TemporaryDirectory() as folder, Dashboard(runs, Path(folder) / "log") as server:
         yield server.url
+
+
+def new_page(browser: Browser, url: str, **options: Any) -> Page:
+    """Return an empty page in a new context that has the cookie of the server at an address."""
+    context = browser.new_context(**options)
+    context.request.get(urljoin(url, f"/?token={TOKEN}"))
+    return context.new_page()
 
 
 def wait_for_columns(page: Page) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from benchmarks.common.browser import chromium, wait_for_columns
+from benchmarks.common.browser import chromium, new_page, wait_for_columns
 from benchmarks.common.synthetic_run import SyntheticRun
 from bsd_engine.runs.writer import RunWriter
 
@@ -19,7 +19,7 @@ RUN_ID = "synthetic"
 def tune_page(server: str, epoch: int) -> Iterator[Page]:
     """Yield the page Tune at an epoch, with its views drawn and all columns loaded."""
     with chromium() as browser:
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page = new_page(browser, server, viewport={"width": 1440, "height": 900})
         page.goto(f"{server}/tune?run={RUN_ID}&epoch={epoch}")
         wait_for_views(page)
         settle(page)

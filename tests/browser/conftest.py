@@ -28,6 +28,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from bsd_engine.config.presets import smoke
+from tests.support.page.dashboard import TOKEN
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
@@ -135,7 +136,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
             script=(Path(cwd) / script_path).resolve(),
             cwd=Path(cwd),
             args=args,
-            env={"PYTHONPATH": os.pathsep.join(paths), **(env or {})},
+            env={"PYTHONPATH": os.pathsep.join(paths), "BSD_TOKEN": TOKEN, **(env or {})},
             log=tmp_path_factory.mktemp("server") / "log.txt",
         )
         servers.append(server)
@@ -222,6 +223,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
             viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", **options
         )
         context.set_default_timeout(60_000)  # milliseconds; two cores may be busy with other tests
+        context.request.get(f"{urlsplit(url)._replace(path='/', query='').geturl()}?token={TOKEN}")  # for the cookie
         page = context.new_page()
         page.complaints = complaints = Complaints()  # type: ignore[attr-defined]
         complaints.watch(page)

@@ -91,3 +91,13 @@ def test_the_offline_page_has_no_serious_finding(browser: Any, tmp_path: Path, d
     found = findings(page)
     context.close()
     assert found == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_page_that_asks_for_the_token_has_no_serious_finding(browser: Any, server: Any, dark: bool) -> None:
+    context = browser.new_context(color_scheme="dark" if dark else "light")
+    page = context.new_page()
+    page.goto(f"{server.url}/?token=wrong")
+    found = findings(page)
+    context.close()
+    assert found == []

@@ -20,6 +20,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
+from tests.support.page.dashboard import cookie
+
 BINARY, CLOSE, PING, PONG = 2, 8, 9, 10
 KEPT_RUNS = 2
 
@@ -27,7 +29,8 @@ KEPT_RUNS = 2
 class PageSocket:
     """One page, open until `close`."""
 
-    def __init__(self, port: int, query: str = "", timeout: float = 60.0, page: str = "run") -> None:
+    def __init__(self, port: int, query: str = "", timeout: float = 60.0, page: str = "run", session: str = "") -> None:
+        """Open the page; with the id of a session that lost its connection, go on with that session."""
         self.query, self.session_id, self.page = query, "", page
         self._page_hash = ""
         self.texts: list[str] = []
@@ -43,7 +46,7 @@ class PageSocket:
         self._runs = 0
         self._buffer, self._timeout = b"", timeout
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
-        self._upgrade(port)
+        self._upgrade(port, session)
 
     def __enter__(self) -> Self:
         return self
@@ -122,18 +125,19 @@ class PageSocket:
 
     # -- the protocol (RFC 6455) -------------------------------------------------------------------
 
-    def _upgrade(self, port: int) -> None:
+    def _upgrade(self, port: int, session: str) -> None:
         key = base64.b64encode(os.urandom(16)).decode()
         own = f"127.0.0.1:{port}"
         lines = [
             "GET /_stcore/stream HTTP/1.1",
             f"Host: {own}",
             f"Origin: http://{own}",
+            f"Cookie: {cookie(port)}",
             "Upgrade: websocket",
             "Connection: Upgrade",
             f"Sec-WebSocket-Key: {key}",
             "Sec-WebSocket-Version: 13",
-            "Sec-WebSocket-Protocol: streamlit",
+            f"Sec-WebSocket-Protocol: streamlit{f', none, {session}' if session else ''}",
         ]
         self._socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         while b"\r\n\r\n" not in self._buffer:
