@@ -66,8 +66,9 @@ def branch_run(
         installation did not write the source.
     """
     reader = RunReader(source)
-    refuse_foreign(reader.path, "branched from")
     checkpoint = load_checkpoint(source, epoch)
+    _refuse_weights_alone(checkpoint)
+    refuse_foreign(reader.path, "branched from")
     epoch = checkpoint["epoch"]
     check_same_past(reader.config, config, epoch)
     prepared = prepared or prepare(config)
@@ -141,8 +142,8 @@ def resume_run(path: Path, *, prepared: PreparedData | None = None, on_event: On
 
 def _restored(config: BSDConfig, prepared: PreparedData, checkpoint: dict[str, Any] | None, path: Path) -> BSDTrainer:
     """Return a trainer in the state of a checkpoint; raises `RunFolderError` if the checkpoint does not fit."""
-    if checkpoint is not None and checkpoint.get("weights_only"):
-        raise RunFolderError(NO_BRANCH)
+    if checkpoint is not None:
+        _refuse_weights_alone(checkpoint)
     try:
         return BSDTrainer(config, prepared, checkpoint=checkpoint)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
@@ -152,6 +153,11 @@ def _restored(config: BSDConfig, prepared: PreparedData, checkpoint: dict[str, A
         raise RunFolderError(
             f"The checkpoint of {path} does not fit its settings ({what}); start the run again in a new folder."
         ) from None
+
+
+def _refuse_weights_alone(checkpoint: dict[str, Any]) -> None:
+    if checkpoint.get("weights_only"):
+        raise RunFolderError(NO_BRANCH)
 
 
 def _seconds_before(reader: RunReader, epochs: int) -> float:

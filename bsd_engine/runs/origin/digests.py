@@ -49,7 +49,7 @@ class Digests:
         if self.damaged_line is not None:
             raise ValueError(f"its digest cannot be found, because line {self.damaged_line} of {FILE} is damaged")
         what = "it differs from its digest" if name in self.of else "it has no digest"
-        raise ValueError(f"{what} in {FILE}, so it is damaged or was changed by hand")
+        raise ValueError(f"{what} in {FILE}")
 
 
 def digests_of(run: Path) -> Digests | None:

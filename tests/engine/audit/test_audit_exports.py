@@ -26,6 +26,7 @@ from bsd_engine.runs.reader import RunReader
 from tests.support.fake_run import fake_run
 from tests.support.hostile import HOSTILE_CLASSES as NAMES
 from tests.support.hostile import HTML_NAME as EVIL
+from tests.support.run_edits import own_copy, record
 
 
 def everything(folder: Path) -> tuple[RunReader, RunHistory, dict]:
@@ -213,10 +214,8 @@ def test_a_sealed_report_tells_no_more_than_one_of_a_run_without_truth(recorded_
 
 def test_the_truth_changes_nothing_that_the_audit_says(recorded_run: Path, tmp_path: Path) -> None:
     """The same record with another truth gives the same table, byte for byte."""
-    import shutil
-
-    other = tmp_path / "other"
-    shutil.copytree(recorded_run, other)
+    other = own_copy(recorded_run, tmp_path / "other")
     arrays = dict(np.load(other / "truth.npz"))
     np.savez(other / "truth.npz", **{name: values[::-1] for name, values in arrays.items()})
+    record(other, "truth.npz")
     assert csv_text(everything(other)[2]) == csv_text(everything(recorded_run)[2])
