@@ -252,9 +252,14 @@ def _write(event: Event, writer: RunWriter, keep: tuple[int, ...]) -> None:
 
 def write_checkpoint(writer: RunWriter, epoch: int, checkpoint: dict[str, Any], keep: tuple[int, ...]) -> None:
     """Add a checkpoint to a run folder; of earlier ones the last and those of the epochs to keep remain."""
+    writer.checkpoint(epoch, checkpoint_bytes(checkpoint), keep=keep)
+
+
+def checkpoint_bytes(checkpoint: dict[str, Any]) -> bytes:
+    """Return the content of a checkpoint's file."""
     buffer = io.BytesIO()
     torch.save(checkpoint, buffer)
-    writer.checkpoint(epoch, buffer.getvalue(), keep=keep)
+    return buffer.getvalue()
 
 
 def _obey(writer: RunWriter, event: Event) -> None:
