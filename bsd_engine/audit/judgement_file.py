@@ -8,7 +8,9 @@ and virtual tables, which are programs, are refused.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,7 +137,7 @@ def _in_memory(path: Path) -> Iterator[sqlite3.Connection]:
                     f"{path.name}{ending} beside it would make SQLite change files, so neither is opened; ask for a "
                     "folder without it"
                 )
-        content = bounded.read_unlinked(path, MOST_FOREIGN_BYTES)
+        content = _content(path)
         with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
             if content:
                 db.deserialize(content)
@@ -144,6 +146,15 @@ def _in_memory(path: Path) -> Iterator[sqlite3.Connection]:
             yield db
     except (OSError, ValueError, sqlite3.Error) as error:
         raise _unusable(path, str(error), advice) from None
+
+
+def _content(path: Path) -> bytes:
+    """Return the content of a regular file that is not a link."""
+    with open(path, "rb", opener=without_following) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_FOREIGN_BYTES:
+            raise ValueError(f"it has {status.st_size:,} bytes, expected a file of at most {MOST_FOREIGN_BYTES:,}")
+        return file.read(MOST_FOREIGN_BYTES)
 
 
 def _read_on(db: sqlite3.Connection, ledger: Ledger, num_samples: int) -> Ledger:

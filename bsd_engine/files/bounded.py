@@ -7,7 +7,6 @@ petabyte, JSON nested a million levels deep, a pipe in place of a file. All func
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import json
 import math
@@ -64,24 +63,10 @@ def read_bytes(path: Path, most: int) -> bytes:
         return file.read(size)  # read(most) would allocate that much memory: 512 MB for an epoch
 
 
-def read_unlinked(path: Path, most: int) -> bytes:
-    """Return the same as `read_bytes`, but refuse a symbolic link, since a stranger's link may lead to a private
-    file."""
-    try:
-        with _opened(path, os.O_NOFOLLOW) as (file, size):
-            if size > most:
-                raise ValueError(f"it has {size:,} bytes, expected at most {most:,}")
-            return file.read(size)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise ValueError("it is a symbolic link") from None
-        raise
-
-
 @contextlib.contextmanager
-def _opened(path: Path, flags: int = 0) -> Iterator[tuple[BinaryIO, int]]:
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     """Open a regular file and yield it with its size in bytes; anything else is refused without blocking."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags), "rb") as file:
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise ValueError("it is not a regular file")

@@ -169,7 +169,7 @@ def test_a_view_that_never_ends_is_not_begun(foreign: Path) -> None:
 
 def test_a_large_foreign_database_is_refused_before_it_is_read(foreign: Path) -> None:
     os.truncate(foreign / FILE, 17_000_000)
-    with pytest.raises(StorageError, match="17,000,000 bytes, expected at most 16,000,000"):
+    with pytest.raises(StorageError, match="17,000,000 bytes, expected a file of at most 16,000,000"):
         Judgements(foreign, 10).standing()
 
 
