@@ -45,10 +45,14 @@ def cleaned(arguments: list[str], prog: str) -> None:
     options = parse(CleanedOptions, arguments, prog)
     if options.out is None and options.weights is None:
         raise ConfigError("cleaned needs --out, a new folder, or --weights, a file, or both.")
+    from bsd_engine.audit.export.cleaned import originals_left_out
     from bsd_engine.audit.export.commands import write_cleaned, write_weights
+    from bsd_engine.runs.reader import RunReader
 
     if options.out is not None:
         kept = write_cleaned(options.folder, options.out, options.keep, image_bar)
         print(f"written: {options.out} ({kept:,} images)")
+        if note := originals_left_out(RunReader(options.folder)):
+            print(note)
     if options.weights is not None:
         print(f"written: {write_weights(options.folder, options.weights)}")
