@@ -15,7 +15,6 @@ from bsd_engine.errors import BSDError
 from bsd_engine.runs import checkpoints
 from bsd_engine.runs.layout import checkpoint_paths
 from bsd_engine.runs.reader import RunReader
-from bsd_engine.runs.record import checkpoint_bytes
 from bsd_engine.runs.writer import RunWriter, write_map
 from bsd_engine.training.checkpoint import Checkpoint
 from bsd_engine.training.undefended import WEIGHTS_FILE
@@ -91,9 +90,9 @@ class _Adoption:
             if (xy := self._or_none(lambda epoch=epoch: self.run.map(epoch))) is not None:  # type: ignore[misc]
                 write_map(writer.folder, epoch, xy)
         for epoch, content in self._checkpoints(epochs):
-            writer.checkpoint(epoch, checkpoint_bytes(content), keep=range(epochs))
+            writer.checkpoint(epoch, checkpoints.pack(content), keep=range(epochs))
         if (content := self._undefended()) is not None:
-            writer.undefended(checkpoint_bytes(content))
+            writer.undefended(checkpoints.pack(content))
         self._copy_judgements(writer)
 
     def _copy_epochs(self, writer: RunWriter) -> int:
@@ -103,7 +102,9 @@ class _Adoption:
             state = self._or_none(lambda epoch=epoch: self.run.read_epoch(epoch))  # type: ignore[misc]
             if state is None:
                 if later := there - epoch - 1:
-                    self.left_out.append(f"The {later} epochs after it are left out too; resume the copy to train them.")
+                    self.left_out.append(
+                        f"The {later} epochs after it are left out too; resume the copy to train them."
+                    )
                 return epoch
             writer.epoch(state)
         return there

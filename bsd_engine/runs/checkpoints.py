@@ -1,7 +1,8 @@
-"""Reading of checkpoint files without running code in them, and without using more memory than the file has bytes."""
+"""Reading and packing of checkpoint files. They are read without running code in them, and without more memory than the file has bytes."""
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,13 @@ def read(path: Path) -> dict[str, Any]:
         ):
             raise ValueError("it holds a tensor whose values are not all in the file")
     return content
+
+
+def pack(checkpoint: dict[str, Any]) -> bytes:
+    """Return the content of a checkpoint's file."""
+    buffer = io.BytesIO()
+    torch.save(checkpoint, buffer)
+    return buffer.getvalue()
 
 
 def _tensors(value: Any, above: set[int], done: set[int]) -> Iterator[Tensor]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -83,7 +82,7 @@ def branch_run(
         """The branch can then be resumed even if it is interrupted in its first epoch."""
         for e in range(trainer.first_epoch):
             writer.epoch(reader.epoch(e))
-        write_checkpoint(writer, epoch, checkpoint, config.schedule.stage_ends)
+        _write_checkpoint(writer, epoch, checkpoint, config.schedule.stage_ends)
 
     origin = {"branched_from": {"run": reader.run_id, "epoch": epoch}}
     with _new_folder(config, prepared, path, origin=origin, fill=copy_past) as writer:
@@ -245,21 +244,13 @@ def _out_of_memory(error: Exception) -> str:
 def _write(event: Event, writer: RunWriter, keep: tuple[int, ...]) -> None:
     if isinstance(event, EpochFinished):
         writer.epoch(event.state)
-        write_checkpoint(writer, event.state.epoch, event.checkpoint(), keep)
+        _write_checkpoint(writer, event.state.epoch, event.checkpoint(), keep)
     elif isinstance(event, IterationDone):
         writer.progress(min_interval=0.5, state="running", **_position(event))
 
 
-def write_checkpoint(writer: RunWriter, epoch: int, checkpoint: dict[str, Any], keep: tuple[int, ...]) -> None:
-    """Add a checkpoint to a run folder; of earlier ones the last and those of the epochs to keep remain."""
-    writer.checkpoint(epoch, checkpoint_bytes(checkpoint), keep=keep)
-
-
-def checkpoint_bytes(checkpoint: dict[str, Any]) -> bytes:
-    """Return the content of a checkpoint's file."""
-    buffer = io.BytesIO()
-    torch.save(checkpoint, buffer)
-    return buffer.getvalue()
+def _write_checkpoint(writer: RunWriter, epoch: int, checkpoint: dict[str, Any], keep: tuple[int, ...]) -> None:
+    writer.checkpoint(epoch, checkpoints.pack(checkpoint), keep=keep)
 
 
 def _obey(writer: RunWriter, event: Event) -> None:

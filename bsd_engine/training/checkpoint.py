@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from bsd_engine.errors import RunFolderError
+from bsd_engine.training.checkpoint_values import check_values
 
 CHECKPOINT_VERSION = 2
 
@@ -60,13 +61,16 @@ class Checkpoint:
         }
 
     @classmethod
-    def from_dict(cls, content: dict[str, Any], fingerprint: str) -> Checkpoint:
+    def from_dict(cls, content: dict[str, Any], fingerprint: str, samples: int, classes: int) -> Checkpoint:
         """The checkpoint from the result of `to_dict`, for a run on the data with this fingerprint.
 
         Raises
         ------
         RunFolderError
             If it has another version or was made from other data.
+        ValueError
+            If a value is none that a run on that many samples and classes can have; weights are compared with the
+            network when they are loaded.
         KeyError
             If a part is missing.
         """
@@ -78,6 +82,7 @@ class Checkpoint:
             raise RunFolderError(
                 "The checkpoint was made from other data (fingerprints differ); resume with the data of the run."
             )
+        check_values(content, samples, classes)
         return cls(
             epoch=content["epoch"],
             fingerprint=content["fingerprint"],

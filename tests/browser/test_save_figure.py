@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from app import figure_file
-from tests.support.run_edits import own_copy
+from tests.support.origins import own_copy
 
 pytestmark = pytest.mark.slow
 

@@ -86,7 +86,9 @@ def main(kills: int = 50) -> int:
             what, found = killed(folder, moment)
             found = found or compare(reference, folder)
             wrong += bool(found)
-            print(f"{i + 1:>3}: moment {moment} of {moments}, {what}: {'; '.join(found[:3]) or 'identical'}", flush=True)
+            print(
+                f"{i + 1:>3}: moment {moment} of {moments}, {what}: {'; '.join(found[:3]) or 'identical'}", flush=True
+            )
         print(f"{kills - wrong} of {kills} resumed or started again, to the same end")
         return wrong
 

@@ -1,14 +1,12 @@
 """Run folders that tests change by hand: the digest is recorded anew, and the folder stays one's own.
 
-    edit_json(run, "config.json", class_names=["ant", "bee"])
-    replace_file(run, "epochs/00001.npz", content)
-    own_copy(run, tmp_path / "copy")
+edit_json(run, "config.json", class_names=["ant", "bee"])
+replace_file(run, "epochs/00001.npz", content)
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +34,6 @@ def edit_json(run: Path, name: str, **changes: Any) -> None:
     """Change values of a JSON file in a run folder."""
     content = json.loads((run / name).read_text()) | changes
     replace_file(run, name, json.dumps(content).encode())
-
-
-def own_copy(run: Path, copy: Path) -> Path:
-    """Return a copy of a run folder that counts as written by this installation."""
-    shutil.copytree(run, copy)
-    write_signature(copy)
-    return copy
 
 
 def without_digests(run: Path) -> None:

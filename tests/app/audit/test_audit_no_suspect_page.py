@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 from app.tune import what_if
 from bsd_engine.method.preview import Settings
 from bsd_engine.runs.reader import RunReader
+from tests.support.origins import own_copy
 from tests.support.page.pages import everything
-from tests.support.run_edits import own_copy
 
 SCRIPT = """
 import streamlit as st

@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 from app.paper.figures import FIGURES
 from app.paper.tables import TABLES
 from bsd_engine.recordings import library
+from tests.support.origins import own_copy
 from tests.support.page.pages import html, ran
-from tests.support.run_edits import own_copy
 
 SCRIPT = """
 import streamlit as st

@@ -24,8 +24,9 @@ from app.trigger_bench.drawings import decode_drawing, encode_drawing, parse_dra
 from app.trigger_bench.state import BenchState, Limits, address_of, parse_address, parse_state
 from bsd_engine.runs.record import record_run
 from bsd_engine.runs.stored_models import stored_epochs
+from tests.support.origins import own_copy
 from tests.support.page.pages import everything
-from tests.support.run_edits import own_copy, record
+from tests.support.run_edits import record
 from tests.support.short_runs import short
 
 SCRIPT = """
