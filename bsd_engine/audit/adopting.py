@@ -64,8 +64,8 @@ class _Adoption:
             images=run.images,
             labels=run.labels,
             landmark_idx=run.landmark_idx,
-            is_poison=truth and truth.is_poison,
-            original_labels=truth and truth.original_labels,
+            is_poison=None if truth is None else truth.is_poison,
+            original_labels=None if truth is None else truth.original_labels,
             files=files,
             origin={"created": run.created, "branched_from": run.branched_from, "adopted_from": run.run_id},
             fill=self._fill,
@@ -91,8 +91,8 @@ class _Adoption:
                 write_map(writer.folder, epoch, xy)
         for epoch, content in self._checkpoints(epochs):
             writer.checkpoint(epoch, checkpoints.pack(content), keep=range(epochs))
-        if (content := self._undefended()) is not None:
-            writer.undefended(checkpoints.pack(content))
+        if (undefended := self._undefended()) is not None:
+            writer.undefended(checkpoints.pack(undefended))
         self._copy_judgements(writer)
 
     def _copy_epochs(self, writer: RunWriter) -> int:

@@ -117,8 +117,8 @@ class AdoptOptions:
     folder: tyro.conf.Positional[Path]
     """Run folder to copy; it is only read."""
     out: Path
-    """Run folder to write, new or empty. Damaged parts are left out and named. The copy can be resumed, judged and mapped;
-    files that its settings name are not copied by exports."""
+    """Run folder to write, new or empty. Damaged parts are left out and named. The copy can be resumed, judged and
+    mapped; exports copy no files that its settings name."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -152,6 +152,11 @@ def _header(stream: BinaryIO, size: int) -> tuple[tuple[int, ...], Order, np.dty
     return shape, "F" if is_fortran else "C", dtype
 
 
+def read_arrays(path: Path, *, follow: bool = True) -> dict[str, np.ndarray]:
+    """Return the arrays in an .npz file."""
+    return unpack_arrays(read_bytes(path, MOST_NPZ_BYTES, follow=follow))
+
+
 def unpack_array(content: bytes) -> np.ndarray:
     """Return the array in the content of an .npy file, read-only and without a copy."""
     stream = io.BytesIO(content)

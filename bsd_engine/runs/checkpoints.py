@@ -1,4 +1,4 @@
-"""Reading and packing of checkpoint files. They are read without running code in them, and without more memory than the file has bytes."""
+"""Checkpoint files: they are read without running code in them, and without more memory than they have bytes."""
 
 from __future__ import annotations
 

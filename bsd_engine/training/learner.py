@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bsd_engine.compute.runtime import Runtime
-from bsd_engine.training.checkpoint_values import check_moments
+from bsd_engine.training.checkpoint import check_moments
 
 Training = Generator[tuple[int, int], None, Tensor]
 """One epoch: yields (iterations done, iterations in all) after each iteration; returns the mean loss, () float32."""

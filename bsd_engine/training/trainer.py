@@ -30,8 +30,7 @@ from bsd_engine.method.decisions import Decision, Evidence, decide
 from bsd_engine.method.scoring import Scores
 from bsd_engine.prepare.prepare import PreparedData, prepare
 from bsd_engine.training.altruistic import AltruisticModel
-from bsd_engine.training.checkpoint import Checkpoint
-from bsd_engine.training.checkpoint_values import check_moments
+from bsd_engine.training.checkpoint import Checkpoint, check_moments
 from bsd_engine.training.epoch_record import decision_fields, epoch_state, finite_loss, to_numpy
 from bsd_engine.training.learner import Training
 from bsd_engine.training.specialists import Specialists

@@ -35,7 +35,7 @@ def count(event, args):
         seen += 1
         if seen == moment:
             os.kill(os.getpid(), signal.SIGKILL)
-        if paths[-1].endswith("epochs/00000.npz") and event == "os.rename":
+        if paths[-1].endswith("checkpoints/00000.pt") and event == "os.rename":
             print("moments", seen, flush=True)
 sys.addaudithook(count)
 from bsd_engine.cli.main import main
@@ -55,7 +55,7 @@ def train(folder: Path, *arguments: str, moment: int = 0) -> subprocess.Complete
 
 
 def whole(folder: Path) -> int:
-    """Train a run without interruption; returns the number of moments before its first epoch."""
+    """Train a run without interruption; returns the number of moments before its first epoch and checkpoint."""
     done = train(folder, "--out", str(folder))
     found = re.search(r"moments (\d+)", done.stdout)
     if done.returncode or found is None:

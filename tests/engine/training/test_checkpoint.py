@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from bsd_engine.errors import RunFolderError
-from bsd_engine.training.checkpoint import CHECKPOINT_VERSION, Checkpoint
-from bsd_engine.training.checkpoint_values import check_moments
+from bsd_engine.training.checkpoint import CHECKPOINT_VERSION, Checkpoint, check_moments
 
 KEYS = [
     "version",
