@@ -50,17 +50,20 @@ Stamp = tuple[int, int, int]
 back."""
 
 
-def stamp_of(path: Path) -> Stamp:
-    """Return the current stamp of a file; raises `OSError` if there is no file."""
-    status = path.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns
-
-
 class LinkError(ValueError):
     """The file is a symbolic link, and links are not followed there."""
 
     def __init__(self) -> None:
         super().__init__("it is a link; copy what it points to into its place")
+
+
+def stamp_of(path: Path, *, follow: bool = True) -> Stamp:
+    """Return the current stamp of a file; raises `OSError` if there is no file, and `LinkError` for a symbolic link
+    unless `follow`."""
+    status = path.stat(follow_symlinks=follow)
+    if stat.S_ISLNK(status.st_mode):
+        raise LinkError
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def read_bytes(path: Path, most: int, *, follow: bool = True) -> bytes:

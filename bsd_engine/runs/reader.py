@@ -155,7 +155,7 @@ class RunReader:
         """(N, C, H, W) uint8, not writable: the images as trained on; large sets are memory-mapped, and only
         `check_images` compares them with their digest."""
         with self._naming("images.npy"):
-            images = _images_at(str(self.path), bounded.stamp_of(self.path / "images.npy"))
+            images = _images_at(str(self.path), bounded.stamp_of(self.path / "images.npy", follow=False))
             validation.check_images(images, self.num_samples)
         return images
 
@@ -230,8 +230,8 @@ class RunReader:
         """Return one recorded epoch, which is kept in memory."""
         path = self.path / epoch_name(epoch)
         try:
-            stamp = bounded.stamp_of(path)
-        except OSError:
+            stamp = bounded.stamp_of(path, follow=False)
+        except (OSError, bounded.LinkError):
             return self.read_epoch(epoch)
         if self._states.get(epoch, (None, None))[0] != stamp:
             self._states[epoch] = (stamp, self.read_epoch(epoch))
@@ -275,7 +275,7 @@ def _arrays_at(run: str, name: str, stamp: bounded.Stamp) -> dict[str, np.ndarra
 
 
 def _arrays_of(run: Path, name: str) -> dict[str, np.ndarray]:
-    return _arrays_at(str(run), name, bounded.stamp_of(run / name))
+    return _arrays_at(str(run), name, bounded.stamp_of(run / name, follow=False))
 
 
 @lru_cache(maxsize=2)

@@ -55,7 +55,7 @@ class Digests:
 def digests_of(run: Path) -> Digests | None:
     """Return the digests in a run folder; None if it has no digests.jsonl."""
     try:
-        return _digests_at(str(run), bounded.stamp_of(run / FILE))
+        return _digests_at(str(run), bounded.stamp_of(run / FILE, follow=False))
     except FileNotFoundError:
         return None
 

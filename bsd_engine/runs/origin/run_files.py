@@ -45,7 +45,7 @@ def check(run: Path, name: str) -> None:
 
     A file that was compared is not read again until its stamp changes.
     """
-    _check_at(str(run), name, bounded.stamp_of(run / name))
+    _check_at(str(run), name, bounded.stamp_of(run / name, follow=False))
 
 
 @lru_cache(maxsize=256)
