@@ -47,7 +47,7 @@ def run(writer: RunWriter) -> RunReader:
 
 
 def linked(file: Path, outside: Path) -> None:
-    """Move a file or folder out of the run, and leave a link to it in its place: the same content, and a sound digest."""
+    """Move a file or folder out of the run, and leave a link to it in its place: the content stays sound."""
     shutil.move(file, outside / file.name)
     file.symlink_to(outside / file.name)
 
