@@ -45,6 +45,8 @@ def downloads_panel(audit: Audited, *, truth_shown: bool) -> None:
             _cleaned_buttons(audit, keep)
         if has_models(audit.run):
             _button(texts.MODEL, lambda: main_weights(audit.run), "main_model.safetensors", "application/octet-stream")
+    if note := cleaned.originals_left_out(audit.run):
+        st.caption(words.unformatted(note))
     st.caption(texts.IN_A_TERMINAL)
     st.code(texts.commands(words.shell(audit.run.path), rule), language="bash")
 

@@ -9,12 +9,14 @@
     epochs/00007.npz     one whole epoch: the arrays and numbers of its `EpochState`
     maps/00007.npz       2-D map of the landmarks, written by the map process
     checkpoints/00007.pt state after epoch 7, to resume or branch from; the last two and the end of each stage are kept
+    digests.jsonl        digest of each file that the writer has written, see `digests`
     progress.json        the writer's position: epoch, iteration, state, last command obeyed
     commands.jsonl       pause, resume, stop, appended by viewers
     summary.json         written once, at the end
-    lock                 held (flock) by the one writer, and released when the writer dies
 
-Every file except commands.jsonl and lock appears by an atomic rename, so a reader sees all of it or nothing.
+The folder itself appears by a rename, with everything that stays the same, and every file except commands.jsonl and
+digests.jsonl by another, so a reader sees all of it or nothing. The one writer holds a lock on config.json (flock),
+which is released when the writer dies; the file `lock` of older folders means nothing.
 """
 
 from __future__ import annotations
@@ -28,9 +30,11 @@ from typing import Literal
 
 from bsd_engine.files import bounded
 
-FORMAT_VERSION = 3
-"""2: the OSS warm-up records all three distances and the nearest class. 3: epochs are packed (`epoch_file`). Older
-folders can be read."""
+FORMAT_VERSION = 4
+"""2: the OSS warm-up records all three distances and the nearest class. 3: epochs are packed (`epoch_file`). 4: files
+have digests. Older folders can be read."""
+WITH_DIGESTS = 4
+"""From this format on, a file without a digest is damaged."""
 
 
 Command = Literal["pause", "resume", "stop"]
@@ -61,10 +65,12 @@ def checkpoint_paths(path: Path) -> list[Path]:
 
 
 def list_runs(root: Path) -> list[Path]:
-    """Return the run folders below `root`, newest first whatever their names; unreadable ones come last."""
-    return sorted(
-        (p.parent for p in Path(root).glob("*/config.json")), key=lambda p: (_created(p), p.name), reverse=True
-    )
+    """Return the run folders below `root`, newest first whatever their names; unreadable ones come last.
+
+    Hidden folders are left out: a run that is being made has a hidden name until it is complete.
+    """
+    found = (p.parent for p in Path(root).glob("*/config.json") if not p.parent.name.startswith("."))
+    return sorted(found, key=lambda p: (_created(p), p.name), reverse=True)
 
 
 def _created(path: Path) -> float:
@@ -78,7 +84,7 @@ def _created(path: Path) -> float:
 @lru_cache(maxsize=4096)
 def _created_at(path: str, stamp: bounded.Stamp) -> float:
     try:
-        return datetime.fromisoformat(bounded.read_object(Path(path))["created"]).timestamp()
+        return datetime.fromisoformat(bounded.read_object(Path(path), follow=False)["created"]).timestamp()
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return -math.inf
 

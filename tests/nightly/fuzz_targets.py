@@ -23,8 +23,10 @@ from bsd_engine.errors import BSDError
 from bsd_engine.files.bounded import parse_object
 from bsd_engine.runs import checkpoints
 from bsd_engine.runs.commands import read_commands
+from bsd_engine.runs.origin import digests
 from bsd_engine.runs.reader import RunReader
 from tests.nightly.malformed import damaged, forged_header, odd_json, odd_npz
+from tests.support.run_edits import record
 
 Attempt = Callable[[random.Random], None]
 """A function that makes an input and reads it."""
@@ -84,7 +86,7 @@ def make_run(folder: Path) -> Path:
 
 def _spoil(path: Path, whole: dict[str, bytes], draw: random.Random) -> Path:
     """Damage one file of a run folder; returns it, to be restored afterwards."""
-    name = draw.choice([n for n in sorted(whole) if n != "lock" and not n.startswith("checkpoints")])
+    name = draw.choice([n for n in sorted(whole) if not n.startswith("checkpoints")])
     file, content = path / name, whole[name]
     kind = draw.randrange(8)
     if kind == 0:
@@ -99,6 +101,8 @@ def _spoil(path: Path, whole: dict[str, bytes], draw: random.Random) -> Path:
         file.write_bytes(forged_header(content, draw))
     else:
         file.write_bytes(damaged(content, draw))
+    if draw.random() < 0.9 and file.exists() and name != digests.FILE:  # a forger adds the digest
+        record(path, name)
     return file
 
 
@@ -111,7 +115,8 @@ def _run_folder(folder: Path, read: Callable[[Path, random.Random], Any]) -> Att
         try:
             read(path, draw)
         finally:
-            file.write_bytes(whole[str(file.relative_to(path))])
+            for changed in (file, path / digests.FILE):
+                changed.write_bytes(whole[str(changed.relative_to(path))])
 
     return attempt
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from bsd_engine.config.presets import smoke
 from bsd_engine.events import EpochState
-from bsd_engine.runs.writer import RunWriter
+from bsd_engine.runs.writer import Fill, RunWriter
 
 SAMPLES = 12
 
@@ -64,7 +64,7 @@ def assert_same(a: EpochState, b: EpochState) -> None:
             assert ours == theirs and type(ours) is type(theirs), name
 
 
-def create(path: Path, *, truth: bool = True) -> RunWriter:
+def create(path: Path, *, truth: bool = True, fill: Fill | None = None) -> RunWriter:
     """Create a run folder of 12 images and 4 classes, without epochs; returns its writer."""
     rng = np.random.default_rng(0)
     labels = np.arange(SAMPLES) % 4
@@ -78,6 +78,7 @@ def create(path: Path, *, truth: bool = True) -> RunWriter:
         landmark_idx=np.arange(0, SAMPLES, 2),
         is_poison=np.arange(SAMPLES) < 3 if truth else None,
         original_labels=labels[::-1].copy() if truth else None,
+        fill=fill,
     )
 
 

@@ -14,6 +14,7 @@ from bsd_engine.recordings import library
 from bsd_engine.recordings.pack import pack
 from bsd_engine.runs.reader import RunReader
 from tests.support.recordings import CARD
+from tests.support.run_edits import without_digests
 
 
 def test_a_second_opening_writes_nothing_and_a_lost_file_comes_back(file: Path, cache: Path) -> None:
@@ -27,6 +28,30 @@ def test_a_second_opening_writes_nothing_and_a_lost_file_comes_back(file: Path, 
     assert RunReader(library.open_file(file, "short")).epoch(3).epoch == 3
     assert (folder / "audit/verdicts.jsonl").read_text() == "kept"
     assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+
+
+@pytest.mark.parametrize("name", ["epochs/00003.npz", "images.npy", "checkpoints/00001.pt", "digests.jsonl"])
+def test_a_damaged_file_is_named_and_comes_back(file: Path, cache: Path, name: str) -> None:
+    folder = library.open_file(file, "short")
+    damaged = folder / name
+    sound = damaged.read_bytes()
+    content = bytearray(sound)
+    content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
+    if name in ("epochs/00003.npz", "images.npy"):
+        with pytest.raises(BSDError, match=f"{name} cannot be read: it differs from its digest"):
+            _ = RunReader(folder).images if name == "images.npy" else RunReader(folder).epoch(3)
+    library.open_file(file, "short")
+    assert damaged.read_bytes() == sound
+
+
+def test_a_folder_that_an_older_version_unpacked_is_unpacked_anew(file: Path, cache: Path) -> None:
+    folder = library.open_file(file, "short")
+    without_digests(folder)
+    (folder / "recording-files.json").write_text('{"files": {}}')
+    RunReader(folder)
+    library.open_file(file, "short")
+    assert (folder / "digests.jsonl").exists() and RunReader(folder).epoch(3).epoch == 3
 
 
 def test_threads_and_processes_open_the_same_recording_at_once(file: Path, cache: Path) -> None:
