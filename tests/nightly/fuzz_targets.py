@@ -24,6 +24,7 @@ from bsd_engine.files.bounded import parse_object
 from bsd_engine.runs import checkpoints
 from bsd_engine.runs.commands import read_commands
 from bsd_engine.runs.reader import RunReader
+from tests.nightly.odd_epochs import audit_target
 from tests.nightly.malformed import damaged, forged_header, odd_json, odd_npz
 
 Attempt = Callable[[random.Random], None]
@@ -285,6 +286,7 @@ TARGETS: dict[str, Callable[[Path], Attempt]] = {
     "commands": commands_target,
     "address": address_target,
     "splits": splits_target,
+    "audit": audit_target,
 }
 
 
