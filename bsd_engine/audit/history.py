@@ -167,6 +167,8 @@ class _Rows:
         self.vote_scores = self.vote_scores if state.vote_scores is None else state.vote_scores
         self.verdict = self.verdict if state.verdict is None else state.verdict
         if t >= 0:
+            assert state.main_loss is not None, "the reader refuses a main epoch without it"
+            assert state.main_prediction is not None and state.clean_mask is not None
             self.main_loss[t], self.main_prediction[t] = state.main_loss, state.main_prediction
             self.in_pool[t] = state.clean_mask
             self.clean_ratio.append(state.clean_ratio)

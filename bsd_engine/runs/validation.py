@@ -160,7 +160,7 @@ def check_epoch(
         if (array := getattr(state, name)) is not None:
             _check_array(array, name, (samples if axis == "N" else classes,), kinds)
     for name in ("altruistic_loss", "main_loss"):
-        if (losses := getattr(state, name)) is not None and not np.abs(losses).max() <= _LARGEST_LOSS:
+        if (losses := getattr(state, name)) is not None and not float(np.abs(losses).max()) <= _LARGEST_LOSS:
             raise ValueError(f"{name} holds values that are not finite or beyond {_LARGEST_LOSS:g} nats")
     for name in ("altruistic_prediction", "main_prediction", "nearest_class"):
         if (array := getattr(state, name)) is not None:

@@ -24,8 +24,8 @@ from bsd_engine.files.bounded import parse_object
 from bsd_engine.runs import checkpoints
 from bsd_engine.runs.commands import read_commands
 from bsd_engine.runs.reader import RunReader
-from tests.nightly.odd_epochs import audit_target
 from tests.nightly.malformed import damaged, forged_header, odd_json, odd_npz
+from tests.nightly.odd_epochs import audit_target
 
 Attempt = Callable[[random.Random], None]
 """A function that makes an input and reads it."""
