@@ -9,6 +9,8 @@ import numpy as np
 BIN = 0.1
 _LOWEST_SECOND_MODE = 0.8
 _FEWEST = 10
+FARTHEST = 20.0
+"""Scores beyond it are counted at it: those of a run that diverged may be as large as 1e30, and bins are 0.1 wide."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,7 @@ def find_gap(scores: np.ndarray) -> Gap | None:
     demo's data, suspected class, bins of 0.1: with BadNets and Blended the counts fall to 8 and 21 between peaks of 160
     and more; without an attack they fall from 157 without rising again.
     """
-    finite = scores[np.isfinite(scores)]
+    finite = scores[np.isfinite(scores)].clip(-FARTHEST, FARTHEST)
     if len(finite) < 2 * _FEWEST:
         return None
     edges = np.arange(np.floor(finite.min() / BIN) * BIN, finite.max() + 2 * BIN, BIN)

@@ -21,6 +21,8 @@ from bsd_engine.runs.reader import RunReader
 
 Derived = TypeVar("Derived")
 _MOST_DERIVED = 16
+_BYTES_A_SAMPLE = 13  # and epoch: two losses, two predictions, the pool
+_MOST_FOREIGN_BYTES = 500_000_000  # of 50,000 samples, 770 epochs
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,13 +61,23 @@ class RunHistory:
 
     @classmethod
     def of(cls, run: RunReader) -> RunHistory:
-        """The history of a run folder up to its last recorded epoch; raises `RunFolderError` before the first."""
+        """The history of a run folder up to its last recorded epoch.
+
+        Raises `RunFolderError` before the first epoch, and for a foreign run that would fill the memory.
+        """
         count = len(run.epochs)
         if not count:
             raise RunFolderError(
                 f"{run.path} has no finished epoch yet, so there is nothing to audit; wait for the first."
             )
         first = run.config.schedule.altruistic_epochs
+        needed = _BYTES_A_SAMPLE * count * len(run.labels)
+        if needed > _MOST_FOREIGN_BYTES and not run.is_own:
+            raise RunFolderError(
+                f"The record of {run.path} takes {needed / 1e9:.1f} GB of memory, expected at most "
+                f"{_MOST_FOREIGN_BYTES / 1e9:.1f} GB for a run that was not written by this installation; make a copy "
+                f"of your own first: python -m bsd_engine adopt {run.path} --out NEW_FOLDER"
+            )
         kept = _Rows(count, max(0, count - first), run.num_samples)
         for epoch in range(count):
             # a new reader each time, since a reader keeps the epochs that it has read
@@ -155,11 +167,8 @@ class _Rows:
         self.vote_scores = self.vote_scores if state.vote_scores is None else state.vote_scores
         self.verdict = self.verdict if state.verdict is None else state.verdict
         if t >= 0:
-            if state.main_loss is None or state.main_prediction is None:
-                raise RunFolderError(
-                    f"Epoch {epoch + 1} has no main losses or predictions, expected both in every main epoch; "
-                    "record the run again."
-                )
+            assert state.main_loss is not None, "the reader refuses a main epoch without it"
+            assert state.main_prediction is not None and state.clean_mask is not None
             self.main_loss[t], self.main_prediction[t] = state.main_loss, state.main_prediction
             self.in_pool[t] = state.clean_mask
             self.clean_ratio.append(state.clean_ratio)

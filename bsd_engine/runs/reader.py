@@ -245,7 +245,9 @@ class RunReader:
                 state = unpack_epoch(run_files.read(self.path, name, bounded.MOST_NPZ_BYTES))
             except FileNotFoundError:
                 raise RunFolderError(f"{self.path} has no epoch {epoch}; it holds {len(self.epochs)}.") from None
-            validation.check_epoch(state, epoch, self.num_samples, len(self.class_names))
+            validation.check_epoch(
+                state, epoch, self.num_samples, len(self.class_names), len(self.landmark_idx), self.config.schedule
+            )
         return state
 
     @property

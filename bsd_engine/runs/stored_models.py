@@ -28,9 +28,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bsd_engine.compute import models, runtime
+from bsd_engine.compute import runtime
 from bsd_engine.compute.augment import Normalizer
-from bsd_engine.config.data_settings import ModelConfig
 from bsd_engine.errors import RunFolderError
 from bsd_engine.files import bounded
 from bsd_engine.files.bounded import Stamp
@@ -38,11 +37,14 @@ from bsd_engine.runs import checkpoints
 from bsd_engine.runs.layout import checkpoint_paths
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.record import load_checkpoint
+from bsd_engine.runs.stored_networks import network_of, refuse_large
 from bsd_engine.training.checkpoint import CHECKPOINT_VERSION
 from bsd_engine.training.undefended import WEIGHTS_FILE
 
 MOST_BYTES = 600_000_000
 """Bytes of weights kept: both models of six checkpoints of the paper's ResNet-18, or of 1,000 of the demo's."""
+
+_MOST_NEIGHBOURS = 1000  # folders beside a run in which its undefended network is looked for
 
 _SMALL = 1_000_000
 """Number of weights below which a network is faster on one thread for a few images, above all while other threads
@@ -65,12 +67,14 @@ class StoredModels:
     def of(cls, run: RunReader, epoch: int | None = None) -> StoredModels:
         """Return the models of the checkpoint after an epoch, or of the newest one; raises `RunFolderError` if there is
         none."""
+        for file in checkpoint_paths(run.path):
+            refuse_large(run, file)
         return cls._built(run, load_checkpoint(run.path, epoch))
 
     @classmethod
     def _built(cls, run: RunReader, checkpoint: dict[str, Any]) -> StoredModels:
         networks = {"averaged": run.config.model, "altruistic": run.config.altruistic_network}
-        built = {name: _network(run, checkpoint, name, settings) for name, settings in networks.items()}
+        built = {name: network_of(run, checkpoint, name, settings) for name, settings in networks.items()}
         return cls(
             epoch=checkpoint["epoch"],
             main=built["averaged"],
@@ -104,21 +108,31 @@ def load_models(path: Path, epoch: int) -> StoredModels:
     file = path / f"checkpoints/{epoch:05d}.pt"
 
     def make() -> StoredModels:
-        return StoredModels._built(
-            RunReader(path), _read(file, f"The checkpoint after epoch {epoch + 1} of {path.name}")
-        )
+        run = RunReader(path)
+        refuse_large(run, file)
+        return StoredModels._built(run, _read(file, f"The checkpoint after epoch {epoch + 1} of {path.name}"))
 
     return _cache.get((str(file), *_stamps(path, file)), make, lambda made: _nbytes(made.main, made.altruistic))
 
 
 def undefended_file(path: Path) -> Path | None:
-    """Return the file of a run's undefended network; None if there is none in the run folder or beside it."""
+    """Return the file of a run's undefended network; None if there is none in the run folder or beside it.
+
+    Links are not followed, and no more than 1,000 folders beside the run are looked into.
+    """
     path = Path(path)
-    if (path / WEIGHTS_FILE).is_file():
+    if _is_file(path / WEIGHTS_FILE):
         return path / WEIGHTS_FILE
     fingerprint = RunReader(path).fingerprint
-    beside = sorted(path.parent.glob(f"*/{WEIGHTS_FILE}"), key=lambda p: not p.parent.name.startswith(path.name))
-    return next((file for file in beside if _fingerprint_of(file.parent) == fingerprint), None)
+    beside = sorted(
+        (file for file in path.parent.glob(f"*/{WEIGHTS_FILE}") if _is_file(file) and not file.parent.is_symlink()),
+        key=lambda file: (not file.parent.name.startswith(path.name), file),
+    )
+    return next((file for file in beside[:_MOST_NEIGHBOURS] if _fingerprint_of(file.parent) == fingerprint), None)
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def load_undefended(path: Path) -> StoredUndefended | None:
@@ -131,14 +145,16 @@ def load_undefended(path: Path) -> StoredUndefended | None:
         return None
 
     def make() -> StoredUndefended:
-        run, content = RunReader(path), _read(file, f"The undefended network in {file}")
+        run = RunReader(path)
+        refuse_large(run, file)
+        content = _read(file, f"The undefended network in {file}")
         if content.get("fingerprint", run.fingerprint) != run.fingerprint:
             raise RunFolderError(
                 f"The undefended network in {file} was trained on other data than {path.name} (fingerprints differ); "
                 "move it away, and train one for this run."
             )
         return StoredUndefended(
-            network=_network(run, content, "undefended", run.config.model), normalize=_normalizer_of(run)
+            network=network_of(run, content, "undefended", run.config.model), normalize=_normalizer_of(run)
         )
 
     return _cache.get((str(file), str(path), *_stamps(path, file)), make, lambda made: _nbytes(made.network))
@@ -180,19 +196,6 @@ def _read(file: Path, what: str) -> dict[str, Any]:
             "update the program."
         )
     return content
-
-
-def _network(run: RunReader, checkpoint: dict[str, Any], name: str, settings: ModelConfig) -> nn.Module:
-    images = run.images
-    network = models.seeded(settings, (1, *images.shape[2:], images.shape[1]), len(run.class_names), 0)
-    try:
-        network.load_state_dict(checkpoint["models"][name])
-    except (KeyError, RuntimeError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise RunFolderError(
-            f"The checkpoint of {run.path} does not fit its settings ({reason}); the folder is broken."
-        ) from None
-    return network.eval().requires_grad_(False)
 
 
 def _normalizer_of(run: RunReader) -> Normalizer:

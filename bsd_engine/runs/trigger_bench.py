@@ -54,15 +54,17 @@ class Answers:
 
 
 def bench_images(run: RunReader) -> BenchImages:
-    """Return the test images of a run's data; if they are not on this machine, the training images that are not known
-    to be poisoned. Nothing is downloaded."""
-    return _bench_images(str(run.path), bounded.stamp_of(run.path / "config.json"))
+    """Return the test images of a run's data; if they are not on this machine, or the run names a place for them that
+    is not this user's own, the training images that are not known to be poisoned. Nothing is downloaded."""
+    return _bench_images(str(run.path), bounded.stamp_of(run.path / "config.json"), run.trusts_paths)
 
 
 @lru_cache(maxsize=2)
-def _bench_images(path: str, stamp: Stamp) -> BenchImages:
+def _bench_images(path: str, stamp: Stamp, trusts_paths: bool) -> BenchImages:
     run = RunReader(path)
-    return _test_images(run) or _training_images(run)
+    names_a_place = ":" in run.config.data.data
+    test = _test_images(run) if trusts_paths or not names_a_place else None
+    return test or _training_images(run)
 
 
 def _test_images(run: RunReader) -> BenchImages | None:
@@ -130,7 +132,8 @@ def trigger_names() -> tuple[str, ...]:
 def own_attack(run: RunReader) -> Attack | None:
     """Return the attack that a run's data were poisoned with; None if this program did not poison them.
 
-    Raises `ConfigError` if the trigger was crafted by training, or its picture no longer exists.
+    Raises `ConfigError` if the trigger was crafted by training, its picture no longer exists, or the run that names the
+    picture comes from somebody else.
     """
     chosen = run.config.attack
     if chosen.attack == "none":
@@ -141,6 +144,11 @@ def own_attack(run: RunReader) -> Attack | None:
             "it; choose another trigger."
         )
     parameters = attacks.parse(chosen.attack, chosen.attack_parameters)
+    if parameters.get("image") and not run.trusts_paths:
+        raise ConfigError(
+            "The trigger of this run is a picture on the machine where it was trained, and the settings come from "
+            "elsewhere, so that file is not looked for here; upload the picture, or choose another trigger."
+        )
     return _made(run, chosen.attack, **parameters)
 
 

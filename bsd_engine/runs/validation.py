@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bsd_engine.config.method_settings import STAGES
+from bsd_engine.config.method_settings import STAGES, ScheduleConfig
 from bsd_engine.events import EpochState
 
 _NUMBER, _WHOLE, _TEXT = (int, float), (int,), (str,)
@@ -74,6 +74,14 @@ _ARRAYS = {
     "vote_counts": ("C", "iu"),
     "vote_scores": ("C", "f"),
 }
+_OF_SAMPLES = ("altruistic_loss", "altruistic_prediction")
+_OF_MAIN_EPOCHS = ("main_loss", "main_prediction", "clean_mask")
+_PERCENT = ("clean_accuracy", "attack_success_rate")
+_COUNTS = ("clean_pool_size", "poison_in_clean_pool", "poison_in_clean_pool_cumulative")
+_LARGEST_LOSS = 1e30  # nats; sums of larger ones are no longer numbers in float32
+_MOST_CLASSES, _LONGEST_NAME = 32_767, 1000  # predictions are int16
+_MOST_SAMPLES = 2**31
+_MOST_ESTIMATORS = 100
 _ENDS = ("finished", "stopped", "failed")
 
 
@@ -89,10 +97,12 @@ def check_config(content: Mapping[str, Any]) -> None:
     names, samples = content["class_names"], content["num_samples"]
     if content["format_version"] < 1:
         raise ValueError(f"it has the format {content['format_version']}, expected at least 1")
-    if not names or not all(isinstance(name, str) for name in names):
+    if not names or not all(isinstance(name, str) and len(name) <= _LONGEST_NAME for name in names):
         raise ValueError(f"it has the class names {_shortened(names)}, expected a list of texts")
-    if samples < 1:
-        raise ValueError(f"it has {samples} samples, expected at least one")
+    if not 2 <= len(names) <= _MOST_CLASSES:
+        raise ValueError(f"it has {len(names)} classes, expected 2 to {_MOST_CLASSES:,}")
+    if not 1 <= samples <= _MOST_SAMPLES:
+        raise ValueError(f"it has {samples} samples, expected 1 to {_MOST_SAMPLES:,}")
 
 
 def check_summary(content: Mapping[str, Any]) -> None:
@@ -109,8 +119,16 @@ def check_scalars(scalars: dict[str, Any]) -> None:
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in scalars["metrics"].items()
     }
-    if any(not isinstance(name, str) for name in scalars.get("estimators") or ()):
-        raise ValueError(f"it has {_shortened(scalars['estimators'])} for 'estimators', expected a list of texts")
+    for name, value in scalars["metrics"].items():
+        if value is not None and (
+            (name in _PERCENT and not 0 <= value <= 100.001) or (name in _COUNTS and not 0 <= value < 2**53)
+        ):
+            raise ValueError(f"it has {_shortened(value)} for {name!r}, expected a percentage or a count")
+    ratio, names = scalars.get("clean_ratio"), scalars.get("estimators") or ()
+    if ratio is not None and not 0 <= ratio <= 1:
+        raise ValueError(f"it has {_shortened(ratio)} for 'clean_ratio', expected a share from 0 to 1")
+    if len(names) > _MOST_ESTIMATORS or any(not isinstance(n, str) or len(n) > _LONGEST_NAME for n in names):
+        raise ValueError(f"it has {_shortened(names)} for 'estimators', expected a short list of texts")
     if scalars.get("verdict") is not None:
         _check_verdict(scalars["verdict"])
     if scalars["stage"] not in STAGES:
@@ -125,19 +143,46 @@ def _check_verdict(verdict: Mapping[str, Any]) -> None:
         )
 
 
-def check_epoch(state: EpochState, epoch: int, samples: int, classes: int) -> None:
-    """Check that an epoch matches the name of its file, and that its arrays fit the run."""
+def check_epoch(
+    state: EpochState, epoch: int, samples: int, classes: int, landmarks: int, schedule: ScheduleConfig
+) -> None:
+    """Check that an epoch matches the name of its file, that its arrays fit the run, and that its stage has them all.
+
+    A run that diverged may have recorded votes and distances that are not finite, but no such losses.
+    """
     if state.epoch != epoch:
         raise ValueError(f"it holds epoch {state.epoch}, expected {epoch}")
-    if state.altruistic_loss is None or state.altruistic_prediction is None:
-        raise ValueError("it lacks the altruistic model's loss or prediction")
+    stage, t = schedule.stage(epoch), schedule.main_epoch(epoch)
+    if (state.stage, state.main_epoch) != (stage, t):
+        raise ValueError(f"it holds the stage {state.stage} at T = {state.main_epoch}, expected {stage} at T = {t}")
+    for name in (*_OF_SAMPLES, *(_OF_MAIN_EPOCHS if t >= 0 else ())):
+        if getattr(state, name) is None:
+            raise ValueError(f"it lacks the array {name!r}")
     for name, (axis, kinds) in _ARRAYS.items():
         if (array := getattr(state, name)) is not None:
             _check_array(array, name, (samples if axis == "N" else classes,), kinds)
-    features = state.landmark_features
-    if features is not None and (features.ndim != 2 or features.dtype.kind != "f" or not features.shape[1]):
-        raise ValueError(f"landmark_features is {features.dtype} of shape {features.shape}, expected (L, P) floats")
+    for name in ("altruistic_loss", "main_loss"):
+        if (losses := getattr(state, name)) is not None and not float(np.abs(losses).max()) <= _LARGEST_LOSS:
+            raise ValueError(f"{name} holds values that are not finite or beyond {_LARGEST_LOSS:g} nats")
+    for name in ("altruistic_prediction", "main_prediction", "nearest_class"):
+        if (array := getattr(state, name)) is not None:
+            _check_indices(array, name, samples, classes)
+    _check_target(state, classes)
+    if (distances := state.oss_distances) is not None:
+        _check_array(distances, "oss_distances", (3, samples), "f")
+    if (features := state.landmark_features) is not None:
+        _check_array(
+            features, "landmark_features", (landmarks, max(1, features.shape[-1]) if features.ndim else 1), "f"
+        )
     _check_evidence(state, classes)
+
+
+def _check_target(state: EpochState, classes: int) -> None:
+    """Check that the suspected classes are classes of the run."""
+    suspected = [] if state.pseudo_target is None else [state.pseudo_target]
+    for label in (*suspected, *(state.verdict or {"classes": ()})["classes"]):
+        if not 0 <= label < classes:
+            raise ValueError(f"it suspects the class {_shortened(label)}, expected 0 to {classes - 1}")
 
 
 def _check_evidence(state: EpochState, classes: int) -> None:
@@ -197,8 +242,8 @@ def check_images(images: np.ndarray, samples: int) -> None:
 
 
 def checked_map(xy: np.ndarray | None, landmarks: int) -> np.ndarray:
-    """Return the map, checked to be (L, 2) floats."""
-    if xy is None or xy.dtype.kind != "f" or xy.shape != (landmarks, 2):
+    """Return the map, checked to be (L, 2) finite floats."""
+    if xy is None or xy.dtype.kind != "f" or xy.shape != (landmarks, 2) or not np.isfinite(xy).all():
         raise ValueError(f"it holds no map of {landmarks} landmarks")
     return xy
 
@@ -227,13 +272,15 @@ def _check_names(arrays: Mapping[str, np.ndarray], required: tuple[str, ...]) ->
 
 
 def _check_array(array: np.ndarray, name: str, shape: tuple[int, ...], kinds: str) -> None:
-    if array.dtype.kind not in kinds or array.shape != shape:
+    """Check the shape and the kind of number; torch reads no other byte order and nothing above 64 bits."""
+    is_plain = array.dtype.isnative and array.dtype.itemsize <= 8
+    if array.dtype.kind not in kinds or not is_plain or array.shape != shape:
         raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, expected {shape}")
 
 
 def _check_indices(array: np.ndarray, name: str, length: int, bound: int) -> None:
     """Check that an array holds (length,) whole numbers from 0 to below the bound."""
-    _check_array(array, name, (length,), "iu")
+    _check_array(array, name, (length,), "i")
     if length and not (0 <= array.min() and array.max() < bound):
         raise ValueError(f"{name} goes from {array.min()} to {array.max()}, expected 0 to {bound - 1}")
 

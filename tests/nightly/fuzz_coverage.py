@@ -23,7 +23,7 @@ with atheris.instrument_imports(include=["bsd_engine", "numpy.lib", "zipfile"]):
     from bsd_engine.files import bounded
     from bsd_engine.runs import validation
     from bsd_engine.runs.epoch_file import pack_epoch, unpack_epoch
-from tests.support.fake_run import FakeRun
+from tests.support.fake_run import CONFIG, FakeRun
 
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-coverage-"))
 
@@ -33,7 +33,7 @@ def read(content: bytes) -> None:
     kind, rest = content[:1], content[1:]
     try:
         if kind == b"e":
-            validation.check_epoch(unpack_epoch(rest), 9, 60, 10)
+            validation.check_epoch(unpack_epoch(rest), 9, 60, 10, 60, CONFIG.schedule)
         elif kind == b"j":
             validation.check_config(bounded.parse_object(rest))
         elif kind == b"s":

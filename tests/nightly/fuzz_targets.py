@@ -26,6 +26,7 @@ from bsd_engine.runs.commands import read_commands
 from bsd_engine.runs.origin import digests
 from bsd_engine.runs.reader import RunReader
 from tests.nightly.malformed import damaged, forged_header, odd_json, odd_npz
+from tests.nightly.odd_epochs import audit_target
 from tests.support.run_edits import record
 
 Attempt = Callable[[random.Random], None]
@@ -290,6 +291,7 @@ TARGETS: dict[str, Callable[[Path], Attempt]] = {
     "commands": commands_target,
     "address": address_target,
     "splits": splits_target,
+    "audit": audit_target,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -20,3 +21,23 @@ def signed(folder: Path) -> Path:
 def own_copy(source: Path, out: Path) -> Path:
     """Return a copy of a run folder that counts as written by this installation; a plain copy would be foreign."""
     return signed(Path(shutil.copytree(source, out)))
+
+
+def edited_copy(
+    source: Path, out: Path, *, settings: dict[str, dict[str, object]] | None = None, **top: object
+) -> Path:
+    """Return a foreign copy of a run folder as a stranger would change it: without digests, which may be missing in
+    folders of format 3.
+
+    Parameters
+    ----------
+    settings : new values of settings, by group: {"model": {"width": 99}}
+    **top : new entries of config.json
+    """
+    shutil.copytree(source, out)
+    (out / "digests.jsonl").unlink(missing_ok=True)
+    content = json.loads((out / "config.json").read_text()) | {"format_version": 3} | top
+    for group, values in (settings or {}).items():
+        content["config"][group] |= values
+    (out / "config.json").write_text(json.dumps(content))
+    return out

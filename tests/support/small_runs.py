@@ -14,6 +14,7 @@ from bsd_engine.events import EpochState
 from bsd_engine.runs.writer import Fill, RunWriter
 
 SAMPLES = 12
+CONFIG = smoke().with_settings(altruistic_epochs=3, t1=2, init_epochs=2)
 
 
 def warmup_state(epoch: int = 0) -> EpochState:
@@ -22,7 +23,7 @@ def warmup_state(epoch: int = 0) -> EpochState:
     return EpochState(
         epoch=epoch,
         stage="altruistic_warmup",
-        main_epoch=epoch - 2,
+        main_epoch=epoch - 3,
         clean_ratio=None,
         pseudo_target=3,
         altruistic_loss=rng.random(SAMPLES, np.float32),
@@ -38,8 +39,8 @@ def full_state(epoch: int = 5) -> EpochState:
     rng = np.random.default_rng(epoch)
     return replace(
         warmup_state(epoch),
-        stage="initial_pools",
-        main_epoch=2,
+        stage=CONFIG.schedule.stage(epoch),
+        main_epoch=epoch - 3,
         clean_ratio=0.1 + 0.2,
         main_loss=rng.random(SAMPLES, np.float32),
         main_prediction=rng.integers(0, 4, SAMPLES).astype(np.int16),
@@ -70,7 +71,7 @@ def create(path: Path, *, truth: bool = True, fill: Fill | None = None) -> RunWr
     labels = np.arange(SAMPLES) % 4
     return RunWriter.create(
         path,
-        smoke(),
+        CONFIG,
         fingerprint="0123456789abcdef",
         class_names=("ant", "bee", "cat", "dog"),
         images=rng.integers(0, 256, (SAMPLES, 1, 8, 8), np.uint8),

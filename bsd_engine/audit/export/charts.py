@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bsd_engine.audit.export import svg
-from bsd_engine.audit.gap import BIN, Gap
+from bsd_engine.audit.gap import BIN, FARTHEST, Gap
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.suspects import Suspects
 from bsd_engine.runs.reader import RunReader
@@ -51,9 +51,10 @@ def figures(
                     marks=marks,
                 )
             )
-    low = float(np.floor(ranking.score.min() / BIN) * BIN)
-    edges = np.arange(low, ranking.score.max() + 2 * BIN, BIN)
-    everything, suspected = (np.histogram(ranking.score[mask], edges)[0] for mask in (np.ones_like(judged), judged))
+    scores = ranking.score.clip(-FARTHEST, FARTHEST)
+    low = float(np.floor(scores.min() / BIN) * BIN)
+    edges = np.arange(low, scores.max() + 2 * BIN, BIN)
+    everything, suspected = (np.histogram(scores[mask], edges)[0] for mask in (np.ones_like(judged), judged))
     label = "Suspect score, samples (root scale): light all, dark the suspected class"
     drawn.append(
         svg.bars(

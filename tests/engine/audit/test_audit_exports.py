@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import re
-import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -33,7 +31,7 @@ from bsd_engine.runs.record import record_run
 from tests.support.fake_run import fake_run
 from tests.support.hostile import HOSTILE_CLASSES as NAMES
 from tests.support.hostile import HTML_NAME as EVIL
-from tests.support.origins import own_copy
+from tests.support.origins import edited_copy, own_copy
 from tests.support.run_edits import record
 from tests.support.short_runs import short
 
@@ -173,7 +171,11 @@ def test_from_a_foreign_run_no_file_of_this_machine_is_copied(
     own_run: Path, own_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
 ) -> None:
     monkeypatch.setenv("HOME", str(own_folder))
-    run = RunReader(edited_copy(own_run, tmp_path / "foreign", data=f"folder:{folder.format(folder=own_folder)}"))
+    run = RunReader(
+        edited_copy(
+            own_run, tmp_path / "foreign", settings={"data": {"data": f"folder:{folder.format(folder=own_folder)}"}}
+        )
+    )
     assert run.files is not None and not run.is_own
     cleaned.save_cleaned(run, one_of_each(run), tmp_path / "clean")
     assert "not looked for on this machine" in cleaned.originals_left_out(run)
@@ -189,16 +191,6 @@ def test_from_a_copy_of_ones_own_of_a_foreign_run_neither(own_run: Path, tmp_pat
     assert run.is_own and not run.trusts_paths
     cleaned.save_cleaned(run, one_of_each(run), tmp_path / "clean")
     assert cleaned.originals_left_out(run) and not (tmp_path / "clean/test").exists()
-
-
-def edited_copy(run: Path, out: Path, *, data: str | None = None, **top: object) -> Path:
-    """A copy of a run with other data in its settings, or other entries of config.json."""
-    shutil.copytree(run, out)
-    content = json.loads((out / "config.json").read_text()) | top
-    if data is not None:
-        content["config"]["data"]["data"] = data
-    (out / "config.json").write_text(json.dumps(content))
-    return out
 
 
 def test_test_images_with_similar_names_are_all_copied(tmp_path: Path) -> None:

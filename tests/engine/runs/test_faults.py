@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -228,7 +227,7 @@ def test_a_clock_that_is_set_back_hides_no_epoch(tmp_path: Path) -> None:
         os.utime(file, (4e9, 4e9))
     run_open, before = RunReader(path), RunReader(path).version
     first = run_open.epoch(2).altruistic_loss.copy()
-    changed = replace(FakeRun(samples=60, seed=5).state(0), epoch=2)
+    changed = FakeRun(samples=60, seed=5).state(2)
     with RunWriter(path) as writer:
         writer.epoch(changed)
         os.utime(path / "epochs/00002.npz", (4e9, 4e9))
