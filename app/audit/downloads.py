@@ -15,6 +15,8 @@ import streamlit as st
 from app.audit import texts
 from app.audit.audited import Audited
 from app.server import data_paths
+from app.server.noting import noted_export
+from app.server.registry import runs_root
 from app.style import words
 from bsd_engine.audit.export import cleaned
 from bsd_engine.audit.export.report import report
@@ -44,7 +46,13 @@ def downloads_panel(audit: Audited, *, truth_shown: bool) -> None:
         if keep is not None:
             _cleaned_buttons(audit, keep)
         if has_models(audit.run):
-            _button(texts.MODEL, lambda: main_weights(audit.run), "main_model.safetensors", "application/octet-stream")
+            _button(
+                audit,
+                texts.MODEL,
+                lambda: main_weights(audit.run),
+                "main_model.safetensors",
+                "application/octet-stream",
+            )
     st.caption(texts.IN_A_TERMINAL)
     st.code(texts.commands(words.shell(audit.run.path), rule), language="bash")
 
@@ -63,22 +71,30 @@ def _audit_buttons(audit: Audited, judgements: dict[int, Judgement], *, truth_sh
         return csv_text(columns()).encode("utf-8", "backslashreplace")
 
     parquet = "application/vnd.apache.parquet"
-    _button(texts.SUSPECTS_CSV, csv, "suspects.csv", "text/csv")
-    _button(texts.SUSPECTS_PARQUET, lambda: parquet_bytes(columns()), "suspects.parquet", parquet)
-    _button(texts.REPORT, page, "report.html", "text/html")
+    _button(audit, texts.SUSPECTS_CSV, csv, "suspects.csv", "text/csv")
+    _button(audit, texts.SUSPECTS_PARQUET, lambda: parquet_bytes(columns()), "suspects.parquet", parquet)
+    _button(audit, texts.REPORT, page, "report.html", "text/html")
 
 
 def _cleaned_buttons(audit: Audited, keep: np.ndarray) -> None:
     """The list of samples to keep, and the cleaned set if it is small enough to download."""
-    _button(texts.KEEP_LIST, lambda: cleaned.index_text(keep), "clean_index.txt", "text/plain")
+    _button(audit, texts.KEEP_LIST, lambda: cleaned.index_text(keep), "clean_index.txt", "text/plain")
     if audit.run.images.nbytes <= LARGEST_DOWNLOAD:
         label = texts.cleaned_set(int(keep.sum()))
-        _button(label, lambda: _zipped(audit, keep), "cleaned.zip", "application/zip")
+        _button(audit, label, lambda: _zipped(audit, keep), "cleaned.zip", "application/zip")
 
 
-def _button(label: str, content: Callable[[], str | bytes], name: str, mime: str) -> None:
-    """A button that makes its file when it is pressed."""
-    st.download_button(label, content, name, mime, key=f"get_{name}", on_click="ignore", icon=":material/download:")
+def _button(audit: Audited, label: str, content: Callable[[], str | bytes], name: str, mime: str) -> None:
+    """A button that makes its file when it is pressed, and notes that in the log."""
+    st.download_button(
+        label,
+        noted_export(runs_root(), audit.run.run_id, name, content),
+        name,
+        mime,
+        key=f"get_{name}",
+        on_click="ignore",
+        icon=":material/download:",
+    )
 
 
 def _zipped(audit: Audited, keep: np.ndarray) -> bytes:

@@ -11,13 +11,12 @@ from app.run import texts
 from app.run.launch_panel import launch_panel
 from app.run.monitor import monitor
 from app.run.position import NEWEST
-from app.server import run_cache
 from app.server.registry import RunRegistry, is_recording, registry
+from app.server.run_list import listed
 from app.state import keys
 from app.state.run_choice import LONGEST_ID, recording_title, truth_switch
 from app.style import words
 from app.style.theme import percent
-from bsd_engine.errors import BSDError
 
 
 def render() -> None:
@@ -97,18 +96,16 @@ def _describe(runs: RunRegistry, run_id: str) -> str:
     """One line about a run. Nothing in it depends on ground truth."""
     if is_recording(run_id):
         return recording_title(run_id)
-    try:
-        run = run_cache.reader(runs.path(run_id))
-        status, summary = run.status, run.summary or {}
-    except BSDError:
+    run = listed(runs.root / run_id)
+    if run is None:
         return f"{run_id} · {_without_folder(runs, run_id)}"
     parts = [
         words.moment(run.created),
         run.config.preset,
         words.source(run.config.data.data),
-        words.STATUS["running" if runs.active == run_id else status],
+        words.STATUS["running" if runs.active == run_id else run.status],
     ]
-    if (accuracy := summary.get("clean_accuracy")) is not None:
+    if (accuracy := run.summary.get("clean_accuracy")) is not None:
         parts.append(f"CA {percent(accuracy)}")
     return " · ".join(parts)
 

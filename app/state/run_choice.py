@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import streamlit as st
 
-from app.server import run_cache
 from app.server.registry import RunRegistry, is_recording
+from app.server.run_list import listed
 from app.state import keys, linked
 from app.state.linked import Linked
 from app.style import words
@@ -72,12 +72,11 @@ def described(runs: RunRegistry, run_id: str) -> str:
     """One line about a run. Nothing in it depends on ground truth."""
     if is_recording(run_id):
         return recording_title(run_id)
-    try:
-        run = run_cache.reader(runs.path(run_id))
-    except BSDError:
+    run = listed(runs.root / run_id)
+    if run is None:
         return f"{run_id} · {words.NOT_READABLE}"
     split, schedule = run.config.split, run.config.schedule
-    branch = f" · branch of {run.branched_from['run']}" if run.branched_from else ""
+    branch = f" · branch of {run.branch_of}" if run.branch_of else ""
     return (
         f"{words.moment(run.created)} · {run.config.preset} · {words.source(run.config.data.data)} · "
         f"{words.STATUS[run.status]} · alpha {split.alpha:g}, beta {split.beta:g}, T1 {schedule.t1}{branch}"

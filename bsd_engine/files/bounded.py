@@ -49,9 +49,9 @@ Stamp = tuple[int, int, int]
 back."""
 
 
-def stamp_of(path: Path) -> Stamp:
+def stamp_of(path: Path | str) -> Stamp:
     """Return the current stamp of a file; raises `OSError` if there is no file."""
-    status = path.stat()
+    status = os.stat(path)
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 

@@ -19,7 +19,9 @@ Every file except commands.jsonl and lock appears by an atomic rename, so a read
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import secrets
 from datetime import datetime
 from functools import lru_cache
@@ -62,21 +64,18 @@ def checkpoint_paths(path: Path) -> list[Path]:
 
 def list_runs(root: Path) -> list[Path]:
     """Return the run folders below `root`, newest first whatever their names; unreadable ones come last."""
-    return sorted(
-        (p.parent for p in Path(root).glob("*/config.json")), key=lambda p: (_created(p), p.name), reverse=True
-    )
+    found: list[tuple[float, str]] = []
+    with contextlib.suppress(OSError), os.scandir(root) as entries:
+        for entry in entries:
+            config = os.path.join(entry.path, "config.json")
+            with contextlib.suppress(OSError):
+                found.append((_created_at(config, bounded.stamp_of(config)), entry.name))
+    return [Path(root, name) for _, name in sorted(found, reverse=True)]
 
 
-def _created(path: Path) -> float:
-    """Return the start time of a run, seconds since 1970."""
-    try:
-        return _created_at(str(path / "config.json"), bounded.stamp_of(path / "config.json"))
-    except OSError:
-        return -math.inf
-
-
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16384)
 def _created_at(path: str, stamp: bounded.Stamp) -> float:
+    """Return the start time of a run, seconds since 1970."""
     try:
         return datetime.fromisoformat(bounded.read_object(Path(path))["created"]).timestamp()
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
