@@ -52,7 +52,7 @@ def _read(path: Path) -> Listed | None:
         return Listed(
             created=run.created,
             config=run.config,
-            branch_of=str(run.branched_from["run"]) if run.branched_from else None,
+            branch_of=str(run.branched_from.get("run", "")) if run.branched_from else None,
             status=run.status,
             summary=run.summary or {},
             has_epoch=(path / epoch_name(0)).exists(),
