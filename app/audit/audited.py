@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from app.figures.pixels import data_uri, thumbnail
 from app.server import run_cache
+from app.style import words
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.judgements import Judgement, Judgements
 from bsd_engine.audit.suspects import Suspects, suspects
@@ -23,7 +24,13 @@ class Audited:
 
     run: RunReader
     history: RunHistory
+    """Its names of classes are cut for the page."""
     suspects: Suspects
+
+    @property
+    def exported_history(self) -> RunHistory:
+        """The history with whole names of classes, for files."""
+        return replace(self.history, class_names=self.run.class_names)
 
     @property
     def judgements(self) -> Judgements:
@@ -56,6 +63,7 @@ def audited(path: Path) -> Audited:
 def _audited(path: str, version: tuple) -> Audited:
     run = run_cache.reader(Path(path))
     history = RunHistory.of(run)
+    history = replace(history, class_names=tuple(words.short(name) for name in history.class_names))
     return Audited(run=run, history=history, suspects=suspects(history))
 
 

@@ -61,10 +61,10 @@ def _audit_buttons(audit: Audited, judgements: dict[int, Judgement], *, truth_sh
     """The table of suspects and the report."""
 
     def columns() -> dict[str, list[Any]]:
-        return table(audit.history, audit.suspects, judgements, audit.run.files)
+        return table(audit.exported_history, audit.suspects, judgements, audit.run.files)
 
     def page() -> bytes:
-        text = report(audit.run, judgements, with_truth=truth_shown, history=audit.history)
+        text = report(audit.run, judgements, with_truth=truth_shown, history=audit.exported_history)
         return text.encode("utf-8", "backslashreplace")
 
     def csv() -> bytes:
@@ -101,7 +101,7 @@ def _zipped(audit: Audited, keep: np.ndarray) -> bytes:
     """The cleaned set as a zip archive."""
     buffer = io.BytesIO()
     with tempfile.TemporaryDirectory(prefix="bsd-cleaned-") as folder, zipfile.ZipFile(buffer, "w") as archive:
-        originals = data_paths.may_read(audit.run.config.data.data)
+        originals = audit.run.trusts_paths and data_paths.may_read(audit.run.config.data.data)
         root = cleaned.save_cleaned(audit.run, keep, Path(folder) / "cleaned", originals=originals)
         for path in sorted(p for p in root.rglob("*") if p.is_file()):
             archive.write(path, path.relative_to(root.parent))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Mapping
 
@@ -14,9 +15,11 @@ from app.run.position import NEWEST
 from app.server.registry import RunRegistry, is_recording, registry
 from app.server.run_list import listed
 from app.state import keys
+from app.state.foreign_run import foreign_line
 from app.state.run_choice import LONGEST_ID, recording_title, truth_switch
 from app.style import words
 from app.style.theme import percent
+from bsd_engine.errors import BSDError
 
 
 def render() -> None:
@@ -51,6 +54,8 @@ def _choose(runs: RunRegistry) -> str | None:
         _list(runs, ids, chosen)
     with right:
         truth_switch()
+    with contextlib.suppress(BSDError):  # a run that has not begun has no folder
+        foreign_line(runs.path(chosen))
     return chosen
 
 
@@ -101,7 +106,7 @@ def _describe(runs: RunRegistry, run_id: str) -> str:
         return f"{run_id} · {_without_folder(runs, run_id)}"
     parts = [
         words.moment(run.created),
-        run.config.preset,
+        words.short(run.config.preset),
         words.source(run.config.data.data),
         words.STATUS["running" if runs.active == run_id else run.status],
     ]

@@ -15,6 +15,7 @@ from app.state.run_choice import described
 from app.style import words
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError
+from bsd_engine.runs.origin import provenance
 
 
 def choose_runs(runs: RunRegistry, figure: PaperFigure) -> list[Path | None]:
@@ -26,6 +27,8 @@ def choose_runs(runs: RunRegistry, figure: PaperFigure) -> list[Path | None]:
     for column, (i, slot) in zip(st.columns(len(figure.slots)), enumerate(figure.slots)):
         with column:
             chosen.append(_choose_run(runs, slot, readable, f"paper_run_{figure.number}_{i}"))
+    if any(path is not None and not provenance.is_own(path) for path in chosen):
+        st.caption(texts.READ_ONLY)
     return chosen
 
 

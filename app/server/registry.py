@@ -25,8 +25,9 @@ from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.recordings import library
 from bsd_engine.runs.commands import send_command
-from bsd_engine.runs.layout import Command, list_runs, new_run_id
+from bsd_engine.runs.layout import NO_BRANCH, Command, list_runs, new_run_id
 from bsd_engine.runs.lock import is_locked
+from bsd_engine.runs.origin import provenance
 from bsd_engine.runs.reader import RunReader
 
 TRIGGERS = ".triggers"
@@ -157,7 +158,8 @@ class RunRegistry:
         path = self.path(run_id)
         if is_locked(path):
             raise RunFolderError(f"Run {run_id} is being trained by another process; stop it there first.")
-        data_paths.check_config(RunReader(path).config, self.triggers)
+        provenance.refuse_foreign(path, "resumed")
+        data_paths.check_run(RunReader(path), self.triggers)
         self._queue.add(Job(run_id, lambda on_event: record.resume_run(path, on_event=on_event)))
         noted(self.root, "resume", run_id)
         return run_id
@@ -166,8 +168,12 @@ class RunRegistry:
         """Begin a run from another run's checkpoint with other settings, or add it to the queue; returns its id."""
         from bsd_engine.runs import record
 
-        data_paths.check_config(config, self.triggers)
         source, new_id = self.path(run_id), new_run_id()
+        if is_recording(run_id):
+            raise RunFolderError(NO_BRANCH)
+        provenance.refuse_foreign(source, "branched from")
+        data_paths.check_run(RunReader(source), self.triggers)
+        data_paths.check_config(config, self.triggers)
 
         def train(on_event: OnEvent) -> None:
             record.branch_run(source, epoch, config, self.root / new_id, on_event=on_event)
@@ -184,6 +190,7 @@ class RunRegistry:
             noted(self.root, command, run_id)
             return
         path = self.path(run_id)
+        provenance.refuse_foreign(path, "commanded")
         if not is_locked(path):
             raise RunFolderError(f"No process is training run {run_id} any more, so it cannot {command}.")
         send_command(path, command)

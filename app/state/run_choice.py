@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 
 import streamlit as st
@@ -9,6 +10,7 @@ import streamlit as st
 from app.server.registry import RunRegistry, is_recording
 from app.server.run_list import listed
 from app.state import keys, linked
+from app.state.foreign_run import foreign_line
 from app.state.linked import Linked
 from app.style import words
 from bsd_engine.errors import BSDError
@@ -60,6 +62,8 @@ def chosen_run(
     if truth_help is not None and right is not None:
         with right:
             truth_switch(truth_help)
+    with contextlib.suppress(BSDError):  # the page says what is wrong with the folder
+        foreign_line(runs.path(chosen))
     return chosen
 
 
@@ -76,9 +80,9 @@ def described(runs: RunRegistry, run_id: str) -> str:
     if run is None:
         return f"{run_id} · {words.NOT_READABLE}"
     split, schedule = run.config.split, run.config.schedule
-    branch = f" · branch of {run.branch_of}" if run.branch_of else ""
+    branch = f" · branch of {words.short(run.branch_of)}" if run.branch_of else ""
     return (
-        f"{words.moment(run.created)} · {run.config.preset} · {words.source(run.config.data.data)} · "
+        f"{words.moment(run.created)} · {words.short(run.config.preset)} · {words.source(run.config.data.data)} · "
         f"{words.STATUS[run.status]} · alpha {split.alpha:g}, beta {split.beta:g}, T1 {schedule.t1}{branch}"
     )
 

@@ -1,4 +1,4 @@
-"""No chart offers to send itself anywhere: the bars of the charts on all pages, of figure files and of the offline page.
+"""No chart offers to send itself anywhere: the bars of charts on pages, of figure files and of the offline page.
 
 plotly.js 7 puts "Share chart" into every bar, which uploads the figure with its data.
 """

@@ -22,13 +22,8 @@ from tests.support.page.logging_proxy import LoggingProxy
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 RUN = "20260101-000000-abcdef"
-OF_CHROMIUM = {
-    "accounts.google.com",
-    "clients2.google.com",
-    "content-autofill.googleapis.com",
-    "update.googleapis.com",
-}
-"""Hosts that Chromium asks on its own, on an empty page with the switches of `CHROMIUM_ARGS`. The proxy refuses them, too."""
+OF_CHROMIUM = {"accounts.google.com", "clients2.google.com", "content-autofill.googleapis.com", "update.googleapis.com"}
+"""Hosts that Chromium asks on its own, with an empty page and `CHROMIUM_ARGS`; the proxy refuses them as well."""
 DRAWN = """() => [...document.querySelectorAll('.live-plot-chart')].every(c => c.querySelector('.main-svg'))
   && [...document.querySelectorAll('.tn')].every(tn => tn.dataset.shown)"""
 DOWNLOADS = "[data-testid=stDownloadButton] button:visible"
