@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from bsd_engine.errors import RunFolderError
 from bsd_engine.runs.layout import FORMAT_VERSION
 from bsd_engine.runs.reader import RunReader
 from tests.support.make_run_fixture import FOLDER
+from tests.support.run_edits import edit_json
 
 WRITTEN = sorted(FOLDER.glob("format-*.zip"))
 MOST_BYTES = 100_000
@@ -63,12 +63,7 @@ def test_the_page_shows_it(run: RunReader) -> None:
 
 
 def test_a_newer_format_is_refused_with_a_sentence(run: RunReader) -> None:
-    path = run.path / "config.json"
-    path.write_text(
-        json.dumps(
-            json.loads(path.read_text()) | {"format_version": FORMAT_VERSION + 1, "class_names": {"of": "another kind"}}
-        )
-    )
+    edit_json(run.path, "config.json", format_version=FORMAT_VERSION + 1, class_names={"of": "another kind"})
     with pytest.raises(
         RunFolderError,
         match=f"has format {FORMAT_VERSION + 1}, this program reads up to {FORMAT_VERSION}; update the program",

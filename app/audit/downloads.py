@@ -53,6 +53,8 @@ def downloads_panel(audit: Audited, *, truth_shown: bool) -> None:
                 "main_model.safetensors",
                 "application/octet-stream",
             )
+    if note := cleaned.originals_left_out(audit.run):
+        st.caption(words.unformatted(note))
     st.caption(texts.IN_A_TERMINAL)
     st.code(texts.commands(words.shell(audit.run.path), rule), language="bash")
 

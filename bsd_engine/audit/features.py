@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from bsd_engine.compute import runtime
+from bsd_engine.files import bounded
 from bsd_engine.files.arrays import pack_arrays
 from bsd_engine.files.atomic import storage_errors, write_atomic
 from bsd_engine.method.scoring import score
@@ -29,18 +30,49 @@ class Features:
 
 
 def features(run: RunReader, *, compute: bool = True) -> Features | None:
-    """Features under the newest checkpoint, computed once and kept in audit/features-EPOCH.npz; None where they are not
-    kept and `compute` is false, or there is no checkpoint.
+    """Features under the newest checkpoint, computed once; None where they are not kept and `compute` is false, or
+    there is no checkpoint.
 
-    A pass of both models over all images: 5 s for the 6,000 of the demo (two cores).
+    They are kept in audit/features-EPOCH.npz. Those of a foreign run are kept in memory: nothing is written into its
+    folder, and what it holds there is not believed. A pass of both models over all images takes 5 s for the 6,000 of
+    the demo (two cores).
+
+    Raises `RunFolderError` if the images are damaged or no checkpoint can be read.
     """
     paths = [path for path in checkpoint_paths(run.path) if path.stat().st_size]
     if not paths:
         return None
+    if not run.is_own:
+        return _features_of_foreign(run, paths[-1], compute=compute)
     file = run.path / "audit" / f"features-{int(paths[-1].stem):05d}.npz"
     kept = _read(file, run.num_samples)
     if kept is not None or not compute:
         return kept
+    made = _computed(run)
+    content = pack_arrays(epoch=np.array(made.epoch, np.int64), main=made.main, altruistic=made.altruistic)
+    with storage_errors(file, "The record of the run is unchanged."):
+        file.parent.mkdir(exist_ok=True)
+    write_atomic(file, content)
+    return _in_single_precision(made)
+
+
+_of_foreign: dict[tuple[str, bounded.Stamp], Features] = {}
+"""Those of the foreign run that was looked at last, by folder and checkpoint."""
+
+
+def _features_of_foreign(run: RunReader, checkpoint: Path, *, compute: bool) -> Features | None:
+    key = str(run.path), bounded.stamp_of(checkpoint)
+    kept = _of_foreign.get(key)
+    if kept is None and compute:
+        kept = _in_single_precision(_computed(run))
+        _of_foreign.clear()
+        _of_foreign[key] = kept
+    return kept
+
+
+def _computed(run: RunReader) -> Features:
+    """Features in half precision, by a pass of both models over all images."""
+    run.check_images()
     both = StoredModels.of(run)
     images, labels = channels_last(run.images), torch.from_numpy(run.labels.copy())
     place = runtime.choose("cpu", "float32")
@@ -48,23 +80,25 @@ def features(run: RunReader, *, compute: bool = True) -> Features | None:
         name: score(getattr(both, name), images, labels, both.normalize, place).features.numpy()
         for name in ("main", "altruistic")
     }
-    halves = {name: _unit(x).astype(np.float16) for name, x in arrays.items()}
-    content = pack_arrays(epoch=np.array(both.epoch, np.int64), **halves)
-    with storage_errors(file, "The record of the run is unchanged."):
-        file.parent.mkdir(exist_ok=True)
-    write_atomic(file, content)
-    return _read(file, run.num_samples)
+    return Features(epoch=both.epoch, **{name: _unit(x).astype(np.float16) for name, x in arrays.items()})
+
+
+def _in_single_precision(halves: Features) -> Features:
+    return replace(halves, main=halves.main.astype(np.float32), altruistic=halves.altruistic.astype(np.float32))
 
 
 def _read(file: Path, n: int) -> Features | None:
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            found = Features(
-                epoch=int(arrays["epoch"]), **{name: arrays[name].astype(np.float32) for name in ("main", "altruistic")}
-            )
-    except (OSError, ValueError, KeyError, EOFError):
+    """Features from a file; None if it is missing or anything but what was written."""
+    if file.is_symlink():
         return None
-    return found if len(found.main) == len(found.altruistic) == n else None
+    try:
+        arrays = bounded.read_arrays(file)
+        epoch, spaces = int(arrays["epoch"]), [arrays[name] for name in ("main", "altruistic")]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if any(x.dtype != np.float16 or x.ndim != 2 or len(x) != n or not np.isfinite(x).all() for x in spaces):
+        return None
+    return _in_single_precision(Features(epoch=epoch, main=spaces[0], altruistic=spaces[1]))
 
 
 def _unit(x: np.ndarray) -> np.ndarray:

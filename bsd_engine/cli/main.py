@@ -13,7 +13,7 @@ from bsd_engine.cli.benchmark import bench
 from bsd_engine.cli.parsing import PROGRAM
 from bsd_engine.cli.poisoning import poison
 from bsd_engine.cli.progress import step_bar
-from bsd_engine.cli.run_folders import cleaned, map_run, report, suspects
+from bsd_engine.cli.run_folders import adopt, cleaned, map_run, report, suspects
 from bsd_engine.cli.training import INTERRUPTED, check, target, train, undefended
 from bsd_engine.compute.progress import shown_by
 from bsd_engine.errors import BSDError, ConfigError
@@ -29,6 +29,7 @@ COMMANDS: dict[str, Command] = {
     "target": target,
     "poison": poison,
     "bench": bench,
+    "adopt": adopt,
     "map": map_run,
     "suspects": suspects,
     "report": report,

@@ -111,6 +111,17 @@ class CleanedOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AdoptOptions:
+    """Make a copy of your own from somebody else's run folder, from an old one or from a recording."""
+
+    folder: tyro.conf.Positional[Path]
+    """Run folder to copy; it is only read."""
+    out: Path
+    """Run folder to write, new or empty. Damaged parts are left out and named. The copy can be resumed, judged and
+    mapped; exports copy no files that its settings name."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class BenchOptions:
     """Measure this machine: parts of BSD in images per second, and the engine's iteration against a plain loop's."""
 

@@ -1,8 +1,10 @@
-"""The commands that work on a run folder: map, suspects, report, cleaned."""
+"""The commands that work on a run folder: adopt, map, suspects, report, cleaned."""
 
 from __future__ import annotations
 
-from bsd_engine.cli.options import CleanedOptions, MapOptions, ReportOptions, SuspectsOptions
+import sys
+
+from bsd_engine.cli.options import AdoptOptions, CleanedOptions, MapOptions, ReportOptions, SuspectsOptions
 from bsd_engine.cli.parsing import parse
 from bsd_engine.cli.progress import image_bar
 from bsd_engine.errors import ConfigError
@@ -14,6 +16,17 @@ def map_run(arguments: list[str], prog: str) -> None:
     from bsd_engine.runs.map_process import make_maps
 
     make_maps(options.folder, follow=options.follow)
+
+
+def adopt(arguments: list[str], prog: str) -> None:
+    """Make a copy of your own from somebody else's run folder, from an old one or from a recording."""
+    options = parse(AdoptOptions, arguments, prog)
+    from bsd_engine.audit.adopting import adopt as adopted
+    from bsd_engine.runs.reader import RunReader
+
+    for sentence in adopted(options.folder, options.out):
+        print(f"left out: {sentence}", file=sys.stderr)
+    print(f"written: {options.out} ({len(RunReader(options.out).epochs)} epochs)")
 
 
 def suspects(arguments: list[str], prog: str) -> None:
@@ -45,10 +58,14 @@ def cleaned(arguments: list[str], prog: str) -> None:
     options = parse(CleanedOptions, arguments, prog)
     if options.out is None and options.weights is None:
         raise ConfigError("cleaned needs --out, a new folder, or --weights, a file, or both.")
+    from bsd_engine.audit.export.cleaned import originals_left_out
     from bsd_engine.audit.export.commands import write_cleaned, write_weights
+    from bsd_engine.runs.reader import RunReader
 
     if options.out is not None:
         kept = write_cleaned(options.folder, options.out, options.keep, image_bar)
         print(f"written: {options.out} ({kept:,} images)")
+        if note := originals_left_out(RunReader(options.folder)):
+            print(note)
     if options.weights is not None:
         print(f"written: {write_weights(options.folder, options.weights)}")

@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import secrets
+import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -88,11 +89,17 @@ def without_following(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
 
 
-def make_folder(path: Path) -> None:
-    """Make an empty folder for a run; raises `RunFolderError` if the path exists and is not an empty folder."""
+def refuse_used(path: Path) -> None:
+    """Raise `RunFolderError` if a path exists and is not an empty folder."""
     with storage_errors(path):
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise RunFolderError(
-                f"{path} is not an empty folder; give a new one, or resume the run in it with --resume {path}."
-            )
+            is_run = (path / "config.json").exists()
+            resume = f", or resume the run in it with --resume {shlex.quote(str(path))}" if is_run else ""
+            raise RunFolderError(f"{path} is not an empty folder; give a new one{resume}.")
+
+
+def make_folder(path: Path) -> None:
+    """Make an empty folder; raises `RunFolderError` if the path exists and is not an empty folder."""
+    refuse_used(path)
+    with storage_errors(path):
         path.mkdir(parents=True, exist_ok=True)

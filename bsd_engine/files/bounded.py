@@ -7,6 +7,7 @@ petabyte, JSON nested a million levels deep, a pipe in place of a file. All func
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import math
@@ -55,18 +56,35 @@ def stamp_of(path: Path | str) -> Stamp:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def read_bytes(path: Path, most: int) -> bytes:
-    """Return the content of a regular file of at most `most` bytes; a pipe or device, which might block, is refused."""
-    with _opened(path) as (file, size):
+class LinkError(ValueError):
+    """The file is a symbolic link, and links are not followed there."""
+
+    def __init__(self) -> None:
+        super().__init__("it is a link; copy what it points to into its place")
+
+
+def read_bytes(path: Path, most: int, *, follow: bool = True) -> bytes:
+    """Return the content of a regular file of at most `most` bytes; a pipe or device, which might block, is refused.
+
+    Raises `LinkError` for a symbolic link unless `follow`.
+    """
+    with opened(path, follow=follow) as (file, size):
         if size > most:
             raise ValueError(f"it has {size:,} bytes, expected at most {most:,}")
         return file.read(size)  # read(most) would allocate that much memory: 512 MB for an epoch
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+def opened(path: Path, *, follow: bool = True) -> Iterator[tuple[BinaryIO, int]]:
     """Open a regular file and yield it with its size in bytes; anything else is refused without blocking."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        if not follow and error.errno == errno.ELOOP:
+            raise LinkError from None
+        raise
+    with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise ValueError("it is not a regular file")
@@ -91,9 +109,9 @@ def _finite_or_none(digits: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path, *, follow: bool = True) -> dict[str, Any]:
     """Return the JSON object in a file."""
-    return parse_object(read_bytes(path, MOST_JSON_BYTES))
+    return parse_object(read_bytes(path, MOST_JSON_BYTES, follow=follow))
 
 
 def unpack_arrays(content: bytes) -> dict[str, np.ndarray]:
@@ -134,24 +152,51 @@ def _header(stream: BinaryIO, size: int) -> tuple[tuple[int, ...], Order, np.dty
     return shape, "F" if is_fortran else "C", dtype
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
+def read_arrays(path: Path, *, follow: bool = True) -> dict[str, np.ndarray]:
     """Return the arrays in an .npz file."""
-    return unpack_arrays(read_bytes(path, MOST_NPZ_BYTES))
+    return unpack_arrays(read_bytes(path, MOST_NPZ_BYTES, follow=follow))
 
 
-def open_array(path: Path, *, in_memory_below: int) -> np.ndarray:
-    """Return the array in an .npy file, read-only: read into memory if it is small, else memory-mapped.
+def unpack_array(content: bytes) -> np.ndarray:
+    """Return the array in the content of an .npy file, read-only and without a copy."""
+    stream = io.BytesIO(content)
+    shape, order, dtype = _checked_header(stream, len(content))
+    if 0 in shape:
+        return np.zeros(shape, dtype)
+    return np.frombuffer(content, dtype, offset=stream.tell()).reshape(shape, order=order)
 
-    Truncating a mapped file while it is in use kills the process (SIGBUS), so small files are not mapped.
+
+def map_array(path: Path, *, follow: bool = True) -> np.ndarray:
+    """Return the array in an .npy file, read-only and memory-mapped.
+
+    Truncating a mapped file while it is in use kills the process (SIGBUS), so small files should be read instead.
     """
-    with _opened(path) as (file, size):
-        try:
-            shape, order, dtype = _header(file, size)
-        except UNREADABLE as error:
-            raise ValueError(f"{error}" or type(error).__name__) from None
-        if 0 in shape or size > in_memory_below:
-            array = np.memmap(file, dtype, "r", file.tell(), shape, order) if 0 not in shape else np.zeros(shape, dtype)
-        else:
-            array = np.frombuffer(file.read(), dtype).reshape(shape, order=order)
+    with opened(path, follow=follow) as (file, size):
+        shape, order, dtype = _checked_header(file, size)
+        array = np.zeros(shape, dtype) if 0 in shape else np.memmap(file, dtype, "r", file.tell(), shape, order)
     array.flags.writeable = False
     return array
+
+
+def _checked_header(stream: BinaryIO, size: int) -> tuple[tuple[int, ...], Order, np.dtype]:
+    """Return what `_header` does; raises `ValueError` alone."""
+    try:
+        return _header(stream, size)
+    except UNREADABLE as error:
+        raise ValueError(f"{error}" or type(error).__name__) from None
+
+
+def check_stored_zip(file: BinaryIO, size: int) -> None:
+    """Check a zip file of `size` bytes: nothing compressed, no name twice, and every checksum right."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            if any(m.compress_type != zipfile.ZIP_STORED for m in members) or sum(m.file_size for m in members) > size:
+                raise ValueError("it is compressed")
+            if len({m.filename for m in members}) < len(members):
+                raise ValueError("it holds a name twice")
+            damaged = archive.testzip()
+    except (*UNREADABLE, NotImplementedError) as error:
+        raise ValueError(f"{error}" or type(error).__name__) from None
+    if damaged is not None:
+        raise ValueError(f"its part {damaged[:60]!r} is damaged")

@@ -29,7 +29,9 @@ COLUMNS = ("file", "index", "given_label", "original_label", "poisoned", "noise"
 NOTHING_SAVED = "Nothing was saved; try again afterwards."
 
 Progress = Callable[[Iterable[int]], Iterable[int]]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+_FORMULA = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=\s*[=+\-@|%＝＋－＠])|^(?=[\t\r\n])")
+"""Where a spreadsheet may take a text for a formula: at its start, and after what other countries' settings take for
+the end of a cell. Spreadsheets of East Asia take full-width signs for the plain ones."""
 
 
 def save(prepared: PreparedData, out: Path, form: Format, progress: Progress = iter) -> list[Path]:
@@ -257,5 +259,6 @@ def _listing(prepared: PreparedData, files: list[str]) -> str:
 
 
 def no_formula(text: str) -> str:
-    """A text for a cell of a CSV file, with an apostrophe in front if a spreadsheet would take it for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """A text for a cell of a CSV file, with an apostrophe wherever a spreadsheet would take what follows for a
+    formula. Line ends become "\\n", since a lone "\\r" would begin a new line of the table."""
+    return _FORMULA.sub("'", text.replace("\r\n", "\n").replace("\r", "\n"))

@@ -27,14 +27,16 @@ from bsd_engine.files.bounded import Stamp
 from bsd_engine.files.locations import assets_folder, cache_folder
 from bsd_engine.recordings.archive import MOST_FILE_BYTES, read_head, reading_errors
 from bsd_engine.recordings.card import RecordingCard, sentence_of
-from bsd_engine.recordings.unpack import json_line, unpack
+from bsd_engine.recordings.unpack import unpack
+from bsd_engine.runs.origin import run_files
+from bsd_engine.runs.origin.digests import FILE as DIGESTS
+from bsd_engine.runs.origin.digests import digest_of, digests_of, line_of
 
 FOLDER = assets_folder() / "recordings"
 SUFFIX = ".bsdrec"
 PREFIX = "recording-"
 """Start of an unpacked folder's name, which is the run's id."""
 NAMES = ("healthy", "collapse-poison", "collapse-classes", "wrong-target", "no-attack", "clean-label")
-_CONTENTS = "recording-files.json"
 _opening = threading.Lock()
 
 
@@ -107,25 +109,30 @@ def _digest(path: Path, stamp: Stamp) -> str:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Return whether all unpacked files still exist with their sizes: parts of the cache may have been deleted."""
+    """Return whether all unpacked files are as they were: parts of the cache may have been deleted or damaged.
+
+    A file that was compared with its digest is not read again until it changes.
+    """
     try:
-        sizes = bounded.read_object(folder / _CONTENTS)["files"]
-        return all((folder / name).stat().st_size == size for name, size in sizes.items())
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        if (digests := digests_of(folder)) is None or digests.damaged_line is not None:
+            return False
+        for name in digests.of:
+            run_files.check(folder, name)
+    except (OSError, ValueError):
         return False
+    return True
 
 
 def _unpack(path: Path, folder: Path) -> None:
     """Write the run folder under another name, then rename it, so that others see it complete or not at all."""
     files = unpack(path)
-    sizes = {name: len(content) for name, content in files.items()}
-    files[_CONTENTS] = json_line({"files": sizes})
+    files[DIGESTS] = b"".join(line_of(name, digest_of(content)) for name, content in files.items())
     advice = "Free some space or set BSD_DATA to another folder, then open the recording again."
     with storage_errors(folder, advice):
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = folder.parent / f".{secrets.token_hex(4)}.tmp"
         try:
-            for name in ("epochs", "maps", "checkpoints"):
+            for name in run_files.FOLDERS:
                 (temporary / name).mkdir(parents=True)
             for name, content in files.items():
                 (temporary / name).write_bytes(content)
@@ -142,7 +149,7 @@ def _move(temporary: Path, folder: Path) -> None:
     except OSError:
         if not folder.is_dir():
             raise
-        for part in sorted(temporary.rglob("*"), key=lambda file: file.name == _CONTENTS):
+        for part in sorted(temporary.rglob("*"), key=lambda file: file.name == DIGESTS):
             if part.is_file():
                 target = folder / part.relative_to(temporary)
                 target.parent.mkdir(exist_ok=True)

@@ -23,6 +23,7 @@ from bsd_engine.recordings.rounding import distance_kind, epoch_rows, round_scor
 from bsd_engine.recordings.stacks import LABELS, STACKED
 from bsd_engine.recordings.weights import pack_checkpoints, pack_undefended
 from bsd_engine.runs.epoch_file import pack_epoch
+from bsd_engine.runs.origin import run_files
 from bsd_engine.runs.reader import RunReader
 
 COPIED = ("config.json", "summary.json", "samples.npz", "truth.npz", "files.json")
@@ -52,6 +53,7 @@ def pack(run: Path, out: Path, card: RecordingCard, *, undefended: Path | None =
     reader = RunReader(run)
     if reader.summary is None or not reader.epochs:
         raise RunFolderError(f"{run} has not ended; only a run that has ended can be packed.")
+    reader.check_images()
     states = [reader.epoch(epoch) for epoch in reader.epochs]
     numbers = {**reader.summary, **facts_of(reader), **_plain_numbers(undefended)}
     sentence_of(card.template, numbers)
@@ -65,7 +67,7 @@ def pack(run: Path, out: Path, card: RecordingCard, *, undefended: Path | None =
     }
     members = {
         HEAD: (json.dumps(head, indent=1, allow_nan=False) + "\n").encode(),
-        **{name: (run / name).read_bytes() for name in COPIED if (run / name).exists()},
+        **{name: run_files.read(run, name, bounded.MOST_NPZ_BYTES) for name in COPIED if (run / name).exists()},
         "arrays.npz": pack_arrays(**arrays),
         **{f"epochs/{state.epoch:05d}.npz": pack_epoch(replace(state, **_NO_ARRAYS)) for state in states},
         **pack_checkpoints(reader),

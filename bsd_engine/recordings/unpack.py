@@ -41,14 +41,9 @@ def unpack(path: Path) -> dict[str, bytes]:
             members[name] = _whole_epoch(members[name], by_epoch)
         for epoch, xy in zip(rows.get("maps", []), arrays.get("maps", ())):
             members[f"maps/{epoch:05d}.npz"] = pack_arrays(xy=xy.astype(np.float32))
-        members["config.json"] = json_line({**config, "format_version": FORMAT_VERSION})
+        members["config.json"] = (json.dumps({**config, "format_version": FORMAT_VERSION}) + "\n").encode()
         members["images.npy"] = npy_bytes(_images(arrays, bundled_arrays.result, head))
         return members
-
-
-def json_line(content: dict[str, Any]) -> bytes:
-    """Return an object as JSON with a newline at the end."""
-    return (json.dumps(content) + "\n").encode()
 
 
 def _rows_of(head: Mapping[str, Any]) -> Rows:

@@ -9,12 +9,14 @@
     epochs/00007.npz     one whole epoch: the arrays and numbers of its `EpochState`
     maps/00007.npz       2-D map of the landmarks, written by the map process
     checkpoints/00007.pt state after epoch 7, to resume or branch from; the last two and the end of each stage are kept
+    digests.jsonl        digest of each file that the writer has written, see `digests`
     progress.json        the writer's position: epoch, iteration, state, last command obeyed
     commands.jsonl       pause, resume, stop, appended by viewers
     summary.json         written once, at the end
-    lock                 held (flock) by the one writer, and released when the writer dies
 
-Every file except commands.jsonl and lock appears by an atomic rename, so a reader sees all of it or nothing.
+The folder itself appears by a rename, with everything that stays the same, and every file except commands.jsonl and
+digests.jsonl by another, so a reader sees all of it or nothing. The one writer holds a lock on config.json (flock),
+which is released when the writer dies; the file `lock` of older folders means nothing.
 """
 
 from __future__ import annotations
@@ -32,9 +34,11 @@ from typing import Literal
 
 from bsd_engine.files import bounded
 
-FORMAT_VERSION = 3
-"""2: the OSS warm-up records all three distances and the nearest class. 3: epochs are packed (`epoch_file`). Older
-folders can be read."""
+FORMAT_VERSION = 4
+"""2: the OSS warm-up records all three distances and the nearest class. 3: epochs are packed (`epoch_file`). 4: files
+have digests. Older folders can be read."""
+WITH_DIGESTS = 4
+"""From this format on, a file without a digest is damaged."""
 
 
 _NUMBER = re.compile("[0-9]{5}|[1-9][0-9]{5,8}")
@@ -89,7 +93,7 @@ def checkpoint_paths(path: Path) -> list[Path]:
 def list_runs(root: Path) -> list[Path]:
     """Return the run folders below `root`, newest first whatever their names; unreadable ones come last.
 
-    Hidden folders are left out.
+    Hidden folders are left out: a run that is being made has a hidden name until it is complete.
     """
     found: list[tuple[float, str]] = []
     with contextlib.suppress(OSError), os.scandir(root) as entries:
@@ -106,7 +110,7 @@ def list_runs(root: Path) -> list[Path]:
 def _created_at(path: str, stamp: bounded.Stamp) -> float:
     """Return the start time of a run, seconds since 1970."""
     try:
-        return datetime.fromisoformat(bounded.read_object(Path(path))["created"]).timestamp()
+        return datetime.fromisoformat(bounded.read_object(Path(path), follow=False)["created"]).timestamp()
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return -math.inf
 

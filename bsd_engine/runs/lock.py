@@ -1,21 +1,28 @@
-"""The lock of a run folder: one writer at a time; a dead writer's lock is released."""
+"""The lock of a run folder: one writer at a time; a dead writer's lock is released.
+
+It is on config.json, which exists as long as the folder is a run folder and is never replaced, so it cannot be removed
+by tidying up.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+import stat
 import time
 from pathlib import Path
 
 from bsd_engine.errors import RunFolderError
 from bsd_engine.files.atomic import storage_errors, without_following
 
+FILE = "config.json"
+
 
 def is_locked(path: Path) -> bool:
     """Return whether a living writer holds the lock of the run folder."""
     try:
-        lock = os.open(path / "lock", os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        lock = os.open(path / FILE, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return False
     try:
@@ -30,19 +37,12 @@ def is_locked(path: Path) -> bool:
 def take_lock(path: Path) -> int:
     """Return the descriptor that holds the lock of a run folder; raises `RunFolderError` if another process has it."""
     with storage_errors(path):
-        _refuse_linked_folders(path)
-        lock = without_following(str(path / "lock"), os.O_RDWR | os.O_CREAT)
-    for _ in range(20):  # a viewer's probe (`is_locked`) holds the lock for a few microseconds
-        with contextlib.suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return lock
-        time.sleep(0.02)
+        lock = without_following(str(path / FILE), os.O_RDWR | os.O_CLOEXEC)
+    if stat.S_ISREG(os.fstat(lock).st_mode):
+        for _ in range(20):  # a viewer's probe (`is_locked`) holds the lock for a few microseconds
+            with contextlib.suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return lock
+            time.sleep(0.02)
     os.close(lock)
     raise RunFolderError(f"{path} is being written by another process; stop that run first.")
-
-
-def _refuse_linked_folders(path: Path) -> None:
-    """Refuse links in the run folder: a folder from elsewhere must not make the program write or delete outside it."""
-    for name in ("epochs", "maps", "checkpoints"):
-        if (path / name).is_symlink():
-            raise RunFolderError(f"{path / name} is a link to another folder; copy what it points to into its place.")

@@ -10,9 +10,9 @@ import numpy as np
 
 from bsd_engine.compute.projection import umap_map
 from bsd_engine.errors import RunFolderError
-from bsd_engine.files.arrays import pack_arrays
-from bsd_engine.files.atomic import write_atomic
+from bsd_engine.runs.origin.provenance import refuse_foreign
 from bsd_engine.runs.reader import RunReader
+from bsd_engine.runs.writer import write_map
 
 POLL_SECONDS = 0.5
 
@@ -22,8 +22,11 @@ def make_maps(folder: Path, *, follow: bool = False) -> None:
 
     If maps fall behind a live run, intermediate epochs are skipped so that the newest is shown. They are filled in at
     the end, in order, each started from its predecessor.
+
+    Raises `RunFolderError` for a folder that this installation did not write.
     """
     reader = RunReader(folder)
+    refuse_foreign(reader.path, "mapped")
     while True:
         live = follow and reader.status in ("running", "paused")
         epochs = [e for e in reader.epochs if e not in reader.map_epochs]
@@ -45,4 +48,4 @@ def _add_map(reader: RunReader, epoch: int) -> None:
     ]
     previous = reader.map(earlier[-1]) if earlier else None
     xy = umap_map(state.landmark_features.astype(np.float32), previous)
-    write_atomic(reader.path / f"maps/{epoch:05d}.npz", pack_arrays(xy=xy))
+    write_map(reader.path, epoch, xy)

@@ -18,9 +18,11 @@ from bsd_engine.events import EpochState
 from bsd_engine.files import bounded
 from bsd_engine.runs import validation
 from bsd_engine.runs.epoch_file import unpack_epoch
-from bsd_engine.runs.layout import FORMAT_VERSION, Status, checkpoint_paths, epoch_name, file_numbers
+from bsd_engine.runs.layout import FORMAT_VERSION, WITH_DIGESTS, Status, checkpoint_paths, epoch_name, file_numbers
 from bsd_engine.runs.lock import is_locked
-from bsd_engine.runs.origin import provenance
+from bsd_engine.runs.origin import provenance, run_files
+from bsd_engine.runs.origin.digests import FILE as DIGESTS
+from bsd_engine.runs.origin.digests import digest_of, digests_of
 
 _IN_MEMORY_BELOW = 64_000_000  # bytes; smaller image files are read instead of mapped
 
@@ -40,18 +42,7 @@ class RunReader:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        info = self._read_json("config.json", checked=False)  # a newer version may hold other kinds of values
-        if info is None:
-            raise RunFolderError(
-                f"{self.path} is not a run folder (no config.json); choose a folder that a run has written."
-            )
-        version = info.get("format_version")
-        if isinstance(version, int) and version > FORMAT_VERSION:
-            raise RunFolderError(
-                f"{self.path} has format {version}, this program reads up to {FORMAT_VERSION}; update the program."
-            )
-        with self._naming("config.json"):
-            validation.check_config(info)
+        info = self._read_config()
         self.config = BSDConfig.from_dict(info["config"])
         self.class_names: tuple[str, ...] = tuple(info["class_names"])
         self.num_samples: int = info["num_samples"]
@@ -61,6 +52,29 @@ class RunReader:
         self.branched_from: dict[str, Any] | None = info.get("branched_from")
         self.adopted_from: str | None = info.get("adopted_from")
         self._states: dict[int, tuple[bounded.Stamp, EpochState]] = {}
+
+    def _read_config(self) -> dict[str, Any]:
+        """Return the content of config.json, after the checks that concern the whole folder."""
+        run_files.refuse_linked_folders(self.path)
+        with self._naming("config.json"):
+            try:
+                content = run_files.read(self.path, "config.json", bounded.MOST_JSON_BYTES, checked=False)
+            except FileNotFoundError:
+                raise RunFolderError(
+                    f"{self.path} is not a run folder (no config.json); choose a folder that a run has written."
+                ) from None
+            info = bounded.parse_object(content)
+            version = info.get("format_version")
+            if isinstance(version, int) and version > FORMAT_VERSION:  # it may hold other kinds of values
+                raise RunFolderError(
+                    f"{self.path} has format {version}, this program reads up to {FORMAT_VERSION}; update the program."
+                )
+            validation.check_config(info)
+            if (digests := digests_of(self.path)) is not None:
+                digests.check("config.json", digest_of(content))
+            elif info["format_version"] >= WITH_DIGESTS:
+                raise ValueError(f"there is no {DIGESTS} to compare it with")
+        return info
 
     @property
     def run_id(self) -> str:
@@ -85,17 +99,19 @@ class RunReader:
         """Turn an error in reading a file into a one-sentence `RunFolderError`."""
         try:
             yield
+        except bounded.LinkError as error:
+            raise RunFolderError(f"{self.path / name} cannot be read: {error}.") from None
         except (OSError, ValueError) as error:
             raise RunFolderError(f"{self.path / name} cannot be read: {error}. The folder is broken.") from None
 
-    def _read_json(self, name: str, *, checked: bool = True) -> dict[str, Any] | None:
+    def _read_json(self, name: str, *, has_digest: bool = True) -> dict[str, Any] | None:
         with self._naming(name):
             try:
-                content = bounded.read_object(self.path / name)
+                text = run_files.read(self.path, name, bounded.MOST_JSON_BYTES, checked=has_digest)
             except FileNotFoundError:
                 return None
-            if checked:
-                validation.check_kinds(name, content)
+            content = bounded.parse_object(text)
+            validation.check_kinds(name, content)
         return content
 
     @property
@@ -111,7 +127,7 @@ class RunReader:
     @property
     def _samples(self) -> dict[str, np.ndarray]:
         with self._naming("samples.npz"):
-            arrays = _arrays_of(self.path / "samples.npz")
+            arrays = _arrays_of(self.path, "samples.npz")
             validation.check_samples(arrays, self.num_samples, len(self.class_names))
         return arrays
 
@@ -121,7 +137,7 @@ class RunReader:
         if not self.truth_known:
             return None
         with self._naming("truth.npz"):
-            arrays = _arrays_of(self.path / "truth.npz")
+            arrays = _arrays_of(self.path, "truth.npz")
             validation.check_truth(arrays, self.num_samples, len(self.class_names))
         return Truth(**arrays)
 
@@ -129,19 +145,36 @@ class RunReader:
     def files(self) -> tuple[str, ...] | None:
         """(N,) path of each sample's file, relative to the data folder; None if the data were not read from files."""
         content = self._read_json("files.json")
-        return tuple(content["files"]) if content and len(content.get("files", ())) == self.num_samples else None
+        if content is None:
+            return None
+        with self._naming("files.json"):
+            return validation.checked_files(content, self.num_samples)
 
     @property
     def images(self) -> np.ndarray:
-        """(N, C, H, W) uint8, not writable: the images as trained on; large sets are memory-mapped."""
+        """(N, C, H, W) uint8, not writable: the images as trained on; large sets are memory-mapped, and only
+        `check_images` compares them with their digest."""
         with self._naming("images.npy"):
-            path = self.path / "images.npy"
-            images = _images_at(str(path), bounded.stamp_of(path))
+            images = _images_at(str(self.path), bounded.stamp_of(self.path / "images.npy"))
             validation.check_images(images, self.num_samples)
         return images
 
     def check_images(self) -> None:
         """Raise `RunFolderError` if the images differ from their digest; exports call this before they write."""
+        with self._naming("images.npy"):
+            run_files.check(self.path, "images.npy")
+
+    def damaged_checkpoints(self) -> tuple[str, ...]:
+        """Return one sentence for each checkpoint that differs from its digest; a resumed run takes an older one."""
+        found = []
+        for file in checkpoint_paths(self.path):
+            try:
+                run_files.check(self.path, f"checkpoints/{file.name}")
+            except FileNotFoundError:
+                continue  # a newer one has replaced it
+            except (OSError, ValueError) as error:
+                found.append(f"The checkpoint {file} is damaged: {error}.")
+        return tuple(found)
 
     @property
     def summary(self) -> dict[str, Any] | None:
@@ -155,7 +188,7 @@ class RunReader:
     @property
     def progress(self) -> dict[str, Any] | None:
         """The writer's last reported position; None before its first report."""
-        return self._read_json("progress.json")
+        return self._read_json("progress.json", has_digest=False)
 
     @property
     def status(self) -> Status:
@@ -210,7 +243,7 @@ class RunReader:
         name = epoch_name(epoch)
         with self._naming(name):
             try:
-                state = unpack_epoch(bounded.read_bytes(self.path / name, bounded.MOST_NPZ_BYTES))
+                state = unpack_epoch(run_files.read(self.path, name, bounded.MOST_NPZ_BYTES))
             except FileNotFoundError:
                 raise RunFolderError(f"{self.path} has no epoch {epoch}; it holds {len(self.epochs)}.") from None
             validation.check_epoch(state, epoch, self.num_samples, len(self.class_names))
@@ -225,7 +258,8 @@ class RunReader:
         """(L, 2) float32: the UMAP map of one of `map_epochs`."""
         name = f"maps/{epoch:05d}.npz"
         with self._naming(name):
-            xy = validation.checked_map(bounded.read_arrays(self.path / name).get("xy"), len(self.landmark_idx))
+            content = run_files.read(self.path, name, bounded.MOST_NPZ_BYTES, checked=False)
+            xy = validation.checked_map(bounded.unpack_arrays(content).get("xy"), len(self.landmark_idx))
         return xy
 
 
@@ -237,14 +271,16 @@ def _stamps(folder: Path, numbers: list[int]) -> Iterator[tuple[int, bounded.Sta
 
 
 @lru_cache(maxsize=32)
-def _arrays_at(path: str, stamp: bounded.Stamp) -> dict[str, np.ndarray]:
-    return bounded.read_arrays(Path(path))
+def _arrays_at(run: str, name: str, stamp: bounded.Stamp) -> dict[str, np.ndarray]:
+    return bounded.unpack_arrays(run_files.read(Path(run), name, bounded.MOST_NPZ_BYTES))
 
 
-def _arrays_of(path: Path) -> dict[str, np.ndarray]:
-    return _arrays_at(str(path), bounded.stamp_of(path))
+def _arrays_of(run: Path, name: str) -> dict[str, np.ndarray]:
+    return _arrays_at(str(run), name, bounded.stamp_of(run / name))
 
 
 @lru_cache(maxsize=2)
-def _images_at(path: str, stamp: bounded.Stamp) -> np.ndarray:
-    return bounded.open_array(Path(path), in_memory_below=_IN_MEMORY_BELOW)
+def _images_at(run: str, stamp: bounded.Stamp) -> np.ndarray:
+    if stamp[1] > _IN_MEMORY_BELOW:
+        return bounded.map_array(Path(run) / "images.npy", follow=False)
+    return bounded.unpack_array(run_files.read(Path(run), "images.npy", _IN_MEMORY_BELOW))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import io
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,13 @@ from bsd_engine.runs import checkpoints
 from bsd_engine.runs.branching import check_same_past
 from bsd_engine.runs.commands import read_commands
 from bsd_engine.runs.layout import NO_BRANCH, checkpoint_paths
+from bsd_engine.runs.origin.provenance import refuse_foreign
 from bsd_engine.runs.reader import RunReader
-from bsd_engine.runs.writer import RunWriter
+from bsd_engine.runs.writer import Fill, RunWriter
 from bsd_engine.training.trainer import BSDTrainer
 
 OnEvent = Callable[[Event], None]
+_log = logging.getLogger(__name__)
 
 
 def record_run(
@@ -59,10 +61,13 @@ def branch_run(
     Raises
     ------
     RunFolderError
-        If there is no such checkpoint, or the settings or the data differ from those of the copied epochs.
+        If there is no such checkpoint, the settings or the data differ from those of the copied epochs, or this
+        installation did not write the source.
     """
     reader = RunReader(source)
     checkpoint = load_checkpoint(source, epoch)
+    _refuse_weights_alone(checkpoint)
+    refuse_foreign(reader.path, "branched from")
     epoch = checkpoint["epoch"]
     check_same_past(reader.config, config, epoch)
     prepared = prepared or prepare(config)
@@ -72,16 +77,25 @@ def branch_run(
         )
     trainer = _restored(config, prepared, checkpoint, source)
     seconds = _seconds_before(reader, trainer.first_epoch)
-    with _new_folder(config, prepared, path, branched_from={"run": reader.run_id, "epoch": epoch}) as writer:
+
+    def copy_past(writer: RunWriter) -> None:
+        """The branch can then be resumed even if it is interrupted in its first epoch."""
         for e in range(trainer.first_epoch):
             writer.epoch(reader.epoch(e))
-        # The branch can then be resumed even if it is interrupted in its first epoch.
         _write_checkpoint(writer, epoch, checkpoint, config.schedule.stage_ends)
+
+    origin = {"branched_from": {"run": reader.run_id, "epoch": epoch}}
+    with _new_folder(config, prepared, path, origin=origin, fill=copy_past) as writer:
         return _record(trainer, writer, on_event, seconds_before=seconds)
 
 
 def _new_folder(
-    config: BSDConfig, prepared: PreparedData, path: Path, branched_from: dict[str, Any] | None = None
+    config: BSDConfig,
+    prepared: PreparedData,
+    path: Path,
+    *,
+    origin: Mapping[str, Any] | None = None,
+    fill: Fill | None = None,
 ) -> RunWriter:
     is_poison, original_labels = prepared.is_poison, prepared.original_labels
     return RunWriter.create(
@@ -94,19 +108,22 @@ def _new_folder(
         landmark_idx=prepared.landmark_idx.numpy(),
         is_poison=None if is_poison is None else is_poison.numpy(),
         original_labels=None if original_labels is None else original_labels.numpy(),
-        branched_from=branched_from,
         files=prepared.train_files,
+        origin=origin,
+        fill=fill,
     )
 
 
 def resume_run(path: Path, *, prepared: PreparedData | None = None, on_event: OnEvent | None = None) -> dict[str, Any]:
     """Resume from the last checkpoint of a run folder; at most the epoch that was in progress is trained again.
 
-    A run that ended within its first epoch, or before its first checkpoint was complete, starts over.
+    A run that ended within its first epoch, or before its first checkpoint was complete, starts over. A damaged
+    checkpoint is named in a warning, and the one before it is taken.
     """
     reader = RunReader(path)
     if reader.status == "finished":
         raise RunFolderError(f"{path} is finished; there is nothing to resume. Start a new run instead.")
+    refuse_foreign(reader.path, "resumed")
     old_commands = len(read_commands(path))  # before the data are prepared: a later stop is for this writer
     checkpoint = None if reader.begins_again else load_checkpoint(path)
     prepared = prepared or prepare(reader.config)
@@ -124,8 +141,8 @@ def resume_run(path: Path, *, prepared: PreparedData | None = None, on_event: On
 
 def _restored(config: BSDConfig, prepared: PreparedData, checkpoint: dict[str, Any] | None, path: Path) -> BSDTrainer:
     """Return a trainer in the state of a checkpoint; raises `RunFolderError` if the checkpoint does not fit."""
-    if checkpoint is not None and checkpoint.get("weights_only"):
-        raise RunFolderError(NO_BRANCH)
+    if checkpoint is not None:
+        _refuse_weights_alone(checkpoint)
     try:
         return BSDTrainer(config, prepared, checkpoint=checkpoint)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
@@ -135,6 +152,11 @@ def _restored(config: BSDConfig, prepared: PreparedData, checkpoint: dict[str, A
         raise RunFolderError(
             f"The checkpoint of {path} does not fit its settings ({what}); start the run again in a new folder."
         ) from None
+
+
+def _refuse_weights_alone(checkpoint: dict[str, Any]) -> None:
+    if checkpoint.get("weights_only"):
+        raise RunFolderError(NO_BRANCH)
 
 
 def _seconds_before(reader: RunReader, epochs: int) -> float:
@@ -147,8 +169,8 @@ def _seconds_before(reader: RunReader, epochs: int) -> float:
 
 
 def load_checkpoint(path: Path, epoch: int | None = None) -> dict[str, Any]:
-    """Return the checkpoint after an epoch, or the newest readable one of a run folder, loaded without pickle's code
-    execution."""
+    """Return the checkpoint after an epoch, or the newest sound one of a run folder, loaded without pickle's code
+    execution; each damaged one that is passed over is named in a warning."""
     files = checkpoint_paths(path)
     if epoch is not None:
         chosen = [file for file in files if int(file.stem) == epoch]
@@ -158,12 +180,18 @@ def load_checkpoint(path: Path, epoch: int | None = None) -> dict[str, Any]:
                 f"{path} has no checkpoint after epoch {epoch}; checkpoints exist after the epochs {there}."
             )
         files = chosen
+    damaged: list[str] = []
     for file in reversed(files):
         try:
-            return checkpoints.read(file)
-        except (OSError, ValueError):
-            continue  # the older one may be readable
-    raise RunFolderError(f"{path} has no readable checkpoint to resume from; start the run again in a new folder.")
+            found = checkpoints.read(file)
+        except (OSError, ValueError) as error:
+            damaged.append(f"The checkpoint {file} is damaged: {error}.")  # the older one may be sound
+            continue
+        for sentence in damaged:
+            _log.warning("%s %s is used instead.", sentence, file.name)
+        return found
+    why = f" ({' '.join(damaged)})" if damaged else ""
+    raise RunFolderError(f"{path} has no readable checkpoint to resume from{why}; start the run again in a new folder.")
 
 
 class _Stopped(Exception):
@@ -222,9 +250,7 @@ def _write(event: Event, writer: RunWriter, keep: tuple[int, ...]) -> None:
 
 
 def _write_checkpoint(writer: RunWriter, epoch: int, checkpoint: dict[str, Any], keep: tuple[int, ...]) -> None:
-    buffer = io.BytesIO()
-    torch.save(checkpoint, buffer)
-    writer.checkpoint(epoch, buffer.getvalue(), keep=keep)
+    writer.checkpoint(epoch, checkpoints.pack(checkpoint), keep=keep)
 
 
 def _obey(writer: RunWriter, event: Event) -> None:

@@ -87,6 +87,8 @@ def check_config(content: Mapping[str, Any]) -> None:
     required = ("format_version", "config", "class_names", "num_samples", "fingerprint", "created", "truth_known")
     _check_values(content, _KINDS["config.json"], required)
     names, samples = content["class_names"], content["num_samples"]
+    if content["format_version"] < 1:
+        raise ValueError(f"it has the format {content['format_version']}, expected at least 1")
     if not names or not all(isinstance(name, str) for name in names):
         raise ValueError(f"it has the class names {_shortened(names)}, expected a list of texts")
     if samples < 1:
@@ -178,6 +180,14 @@ def check_truth(arrays: Mapping[str, np.ndarray], samples: int, classes: int) ->
         raise ValueError(f"it has the arrays {_shortened(sorted(arrays))}, expected is_poison and original_labels")
     _check_array(arrays["is_poison"], "is_poison", (samples,), "b")
     _check_indices(arrays["original_labels"], "original_labels", samples, classes)
+
+
+def checked_files(content: Mapping[str, Any], samples: int) -> tuple[str, ...]:
+    """Return the path of each sample's file from files.json."""
+    names = content.get("files")
+    if not isinstance(names, list) or len(names) != samples or any(not isinstance(name, str) for name in names):
+        raise ValueError(f"it has the files {_shortened(names)}, expected a text for each of {samples} samples")
+    return tuple(names)
 
 
 def check_images(images: np.ndarray, samples: int) -> None:

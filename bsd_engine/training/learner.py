@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bsd_engine.compute.runtime import Runtime
+from bsd_engine.training.checkpoint import check_moments
 
 Training = Generator[tuple[int, int], None, Tensor]
 """One epoch: yields (iterations done, iterations in all) after each iteration; returns the mean loss, () float32."""
@@ -30,6 +31,7 @@ class Learner:
         """Restore what `state` returned."""
         self.network.load_state_dict(network)
         self.optimizer.load_state_dict(optimizer)
+        check_moments(self.optimizer)
 
 
 def placed(network: nn.Module, runtime: Runtime) -> nn.Module:

@@ -30,7 +30,7 @@ from bsd_engine.method.decisions import Decision, Evidence, decide
 from bsd_engine.method.scoring import Scores
 from bsd_engine.prepare.prepare import PreparedData, prepare
 from bsd_engine.training.altruistic import AltruisticModel
-from bsd_engine.training.checkpoint import Checkpoint
+from bsd_engine.training.checkpoint import Checkpoint, check_moments
 from bsd_engine.training.epoch_record import decision_fields, epoch_state, finite_loss, to_numpy
 from bsd_engine.training.learner import Training
 from bsd_engine.training.specialists import Specialists
@@ -69,7 +69,8 @@ class BSDTrainer:
         self._epochs_done = 0
         self._generation = 0
         if checkpoint is not None:
-            self._restore(Checkpoint.from_dict(checkpoint, self.prepared.fingerprint))
+            samples, classes = len(self.steps.labels), self.steps.num_classes
+            self._restore(Checkpoint.from_dict(checkpoint, self.prepared.fingerprint, samples, classes))
 
     @property
     def pseudo_target(self) -> int | None:
@@ -264,6 +265,8 @@ class BSDTrainer:
         """Go on after the epoch of a checkpoint."""
         for name, part in self._stateful_parts().items():
             part.load_state_dict(checkpoint.models[name])
+            if isinstance(part, torch.optim.Optimizer):
+                check_moments(part)
         for group in self.main.optimizer.param_groups:  # a branch may train with another rate than the stored one
             group["lr"] = self.config.mixmatch.main_lr
         self.specialists.restore(checkpoint.specialists, self._on_device(checkpoint.specialist_oss))

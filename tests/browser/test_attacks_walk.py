@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bsd_engine.runs.layout import list_runs
 from bsd_engine.runs.reader import RunReader
 from tests.browser.conftest import choose, choose_smoke, until
 
@@ -107,5 +108,5 @@ def train_with_it(page: Any, runs: Path) -> None:
         "button", name="Stop"
     ).click()  # the header has another while a script runs
     until(lambda: re.search("Stopped after epoch", page.locator(SENTENCE).inner_text()), "the end of the run")
-    attack = RunReader(next(runs.glob("*/config.json")).parent).config.attack
+    attack = RunReader(list_runs(runs)[0]).config.attack
     assert attack.attack == "custom" and Path(attack.attack_parameters["image"]).parent == runs / ".triggers"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from app import figure_file
+from tests.support.origins import own_copy
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +24,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 def runs(tmp_path_factory: pytest.TempPathFactory, recorded_run: Path) -> Path:
     """A runs folder that holds the recorded run under a fixed name."""
     root = tmp_path_factory.mktemp("runs")
-    shutil.copytree(recorded_run, root / RUN)
+    own_copy(recorded_run, root / RUN)
     return root
 
 

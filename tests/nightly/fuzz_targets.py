@@ -84,7 +84,7 @@ def make_run(folder: Path) -> Path:
 
 def _spoil(path: Path, whole: dict[str, bytes], draw: random.Random) -> Path:
     """Damage one file of a run folder; returns it, to be restored afterwards."""
-    name = draw.choice([n for n in sorted(whole) if n != "lock" and not n.startswith("checkpoints")])
+    name = draw.choice([n for n in sorted(whole) if not n.startswith("checkpoints")])
     file, content = path / name, whole[name]
     kind = draw.randrange(8)
     if kind == 0:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bsd_engine.errors import BSDError
+from bsd_engine.runs.layout import list_runs
 from bsd_engine.runs.lock import is_locked
 from bsd_engine.runs.reader import RunReader
 from tests.nightly.kill_and_resume import compare, kill_at_random
@@ -39,8 +40,8 @@ def started(server: Dashboard) -> Path:
         page.rerun()
         page.rerun(choose=("Preset", "smoke"))
         page.rerun(press="Start")
-    until(lambda: any(server.runs.glob("*/config.json")), "the run's folder")
-    return next(server.runs.glob("*/config.json")).parent
+    until(lambda: bool(list_runs(server.runs)), "the run's folder")
+    return list_runs(server.runs)[0]
 
 
 def ended(path: Path) -> bool:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from tests.support.fake_run import fake_run
+from tests.support.run_edits import edit_json
 
 NAMES = (
     "<img src=x onerror=window.broken=1>",
@@ -29,11 +30,8 @@ def hostile_run(root: Path, run_id: str) -> Path:
     config["created"] = config["config"]["preset"] = NAMES[1]
     config["config"]["data"]["data"] = f"folder:/x/{NAMES[2]}"
     config["config"]["attack"]["attack"] = NAMES[0]
-    (path / "config.json").write_text(json.dumps(config))
-    summary = json.loads((path / "summary.json").read_text())
-    (path / "summary.json").write_text(
-        json.dumps({**summary, "status": "failed", "error": NAMES[0], "device": NAMES[5]})
-    )
+    edit_json(path, "config.json", **config)
+    edit_json(path, "summary.json", status="failed", error=NAMES[0], device=NAMES[5])
     return path
 
 

@@ -43,7 +43,7 @@ def main() -> None:
         with zipfile.ZipFile(
             FOLDER / f"format-{FORMAT_VERSION}.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=9
         ) as archive:
-            for file in sorted(p for p in run.rglob("*") if p.is_file() and p.name != "lock"):
+            for file in sorted(p for p in run.rglob("*") if p.is_file()):
                 archive.write(file, file.relative_to(run))
 
 

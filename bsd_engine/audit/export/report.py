@@ -45,9 +45,10 @@ def report(
     shown : number of top suspects to show
     history : of the run; read when not given
 
-    Raises `RunFolderError` before the first epoch. With 60 suspects of 32x32 pixels about 0.3 MB; pictures above 96
-    pixels are made smaller.
+    Raises `RunFolderError` before the first epoch, or if the images are damaged. With 60 suspects of 32x32 pixels about
+    0.3 MB; pictures above 96 pixels are made smaller.
     """
+    run.check_images()
     history, verdicts = history or RunHistory.of(run), verdicts or {}
     ranking = suspects(history)
     truth = run.truth if with_truth else None

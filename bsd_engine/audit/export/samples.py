@@ -27,17 +27,18 @@ def most_suspect(
     for rank, sample in enumerate(ranking.order[:shown].tolist(), 1):
         judgement = verdicts.get(sample)
         name = f"<br><span class='soft file'>{escape(files[sample])}</span>" if files else ""
-        judged = f"<br><b>{judgement.choice}</b> {escape(judgement.note)}" if judgement else ""
+        judged = f"<br><b>{escape(judgement.choice)}</b> {escape(judgement.note)}" if judgement else ""
         rows.append(
             f"<tr><td class='n'>{rank}</td><td>{image(images[sample], f'sample {sample}')}</td>"
             f"<td class='n'>{sample}</td><td>{escape(history.name(int(history.labels[sample])))}{name}</td>"
-            f"<td class='n'>{measure(float(ranking.score[sample]))}</td>"
-            f"<td>{', '.join(ranking.flags(sample)) or '–'}</td>"
+            f"<td class='n'>{escape(measure(float(ranking.score[sample])))}</td>"
+            f"<td>{escape(', '.join(ranking.flags(sample))) or '–'}</td>"
             f"<td class='n'>{ranking.epochs_in_pool[sample]} of {ranking.epochs_decided}</td>"
             f"<td>{escape(reason(history, sample, ranking.epoch).sentence)}{judged}</td></tr>"
         )
     head = "".join(
-        f"<th>{name}</th>" for name in ("rank", "", "sample", "label", "score", "flags", "epochs in pool", "why")
+        f"<th>{escape(name)}</th>"
+        for name in ("rank", "", "sample", "label", "score", "flags", "epochs in pool", "why")
     )
     return section(f"The {len(rows)} most suspect samples", f"<table><tr>{head}</tr>{''.join(rows)}</table>")
 

@@ -52,6 +52,7 @@ def safetensors(state: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
 
 def main_weights(run: RunReader) -> bytes:
     """The clean model f as a .safetensors file; its metadata say how to build the network and normalise its input."""
+    run.check_images()  # the input's normalisation is made from them
     both = StoredModels.of(run)
     normalize = both.normalize
     metadata = {

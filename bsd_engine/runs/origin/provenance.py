@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import shlex
 from pathlib import Path
 
 from bsd_engine.errors import RunFolderError
@@ -26,14 +27,14 @@ _KEY_BYTES = 32
 
 
 def sign(path: Path) -> str:
-    """Return the signature of a run folder whose config.json is complete; the first one makes the installation's key."""
+    """Return the signature of a run folder whose config.json is complete; the first one makes the key."""
     return _signature(path, _key())
 
 
 def is_own(path: Path) -> bool:
     """Return whether this installation wrote the run folder, and nobody has copied it since."""
     try:
-        found = bounded.read_object(path / FILE).get("signature")
+        found = bounded.read_object(path / FILE, follow=False).get("signature")
         key = bounded.read_bytes(_key_file(), _KEY_BYTES)
         return isinstance(found, str) and hmac.compare_digest(found.encode(), _signature(path, key).encode())
     except (OSError, ValueError):
@@ -44,16 +45,16 @@ def refuse_foreign(path: Path, action: str) -> None:
     """Raise `RunFolderError` for a folder that this installation did not write; `action` completes "cannot be ..."."""
     if not is_own(path):
         raise RunFolderError(
-            f"{path} was not written by this installation, so it is read-only and cannot be {action}; make a copy of "
-            f"your own first: python -m bsd_engine adopt {path} --out NEW_FOLDER"
+            f"{path} cannot be {action}: it is read-only, because this installation did not write it, or it was copied "
+            "or changed since. Make a copy of your own and use that: "
+            f"python -m bsd_engine adopt {shlex.quote(str(path))} --out NEW_FOLDER"
         )
 
 
 def _signature(path: Path, key: bytes) -> str:
     config = path / "config.json"
-    message = f"{path.stat().st_ino} {config.stat().st_ino} ".encode() + bounded.read_bytes(
-        config, bounded.MOST_JSON_BYTES
-    )
+    content = bounded.read_bytes(config, bounded.MOST_JSON_BYTES, follow=False)
+    message = f"{path.stat().st_ino} {config.stat().st_ino} ".encode() + content
     return hmac.new(key, message, hashlib.sha256).hexdigest()
 
 

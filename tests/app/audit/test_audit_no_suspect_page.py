@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from app.tune import what_if
 from bsd_engine.method.preview import Settings
 from bsd_engine.runs.reader import RunReader
+from tests.support.origins import own_copy
 from tests.support.page.pages import everything
 
 SCRIPT = """
@@ -25,7 +25,7 @@ st.navigation([st.Page(lambda: audit.render(run), title="Audit", url_path="audit
 
 @pytest.fixture
 def copied(root: Path, unsuspecting_run: Path) -> Path:
-    return Path(shutil.copytree(unsuspecting_run, root / "a"))
+    return own_copy(unsuspecting_run, root / "a")
 
 
 @pytest.mark.parametrize("epoch", ["1", "4", "5", "6", "8", "10"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from app.paper.figures import FIGURES
 from app.paper.tables import TABLES
 from bsd_engine.recordings import library
+from tests.support.origins import own_copy
 from tests.support.page.pages import html, ran
 
 SCRIPT = """
@@ -54,7 +54,7 @@ def test_without_runs_of_the_user_a_recording_is_drawn(open_page: Callable[..., 
 
 
 def test_a_run_is_found_and_drawn(open_page: Callable[..., AppTest], root: Path, recorded_run: Path) -> None:
-    shutil.copytree(recorded_run, root / "20260101-000000-aaaaaa")
+    own_copy(recorded_run, root / "20260101-000000-aaaaaa")
     page = open_page(item="figure7")
     assert page.selectbox[0].value == "20260101-000000-aaaaaa"
     assert (
@@ -66,7 +66,7 @@ def test_a_run_is_found_and_drawn(open_page: Callable[..., AppTest], root: Path,
 def test_the_page_opens_with_the_truth_switched_off(
     open_page: Callable[..., AppTest], root: Path, recorded_run: Path
 ) -> None:
-    shutil.copytree(recorded_run, root / "20260101-000000-aaaaaa")
+    own_copy(recorded_run, root / "20260101-000000-aaaaaa")
     page = open_page(item="figure5")
     page.toggle[0].set_value(False)
     ran(page)

@@ -24,7 +24,9 @@ from app.trigger_bench.drawings import decode_drawing, encode_drawing, parse_dra
 from app.trigger_bench.state import BenchState, Limits, address_of, parse_address, parse_state
 from bsd_engine.runs.record import record_run
 from bsd_engine.runs.stored_models import stored_epochs
+from tests.support.origins import own_copy
 from tests.support.page.pages import everything
+from tests.support.run_edits import record
 from tests.support.short_runs import short
 
 SCRIPT = """
@@ -170,8 +172,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> Path:
 
 @pytest.fixture
 def run(made: Path, root: Path) -> Path:
-    shutil.copytree(made, root / "run")
-    return root / "run"
+    return own_copy(made, root / "run")
 
 
 def packed(path: Path, uploads: Uploads | None = None, **changes: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -262,5 +263,6 @@ def test_a_newer_checkpoint_is_reported(run: Path, open_page: Callable[..., AppT
     for epoch in stored_epochs(run):
         content = torch.load(run / f"checkpoints/{epoch:05d}.pt", weights_only=True)
         torch.save({**content, "version": 99}, run / f"checkpoints/{epoch:05d}.pt")
+        record(run, f"checkpoints/{epoch:05d}.pt")
     open_page(run="run")
     assert "has version 99" in packed(run)[0]["refusal"]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import os
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,15 +20,22 @@ from bsd_engine.audit.export import cleaned
 from bsd_engine.audit.export.commands import write_cleaned, write_report, write_suspects, write_weights
 from bsd_engine.audit.export.report import LARGEST_BYTES, report
 from bsd_engine.audit.export.table import COLUMNS, csv_text, parquet_bytes, table
+from bsd_engine.audit.features import features
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.judgements import Judgement, Judgements
 from bsd_engine.audit.suspects import suspects
 from bsd_engine.data import dataset
-from bsd_engine.errors import BSDError, ConfigError
+from bsd_engine.errors import BSDError, ConfigError, RunFolderError, StorageError
+from bsd_engine.prepare.prepare import prepare
+from bsd_engine.runs.origin import provenance
 from bsd_engine.runs.reader import RunReader
+from bsd_engine.runs.record import record_run
 from tests.support.fake_run import fake_run
 from tests.support.hostile import HOSTILE_CLASSES as NAMES
 from tests.support.hostile import HTML_NAME as EVIL
+from tests.support.origins import own_copy
+from tests.support.run_edits import record
+from tests.support.short_runs import short
 
 
 def everything(folder: Path) -> tuple[RunReader, RunHistory, dict]:
@@ -71,6 +81,30 @@ def test_a_note_and_a_verdict_are_in_the_table_and_decide_what_is_kept(history: 
     assert (steady <= found.in_pool).all() and (2 * found.epochs_in_pool[steady] > found.epochs_decided).all()
     with pytest.raises(ConfigError, match="has not split its samples yet"):
         cleaned.kept(replace(found, epochs_decided=0), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("=1+1", "'=1+1"),
+        ("＝1+1", "'＝1+1"),
+        ("＋1", "'＋1"),
+        ("－1", "'－1"),
+        ("＠a", "'＠a"),
+        (" =1", "' =1"),
+        ("\u3000＝1", "'\u3000＝1"),
+        ("\tx", "'\tx"),
+        ("\rx", "'\nx"),
+        ("\nx", "'\nx"),
+        ("a;=1", "a;'=1"),
+        ("a\r\n=1", "a\n'=1"),
+        ("a\t@b", "a\t'@b"),
+        ("a; b", "a; b"),
+        ("1=1", "1=1"),
+    ],
+)
+def test_no_cell_is_a_formula_in_any_spreadsheet(text: str, written: str) -> None:
+    assert list(csv.reader(io.StringIO(csv_text({"note": [text]}), newline="")))[1] == [written]
 
 
 # -- the cleaned set -------------------------------------------------------------------------------
@@ -128,6 +162,94 @@ def test_a_link_that_has_come_to_lead_out_is_not_followed(own_run: Path, own_fol
     assert file.read_bytes() != secret.read_bytes() and file.stem.isdigit()
 
 
+def one_of_each(run: RunReader) -> np.ndarray:
+    keep = np.zeros(run.num_samples, bool)
+    keep[[3, 30]] = True
+    return keep
+
+
+@pytest.mark.parametrize("folder", ["{folder}", "~"])
+def test_from_a_foreign_run_no_file_of_this_machine_is_copied(
+    own_run: Path, own_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.setenv("HOME", str(own_folder))
+    run = RunReader(edited_copy(own_run, tmp_path / "foreign", data=f"folder:{folder.format(folder=own_folder)}"))
+    assert run.files is not None and not run.is_own
+    cleaned.save_cleaned(run, one_of_each(run), tmp_path / "clean")
+    assert "not looked for on this machine" in cleaned.originals_left_out(run)
+    files = sorted(p.relative_to(tmp_path / "clean").as_posix() for p in (tmp_path / "clean").rglob("*.png"))
+    assert [Path(name).stem for name in files] == ["03", "30"] and all(name.startswith("train/") for name in files)
+    assert cleaned.originals_left_out(RunReader(own_run)) == ""
+
+
+def test_from_a_copy_of_ones_own_of_a_foreign_run_neither(own_run: Path, tmp_path: Path) -> None:
+    adopted = edited_copy(own_run, tmp_path / "adopted", adopted_from="/somewhere/else")
+    provenance.write_signature(adopted)
+    run = RunReader(adopted)
+    assert run.is_own and not run.trusts_paths
+    cleaned.save_cleaned(run, one_of_each(run), tmp_path / "clean")
+    assert cleaned.originals_left_out(run) and not (tmp_path / "clean/test").exists()
+
+
+def edited_copy(run: Path, out: Path, *, data: str | None = None, **top: object) -> Path:
+    """A copy of a run with other data in its settings, or other entries of config.json."""
+    shutil.copytree(run, out)
+    content = json.loads((out / "config.json").read_text()) | top
+    if data is not None:
+        content["config"]["data"]["data"] = data
+    (out / "config.json").write_text(json.dumps(content))
+    return out
+
+
+def test_test_images_with_similar_names_are_all_copied(tmp_path: Path) -> None:
+    root, rng = tmp_path / "set", np.random.default_rng(0)
+    names = [f"{'x' * 95}{i}.png" for i in range(3)] + ["a:b.png", "a?b.png", "deep/a_b.png", "字" * 80 + ".png"]
+    for part, files in (("train", [f"{i}.png" for i in range(24)]), ("test", names)):
+        for name in ("cat", "dog"):
+            for file in files:
+                path = root / part / name / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(rng.integers(0, 255, (12, 12), np.uint8)).save(path)
+    config = short(data=f"folder:{root}", attack="none", limit=None, alpha=0.9, beta=0.5, selective_drop=False)
+    record_run(config, tmp_path / "run", prepared=prepare(config))
+    cleaned.save_cleaned(RunReader(tmp_path / "run"), np.arange(48) < 40, tmp_path / "clean")
+    read, clean = dataset.load(f"folder:{root}"), dataset.load(f"folder:{tmp_path / 'clean'}")
+    assert len(clean.test_images) == 14
+    np.testing.assert_array_equal(clean.test_images, read.test_images)
+    np.testing.assert_array_equal(clean.test_labels, read.test_labels)
+    assert all(len(os.fsencode(p.name)) < 200 for p in (tmp_path / "clean").rglob("*"))
+
+
+def test_names_that_collide_in_the_file_system_are_noticed(
+    recorded_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = cleaned.write_png
+    monkeypatch.setattr(cleaned, "write_png", lambda pixels, path: write(pixels, path.with_name("same.png")))
+    with pytest.raises(StorageError, match="names collide"):
+        cleaned.save_cleaned(RunReader(recorded_run), np.arange(1000) < 5, tmp_path / "clean")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("export", ["cleaned", "report", "weights", "features"])
+def test_damaged_images_are_exported_nowhere(
+    own_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, export: str
+) -> None:
+    def damaged(run: RunReader) -> None:
+        raise RunFolderError("images.npy is damaged")
+
+    monkeypatch.setattr(RunReader, "check_images", damaged)
+    with pytest.raises(RunFolderError, match="is damaged"):
+        if export == "cleaned":
+            write_cleaned(own_run, tmp_path / "out")
+        elif export == "report":
+            write_report(own_run, tmp_path / "out")
+        elif export == "weights":
+            write_weights(own_run, tmp_path / "out")
+        else:
+            features(RunReader(own_copy(own_run, tmp_path / "copy")))
+    assert not (tmp_path / "out").exists()
+
+
 def test_nothing_is_written_over_and_nothing_half(
     recorded_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +305,16 @@ def test_the_report_of_a_run_that_has_hardly_begun(tmp_path: Path) -> None:
     )
 
 
+def test_nothing_that_a_reader_wrote_becomes_html(history: RunHistory, recorded_run: Path) -> None:
+    evil = '<meta http-equiv="refresh" content="0;url=https://example.org">'
+    first = int(suspects(history).order[0])
+    said = {first: Judgement(sample=first, choice=evil, note=evil, who=evil, time=0.0)}  # type: ignore[arg-type]
+    text = report(RunReader(recorded_run), said, history=history)
+    assert [a["content"] for tag, a in Page(text).tags if tag == "meta" and a.get("http-equiv")] == [
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    ]
+
+
 # -- no truth that was not given -------------------------------------------------------------------
 
 TRUTH_WORDS = re.compile(
@@ -213,10 +345,8 @@ def test_a_sealed_report_tells_no_more_than_one_of_a_run_without_truth(recorded_
 
 def test_the_truth_changes_nothing_that_the_audit_says(recorded_run: Path, tmp_path: Path) -> None:
     """The same record with another truth gives the same table, byte for byte."""
-    import shutil
-
-    other = tmp_path / "other"
-    shutil.copytree(recorded_run, other)
+    other = own_copy(recorded_run, tmp_path / "other")
     arrays = dict(np.load(other / "truth.npz"))
     np.savez(other / "truth.npz", **{name: values[::-1] for name, values in arrays.items()})
+    record(other, "truth.npz")
     assert csv_text(everything(other)[2]) == csv_text(everything(recorded_run)[2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from bsd_engine.audit.export.commands import write_weights
 from bsd_engine.audit.features import features, neighbours
 from bsd_engine.audit.saliency import saliency
 from bsd_engine.compute import models
+from bsd_engine.files.arrays import pack_arrays
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.stored_models import StoredModels
+from tests.support.origins import own_copy
 
 
 def read_safetensors(content: bytes) -> tuple[dict, dict[str, torch.Tensor]]:
@@ -65,6 +68,51 @@ def test_features_are_kept_and_neighbours_are_the_nearest(recorded_run: Path, tm
     ]
     np.testing.assert_array_equal(found, slow)
     assert 7 not in found and (np.diff(distance) >= 0).all() and len(neighbours(made.main[:3], 0, 9)[0]) == 2
+
+
+def test_features_of_a_foreign_run_stay_in_memory_and_its_own_are_not_believed(
+    recorded_run: Path, tmp_path: Path
+) -> None:
+    made = features(RunReader(own_copy(recorded_run, tmp_path / "own")))
+    foreign = Path(shutil.copytree(tmp_path / "own", tmp_path / "foreign"))
+    (file,) = (foreign / "audit").iterdir()
+    zeros = np.zeros((1000, 32), np.float16)
+    file.write_bytes(pack_arrays(epoch=np.array(9), main=zeros, altruistic=zeros))
+    before = sorted(foreign.rglob("*"))
+    run = RunReader(foreign)
+    assert features(run, compute=False) is None
+    np.testing.assert_array_equal(features(run).main, made.main)
+    np.testing.assert_array_equal(features(run, compute=False).altruistic, made.altruistic)
+    assert sorted(foreign.rglob("*")) == before
+
+
+@pytest.mark.parametrize("damage", ["link", "cut", "dtype", "shape", "values", "missing", "epoch"])
+def test_kept_features_that_were_not_written_here_are_made_again(
+    recorded_run: Path, tmp_path: Path, damage: str
+) -> None:
+    run = RunReader(own_copy(recorded_run, tmp_path / "own"))
+    made = features(run)
+    file = run.path / f"audit/features-{made.epoch:05d}.npz"
+    halves = {"main": made.main.astype(np.float16), "altruistic": made.altruistic.astype(np.float16)}
+    epoch, content = np.array(made.epoch), file.read_bytes()
+    if damage == "link":
+        file.rename(tmp_path / "elsewhere.npz")
+        file.symlink_to(tmp_path / "elsewhere.npz")
+    elif damage == "cut":
+        file.write_bytes(content[:-200])
+    else:
+        halves["main"] = {
+            "dtype": made.main,
+            "shape": halves["main"][:-1],
+            "values": np.full_like(halves["main"], np.nan),
+        }.get(damage, halves["main"])
+        epoch = np.array([1, 2]) if damage == "epoch" else epoch
+        arrays = {"epoch": epoch, **halves}
+        arrays.pop("altruistic" if damage == "missing" else "", None)
+        file.write_bytes(pack_arrays(**arrays))
+    assert features(run, compute=False) is None
+    np.testing.assert_array_equal(features(run).main, made.main)
+    assert not file.is_symlink() and features(run, compute=False) is not None
 
 
 def test_saliency_adds_up_to_what_the_image_gains_over_grey(recorded_run: Path) -> None:

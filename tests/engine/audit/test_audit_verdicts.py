@@ -17,14 +17,21 @@ from bsd_engine.audit.bounds import draw, needed_draws, sentence, upper_bound
 from bsd_engine.audit.judgements import FILE, Judgement, Judgements
 from bsd_engine.audit.sealed import scores
 from bsd_engine.errors import ConfigError, StorageError
+from tests.support.origins import signed
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A folder that counts as a run of one's own."""
+    return signed(tmp_path / "own")
 
 
 def choices(verdicts: Judgements) -> dict[int, str]:
     return {s: v.choice for s, v in verdicts.standing().items()}
 
 
-def test_the_newest_word_stands_and_undo_brings_back_the_one_before(tmp_path: Path) -> None:
-    said = Judgements(tmp_path, 10)
+def test_the_newest_word_stands_and_undo_brings_back_the_one_before(own: Path) -> None:
+    said = Judgements(own, 10)
     assert said.standing() == {} and said.version == 0 and said.undo() == ()
     assert said.give([3, 1, 3], "remove", "a checkerboard", who="ann") == 2
     said.give([1], "keep", "looked again", who="bob")
@@ -42,16 +49,16 @@ def test_the_newest_word_stands_and_undo_brings_back_the_one_before(tmp_path: Pa
     assert said.undo() == (1, 3) and choices(said) == {} and said.undo() == ()
 
 
-def test_a_file_that_a_first_writer_has_only_opened_holds_no_verdict(tmp_path: Path) -> None:
-    said = Judgements(tmp_path, 10)
+def test_a_file_that_a_first_writer_has_only_opened_holds_no_verdict(own: Path) -> None:
+    said = Judgements(own, 10)
     with contextlib.closing(sqlite3.connect(said.path, isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         assert said.path.exists() and said.standing() == {} and said.version == 0
     assert said.undo() == () and said.give([3], "keep") == 1
 
 
-def test_an_undone_action_can_be_followed_by_others(tmp_path: Path) -> None:
-    said = Judgements(tmp_path, 10)
+def test_an_undone_action_can_be_followed_by_others(own: Path) -> None:
+    said = Judgements(own, 10)
     said.give([0], "keep")
     said.undo()
     said.give([0], "unsure")
@@ -68,7 +75,7 @@ def test_an_undone_action_can_be_followed_by_others(tmp_path: Path) -> None:
 def test_any_row_of_verdicts_and_undos_is_what_a_stack_would_hold(
     tmp_path_factory: pytest.TempPathFactory, actions: list
 ) -> None:
-    said, stack = Judgements(tmp_path_factory.mktemp("v"), 5), [{}]
+    said, stack = Judgements(signed(tmp_path_factory.mktemp("v")), 5), [{}]
     for action in actions:
         if action is None:
             said.undo()
@@ -80,8 +87,8 @@ def test_any_row_of_verdicts_and_undos_is_what_a_stack_would_hold(
     assert choices(said) == stack[-1]
 
 
-def test_two_tabs_that_judge_at_once_lose_nothing(tmp_path: Path) -> None:
-    tabs = [Judgements(tmp_path, 400) for _ in range(4)]
+def test_two_tabs_that_judge_at_once_lose_nothing(own: Path) -> None:
+    tabs = [Judgements(own, 400) for _ in range(4)]
 
     def judge(which: int) -> None:
         for i in range(20):
@@ -93,7 +100,7 @@ def test_two_tabs_that_judge_at_once_lose_nothing(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert len(tabs[0].standing()) == 81
-    with sqlite3.connect(tmp_path / FILE) as db:
+    with sqlite3.connect(own / FILE) as db:
         assert db.execute("SELECT count(*), count(DISTINCT action) FROM change").fetchone() == (160, 80)
     db.close()
 
@@ -108,24 +115,24 @@ def test_two_tabs_that_judge_at_once_lose_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_a_verdict_that_cannot_be_is_one_sentence_and_leaves_nothing(
-    tmp_path: Path, samples: list, choice: str, note: str, said: str
+    own: Path, samples: list, choice: str, note: str, said: str
 ) -> None:
     with pytest.raises(ConfigError, match=said):
-        Judgements(tmp_path, 10).give(samples, choice, note)
-    assert not (tmp_path / FILE).exists()
+        Judgements(own, 10).give(samples, choice, note)
+    assert not (own / FILE).exists()
 
 
-def test_a_note_may_hold_anything(tmp_path: Path) -> None:
+def test_a_note_may_hold_anything(own: Path) -> None:
     note = "'); DROP TABLE change; -- <script>alert(1)</script> 日本"
-    Judgements(tmp_path, 10).give([1], "keep", note)
-    assert Judgements(tmp_path, 10).standing()[1].note == note
+    Judgements(own, 10).give([1], "keep", note)
+    assert Judgements(own, 10).standing()[1].note == note
 
 
-def test_a_broken_database_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_bytes(b"no database at all, but long enough to look like one" * 40)
+def test_a_broken_database_is_one_sentence(own: Path) -> None:
+    (own / FILE).write_bytes(b"no database at all, but long enough to look like one" * 40)
     for use in (lambda v: v.standing(), lambda v: v.give([1], "keep"), lambda v: v.undo()):
         with pytest.raises(StorageError, match="move the file away to start anew"):
-            use(Judgements(tmp_path, 10))
+            use(Judgements(own, 10))
 
 
 # -- bounds ----------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
@@ -22,6 +21,7 @@ from bsd_engine.runs.epoch_file import pack_epoch, unpack_epoch
 from bsd_engine.runs.layout import list_runs, new_run_id
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.writer import RunWriter
+from tests.support.run_edits import edit_json, without_digests
 from tests.support.small_runs import SAMPLES, assert_same, create, full_state, warmup_state
 
 
@@ -164,8 +164,7 @@ def test_runs_are_ordered_by_their_start_whatever_their_names(tmp_path: Path) ->
     }
     for name, created in begun.items():
         create(tmp_path / name).close()
-        config = tmp_path / name / "config.json"
-        config.write_text(json.dumps({**json.loads(config.read_text()), "created": created}))
+        edit_json(tmp_path / name, "config.json", created=created)
     assert [p.name for p in list_runs(tmp_path)] == ["b newest", "east", "middle", "a oldest", "z damaged"]
     (tmp_path / "a oldest").rename(tmp_path / "zz renamed")
     assert [p.name for p in list_runs(tmp_path)][3] == "zz renamed"
@@ -183,15 +182,14 @@ def test_a_folder_without_config_is_not_a_run_folder(tmp_path: Path) -> None:
 
 
 def test_a_newer_folder_requires_a_newer_program(reader: RunReader) -> None:
-    path = reader.path / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 99}))
-    with pytest.raises(RunFolderError, match="has format 99, this program reads up to 3; update the program"):
+    edit_json(reader.path, "config.json", format_version=99)
+    with pytest.raises(RunFolderError, match="has format 99, this program reads up to 4; update the program"):
         RunReader(reader.path)
 
 
 def test_a_folder_of_format_1_has_no_distances_and_is_read(reader: RunReader) -> None:
-    path = reader.path / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 1}))
+    without_digests(reader.path)
+    edit_json(reader.path, "config.json", format_version=1)
     state = full_state(reader.epochs[-1])
     (reader.path / f"epochs/{state.epoch:05d}.npz").write_bytes(
         pack_epoch(replace(state, oss_distances=None, nearest_class=None))

@@ -123,11 +123,12 @@ def test_only_a_new_or_empty_folder_becomes_a_run_folder(tmp_path: Path) -> None
     make_folder(tmp_path / "new/nested")
     make_folder(tmp_path / "new/nested")
     (tmp_path / "new/nested/file").touch()
+    create(tmp_path / "my run").close()
     for path in (tmp_path / "new/nested", tmp_path / "new/nested/file"):
-        with pytest.raises(
-            RunFolderError, match="is not an empty folder; give a new one, or resume the run in it with --resume"
-        ):
+        with pytest.raises(RunFolderError, match=r"is not an empty folder; give a new one\.$"):
             make_folder(path)
+    with pytest.raises(RunFolderError, match="give a new one, or resume the run in it with --resume '.*/my run'"):
+        create(tmp_path / "my run")
 
 
 def test_the_last_two_checkpoints_are_kept(writer: RunWriter) -> None:

@@ -21,6 +21,7 @@ from bsd_engine.runs.record import load_checkpoint, record_run
 from bsd_engine.runs.stored_models import load_models, load_undefended, probabilities, stored_epochs, undefended_file
 from bsd_engine.training.trainer import BSDTrainer
 from bsd_engine.training.undefended import train_undefended
+from tests.support.run_edits import record
 from tests.support.short_runs import short
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -87,6 +88,7 @@ def test_a_checkpoint_of_weights_alone_in_half_precision_answers_nearly_the_same
         for name in ("averaged", "altruistic")
     }
     torch.save({"version": content["version"], "epoch": epoch, "models": halves}, run / f"checkpoints/{epoch:05d}.pt")
+    record(run, f"checkpoints/{epoch:05d}.pt")
     after, images = load_models(run, epoch), images_of(run)
     assert after is not before
     assert next(after.main.parameters()).dtype == torch.float32
@@ -128,9 +130,11 @@ def test_damage_and_newer_versions_are_reported(run: Path) -> None:
     with pytest.raises(RunFolderError, match=rf"after epoch {last + 1} of run cannot be read: .*cut or damaged"):
         load_models(run, last)
     torch.save({**content, "version": 99}, file)
+    record(run, f"checkpoints/{last:05d}.pt")
     with pytest.raises(RunFolderError, match="has version 99, this program reads up to"):
         load_models(run, last)
     torch.save({**content, "models": {"averaged": content["models"]["averaged"]}}, file)
+    record(run, f"checkpoints/{last:05d}.pt")
     with pytest.raises(RunFolderError, match="does not fit its settings"):
         load_models(run, last)
     with pytest.raises(RunFolderError, match="is missing; choose another epoch"):

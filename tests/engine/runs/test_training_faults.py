@@ -23,6 +23,7 @@ from bsd_engine.runs.layout import checkpoint_paths
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.record import record_run, resume_run
 from tests.support.fake_run import fake_run
+from tests.support.run_edits import record
 from tests.support.short_runs import differences, run, short
 
 
@@ -87,6 +88,7 @@ def test_a_checkpoint_of_another_network_is_refused(
             )  # type: ignore[arg-type]
     for file in checkpoint_paths(tmp_path / "a"):
         shutil.copy(tmp_path / "b/checkpoints" / file.name, file)
+        record(tmp_path / "a", f"checkpoints/{file.name}")
     with pytest.raises(RunFolderError, match="does not fit its settings .*start the run again in a new folder"):
         resume_run(tmp_path / "a", prepared=small_images)
 
@@ -120,6 +122,8 @@ def test_arrays_with_code_in_them_are_refused(tmp_path: Path) -> None:
     path = fake_run(tmp_path, epochs=2, samples=60)
     np.savez(path / "epochs/00001.npz", scalars=np.array([Evil()], dtype=object))
     np.savez(path / "truth.npz", is_poison=np.array([Evil()], dtype=object), original_labels=np.zeros(60, int))
+    for name in ("epochs/00001.npz", "truth.npz"):
+        record(path, name)
     for read in (lambda: RunReader(path).epoch(1), lambda: RunReader(path).truth):
         with pytest.raises(BSDError, match="it does not hold a plain array"):
             read()

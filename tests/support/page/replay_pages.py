@@ -16,6 +16,7 @@ import numpy as np
 from app.components import packet
 from bsd_engine.config.settings import BSDConfig
 from tests.support.fake_run import CONFIG, FakeRun
+from tests.support.run_edits import edit_json
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,7 @@ def run_of_truth(root: Path, name: str, truth: np.ndarray, told: BSDConfig, *, e
             }
             writer.epoch(replace(state, metrics={**state.metrics, **told_of}))
         writer.summary(run.summary("finished", epochs))
-    config = json.loads((path / "config.json").read_text())
-    (path / "config.json").write_text(json.dumps({**config, "created": "2026-01-01T00:00:00+00:00"}))
+    edit_json(path, "config.json", created="2026-01-01T00:00:00+00:00")
     return path
 
 
