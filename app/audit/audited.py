@@ -14,6 +14,7 @@ from app.style import words
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.judgements import Judgement, Judgements
 from bsd_engine.audit.suspects import Suspects, suspects
+from bsd_engine.errors import BSDError
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.stored_models import StoredModels
 
@@ -37,9 +38,25 @@ class Audited:
         """Its judgements; opened anew for each use."""
         return Judgements(self.run.path, self.run.num_samples)
 
+    @property
+    def unreadable_judgements(self) -> str:
+        """Why a stranger's judgements are not shown, as a sentence; "" if they are. The rest of the run is shown."""
+        try:
+            self.judgements.standing()
+        except BSDError as error:
+            if self.run.is_own:
+                raise
+            return str(error)
+        return ""
+
+    @property
+    def judgements_version(self) -> int:
+        """A number that changes with the judgements; 0 without any."""
+        return 0 if self.unreadable_judgements else self.judgements.version
+
     def standing(self) -> dict[int, Judgement]:
-        """The newest judgement of each judged sample."""
-        return self.judgements.standing()
+        """The newest judgement of each judged sample; none of a stranger's that cannot be read."""
+        return {} if self.unreadable_judgements else self.judgements.standing()
 
     def image(self, sample: int) -> np.ndarray:
         """(H, W, C) uint8: the image that the run trained on."""

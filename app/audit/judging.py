@@ -51,7 +51,7 @@ def judging_bar(audit: Audited, selection: Linked) -> None:
             icon=":material/undo:",
             on_click=_undo,
             args=(audit,),
-            disabled=not is_own or audit.judgements.version == 0,
+            disabled=not is_own or audit.judgements_version == 0,
             help=read_only,
         )
         st.button(

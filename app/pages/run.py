@@ -16,7 +16,7 @@ from app.server.registry import RunRegistry, is_recording, registry
 from app.server.run_list import listed
 from app.state import keys
 from app.state.foreign_run import foreign_line
-from app.state.run_choice import LONGEST_ID, recording_title, truth_switch
+from app.state.run_choice import LONGEST_ID, recording_title, told_apart, truth_switch
 from app.style import words
 from app.style.theme import percent
 from bsd_engine.errors import BSDError
@@ -72,7 +72,7 @@ def _run_ids(runs: RunRegistry, asked: str | None) -> list[str]:
 
 
 def _list(runs: RunRegistry, ids: list[str], chosen: str) -> None:
-    labels = {run_id: _describe(runs, run_id) for run_id in ids}
+    labels = told_apart({run_id: _describe(runs, run_id) for run_id in ids})
     # New texts or another choice make a new list, so that it never keeps an old choice.
     key = f"runs_{zlib.crc32(repr((chosen, labels)).encode())}"
     st.selectbox(

@@ -11,7 +11,7 @@ from app.paper import texts
 from app.paper.slots import PaperFigure, Slot, rate_of
 from app.server.registry import RunRegistry, is_recording
 from app.server.run_list import Listed, listed
-from app.state.run_choice import described
+from app.state.run_choice import described, told_apart
 from app.style import words
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError
@@ -46,13 +46,14 @@ def _choose_run(runs: RunRegistry, slot: Slot, readable: dict[str, Listed], key:
     others = dict.fromkeys(run_id for run_id in readable if run_id not in fits)
     showing = [run_id for run_id in fitting if slot.shows_it(readable[run_id].summary)]
     options = list(dict.fromkeys([*showing, *bundled, *fitting, *others]))
+    labels = told_apart({run_id: _run_label(runs, run_id, readable, others) for run_id in options})
     picked = st.selectbox(
         slot.label[0].upper() + slot.label[1:],
         options,
         0 if bundled or fitting else None,
         key=f"{key}_{len(options)}",
         placeholder=texts.NO_FITTING_RUN,
-        format_func=lambda run_id: _run_label(runs, run_id, readable, others),
+        format_func=lambda run_id: labels.get(run_id, run_id),
     )
     if picked is None:
         return None

@@ -25,6 +25,7 @@ COPY_HELP = (
 )
 COPYING = "Checking and copying the run"
 COPIED_WHOLE = "This is your own copy of {source}, and nothing was left out."
+MOST_SENTENCES = 12
 COPIED_WITHOUT = "This is your own copy of {source}. What could not be copied:"
 
 
@@ -69,7 +70,9 @@ def _left_out(run_id: str) -> None:
         return
     name = words.unformatted(words.short(source))
     if left_out:
-        sentences = "\n".join(f"* {words.unformatted(words.short(sentence, 300))}" for sentence in left_out)
+        shown = [words.short(sentence, 300) for sentence in left_out[:MOST_SENTENCES]]
+        shown += [f"and {len(left_out) - MOST_SENTENCES} more"] if len(left_out) > MOST_SENTENCES else []
+        sentences = "\n".join(f"* {words.unformatted(sentence)}" for sentence in shown)
         st.warning(f"{COPIED_WITHOUT.format(source=name)}\n\n{sentences}", icon=":material/content_copy:")
     else:
         del st.session_state[keys.COPIED]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 import streamlit as st
 
@@ -44,6 +45,7 @@ def chosen_run(
     if not ids:
         return None
     chosen = asked if asked in ids else ids[0]
+    labels = told_apart({run_id: described(runs, run_id) for run_id in ids})
     left, right = st.columns([4, 1], vertical_alignment="center") if truth_help is not None else (st.container(), None)
     with left:
         picked = st.selectbox(
@@ -51,7 +53,7 @@ def chosen_run(
             ids,
             ids.index(chosen),
             key=f"{page}_runs_{chosen}",
-            format_func=lambda run_id: described(runs, run_id),
+            format_func=lambda run_id: labels.get(run_id, run_id),
             label_visibility="collapsed",
         )
     if picked != chosen:
@@ -70,6 +72,15 @@ def chosen_run(
 def truth_switch(what: str = TRUTH_HELP) -> None:
     """Draw the switch for ground truth, the same on every page that shows a run."""
     st.toggle("Show truth", value=True, key=keys.TRUTH, bind="query-params", help=what)
+
+
+def told_apart(labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels of runs by id, with the id added to those that several runs have.
+
+    A list knows its options by their labels, so a stranger's run could take the place of another one.
+    """
+    number = Counter(labels.values())
+    return {run_id: f"{text} · {run_id}" if number[text] > 1 else text for run_id, text in labels.items()}
 
 
 def described(runs: RunRegistry, run_id: str) -> str:

@@ -169,3 +169,15 @@ def test_no_path_of_a_stranger_is_followed(root: Path, settings: dict[str, Any])
     own.adopted_from = FOREIGN
     with pytest.raises(BSDError, match="not followed"):
         data_paths.check_run(own, root)
+
+
+@pytest.mark.parametrize("name", ["run", "tune"])
+def test_a_run_that_looks_like_another_does_not_take_its_place(
+    open_page: Callable[..., AppTest], runs: Path, name: str
+) -> None:
+    shutil.copytree(runs / FOREIGN, runs / f"{FOREIGN}-twin")
+    page = to(open_page(run=FOREIGN), name)
+    (runs_list,) = [box for box in page.selectbox if any(FOREIGN in option for option in box.options)]
+    assert len(set(runs_list.options)) == len(runs_list.options)
+    page = ran(page)
+    assert page.query_params["run"] == FOREIGN
