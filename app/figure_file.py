@@ -21,6 +21,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from app.attacks.poisoned_view import poisoned_view
+from app.components.live_plot import OFFLINE
 from app.components.saving import record
 from app.figures.attacks import class_bars, spectrum_figure
 from app.figures.audit import passport_figure
@@ -144,7 +145,8 @@ def _write(options: argparse.Namespace, poison_arguments: list[str], command: st
     else:
         drawn.update_layout(paper_bgcolor=palette_for(options.theme).surface)
         content = drawn.to_html(
-            include_plotlyjs=True, config={"toImageButtonOptions": {"format": "svg", "filename": options.name}}
+            include_plotlyjs=True,
+            config={**OFFLINE, "toImageButtonOptions": {"format": "svg", "filename": options.name}},
         )
     write_atomic(options.out, content.encode())
 

@@ -12,7 +12,8 @@ from app.attacks import texts
 from app.attacks.poisoned_view import PoisonedView
 from app.run.launch_state import fill_in
 from app.server import uploads
-from app.server.registry import registry
+from app.server.noting import noted_export
+from app.server.registry import registry, runs_root
 from app.style import words
 from app.style.theme import class_name
 from bsd_engine import attacks
@@ -57,7 +58,7 @@ def _save(config: BSDConfig, view: PoisonedView) -> None:
     if size <= LARGEST_DOWNLOAD:
         st.download_button(
             texts.download(size),
-            lambda: export.npz_bytes(view.prepared),
+            noted_export(runs_root(), "", "poisoned.npz", lambda: export.npz_bytes(view.prepared)),
             "poisoned.npz",
             "application/octet-stream",
             key="download",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,9 +10,11 @@ import numpy as np
 
 from app.figures.pixels import data_uri, thumbnail
 from app.server import run_cache
+from app.style import words
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.judgements import Judgement, Judgements
 from bsd_engine.audit.suspects import Suspects, suspects
+from bsd_engine.errors import BSDError
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.stored_models import StoredModels
 
@@ -23,16 +25,38 @@ class Audited:
 
     run: RunReader
     history: RunHistory
+    """Its names of classes are cut for the page."""
     suspects: Suspects
+
+    @property
+    def exported_history(self) -> RunHistory:
+        """The history with whole names of classes, for files."""
+        return replace(self.history, class_names=self.run.class_names)
 
     @property
     def judgements(self) -> Judgements:
         """Its judgements; opened anew for each use."""
         return Judgements(self.run.path, self.run.num_samples)
 
+    @property
+    def unreadable_judgements(self) -> str:
+        """Why a stranger's judgements are not shown, as a sentence; "" if they are. The rest of the run is shown."""
+        try:
+            self.judgements.standing()
+        except BSDError as error:
+            if self.run.is_own:
+                raise
+            return str(error)
+        return ""
+
+    @property
+    def judgements_version(self) -> int:
+        """A number that changes with the judgements; 0 without any."""
+        return 0 if self.unreadable_judgements else self.judgements.version
+
     def standing(self) -> dict[int, Judgement]:
-        """The newest judgement of each judged sample."""
-        return self.judgements.standing()
+        """The newest judgement of each judged sample; none of a stranger's that cannot be read."""
+        return {} if self.unreadable_judgements else self.judgements.standing()
 
     def image(self, sample: int) -> np.ndarray:
         """(H, W, C) uint8: the image that the run trained on."""
@@ -56,6 +80,7 @@ def audited(path: Path) -> Audited:
 def _audited(path: str, version: tuple) -> Audited:
     run = run_cache.reader(Path(path))
     history = RunHistory.of(run)
+    history = replace(history, class_names=tuple(words.short(name) for name in history.class_names))
     return Audited(run=run, history=history, suspects=suspects(history))
 
 

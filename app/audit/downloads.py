@@ -15,6 +15,8 @@ import streamlit as st
 from app.audit import texts
 from app.audit.audited import Audited
 from app.server import data_paths
+from app.server.noting import noted_export
+from app.server.registry import runs_root
 from app.style import words
 from bsd_engine.audit.export import cleaned
 from bsd_engine.audit.export.report import report
@@ -44,7 +46,13 @@ def downloads_panel(audit: Audited, *, truth_shown: bool) -> None:
         if keep is not None:
             _cleaned_buttons(audit, keep)
         if has_models(audit.run):
-            _button(texts.MODEL, lambda: main_weights(audit.run), "main_model.safetensors", "application/octet-stream")
+            _button(
+                audit,
+                texts.MODEL,
+                lambda: main_weights(audit.run),
+                "main_model.safetensors",
+                "application/octet-stream",
+            )
     if note := cleaned.originals_left_out(audit.run):
         st.caption(words.unformatted(note))
     st.caption(texts.IN_A_TERMINAL)
@@ -55,39 +63,47 @@ def _audit_buttons(audit: Audited, judgements: dict[int, Judgement], *, truth_sh
     """The table of suspects and the report."""
 
     def columns() -> dict[str, list[Any]]:
-        return table(audit.history, audit.suspects, judgements, audit.run.files)
+        return table(audit.exported_history, audit.suspects, judgements, audit.run.files)
 
     def page() -> bytes:
-        text = report(audit.run, judgements, with_truth=truth_shown, history=audit.history)
+        text = report(audit.run, judgements, with_truth=truth_shown, history=audit.exported_history)
         return text.encode("utf-8", "backslashreplace")
 
     def csv() -> bytes:
         return csv_text(columns()).encode("utf-8", "backslashreplace")
 
     parquet = "application/vnd.apache.parquet"
-    _button(texts.SUSPECTS_CSV, csv, "suspects.csv", "text/csv")
-    _button(texts.SUSPECTS_PARQUET, lambda: parquet_bytes(columns()), "suspects.parquet", parquet)
-    _button(texts.REPORT, page, "report.html", "text/html")
+    _button(audit, texts.SUSPECTS_CSV, csv, "suspects.csv", "text/csv")
+    _button(audit, texts.SUSPECTS_PARQUET, lambda: parquet_bytes(columns()), "suspects.parquet", parquet)
+    _button(audit, texts.REPORT, page, "report.html", "text/html")
 
 
 def _cleaned_buttons(audit: Audited, keep: np.ndarray) -> None:
     """The list of samples to keep, and the cleaned set if it is small enough to download."""
-    _button(texts.KEEP_LIST, lambda: cleaned.index_text(keep), "clean_index.txt", "text/plain")
+    _button(audit, texts.KEEP_LIST, lambda: cleaned.index_text(keep), "clean_index.txt", "text/plain")
     if audit.run.images.nbytes <= LARGEST_DOWNLOAD:
         label = texts.cleaned_set(int(keep.sum()))
-        _button(label, lambda: _zipped(audit, keep), "cleaned.zip", "application/zip")
+        _button(audit, label, lambda: _zipped(audit, keep), "cleaned.zip", "application/zip")
 
 
-def _button(label: str, content: Callable[[], str | bytes], name: str, mime: str) -> None:
-    """A button that makes its file when it is pressed."""
-    st.download_button(label, content, name, mime, key=f"get_{name}", on_click="ignore", icon=":material/download:")
+def _button(audit: Audited, label: str, content: Callable[[], str | bytes], name: str, mime: str) -> None:
+    """A button that makes its file when it is pressed, and notes that in the log."""
+    st.download_button(
+        label,
+        noted_export(runs_root(), audit.run.run_id, name, content),
+        name,
+        mime,
+        key=f"get_{name}",
+        on_click="ignore",
+        icon=":material/download:",
+    )
 
 
 def _zipped(audit: Audited, keep: np.ndarray) -> bytes:
     """The cleaned set as a zip archive."""
     buffer = io.BytesIO()
     with tempfile.TemporaryDirectory(prefix="bsd-cleaned-") as folder, zipfile.ZipFile(buffer, "w") as archive:
-        originals = data_paths.may_read(audit.run.config.data.data)
+        originals = audit.run.trusts_paths and data_paths.may_read(audit.run.config.data.data)
         root = cleaned.save_cleaned(audit.run, keep, Path(folder) / "cleaned", originals=originals)
         for path in sorted(p for p in root.rglob("*") if p.is_file()):
             archive.write(path, path.relative_to(root.parent))

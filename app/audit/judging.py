@@ -25,6 +25,8 @@ def judging_bar(audit: Audited, selection: Linked) -> None:
     """
     pinned = int(audit.suspects.order[0]) if selection.pinned is None else selection.pinned
     samples = selection.selected or (pinned,)
+    is_own = audit.run.is_own
+    read_only = None if is_own else words.READ_ONLY
     with st.container(horizontal=True, vertical_alignment="bottom", key="judge"):
         note = st.text_input(
             "Note",
@@ -40,6 +42,8 @@ def judging_bar(audit: Audited, selection: Linked) -> None:
                 icon=f":material/{icon}:",
                 on_click=_judge,
                 args=(audit, samples, choice, note),
+                disabled=not is_own,
+                help=read_only,
             )
         st.button(
             "Undo",
@@ -47,7 +51,8 @@ def judging_bar(audit: Audited, selection: Linked) -> None:
             icon=":material/undo:",
             on_click=_undo,
             args=(audit,),
-            disabled=audit.judgements.version == 0,
+            disabled=not is_own or audit.judgements_version == 0,
+            help=read_only,
         )
         st.button(
             "Select none", key="select_none", on_click=_select_none, args=(audit,), disabled=not selection.selected

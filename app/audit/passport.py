@@ -15,6 +15,7 @@ from app.figures.pixels import GAIN, difference_picture
 from app.run import figure_commands
 from app.server import data_paths
 from app.server.registry import TRIGGERS
+from app.style import words
 from app.style.markup import Markup, join, tag
 from app.style.theme import Palette, epoch_number
 from bsd_engine.audit.explain.flips import what_would_flip
@@ -22,6 +23,8 @@ from bsd_engine.audit.explain.reasons import reason
 from bsd_engine.audit.number_format import measure
 from bsd_engine.errors import BSDError
 
+LONGEST_FILE = 120
+"""Characters of a file's path."""
 SIDE = 168
 """About the longer side of an image, in pixels."""
 FIGURE_HEIGHT = 250
@@ -60,7 +63,7 @@ def _images(audit: Audited, sample: int, *, truth_shown: bool) -> None:
 def _originals(audit: Audited) -> PoisonedView | None:
     """The data set poisoned again from the run's settings, if the result is what the run trained on."""
     try:
-        data_paths.check_config(audit.run.config, audit.run.path.parent / TRIGGERS)
+        data_paths.check_run(audit.run, audit.run.path.parent / TRIGGERS)
         with st.spinner(texts.READING_ORIGINALS):
             view = _poisoned_again(str(audit.run.path), audit.run.config)
     except BSDError:
@@ -75,7 +78,7 @@ def _poisoned_again(path: str, _config: object) -> PoisonedView:
 
 def _facts(audit: Audited, sample: int, epoch: int, *, truth_shown: bool) -> Markup:
     """The sample and its label, the reason in a sentence, its rank, and the predictions."""
-    file = f" · {audit.run.files[sample]}" if audit.run.files else ""
+    file = f" · {words.short(audit.run.files[sample], LONGEST_FILE)}" if audit.run.files else ""
     heading = tag("p", tag("b", f"Sample {sample}"), ", label ", tag("b", audit.label_name(sample)), file)
     parts = [
         heading,

@@ -24,7 +24,7 @@ def sealed_panel(audit: Audited) -> None:
     judgements = audit.standing()
     decided = {s: j.choice == "remove" for s, j in judgements.items() if j.choice != "unsure"}
     st.markdown(texts.samples_judged(len(decided)) if decided else texts.JUDGE_FIRST)
-    state = (audit.run.run_id, audit.judgements.version)
+    state = (audit.run.run_id, audit.judgements_version)
     if st.button(texts.OPEN_ENVELOPE, key="open_envelope", disabled=not decided, icon=":material/drafts:"):
         st.session_state[OPENED_KEY] = state
     if st.session_state.get(OPENED_KEY) != state or not decided:

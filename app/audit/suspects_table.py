@@ -25,7 +25,7 @@ ROWS_KEY, TICKED_KEY = "audit_rows", "audit_ticked"
 
 def suspects_table(audit: Audited, selection: Linked) -> Linked:
     """The table. A click selects rows and pins the last one; returns the new selection."""
-    wanted, version = _filter(audit, selection), audit.judgements.version
+    wanted, version = _filter(audit, selection), audit.judgements_version
     samples, rows = filtered(audit, wanted, version)
     # Other rows make another table, because Streamlit keeps a selection by row number.
     key = f"suspects_{audit.run.run_id}_{abs(hash((wanted, version, audit.suspects.epoch)))}"

@@ -25,6 +25,11 @@ def samples(number: int) -> str:
     return f"{count(number)} sample{'s' * (number != 1)}"
 
 
+def judgements_not_shown(why: str) -> str:
+    """Why the judgements of a stranger's run are not shown; markdown."""
+    return f"The judgements in this run are not shown. {why}"
+
+
 # -- table -----------------------------------------------------------------------------------------
 
 SCORE_HELP = "The suspect score, without a unit; a larger score is more suspect."

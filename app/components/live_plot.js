@@ -34,7 +34,6 @@ function load(source) {
 }
 
 const CONFIG = {
-  displaylogo: false,
   displayModeBar: 'hover',
   doubleClick: 'reset',
   typesetMath: false,
@@ -87,11 +86,11 @@ async function draw(chart) {
   live.drawing = true
   try {
     while (live.next && !live.held && chart.isConnected) {
-      const {figure, source} = live.next
+      const {figure, source, options} = live.next
       live.next = null
       const Plotly = await load(source)
       if (!chart.isConnected) return
-      config ??= {...CONFIG, modeBarButtonsToAdd: saveButtons()}
+      config ??= {...CONFIG, ...options, modeBarButtonsToAdd: saveButtons()}
       await Plotly.react(chart, figure.data, figure.layout, config)
       if (!live.drawn) listen(chart)
       live.drawn = true
@@ -127,7 +126,7 @@ export default function mount({data, parentElement, setTriggerValue}) {
   live.send = point => setTriggerValue('picked', point)
   if (live.spec !== data.spec) {
     live.spec = data.spec
-    live.next = {figure: JSON.parse(data.spec), source: data.source}
+    live.next = {figure: JSON.parse(data.spec), source: data.source, options: data.options}
   }
   draw(chart)
   return () =>

@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 STATIC = home() / "static"
 SCRIPT_NAME = "plotly.min.js"
+OFFLINE = {"showSendToCloud": False, "displaylogo": False}
+"""Options of plotly.js for every chart, on pages and in files: no button leads to another machine. By default the bar
+of a chart offers to upload it."""
 
 _FILE = Path(__file__)
 _component = st.components.v2.component(
@@ -92,5 +95,6 @@ def live_plot(figure: go.Figure | Drawing, *, key: str, height: int, remake: str
         "source": f"{SCRIPT_NAME}?v={plotly.__version__}",
         "name": key,
         "remake": remake,
+        "options": OFFLINE,
     }
     return _component(key=key, data=data, height=height, on_picked_change=lambda: None).picked

@@ -52,6 +52,8 @@ def _body(audit: Audited) -> None:
     selection = looked_at(run=run.run_id, samples=history.num_samples, epochs=history.num_epochs)
     truth_shown = bool(st.session_state.get("truth", True)) and run.truth_known
     is_poison = run.truth.is_poison if truth_shown and run.truth else None
+    if problem := audit.unreadable_judgements:
+        st.warning(texts.judgements_not_shown(words.unformatted(words.short(problem, 400))), icon=":material/block:")
     st.html(_alarms(alarms(history, audit.suspects, is_poison)))
     left, right = st.columns([11, 9], gap="medium")
     with left:

@@ -14,6 +14,7 @@ from app.replay.button import replay_button
 from app.server import run_cache
 from app.server.registry import registry
 from app.state import linked
+from app.state.foreign_run import foreign_line
 from app.state.linked import Linked
 from app.style import words
 from app.style.theme import epoch_number
@@ -102,6 +103,7 @@ def _show(run: RunReader, live: bool) -> None:
     more = header(run, lesson, cards.cards(st.session_state.get("learn_run"))) if want.geometry or live else {}
     opened = learn_view(build(request, want, answer, more), key=key)
     replay_button(run, truth_shown=run.truth_known, view=view, settings=settings, key="learn_replay")
+    foreign_line(run.path)
     if isinstance(opened, dict) and isinstance(opened.get("run"), str):
         _open(opened["run"][:100])
 

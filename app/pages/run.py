@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Mapping
 
@@ -11,10 +12,11 @@ from app.run import texts
 from app.run.launch_panel import launch_panel
 from app.run.monitor import monitor
 from app.run.position import NEWEST
-from app.server import run_cache
 from app.server.registry import RunRegistry, is_recording, registry
+from app.server.run_list import listed
 from app.state import keys
-from app.state.run_choice import LONGEST_ID, recording_title, truth_switch
+from app.state.foreign_run import foreign_line
+from app.state.run_choice import LONGEST_ID, recording_title, told_apart, truth_switch
 from app.style import words
 from app.style.theme import percent
 from bsd_engine.errors import BSDError
@@ -52,6 +54,8 @@ def _choose(runs: RunRegistry) -> str | None:
         _list(runs, ids, chosen)
     with right:
         truth_switch()
+    with contextlib.suppress(BSDError):  # a run that has not begun has no folder
+        foreign_line(runs.path(chosen))
     return chosen
 
 
@@ -68,7 +72,7 @@ def _run_ids(runs: RunRegistry, asked: str | None) -> list[str]:
 
 
 def _list(runs: RunRegistry, ids: list[str], chosen: str) -> None:
-    labels = {run_id: _describe(runs, run_id) for run_id in ids}
+    labels = told_apart({run_id: _describe(runs, run_id) for run_id in ids})
     # New texts or another choice make a new list, so that it never keeps an old choice.
     key = f"runs_{zlib.crc32(repr((chosen, labels)).encode())}"
     st.selectbox(
@@ -97,18 +101,16 @@ def _describe(runs: RunRegistry, run_id: str) -> str:
     """One line about a run. Nothing in it depends on ground truth."""
     if is_recording(run_id):
         return recording_title(run_id)
-    try:
-        run = run_cache.reader(runs.path(run_id))
-        status, summary = run.status, run.summary or {}
-    except BSDError:
+    run = listed(runs.root / run_id)
+    if run is None:
         return f"{run_id} · {_without_folder(runs, run_id)}"
     parts = [
         words.moment(run.created),
-        run.config.preset,
+        words.short(run.config.preset),
         words.source(run.config.data.data),
-        words.STATUS["running" if runs.active == run_id else status],
+        words.STATUS["running" if runs.active == run_id else run.status],
     ]
-    if (accuracy := summary.get("clean_accuracy")) is not None:
+    if (accuracy := run.summary.get("clean_accuracy")) is not None:
         parts.append(f"CA {percent(accuracy)}")
     return " · ".join(parts)
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.components.linked_views.view import tune_view
 from app.replay.button import replay_button
-from app.server import run_cache
+from app.server import data_paths, run_cache
 from app.server.registry import RunRegistry, is_recording, registry
 from app.state.run_choice import chosen_run
 from app.style import words
@@ -23,6 +23,7 @@ from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.method.preview import Settings
 from bsd_engine.method.worth import branch_epoch
 from bsd_engine.runs.layout import NO_BRANCH
+from bsd_engine.runs.origin import provenance
 from bsd_engine.runs.reader import RunReader
 
 TICK_SECONDS = 1.0
@@ -92,6 +93,8 @@ def _busy(runs: RunRegistry, run: RunReader) -> str:
     """Why no branch can be started now; "" if one can."""
     if is_recording(run.run_id):
         return NO_BRANCH
+    if not run.is_own:
+        return words.READ_ONLY
     return "" if runs.active is None else texts.BUSY.format(run=runs.active)
 
 
@@ -111,6 +114,8 @@ def _start(runs: RunRegistry, run: RunReader, settings: Settings) -> None:
     try:
         if is_recording(run.run_id):
             raise RunFolderError(NO_BRANCH)
+        provenance.refuse_foreign(run.path, "branched from")
+        data_paths.check_run(run, runs.triggers)
         config, at = settings.applied_to(run.config), branch_epoch(run.config, settings)
         started = runs.start(config) if at is None else runs.branch(run.run_id, at, config)
     except BSDError as error:

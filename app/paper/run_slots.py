@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import streamlit as st
 
 from app.paper import texts
 from app.paper.slots import PaperFigure, Slot, rate_of
-from app.server import run_cache
 from app.server.registry import RunRegistry, is_recording
-from app.state.run_choice import described
+from app.server.run_list import Listed, listed
+from app.state.run_choice import described, told_apart
 from app.style import words
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError
+from bsd_engine.runs.origin import provenance
 
 
 def choose_runs(runs: RunRegistry, figure: PaperFigure) -> list[Path | None]:
@@ -26,36 +27,33 @@ def choose_runs(runs: RunRegistry, figure: PaperFigure) -> list[Path | None]:
     for column, (i, slot) in zip(st.columns(len(figure.slots)), enumerate(figure.slots)):
         with column:
             chosen.append(_choose_run(runs, slot, readable, f"paper_run_{figure.number}_{i}"))
+    if any(path is not None and not provenance.is_own(path) for path in chosen):
+        st.caption(texts.READ_ONLY)
     return chosen
 
 
-def _readable_runs(runs: RunRegistry) -> dict[str, Path]:
-    """Run id -> folder of the user's runs that have an epoch, newest first."""
-    readable = {}
-    for run_id in runs.run_ids():
-        try:
-            path = runs.path(run_id)
-            if run_cache.reader(path).epochs:
-                readable[run_id] = path
-        except BSDError:
-            continue
-    return readable
+def _readable_runs(runs: RunRegistry) -> dict[str, Listed]:
+    """The user's runs that have an epoch, by id, newest first."""
+    found = ((run_id, listed(runs.root / run_id)) for run_id in runs.run_ids())
+    return {run_id: run for run_id, run in found if run is not None and run.has_epoch}
 
 
-def _choose_run(runs: RunRegistry, slot: Slot, readable: dict[str, Path], key: str) -> Path | None:
+def _choose_run(runs: RunRegistry, slot: Slot, readable: dict[str, Listed], key: str) -> Path | None:
     """Options in this order: fitting runs that came out as in the paper, recordings, fitting runs, all other runs."""
-    fitting = [run_id for run_id, path in readable.items() if slot.fits(run_cache.reader(path).config)]
+    fitting = [run_id for run_id, run in readable.items() if slot.fits(run.config)]
+    fits = set(fitting)
     bundled = [run_id for run_id in (f"recording-{name}" for name in slot.recordings) if run_id in runs.recording_ids()]
-    others = [run_id for run_id in readable if run_id not in fitting]
-    showing = [run_id for run_id in fitting if slot.shows_it(run_cache.reader(readable[run_id]).summary or {})]
+    others = dict.fromkeys(run_id for run_id in readable if run_id not in fits)
+    showing = [run_id for run_id in fitting if slot.shows_it(readable[run_id].summary)]
     options = list(dict.fromkeys([*showing, *bundled, *fitting, *others]))
+    labels = told_apart({run_id: _run_label(runs, run_id, readable, others) for run_id in options})
     picked = st.selectbox(
         slot.label[0].upper() + slot.label[1:],
         options,
         0 if bundled or fitting else None,
         key=f"{key}_{len(options)}",
         placeholder=texts.NO_FITTING_RUN,
-        format_func=lambda run_id: _run_label(runs, run_id, others),
+        format_func=lambda run_id: labels.get(run_id, run_id),
     )
     if picked is None:
         return None
@@ -66,13 +64,12 @@ def _choose_run(runs: RunRegistry, slot: Slot, readable: dict[str, Path], key: s
         return None
 
 
-def _run_label(runs: RunRegistry, run_id: str, others: Collection[str]) -> str:
+def _run_label(runs: RunRegistry, run_id: str, readable: Mapping[str, Listed], others: Collection[str]) -> str:
     """One line about a run, with the attack first because the figures differ in it."""
     if is_recording(run_id):
         return described(runs, run_id)
-    config = run_cache.reader(runs.path(run_id)).config
     suffix = f" · {texts.OTHER_SETTINGS}" if run_id in others else ""
-    return f"{attack_text(config)} · {described(runs, run_id)}{suffix}"
+    return f"{attack_text(readable[run_id].config)} · {described(runs, run_id)}{suffix}"
 
 
 def attack_text(config: BSDConfig) -> str:

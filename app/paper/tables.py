@@ -9,6 +9,7 @@ from typing import Literal
 from app.paper import texts
 from app.paper.cells import SPECS, Cell, cells, paper_numbers
 from app.paper.results import OurResult, Results, measured
+from app.style import words
 from bsd_engine.config import presets
 from bsd_engine.config.settings import BSDConfig
 
@@ -210,9 +211,10 @@ def differs(used_cells: Iterable[Cell], results: Iterable[OurResult | None]) -> 
 
 def runs_of(config: BSDConfig) -> str:
     """ "6,000 images of Fashion-MNIST, small resnet of width 16, 21 epochs of 60 iterations (preset demo)"."""
-    data = {"bundled": "Fashion-MNIST", "gtsrb": "GTSRB"}.get(config.data.data, config.data.data)
+    data = {"bundled": "Fashion-MNIST", "gtsrb": "GTSRB"}.get(config.data.data, words.short(config.data.data))
     size = f"{config.data.limit:,} images of " if config.data.limit else ""
     return (
         f"{size}{data}, {config.model.model.replace('_', ' ')} of width {config.model.width}, "
-        f"{config.schedule.total_epochs} epochs of {config.schedule.iterations} iterations (preset {config.preset})"
+        f"{config.schedule.total_epochs} epochs of {config.schedule.iterations} iterations "
+        f"(preset {words.short(config.preset)})"
     )

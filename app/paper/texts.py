@@ -14,6 +14,7 @@ SAVING = (
 )
 NO_FITTING_RUN = "no fitting run"
 OTHER_SETTINGS = "other settings"
+READ_ONLY = "Recordings, and runs that this installation did not write, are read-only."
 NOTHING_DRAWN = "nothing is drawn yet, because no run fits this figure. The command below trains one."
 PAPER_SETTINGS = "ResNet-18 of width 64, 145 epochs of 1,024 iterations"
 

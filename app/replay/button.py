@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.server import run_cache
+from app.server.noting import noted_export
+from app.server.registry import runs_root
 
 if TYPE_CHECKING:
     from app.state.linked import Linked
@@ -33,7 +35,7 @@ def replay_button(run: RunReader, *, truth_shown: bool, view: Linked, settings: 
     name = run.run_id if truth_shown or not run.truth_known else "replay"  # a recording's name tells its end
     st.download_button(
         "Save as a page that plays offline",
-        page,
+        noted_export(runs_root(), run.run_id, f"{name}.html", page),
         f"{name}.html",
         "text/html",
         key=key,

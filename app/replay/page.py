@@ -115,10 +115,10 @@ def _facts(run: RunReader, name: str, *, truth_shown: bool) -> dict[str, str]:
     if truth_shown:
         facts["Attack"] = _attack(run)
     facts |= {
-        "Settings": f"preset {config.preset}, seed {config.seed}; "
+        "Settings": f"preset {words.short(config.preset)}, seed {config.seed}; "
         f"alpha {config.split.alpha:g}, beta {config.split.beta:g}, T1 {config.schedule.t1}",
         "Epochs": f"{len(rows)} of {config.schedule.total_epochs} recorded",
-        "Trained": run.created,
+        "Trained": words.short(run.created),
     }
     numbers = [("clean accuracy", "clean_accuracy", "{:.1f} %")] + [
         ("attack success", "attack_success_rate", "{:.1f} %")
@@ -141,7 +141,7 @@ def _attack(run: RunReader) -> str:
     if not poisoned:
         return f"{name}; no sample is known to be poisoned"
     target = (
-        run.class_names[attack.target_label]
+        words.short(run.class_names[attack.target_label])
         if 0 <= attack.target_label < len(run.class_names)
         else f"class {attack.target_label}"
     )

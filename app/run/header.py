@@ -47,7 +47,7 @@ def _chips(now: Snapshot, truth_shown: bool) -> str:
         _truth_chip(now, truth_shown),
         f"alpha {split.alpha:g} · beta {split.beta:g} · T1 {config.schedule.t1}",
         f"seed {config.seed}",
-        (now.summary or {}).get("device") or _device(config.device),
+        words.short((now.summary or {}).get("device") or _device(config.device)),
     ]
     spans = "".join(f"<span>{html.escape(str(chip), quote=False)}</span>" for chip in chips)
     return f'<div class="chips">{spans}</div>'
@@ -102,9 +102,10 @@ def _follow_button(now: Snapshot) -> None:
 
 def _command_buttons(runs: RunRegistry, now: Snapshot) -> None:
     """Pause, Resume, Stop: always there, and each says why it cannot be pressed."""
-    running, paused = now.status == "running", now.status == "paused"
+    running, paused = (now.is_own and now.status == status for status in ("running", "paused"))
     training = running or paused
     why = texts.COMMAND_PENDING if now.waiting else texts.WHY_NOT.get(now.status, texts.NOT_TRAINING)
+    why = why if now.is_own else words.READ_ONLY
     _button(
         texts.PAUSE,
         running and not now.waiting,

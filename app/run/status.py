@@ -19,6 +19,9 @@ from bsd_engine.errors import BSDError
 from bsd_engine.runs.layout import Command, Status
 from bsd_engine.runs.reader import RunReader
 
+LONGEST_ERROR = 300
+"""Characters of the reason that a run folder gives for its end."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
@@ -34,6 +37,8 @@ class Snapshot:
     summary: dict[str, Any] | None = None
     waiting: Command | None = None
     """A command that the writer has not obeyed yet."""
+    is_own: bool = True
+    """Whether this installation writes the folder; a foreign run is read-only."""
     can_resume: bool = False
     error: str | None = None
     """Why the run ended early."""
@@ -99,7 +104,7 @@ def look(registry: RunRegistry, run_id: str) -> Snapshot:
         status = "preparing" if preparing else "failed" if queue_position is None else "queued"
         return Snapshot(run_id=run_id, path=path, status=status, run=None, error=error, queue_position=queue_position)
     status = "preparing" if preparing else run.status if queue_position is None else "queued"
-    progress, summary = run.progress, run.summary
+    progress, summary, is_own = run.progress, run.summary, run.is_own
     obeyed = (progress or {}).get("commands_obeyed") or 0
     return Snapshot(
         run_id=run_id,
@@ -110,9 +115,10 @@ def look(registry: RunRegistry, run_id: str) -> Snapshot:
         progress=progress,
         summary=summary,
         waiting=run_cache.waiting_command(path, obeyed) if status in ("running", "paused") else None,
-        can_resume=status not in ("queued", "preparing", "running", "paused") and run.can_resume,
+        is_own=is_own,
+        can_resume=is_own and status not in ("queued", "preparing", "running", "paused") and run.can_resume,
         queue_position=queue_position,
-        error=error or (summary or {}).get("error"),
+        error=error or words.short((summary or {}).get("error") or "", LONGEST_ERROR) or None,
         damage=run_cache.damage(path),
     )
 
@@ -131,7 +137,8 @@ def sentence(now: Snapshot, registry: RunRegistry, *, truth_shown: bool) -> str:
         return f"Ended {done}. {now.error or texts.SEE_TERMINAL}"
     if now.status in ("stopped", "interrupted"):
         how = "Stopped" if now.status == "stopped" else "Interrupted"
-        return f"{how} {done}. {texts.RESUMABLE if now.can_resume else texts.NOT_RESUMABLE}"
+        not_resumable = texts.NOT_RESUMABLE if now.is_own else words.READ_ONLY
+        return f"{how} {done}. {texts.RESUMABLE if now.can_resume else not_resumable}"
     return _live_sentence(now, now.run, registry.root)
 
 

@@ -14,6 +14,7 @@ from app.server import uploads
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import ConfigError
 from bsd_engine.files.bounded import Stamp, stamp_of
+from bsd_engine.runs.reader import RunReader
 
 VARIABLE = "BSD_DATA_ROOTS"
 
@@ -33,6 +34,25 @@ def check_config(config: BSDConfig, triggers: Path) -> None:
     check_source(config.data.data)
     if config.attack.attack == "custom" and (image := str(config.attack.attack_parameters.get("image", ""))):
         _check(image, also=(triggers, uploads.folder()))
+
+
+def check_run(run: RunReader, triggers: Path) -> None:
+    """Raise `ConfigError` if a run's settings lead to files that may not be read.
+
+    These are the files that `check_config` refuses, and all files where a stranger chose the paths.
+    """
+    if leads_to_files(run.config) and not run.trusts_paths:
+        raise ConfigError(
+            f"The settings of {run.run_id} name files of the machine that it comes from, and such paths are not "
+            "followed; start a run with a path of your own."
+        )
+    check_config(run.config, triggers)
+
+
+def leads_to_files(config: BSDConfig) -> bool:
+    """Whether a configuration names files outside the program: images, or the image of a trigger."""
+    image = config.attack.attack == "custom" and config.attack.attack_parameters.get("image")
+    return bool(_parts(config.data.data) or image)
 
 
 def check_source(spec: str) -> None:

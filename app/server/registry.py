@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import threading
 from pathlib import Path
 
@@ -17,14 +18,16 @@ from app.server import data_paths
 from app.server.home import default_runs
 from app.server.lifecycle import before_shutdown, load_engine
 from app.server.map_process import MapProcess
+from app.server.noting import noted
 from app.server.queue import Job, OnEvent, TrainingQueue
 from app.server.viewers import Viewers
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.recordings import library
 from bsd_engine.runs.commands import send_command
-from bsd_engine.runs.layout import Command, list_runs, new_run_id
+from bsd_engine.runs.layout import NO_BRANCH, Command, list_runs, new_run_id
 from bsd_engine.runs.lock import is_locked
+from bsd_engine.runs.origin import provenance
 from bsd_engine.runs.reader import RunReader
 
 TRIGGERS = ".triggers"
@@ -120,9 +123,8 @@ class RunRegistry:
     def _is_below_root(self, run_id: str) -> bool:
         if not run_id or run_id in (".", "..") or any(c in run_id for c in "/\\\0"):
             return False
-        path = self.root / run_id
         try:
-            return path.is_dir() and path.resolve() == self.root.resolve() / run_id
+            return stat.S_ISDIR(os.lstat(self.root / run_id).st_mode)  # a link leads elsewhere
         except (OSError, ValueError):  # a name that no file system accepts
             return False
 
@@ -145,7 +147,9 @@ class RunRegistry:
             ready.set()
             record.record_run(config, self.root / run_id, prepared=prepared, on_event=on_event)
 
-        return self._begin(Job(run_id, train, ready), START_PATIENCE)
+        self._begin(Job(run_id, train, ready), START_PATIENCE)
+        noted(self.root, "start", run_id)
+        return run_id
 
     def resume(self, run_id: str) -> str:
         """Continue a run after its last checkpoint, or add it to the queue; returns its id."""
@@ -154,32 +158,43 @@ class RunRegistry:
         path = self.path(run_id)
         if is_locked(path):
             raise RunFolderError(f"Run {run_id} is being trained by another process; stop it there first.")
-        data_paths.check_config(RunReader(path).config, self.triggers)
+        provenance.refuse_foreign(path, "resumed")
+        data_paths.check_run(RunReader(path), self.triggers)
         self._queue.add(Job(run_id, lambda on_event: record.resume_run(path, on_event=on_event)))
+        noted(self.root, "resume", run_id)
         return run_id
 
     def branch(self, run_id: str, epoch: int, config: BSDConfig) -> str:
         """Begin a run from another run's checkpoint with other settings, or add it to the queue; returns its id."""
         from bsd_engine.runs import record
 
-        data_paths.check_config(config, self.triggers)
         source, new_id = self.path(run_id), new_run_id()
+        if is_recording(run_id):
+            raise RunFolderError(NO_BRANCH)
+        provenance.refuse_foreign(source, "branched from")
+        data_paths.check_run(RunReader(source), self.triggers)
+        data_paths.check_config(config, self.triggers)
 
         def train(on_event: OnEvent) -> None:
             record.branch_run(source, epoch, config, self.root / new_id, on_event=on_event)
 
-        return self._begin(Job(new_id, train), BRANCH_PATIENCE)
+        self._begin(Job(new_id, train), BRANCH_PATIENCE)
+        noted(self.root, "branch", new_id, source=run_id)
+        return new_id
 
     def command(self, run_id: str, command: Command) -> None:
         """Tell the writer of a run, here or in a terminal, to pause, resume or stop; a waiting run leaves the queue."""
         is_new = not (self.root / run_id).exists()
         reason = "It was removed from the queue before it began." if is_new else None
         if command == "stop" and self._queue.remove(run_id, reason):
+            noted(self.root, command, run_id)
             return
         path = self.path(run_id)
+        provenance.refuse_foreign(path, "commanded")
         if not is_locked(path):
             raise RunFolderError(f"No process is training run {run_id} any more, so it cannot {command}.")
         send_command(path, command)
+        noted(self.root, command, run_id)
 
     def close(self) -> None:
         """Stop everything that this server started, and wait a moment for the run to record that in its folder."""
@@ -191,14 +206,13 @@ class RunRegistry:
             self._queue.join(STOP_PATIENCE)
         self._maps.end()
 
-    def _begin(self, job: Job, patience: float) -> str:
-        """Begin a job or add it to the queue; returns its run, or raises the error that made it fail at once."""
+    def _begin(self, job: Job, patience: float) -> None:
+        """Begin a job or add it to the queue; raises the error that made it fail at once."""
         if self._queue.add(job):
             job.ready.wait(patience)
             if self._queue.active != job.run_id and not (self.root / job.run_id).exists():
                 if (error := self._queue.take_error(job.run_id)) is not None:
                     raise BSDError(error)
-        return job.run_id
 
     def _on_epoch(self, run_id: str, epochs: int) -> None:
         if epochs == MAPS_AFTER_EPOCHS:

@@ -12,6 +12,8 @@ SHOWN_RUN = "shown_run"
 """Id of the run that the page Run shows."""
 STARTED_RUN = "started_run"
 """Id of a run that was just started or branched; the page Run removes it and shows the run."""
+COPIED = "copied_run"
+"""A run that was just copied from a foreign one: its id, the name of its source, and what was left out."""
 LINKED = "linked"
 """`Linked`: the run, epoch and samples that the pages share."""
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 import streamlit as st
 
-from app.server import run_cache
 from app.server.registry import RunRegistry, is_recording
+from app.server.run_list import listed
 from app.state import keys, linked
+from app.state.foreign_run import foreign_line
 from app.state.linked import Linked
 from app.style import words
 from bsd_engine.errors import BSDError
@@ -42,6 +45,7 @@ def chosen_run(
     if not ids:
         return None
     chosen = asked if asked in ids else ids[0]
+    labels = told_apart({run_id: described(runs, run_id) for run_id in ids})
     left, right = st.columns([4, 1], vertical_alignment="center") if truth_help is not None else (st.container(), None)
     with left:
         picked = st.selectbox(
@@ -49,7 +53,7 @@ def chosen_run(
             ids,
             ids.index(chosen),
             key=f"{page}_runs_{chosen}",
-            format_func=lambda run_id: described(runs, run_id),
+            format_func=lambda run_id: labels.get(run_id, run_id),
             label_visibility="collapsed",
         )
     if picked != chosen:
@@ -60,6 +64,8 @@ def chosen_run(
     if truth_help is not None and right is not None:
         with right:
             truth_switch(truth_help)
+    with contextlib.suppress(BSDError):  # the page says what is wrong with the folder
+        foreign_line(runs.path(chosen))
     return chosen
 
 
@@ -68,18 +74,26 @@ def truth_switch(what: str = TRUTH_HELP) -> None:
     st.toggle("Show truth", value=True, key=keys.TRUTH, bind="query-params", help=what)
 
 
+def told_apart(labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels of runs by id, with the id added to those that several runs have.
+
+    A list knows its options by their labels, so a stranger's run could take the place of another one.
+    """
+    number = Counter(labels.values())
+    return {run_id: f"{text} · {run_id}" if number[text] > 1 else text for run_id, text in labels.items()}
+
+
 def described(runs: RunRegistry, run_id: str) -> str:
     """One line about a run. Nothing in it depends on ground truth."""
     if is_recording(run_id):
         return recording_title(run_id)
-    try:
-        run = run_cache.reader(runs.path(run_id))
-    except BSDError:
+    run = listed(runs.root / run_id)
+    if run is None:
         return f"{run_id} · {words.NOT_READABLE}"
     split, schedule = run.config.split, run.config.schedule
-    branch = f" · branch of {run.branched_from['run']}" if run.branched_from else ""
+    branch = f" · branch of {words.short(run.branch_of)}" if run.branch_of else ""
     return (
-        f"{words.moment(run.created)} · {run.config.preset} · {words.source(run.config.data.data)} · "
+        f"{words.moment(run.created)} · {words.short(run.config.preset)} · {words.source(run.config.data.data)} · "
         f"{words.STATUS[run.status]} · alpha {split.alpha:g}, beta {split.beta:g}, T1 {schedule.t1}{branch}"
     )
 

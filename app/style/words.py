@@ -58,6 +58,9 @@ ESTIMATORS = {
 }
 
 NOT_READABLE = "cannot be read"
+READ_ONLY = "This run is read-only: this installation did not write it. Make a copy of your own first."
+LONGEST = 60
+"""Characters of a name from outside, such as that of a class, that a page shows."""
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
 
@@ -65,6 +68,12 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
 def unformatted(text: str) -> str:
     """A sentence that markdown shows as it is; file names and class names come from outside."""
     return _MARKDOWN.sub(r"\\\1", text)
+
+
+def short(text: object, most: int = LONGEST) -> str:
+    """A text from outside on one line, cut so that it cannot push anything else off the page."""
+    line = " ".join(str(text)[: 4 * most].split())
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def duration(seconds: float) -> str:
@@ -82,7 +91,7 @@ def moment(created: str) -> str:
     try:
         when = datetime.fromisoformat(created)
     except ValueError:
-        return created
+        return short(created)
     day = "today" if when.date() == datetime.now().date() else f"{when.day} {when:%b}"
     return f"{day} {when:%H:%M}"
 
@@ -91,8 +100,8 @@ def source(spec: str) -> str:
     """A data source in a few words: "Fashion-MNIST", or the last part of a path."""
     kind, _, path = spec.partition(":")
     if path:
-        return re.split(r"[\\/]", path.rstrip("\\/"))[-1] or path
-    return {"bundled": "Fashion-MNIST", "gtsrb": "GTSRB"}.get(kind, SOURCES.get(kind, kind))
+        return short(re.split(r"[\\/]", path.rstrip("\\/"))[-1] or path)
+    return {"bundled": "Fashion-MNIST", "gtsrb": "GTSRB"}.get(kind, SOURCES.get(kind, short(kind)))
 
 
 def estimator(name: str) -> str:
@@ -102,7 +111,7 @@ def estimator(name: str) -> str:
 
 def attack(name: str) -> str:
     """An attack's name as its paper spells it."""
-    return ATTACKS.get(name, name)
+    return ATTACKS.get(name, short(name))
 
 
 def shell(path: Path) -> str:

@@ -126,7 +126,7 @@ def _static(request: BenchRequest) -> dict[str, Any]:
     bench, run = request.bench, request.bench.run
     shape, config = run.images.shape, run.config
     return {
-        "names": list(run.class_names),
+        "names": [words.short(name) for name in run.class_names],
         "shape": [shape[2], shape[3], shape[1]],
         "images": bench.limits.images,
         "labels": bench.images.labels.tolist(),

@@ -10,6 +10,7 @@ import numpy as np
 
 from app.figures.stages import stage_spans
 from app.paper.settings import TABLE_7
+from app.style import words
 from app.style.theme import DARK, LIGHT, STAGE_NAMES
 from app.tune.asks import bitmap
 from app.tune.columns import Columns, bits
@@ -47,7 +48,7 @@ def static(request: ViewRequest) -> dict[str, Any]:
     """The constant data of the run, and the state in which the views begin."""
     config, run = request.run.config, request.run
     return {
-        "names": [str(name) for name in run.class_names],
+        "names": [words.short(name) for name in run.class_names],
         "own": own_settings(config),
         "total": config.schedule.total_epochs,
         "stage_names": list(STAGE_NAMES),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from app.server import run_cache
+from app.style import words
 from app.tune import texts
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError
@@ -158,6 +159,6 @@ def class_rows(run: RunReader, answer: Preview, is_poison: np.ndarray | None) ->
     if is_poison is not None:
         columns[texts.PREVIEW_POISON] = count(pool & is_poison)
     return [
-        {texts.CLASS: name, **{title: int(values[c]) for title, values in columns.items()}}
+        {texts.CLASS: words.short(name), **{title: int(values[c]) for title, values in columns.items()}}
         for c, name in enumerate(run.class_names)
     ]

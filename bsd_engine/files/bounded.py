@@ -57,10 +57,10 @@ class LinkError(ValueError):
         super().__init__("it is a link; copy what it points to into its place")
 
 
-def stamp_of(path: Path, *, follow: bool = True) -> Stamp:
+def stamp_of(path: Path | str, *, follow: bool = True) -> Stamp:
     """Return the current stamp of a file; raises `OSError` if there is no file, and `LinkError` for a symbolic link
     unless `follow`."""
-    status = path.stat(follow_symlinks=follow)
+    status = os.stat(path, follow_symlinks=follow)
     if stat.S_ISLNK(status.st_mode):
         raise LinkError
     return status.st_ino, status.st_size, status.st_mtime_ns

@@ -21,8 +21,12 @@ which is released when the writer dies; the file `lock` of older folders means n
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
+import re
 import secrets
+import time
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -36,6 +40,9 @@ have digests. Older folders can be read."""
 WITH_DIGESTS = 4
 """From this format on, a file without a digest is damaged."""
 
+
+_NUMBER = re.compile("[0-9]{5}|[1-9][0-9]{5,8}")
+_SETTLED_NANOSECONDS = 2 * 10**9
 
 Command = Literal["pause", "resume", "stop"]
 
@@ -53,9 +60,28 @@ def epoch_name(epoch: int) -> str:
 
 
 def file_numbers(folder: Path, suffix: str) -> list[int]:
-    """Return the numbers of the files in a folder whose names are five or more digits, ascending."""
-    stems = [p.stem for p in folder.glob(f"[0-9]*{suffix}")]
-    return sorted(int(stem) for stem in stems if stem.isascii() and stem.isdecimal() and stem == f"{int(stem):05d}")
+    """Return the numbers of the files in a folder whose names are five or more digits, ascending.
+
+    A page asks many times for the same folder, which may hold 200,000 files, so the numbers are kept until it changes.
+    """
+    try:
+        stamp = bounded.stamp_of(folder)
+    except OSError:
+        return []
+    # The clock of a file system moves in steps, so a folder that has just changed may change again unseen.
+    is_settled = abs(time.time_ns() - stamp[2]) > _SETTLED_NANOSECONDS
+    return list((_kept_numbers if is_settled else _numbers)(str(folder), suffix, stamp))
+
+
+def _numbers(folder: str, suffix: str, stamp: bounded.Stamp) -> tuple[int, ...]:
+    try:
+        stems = [name.removesuffix(suffix) for name in os.listdir(folder) if name.endswith(suffix)]
+    except OSError:
+        return ()
+    return tuple(sorted(int(stem) for stem in stems if _NUMBER.fullmatch(stem)))
+
+
+_kept_numbers = lru_cache(maxsize=32)(_numbers)
 
 
 def checkpoint_paths(path: Path) -> list[Path]:
@@ -69,20 +95,20 @@ def list_runs(root: Path) -> list[Path]:
 
     Hidden folders are left out: a run that is being made has a hidden name until it is complete.
     """
-    found = (p.parent for p in Path(root).glob("*/config.json") if not p.parent.name.startswith("."))
-    return sorted(found, key=lambda p: (_created(p), p.name), reverse=True)
+    found: list[tuple[float, str]] = []
+    with contextlib.suppress(OSError), os.scandir(root) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            config = os.path.join(entry.path, "config.json")
+            with contextlib.suppress(OSError):
+                found.append((_created_at(config, bounded.stamp_of(config)), entry.name))
+    return [Path(root, name) for _, name in sorted(found, reverse=True)]
 
 
-def _created(path: Path) -> float:
-    """Return the start time of a run, seconds since 1970."""
-    try:
-        return _created_at(str(path / "config.json"), bounded.stamp_of(path / "config.json"))
-    except OSError:
-        return -math.inf
-
-
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16384)
 def _created_at(path: str, stamp: bounded.Stamp) -> float:
+    """Return the start time of a run, seconds since 1970."""
     try:
         return datetime.fromisoformat(bounded.read_object(Path(path), follow=False)["created"]).timestamp()
     except (OSError, ValueError, KeyError, TypeError, OverflowError):

@@ -216,15 +216,16 @@ class RunReader:
     @property
     def epochs(self) -> list[int]:
         """Complete epochs recorded so far, from 0 without gaps."""
-        found = set(file_numbers(self.path / "epochs", ".npz"))
-        return list(range(next(i for i in range(len(found) + 1) if i not in found)))
+        numbers = file_numbers(self.path / "epochs", ".npz")[: self.config.schedule.total_epochs]
+        return [i for i, number in enumerate(numbers) if i == number]
 
     @property
     def version(self) -> tuple[int, int, float]:
         """A value that changes when an epoch or a map is added or rewritten, whatever the clock says; for deciding
         whether to redraw."""
-        stamps = [stamp for name in ("epochs", "maps") for stamp in _stamps(self.path / name)]
-        return len(self.epochs), len(self.map_epochs), float(zlib.crc32(repr(sorted(stamps)).encode()))
+        epochs, maps = self.epochs, self.map_epochs
+        stamps = [*_stamps(self.path / "epochs", epochs), *_stamps(self.path / "maps", maps)]
+        return len(epochs), len(maps), float(zlib.crc32(repr(stamps).encode()))
 
     def epoch(self, epoch: int) -> EpochState:
         """Return one recorded epoch, which is kept in memory."""
@@ -253,7 +254,7 @@ class RunReader:
     @property
     def map_epochs(self) -> list[int]:
         """Epochs that have a UMAP map so far."""
-        return file_numbers(self.path / "maps", ".npz")
+        return file_numbers(self.path / "maps", ".npz")[: self.config.schedule.total_epochs]
 
     def map(self, epoch: int) -> np.ndarray:
         """(L, 2) float32: the UMAP map of one of `map_epochs`."""
@@ -264,11 +265,11 @@ class RunReader:
         return xy
 
 
-def _stamps(folder: Path) -> Iterator[tuple[str, bounded.Stamp]]:
-    """Yield the names and stamps of the .npz files in a folder; a file that is deleted meanwhile is left out."""
-    for path in folder.glob("*.npz"):
+def _stamps(folder: Path, numbers: list[int]) -> Iterator[tuple[int, bounded.Stamp]]:
+    """Yield the numbers and stamps of epochs or maps; a file that is deleted meanwhile is left out."""
+    for number in numbers:
         with contextlib.suppress(OSError):
-            yield path.name, bounded.stamp_of(path)
+            yield number, bounded.stamp_of(f"{folder}/{number:05d}.npz")
 
 
 @lru_cache(maxsize=32)
