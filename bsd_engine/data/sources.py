@@ -18,7 +18,7 @@ from bsd_engine.data import bundled as bundled_images
 from bsd_engine.data.decoded_cache import decoded
 from bsd_engine.data.folder import LabelledFiles, labelled_files, name_below, split_folders
 from bsd_engine.errors import DataError
-from bsd_engine.files.bounded import UNREADABLE
+from bsd_engine.files.bounded import UNREADABLE, opened
 from bsd_engine.files.locations import cache_folder
 
 BUNDLED = bundled_images.PATH
@@ -82,7 +82,7 @@ def npz(path: Path) -> Source:
     """
     try:
         # Opened here, because numpy does not close a file that turns out not to be a zip file.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+        with opened(path) as (stream, _), np.load(stream, allow_pickle=False) as file:
             _check_sizes(file.zip, path)
             arrays = {key: file[key] for key in _KEYS if key in file.files}
         # numpy returns the bytes of entries that are not .npy files.

@@ -57,15 +57,15 @@ def stamp_of(path: Path) -> Stamp:
 
 def read_bytes(path: Path, most: int) -> bytes:
     """Return the content of a regular file of at most `most` bytes; a pipe or device, which might block, is refused."""
-    with _opened(path) as (file, size):
+    with opened(path) as (file, size):
         if size > most:
             raise ValueError(f"it has {size:,} bytes, expected at most {most:,}")
         return file.read(size)  # read(most) would allocate that much memory: 512 MB for an epoch
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """Open a regular file and yield it with its size in bytes; anything else is refused without blocking."""
+def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a regular file and yield it with its size in bytes; raises `ValueError` for anything else, without waiting."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
@@ -144,7 +144,7 @@ def open_array(path: Path, *, in_memory_below: int) -> np.ndarray:
 
     Truncating a mapped file while it is in use kills the process (SIGBUS), so small files are not mapped.
     """
-    with _opened(path) as (file, size):
+    with opened(path) as (file, size):
         try:
             shape, order, dtype = _header(file, size)
         except UNREADABLE as error:
