@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from PIL import Image
 
+from bsd_engine.compute.memory import free_bytes
 from bsd_engine.data.pictures import UNREADABLE, eight_bits, is_wide, opened, orientation, turned, upright_size
 from bsd_engine.errors import DataError
 
@@ -73,7 +74,7 @@ def decode(files: Sequence[Path], image_size: int | None = None) -> np.ndarray:
 
 def decode_in_memory(files: Sequence[Path], form: Form, broken: Mapping[int, Exception]) -> np.ndarray:
     """(N, H, W, C) uint8: the pixels of files whose headers `survey` has read."""
-    images = np.empty((len(files), *form.shape), np.uint8)
+    images = _empty((len(files), *form.shape))
 
     def store(start: int, chunk: np.ndarray) -> None:
         images[start : start + len(chunk)] = chunk
@@ -139,7 +140,7 @@ def resize(images: np.ndarray, size: int) -> np.ndarray:
     """(N, H, W, C) uint8 images resized to (N, size, size, C); the images themselves if they have that size."""
     if images.shape[1:3] == (size, size):
         return images
-    resized = np.empty((len(images), size, size, images.shape[3]), np.uint8)
+    resized = _empty((len(images), size, size, images.shape[3]))
 
     def fill(i: int) -> None:
         image = Image.fromarray(images[i, :, :, 0] if images.shape[3] == 1 else np.ascontiguousarray(images[i]))
@@ -147,6 +148,17 @@ def resize(images: np.ndarray, size: int) -> np.ndarray:
 
     _in_threads(fill, range(len(images)))
     return resized
+
+
+def _empty(shape: tuple[int, ...]) -> np.ndarray:
+    """An array for images; raises `DataError` if it does not fit into memory."""
+    needed, free = np.prod(shape, dtype=np.int64).item(), free_bytes()
+    if needed > free:
+        raise DataError(
+            f"{shape[0]:,} images of {shape[1]}x{shape[2]} pixels take {needed / 1e9:,.1f} GB of memory, and "
+            f"{free / 1e9:,.1f} GB are free; take fewer (limit), or smaller ones (image_size)."
+        )
+    return np.empty(shape, np.uint8)
 
 
 def _threads() -> int:

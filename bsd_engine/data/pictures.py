@@ -10,7 +10,7 @@ import contextlib
 import struct
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -60,7 +60,7 @@ _STRIP_VALUES = 1_000_000  # converted at a time
 
 
 @contextlib.contextmanager
-def opened(path: Path, formats: Sequence[str] = FORMATS, most_pixels: int = MOST_PIXELS) -> Iterator[Image.Image]:
+def opened(path: Path, formats: tuple[str, ...] = FORMATS, most_pixels: int = MOST_PIXELS) -> Iterator[Image.Image]:
     """Open a picture without decoding it; raises one of `UNREADABLE` if it is no picture, or too large to be decoded.
 
     Large pictures are open in one thread at a time.
@@ -78,7 +78,7 @@ def opened(path: Path, formats: Sequence[str] = FORMATS, most_pixels: int = MOST
         yield image
 
 
-def _identified(file: BinaryIO, formats: Sequence[str]) -> Image.Image:
+def _identified(file: BinaryIO, formats: tuple[str, ...]) -> Image.Image:
     try:
         return Image.open(file, formats=formats)
     except UnidentifiedImageError:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bsd_engine.compute.memory import free_bytes
 from bsd_engine.compute.torchvision_compat import import_torchvision
 from bsd_engine.data import bundled as bundled_images
 from bsd_engine.data.decoded_cache import decoded
@@ -109,23 +110,12 @@ def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
             f"{path} would unpack from {packed / 1e6:,.1f} MB to {unpacked / 1e6:,.0f} MB, which images do not; it is "
             "not opened. Save plain arrays with numpy.savez."
         )
-    free = _free_memory()
+    free = free_bytes()
     if unpacked > free:
         raise DataError(
             f"{path} holds {unpacked / 1e9:,.1f} GB of arrays, and {free / 1e9:,.1f} GB of memory are free; use a "
             "folder of images, or fewer or smaller ones."
         )
-
-
-def _free_memory() -> float:
-    """Bytes of memory available without swapping; infinite if the system does not say."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return 1024.0 * int(line.split()[1])
-    except (OSError, ValueError, IndexError):
-        pass
-    return float("inf")
 
 
 def _from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> Source:

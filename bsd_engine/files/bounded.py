@@ -65,7 +65,7 @@ def read_bytes(path: Path, most: int) -> bytes:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """Open a regular file and yield it with its size in bytes; raises `ValueError` for anything else, without waiting."""
+    """Open a regular file and yield it with its size in bytes; others raise `ValueError` without waiting."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):

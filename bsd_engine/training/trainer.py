@@ -33,6 +33,7 @@ from bsd_engine.training.altruistic import AltruisticModel
 from bsd_engine.training.checkpoint import Checkpoint
 from bsd_engine.training.epoch_record import decision_fields, epoch_state, finite_loss, to_numpy
 from bsd_engine.training.learner import Training
+from bsd_engine.training.memory import check_memory
 from bsd_engine.training.specialists import Specialists
 from bsd_engine.training.steps import Steps
 from bsd_engine.training.summary import run_summary
@@ -55,6 +56,7 @@ class BSDTrainer:
     ) -> None:
         self.config = config
         self.prepared = prepared or prepare(config)
+        check_memory(config, self.prepared)
         self.steps = Steps(config, self.prepared)
         self.main = self.steps.new_learner("main", config.mixmatch.main_lr)
         self.averaged = copy.deepcopy(self.main.network) if config.mixmatch.ema else self.main.network
