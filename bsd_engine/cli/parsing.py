@@ -80,7 +80,7 @@ def trusted_config(run: RunReader, arguments: Sequence[str]) -> BSDConfig:
     A path in a stranger's run could lead to any file of this user, so `arguments` must name the images and the attack.
     """
     config, attack = run.config, run.config.attack
-    paths = {}
+    paths: dict[str, object] = {}
     if ":" in config.data.data and _value_of(arguments, "--data") is None:
         paths["--data"] = config.data.data
     takes_its_picture = _value_of(arguments, "--attack") in (None, "custom") and "--attack-parameters" not in arguments

@@ -28,12 +28,12 @@ from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochFinished, EpochState, Event, IterationDone, RunFinished, RunStarted
 from bsd_engine.method.decisions import Decision, Evidence, decide
 from bsd_engine.method.scoring import Scores
+from bsd_engine.prepare.memory import check_memory
 from bsd_engine.prepare.prepare import PreparedData, prepare
 from bsd_engine.training.altruistic import AltruisticModel
 from bsd_engine.training.checkpoint import Checkpoint
 from bsd_engine.training.epoch_record import decision_fields, epoch_state, finite_loss, to_numpy
 from bsd_engine.training.learner import Training
-from bsd_engine.training.memory import check_memory
 from bsd_engine.training.specialists import Specialists
 from bsd_engine.training.steps import Steps
 from bsd_engine.training.summary import run_summary

@@ -20,10 +20,10 @@ from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import RunFolderError, TrainingError
 from bsd_engine.files.atomic import make_folder, write_atomic
 from bsd_engine.method.scoring import hit_rate
+from bsd_engine.prepare.memory import check_plain_memory
 from bsd_engine.prepare.prepare import PreparedData, prepare, true_target
 from bsd_engine.training.cross_entropy_epoch import cross_entropy_epoch
 from bsd_engine.training.learner import placed
-from bsd_engine.training.memory import check_plain_memory
 
 WEIGHTS_FILE = "undefended.pt"
 WEIGHTS_VERSION = 1

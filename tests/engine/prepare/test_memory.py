@@ -17,8 +17,8 @@ from bsd_engine.config.data_settings import ModelConfig
 from bsd_engine.config.presets import PRESETS, smoke
 from bsd_engine.data import decoding
 from bsd_engine.errors import ConfigError, DataError
+from bsd_engine.prepare.memory import check_memory, check_plain_memory
 from bsd_engine.prepare.prepare import PreparedData
-from bsd_engine.training.memory import check_memory, check_plain_memory
 from bsd_engine.training.trainer import BSDTrainer
 
 ROOT = Path(__file__).parents[3]
