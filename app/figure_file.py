@@ -33,13 +33,20 @@ from app.server import run_cache
 from app.server.registry import RunRegistry, runs_root
 from app.style.theme import Palette, palette_for
 from bsd_engine.audit.history import RunHistory
+from bsd_engine.cli.exit_status import checked_words, status_of
 from bsd_engine.config.settings import BSDConfig
-from bsd_engine.errors import BSDError, ConfigError
-from bsd_engine.files.atomic import write_atomic
+from bsd_engine.errors import ConfigError
+from bsd_engine.files.outputs import Kind, check_output, write_output
 from bsd_engine.prepare.spectrum import spectrum
 from bsd_engine.runs.reader import RunReader
 
 ATTACK_FIGURES = ("attack_spectrum", "attack_classes")
+MADE_BY = '<meta name="generator" content="python -m app.figure_file">'
+FILES = {
+    ".json": Kind(name="the data of a figure", marks=(b'"command": "python -m app.figure_file',)),
+    ".html": Kind(name="a figure", marks=(MADE_BY.encode(),)),
+}
+"""Kinds of files by their ending."""
 NAMES = (*PANELS, PASSPORT, *ATTACK_FIGURES, *CHARTS)
 
 
@@ -102,6 +109,10 @@ def _attack_figure(name: str, config: BSDConfig | None, palette: Palette) -> go.
 
 def main(arguments: list[str]) -> int:
     """Write one figure; returns the exit status."""
+    return status_of(lambda: _run(checked_words(arguments)))
+
+
+def _run(arguments: list[str]) -> None:
     end = arguments.index("--") if "--" in arguments else len(arguments)
     figure_arguments, poison_arguments = arguments[:end], arguments[end + 1 :]
     parser = argparse.ArgumentParser(
@@ -115,20 +126,18 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--theme", choices=("light", "dark"), default="light")
     parser.add_argument("--no-truth", action="store_true")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--overwrite", action="store_true", help="replace such a figure if it exists already")
     options = parser.parse_args(figure_arguments)
-    try:
-        _write(options, poison_arguments, shlex.join(["python", "-m", "app.figure_file", *arguments]))
-    except BSDError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    _write(options, poison_arguments, shlex.join(["python", "-m", "app.figure_file", *arguments]))
     print(f"written: {options.out}")
-    return 0
 
 
 def _write(options: argparse.Namespace, poison_arguments: list[str], command: str) -> None:
     """Draw the figure and write it, with the command that redraws it in a JSON file."""
-    if options.out.suffix not in (".json", ".html"):
+    if options.out.suffix not in FILES:
         raise ConfigError(f"--out is {options.out}, expected a name that ends in .json or .html.")
+    kind = FILES[options.out.suffix]
+    check_output(options.out, kind, overwrite=options.overwrite)
     runs = [Path(word) if Path(word).is_dir() else RunRegistry(runs_root()).path(word) for word in options.run]
     drawn = figure(
         options.name,
@@ -147,8 +156,8 @@ def _write(options: argparse.Namespace, poison_arguments: list[str], command: st
         content = drawn.to_html(
             include_plotlyjs=True,
             config={**OFFLINE, "toImageButtonOptions": {"format": "svg", "filename": options.name}},
-        )
-    write_atomic(options.out, content.encode())
+        ).replace("<head>", f"<head>{MADE_BY}", 1)
+    write_output(options.out, content.encode(), kind, overwrite=options.overwrite)
 
 
 def _poison_config(name: str, arguments: list[str]) -> BSDConfig | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import streamlit as st
 
 from app.attacks import texts
@@ -34,14 +32,9 @@ def trigger_upload() -> dict[str, str]:
 
 
 def without_path(sentence: str) -> str:
-    """An error sentence without the path of the uploaded image: the name is ours and says nothing to the user.
-
-    Pillow's own remark on the file goes, too.
-    """
+    """An error sentence without the path of the uploaded image: the name is ours and says nothing to the user."""
     path = st.session_state.get(keys.TRIGGER_PATH)
-    if path is None or str(path) not in sentence:
-        return sentence
-    return re.sub(r" \(cannot identify image file .*?\)", "", sentence).replace(str(path), texts.UPLOADED)
+    return sentence if path is None else sentence.replace(str(path), texts.UPLOADED)
 
 
 def _on_upload() -> None:

@@ -16,10 +16,12 @@ from pathlib import Path
 from app.replay.page import LARGEST_BYTES, replay_page
 from app.server import run_cache
 from app.state.linked import Linked
-from bsd_engine.errors import BSDError
-from bsd_engine.files.atomic import write_atomic
+from bsd_engine.cli.exit_status import checked_words, status_of
+from bsd_engine.files.outputs import Kind, check_output, write_output
 from bsd_engine.recordings import library
 from bsd_engine.runs.reader import RunReader
+
+PAGE = Kind(name="a page that plays a run", marks=(b"<style data-tn>",))
 
 
 def source(name: str) -> RunReader:
@@ -36,7 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("run", help="run folder, or recording-NAME")
     parser.add_argument(
-        "--out", type=Path, default=Path("replay.html"), help="the page to write; an existing file is replaced"
+        "--out", type=Path, default=Path("replay.html"), help="the page to write (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace such a page if it exists already; other files are never replaced",
     )
     parser.add_argument(
         "--without-truth",
@@ -47,18 +54,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--epoch", type=int, help="epoch to begin at, counted from 1; by default that of the first split"
     )
     parser.add_argument("--title", help="title of the page")
-    given = parser.parse_args(arguments)
-    try:
-        run = source(given.run)
-        view = None if given.epoch is None else Linked(run=run.run_id, epoch=max(0, given.epoch - 1))
-        page = replay_page(run, with_truth=not given.without_truth, view=view, title=given.title)
-        write_atomic(given.out, page)
-    except BSDError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return status_of(lambda: _write(parser.parse_args(checked_words(sys.argv[1:] if arguments is None else arguments))))
+
+
+def _write(given: argparse.Namespace) -> None:
+    check_output(given.out, PAGE, overwrite=given.overwrite)
+    run = source(given.run)
+    view = None if given.epoch is None else Linked(run=run.run_id, epoch=max(0, given.epoch - 1))
+    page = replay_page(run, with_truth=not given.without_truth, view=view, title=given.title)
+    write_output(given.out, page, PAGE, overwrite=given.overwrite)
     large = f"; more than {LARGEST_BYTES / 1e6:g} MB, because the run is large" if len(page) > LARGEST_BYTES else ""
     print(f"{given.out}: {len(page) / 1e6:.2f} MB{large}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -14,6 +15,7 @@ from bsd_engine.attacks.craft.noise import CraftedNoise
 from bsd_engine.attacks.craft.surrogate import Surrogate
 from bsd_engine.attacks.parameters import check_range
 from bsd_engine.compute import progress, runtime
+from bsd_engine.compute.memory import check_fits
 from bsd_engine.errors import ConfigError
 
 
@@ -61,7 +63,9 @@ class Adaptive(CraftedNoise):
         network = self._trained(images, labels, self.num_classes)
         with runtime.intra_op_threads(network.runtime.threads):
             loss = self._loss(network, images[labels == target_label], target_label)
-            batches = network.batches(images[self._sampled(labels, target_label)])
+            chosen = self._sampled(labels, target_label)
+            check_fits("sample", len(chosen), 4.0 * len(chosen) * math.prod(self.image_shape))
+            batches = network.batches(images[chosen])
             craft = self._one_for_all if self.average == "gradient" else self._mean_of_each
             delta = craft(loss, batches)
         return pgd.whole_levels(delta[0], self.eps).cpu()

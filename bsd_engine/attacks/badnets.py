@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from bsd_engine.attacks.base import Attack
+from bsd_engine.attacks.parameters import check_range
 from bsd_engine.attacks.patterns import pictures
 from bsd_engine.attacks.patterns.blending import blend
 from bsd_engine.errors import ConfigError
@@ -44,9 +45,8 @@ class BadNets(Attack):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.size < 1:
-            raise ConfigError(f"size is {self.size}, expected at least 1 pixel.")
         _, height, width = self.image_shape
+        check_range("size", self.size, 1, min(height, width))
         side = self.patch.shape[1]
         if not (0 <= self.row <= height - side and 0 <= self.col <= width - side):
             raise ConfigError(

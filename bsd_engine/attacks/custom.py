@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +14,10 @@ from bsd_engine.attacks.base import Attack
 from bsd_engine.attacks.parameters import check_range
 from bsd_engine.attacks.patterns import pictures
 from bsd_engine.attacks.patterns.blending import blend
-from bsd_engine.data.decoding import eight_bits, is_wide
+from bsd_engine.data.pictures import UNREADABLE, eight_bits, is_wide, opened, orientation, turned
 from bsd_engine.errors import ConfigError
 
+FORMATS = ("PNG", "JPEG")
 MAX_BYTES = 10_000_000
 MAX_PIXELS = 16_000_000
 
@@ -79,8 +79,8 @@ class Custom(Attack):
 
 
 def read_picture(path: Path) -> Image.Image:
-    """The picture as RGBA; raises `ConfigError` if the file is not a picture or too large for a trigger."""
-    if not path.is_file():
+    """The picture, upright, as RGBA; raises `ConfigError` if the file is not a picture or too large for a trigger."""
+    if not _is_file(path):
         raise ConfigError(f"There is no file {path}; give a PNG or JPEG picture.")
     if path.stat().st_size > MAX_BYTES:
         raise ConfigError(
@@ -88,20 +88,21 @@ def read_picture(path: Path) -> Image.Image:
             "make the picture smaller."
         )
     try:
-        with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
-            with Image.open(path, formats=("PNG", "JPEG")) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
-                    raise Image.DecompressionBombError
-                return _rgba(picture)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        with opened(path, FORMATS, MAX_PIXELS) as picture:
+            turn = orientation(picture)
+            return turned(_rgba(picture), turn)
+    except UNREADABLE as error:
         raise ConfigError(
-            f"{path} has more than {MAX_PIXELS // 10**6} million pixels; make the picture smaller."
-        ) from None
-    except (OSError, SyntaxError, ValueError, TypeError, EOFError) as error:
-        raise ConfigError(
-            f"{path} cannot be read as a picture ({' '.join(str(error).split())}); give a PNG or JPEG file."
+            f"{path} cannot be read as a picture ({' '.join(str(error).split())}); give another PNG or JPEG file."
         ) from None
 
 
 def _rgba(picture: Image.Image) -> Image.Image:
     return (eight_bits(picture) if is_wide(picture) else picture).convert("RGBA")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or one with a zero byte
+        return False

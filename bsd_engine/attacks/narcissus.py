@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -15,6 +16,7 @@ from bsd_engine.attacks.craft.surrogate import Surrogate, cropped_batches
 from bsd_engine.attacks.parameters import check_range
 from bsd_engine.attacks.patterns.scenes import scenes
 from bsd_engine.compute import progress, runtime
+from bsd_engine.compute.memory import check_fits
 from bsd_engine.errors import ConfigError
 
 _KINDS = 4  # of scenes, in turn
@@ -89,7 +91,9 @@ class Narcissus(CraftedNoise):
         if self.others == "classes":
             return self._trained(images, labels, self.num_classes), target_label
         of_target = images[labels == target_label]
-        drawn, kinds = _drawn(min(self.scene_count, max(2 * _KINDS, 4 * len(of_target))), self.image_shape, self.seed)
+        count = min(self.scene_count, max(2 * _KINDS, 4 * len(of_target)))
+        check_fits("scene_count", count, 3.0 * count * math.prod(self.image_shape))
+        drawn, kinds = _drawn(count, self.image_shape, self.seed)
         both = torch.cat([drawn, of_target]), torch.cat([kinds, torch.full((len(of_target),), 2 * _KINDS)])
         return self._trained(*both, 2 * _KINDS + 1), 2 * _KINDS
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -15,9 +16,11 @@ from bsd_engine.attacks.base import Attack
 from bsd_engine.attacks.parameters import check_range
 from bsd_engine.attacks.patterns import scenes
 from bsd_engine.attacks.patterns.blending import to_uint8
+from bsd_engine.compute.memory import check_fits
 
 GAMMA = 2.2
 _TEST, _TRAIN = 3, 4
+_SCENE_BYTES = 1 + 4 + 4  # of one level: as uint8 and as float32, twice while it is converted
 _MODES = ("in_focus", "out_of_focus", "ghost")
 
 
@@ -70,6 +73,7 @@ class ReFool(Attack):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_range("candidates", self.candidates, 1, 10000)
+        check_fits("candidates", self.candidates, _SCENE_BYTES * self.candidates * math.prod(self.image_shape))
         check_range("weight_high", self.weight_high, 0, 1)
         check_range("weight_low", self.weight_low, 0, self.weight_high)
         check_range("blur_high", self.blur_high, 0.05, 32)

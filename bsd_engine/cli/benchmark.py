@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
 
 from bsd_engine.cli.options import BenchOptions
 from bsd_engine.cli.parsing import parse
 from bsd_engine.config.presets import preset
-from bsd_engine.errors import StorageError
+from bsd_engine.files.outputs import Kind, check_output, write_output
+
+BENCH = Kind(name="a measurement", marks=(b'"peak_flop_per_second"', b'"outside_networks"'))
 
 
 def bench(arguments: list[str], prog: str) -> None:
@@ -17,10 +17,8 @@ def bench(arguments: list[str], prog: str) -> None:
     options = parse(BenchOptions, arguments, prog)
     changes = {name: getattr(options, name) for name in ("model", "width") if getattr(options, name) is not None}
     config = preset(options.preset).with_settings(device=options.device, **changes)
-    if options.out and not options.out.parent.is_dir():
-        raise StorageError(
-            f"Cannot write {options.out}: there is no folder {options.out.parent}. Make it, or choose another place."
-        )
+    if options.out:
+        check_output(options.out, BENCH, overwrite=options.overwrite)
     from bsd_engine.bench.parts import PRESET_SIZES
     from bsd_engine.bench.suite import measure
 
@@ -34,11 +32,5 @@ def bench(arguments: list[str], prog: str) -> None:
     )
     print(report.table())
     if options.out:
-        _write(options.out, report.to_dict())
-
-
-def _write(out: Path, content: dict[str, Any]) -> None:
-    try:
-        out.write_text(json.dumps(content, indent=1) + "\n")
-    except OSError as error:
-        raise StorageError(f"Cannot write {out}: {error.strerror}. Choose another place.") from None
+        content = json.dumps(report.to_dict(), indent=1) + "\n"
+        write_output(options.out, content.encode(), BENCH, overwrite=options.overwrite)

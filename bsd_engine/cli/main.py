@@ -10,13 +10,15 @@ import sys
 from collections.abc import Callable
 
 from bsd_engine.cli.benchmark import bench
+from bsd_engine.cli.exit_status import REFUSED, checked_words, status_of
 from bsd_engine.cli.parsing import PROGRAM
 from bsd_engine.cli.poisoning import poison
 from bsd_engine.cli.progress import step_bar
 from bsd_engine.cli.run_folders import adopt, cleaned, map_run, report, suspects
-from bsd_engine.cli.training import INTERRUPTED, check, target, train, undefended
+from bsd_engine.cli.training import check, target, train, undefended
 from bsd_engine.compute.progress import shown_by
-from bsd_engine.errors import BSDError, ConfigError
+from bsd_engine.config.checks import shown
+from bsd_engine.errors import ConfigError
 
 Command = Callable[[list[str], str], None]
 """A function of the arguments after the command's name and of the words that start the command; its docstring is the
@@ -46,21 +48,18 @@ def main(arguments: list[str] | None = None, prog: str = PROGRAM) -> int:
     prog : the words that start the program, shown in its help
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    return status_of(lambda: _run(arguments, prog))
+
+
+def _run(arguments: list[str], prog: str) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_usage(prog))
-        return 0 if arguments else 2
-    name, *rest = arguments
-    try:
-        if name not in COMMANDS:
-            raise ConfigError(f"there is no command {name!r}; expected one of {', '.join(COMMANDS)}.")
-        with shown_by(step_bar):
-            COMMANDS[name](rest, f"{prog} {name}")
-    except BSDError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return INTERRUPTED
+        return 0 if arguments else REFUSED
+    name, *rest = checked_words(arguments)
+    if name not in COMMANDS:
+        raise ConfigError(f"there is no command {shown(name)}; expected one of {', '.join(COMMANDS)}.")
+    with shown_by(step_bar):
+        COMMANDS[name](rest, f"{prog} {name}")
     return 0
 
 

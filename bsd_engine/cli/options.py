@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from bsd_engine.config.checks import check_numbers
 from bsd_engine.config.settings import BSDConfig
-from bsd_engine.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,9 @@ class SuspectsOptions:
     """Run folder, finished or not."""
     out: Path = Path("suspects.csv")
     """Table to write: CSV, or Parquet if the name ends in .parquet. NAME.clean_index.txt beside it lists the numbers of
-    the samples to keep. An existing file is replaced."""
+    the samples to keep."""
+    overwrite: bool = False
+    """Replace such a table and list if they exist already; other files are never replaced."""
     keep: Literal["pool", "steady"] = "pool"
     """Samples to keep, unless a person's judgement says otherwise. pool: the clean pool of the newest epoch; steady:
     the samples of that pool that were in the clean pool in more than half of the epochs from T1 on."""
@@ -89,7 +91,9 @@ class ReportOptions:
     folder: tyro.conf.Positional[Path]
     """Run folder, finished or not."""
     out: Path = Path("report.html")
-    """HTML file to write; an existing file is replaced."""
+    """HTML file to write."""
+    overwrite: bool = False
+    """Replace such a report if it exists already; other files are never replaced."""
     truth: bool = True
     """Whether the report includes statements that need the ground truth, if the run folder holds it."""
 
@@ -108,6 +112,8 @@ class CleanedOptions:
     """As in the command suspects."""
     weights: Path | None = None
     """File for the main model's weights, in the safetensors format; without --out no folder is written."""
+    overwrite: bool = False
+    """Replace such a file of weights if it exists already; other files and folders are never replaced."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,8 +153,10 @@ class BenchOptions:
     """auto, cpu, cuda or cuda:N."""
     out: Path | None = None
     """JSON file to write."""
+    overwrite: bool = False
+    """Replace such a file if it exists already; other files are never replaced."""
 
     def __post_init__(self) -> None:
-        for name, low in (("rounds", 1), ("samples", 2 * 10), ("workers", 0), ("landmarks", 0)):
-            if getattr(self, name) < low:
-                raise ConfigError(f"{name} is {getattr(self, name)}, expected a whole number at least {low}.")
+        check_numbers(
+            self, rounds=(1, 1000), samples=(20, 2_000_000), workers=(0, 64), landmarks=(0, min(100_000, self.samples))
+        )

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import tyro
 
+from bsd_engine.config.checks import shown
 from bsd_engine.config.presets import PRESETS, preset
 from bsd_engine.config.settings import BSDConfig
+from bsd_engine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from bsd_engine.runs.reader import RunReader
 
 PROGRAM = "python -m bsd_engine"
 """The words that start the command line, unless an entry point gives others."""
@@ -65,10 +71,30 @@ def _starting_config(arguments: list[str]) -> BSDConfig:
     from bsd_engine.runs.reader import RunReader
 
     path = Path(source)
-    return RunReader(path.parent if path.name == "config.json" else path).config
+    return trusted_config(RunReader(path.parent if path.name == "config.json" else path), arguments)
 
 
-def _value_of(arguments: list[str], *names: str) -> str | None:
+def trusted_config(run: RunReader, arguments: Sequence[str]) -> BSDConfig:
+    """Return the settings of a run; raises `ConfigError` if they name a path that is not this user's own.
+
+    A path in a stranger's run could lead to any file of this user, so `arguments` must name the images and the attack.
+    """
+    config, attack = run.config, run.config.attack
+    paths: dict[str, object] = {}
+    if ":" in config.data.data and _value_of(arguments, "--data") is None:
+        paths["--data"] = config.data.data
+    takes_its_picture = _value_of(arguments, "--attack") in (None, "custom") and "--attack-parameters" not in arguments
+    if attack.attack == "custom" and attack.attack_parameters.get("image") and takes_its_picture:
+        paths["--attack-parameters"] = attack.attack_parameters["image"]
+    for option, path in paths.items() if not run.trusts_paths else ():
+        raise ConfigError(
+            f"{run.path} comes from somebody else, so the path in its settings ({shown(path)}) is not followed; add "
+            f"{option} with what to use instead."
+        )
+    return config
+
+
+def _value_of(arguments: Sequence[str], *names: str) -> str | None:
     """Return the last value of an option with any of these names, before the defaults of other options are known."""
     value = None
     for word, following in zip(arguments, [*arguments[1:], ""]):

@@ -34,7 +34,7 @@ def suspects(arguments: list[str], prog: str) -> None:
     options = parse(SuspectsOptions, arguments, prog)
     from bsd_engine.audit.export.commands import write_suspects
 
-    written, kept = write_suspects(options.folder, options.out, options.keep)
+    written, kept = write_suspects(options.folder, options.out, options.keep, overwrite=options.overwrite)
     has_list_of_kept = len(written) > 1
     print(f"written: {', '.join(map(str, written))}")
     print(
@@ -49,7 +49,7 @@ def report(arguments: list[str], prog: str) -> None:
     options = parse(ReportOptions, arguments, prog)
     from bsd_engine.audit.export.commands import write_report
 
-    path = write_report(options.folder, options.out, with_truth=options.truth)
+    path = write_report(options.folder, options.out, with_truth=options.truth, overwrite=options.overwrite)
     print(f"written: {path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
@@ -68,4 +68,4 @@ def cleaned(arguments: list[str], prog: str) -> None:
         if note := originals_left_out(RunReader(options.folder)):
             print(note)
     if options.weights is not None:
-        print(f"written: {write_weights(options.folder, options.weights)}")
+        print(f"written: {write_weights(options.folder, options.weights, overwrite=options.overwrite)}")

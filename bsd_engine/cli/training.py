@@ -9,17 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bsd_engine.cli.exit_status import INTERRUPTED
 from bsd_engine.cli.options import RunOptions, TargetOptions
-from bsd_engine.cli.parsing import PROGRAM, parse_with_config
+from bsd_engine.cli.parsing import PROGRAM, parse_with_config, trusted_config
 from bsd_engine.cli.progress import EpochBar, epoch_bar
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import ConfigError
 
 if TYPE_CHECKING:
     from bsd_engine.prepare.prepare import PreparedData
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as in shells."""
 
 
 def train_options(arguments: list[str], prog: str = f"{PROGRAM} train") -> RunOptions:
@@ -35,7 +33,7 @@ def check(arguments: list[str], prog: str) -> None:
     from bsd_engine.runs.reader import RunReader
     from bsd_engine.training.estimate import estimate
 
-    config = RunReader(options.resume).config if options.resume else options.config
+    config = trusted_config(RunReader(options.resume), ()) if options.resume else options.config
     prepared = prepare(config)
     print("\n".join([f"data: {config.data.data}", *report(prepared).lines()]), flush=True)
     print(estimate(config, prepared).line())

@@ -8,11 +8,28 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from bsd_engine.errors import ConfigError
 
+MOST_LETTERS = 4096
+"""Longest text of a setting; a path has no more bytes on Linux."""
+MOST = 10**9
+"""Bound of numbers that have no other: of images, classes and epochs."""
+_SHOWN_LETTERS = 100
+
+
+def shown(value: Any) -> str:
+    """A value for a message: shortened in the middle, and without its digits if they are too many to be written."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # Python writes integers of up to 4,300 digits
+        return "a value that is too long to be shown"
+    if len(text) <= _SHOWN_LETTERS:
+        return text
+    return f"{text[: _SHOWN_LETTERS // 2]}...{text[-_SHOWN_LETTERS // 4 :]} ({len(text):,} characters)"
+
 
 def check(condition: bool, name: str, value: Any, expected: str, remedy: str = "") -> None:
     """Raise `ConfigError` naming the setting, what was found and what was expected."""
     if not condition:
-        raise ConfigError(f"{name} is {value!r}, expected {expected}.{' ' + remedy if remedy else ''}")
+        raise ConfigError(f"{name} is {shown(value)}, expected {expected}.{' ' + remedy if remedy else ''}")
 
 
 def is_number(value: Any, low: float, high: float) -> bool:
@@ -39,9 +56,13 @@ def check_numbers(config: Any, **ranges: tuple[float, float]) -> None:
     hints = _hints(config)
     for name, (low, high) in ranges.items():
         value, whole = getattr(config, name), hints[name] in (int, int | None)
-        bound = f"at least {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
+        bound = f"between {_plain(low)} and {_plain(high)}"
         sound = is_number(value, low, high) and (isinstance(value, int) or not whole)
         check(sound, name, value, f"a {'whole ' * whole}number {bound}")
+
+
+def _plain(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"
 
 
 def check_floats(
@@ -79,6 +100,7 @@ def check_kinds(config: Any) -> None:
         value = getattr(config, name)
         if hint in (str, str | None):
             check(isinstance(value, str) or (value is None and hint is not str), name, value, "a text")
+            check(value is None or len(value) <= MOST_LETTERS, name, value, f"at most {MOST_LETTERS:,} characters")
         elif hint is bool:
             check(isinstance(value, bool), name, value, "true or false")
         elif get_origin(hint) is dict:

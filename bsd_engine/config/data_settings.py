@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import tyro
 
-from bsd_engine.config.checks import check, check_choices, check_floats, check_kinds, check_numbers, is_number
+from bsd_engine.config.checks import (
+    MOST,
+    MOST_LETTERS,
+    check,
+    check_choices,
+    check_floats,
+    check_kinds,
+    check_numbers,
+    is_number,
+    shown,
+)
 
 PoisonCountMode = Literal["exact_nontarget", "bernoulli_nontarget", "exact_all", "exact_all_from_nontarget"]
 
@@ -39,7 +48,7 @@ class DataConfig:
         check_numbers(self, crop_padding=(0, 7))
         for name in ("limit", "epoch_tests"):
             if getattr(self, name) is not None:
-                check_numbers(self, **{name: (20, math.inf)})
+                check_numbers(self, **{name: (20, MOST)})
         if self.image_size is not None:
             check_numbers(self, image_size=(8, 1024))
 
@@ -69,7 +78,7 @@ class AttackConfig:
     def __post_init__(self) -> None:
         check_kinds(self)
         check_choices(self)
-        check_numbers(self, target_label=(0, math.inf))
+        check_numbers(self, target_label=(0, MOST))
         if self.rate is not None:
             check_numbers(self, rate=(0, 0.9))
             check(
@@ -80,8 +89,11 @@ class AttackConfig:
                 "For data without an added attack use --attack none.",
             )
         for name, value in self.attack_parameters.items():
-            plain = isinstance(value, (str, int)) or is_number(value, -math.inf, math.inf)
-            check(plain, f"attack_parameters: {name}", value, "a finite number or a word")
+            plain = isinstance(value, bool) or is_number(value, -MOST, MOST)
+            plain = plain or (isinstance(value, str) and len(value) <= MOST_LETTERS)
+            check(
+                plain, f"attack_parameters: {shown(name).strip(chr(39))}", value, f"a number up to {MOST:,} or a word"
+            )
         check(
             self.attack != "none" or not self.attack_parameters,
             "attack_parameters",
@@ -109,7 +121,7 @@ class ModelConfig:
         # Below 8 channels, oneDNN 3.12 (torch 2.13) writes past a buffer in the backward pass of a strided
         # channels_last convolution on AVX2, and the process dies. The narrowest layer of mobilenet_v2 has a quarter of
         # its width.
-        check_numbers(self, width=(8, 1024))
+        check_numbers(self, width=(8, 512))
         if name == "mobilenet_v2":
             check(
                 self.width >= 32 and self.width % 8 == 0,

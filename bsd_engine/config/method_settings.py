@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import tyro
 
-from bsd_engine.config.checks import check, check_choices, check_floats, check_kinds, check_numbers
+from bsd_engine.config.checks import MOST, check, check_choices, check_floats, check_kinds, check_numbers
 
 Stage = Literal["altruistic_warmup", "oss_warmup", "initial_pools", "class_completion", "selective_drop"]
 STAGES: tuple[Stage, ...] = ("altruistic_warmup", "oss_warmup", "initial_pools", "class_completion", "selective_drop")
@@ -29,7 +28,7 @@ class ScheduleConfig:
     t3: int = 120
     """T3: total number of main epochs (paper: 120)."""
     iterations: int = 1024
-    """MixMatch iterations in a main epoch (paper: 1024); at most a million, since an epoch is planned at once."""
+    """MixMatch iterations in a main epoch (paper: 1024); at most 100,000, since an epoch is planned at once."""
 
     def __post_init__(self) -> None:
         check_numbers(
@@ -39,7 +38,7 @@ class ScheduleConfig:
             init_epochs=(1, 1000),
             t2=(1, 10000),
             t3=(1, 10000),
-            iterations=(1, 1_000_000),
+            iterations=(1, 100_000),
         )
         start = self.t1 + self.init_epochs
         check(
@@ -99,7 +98,7 @@ class AltruisticConfig:
     def __post_init__(self) -> None:
         check_kinds(self)
         check_choices(self)
-        check_numbers(self, altruistic_lr=(1e-9, 10), altruistic_batch=(2, 65536), lga_gamma=(0, 100))
+        check_numbers(self, altruistic_lr=(1e-9, 10), altruistic_batch=(2, 16384), lga_gamma=(0, 100))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,8 +133,8 @@ class MixMatchConfig:
         check_numbers(
             self,
             main_lr=(1e-9, 10),
-            labeled_batch=(2, 65536),
-            unlabeled_batch=(2, 65536),
+            labeled_batch=(2, 16384),
+            unlabeled_batch=(2, 16384),
             lambda_u=(0, 1e6),
             temperature=(1e-3, 10),
             mixup_alpha=(1e-3, 100),
@@ -150,7 +149,7 @@ class MixMatchConfig:
             "Make the batches equal for ASD's five forwards.",
         )
         if self.rampup is not None:
-            check_numbers(self, rampup=(1, math.inf))
+            check_numbers(self, rampup=(1, MOST))
 
 
 class StartingShares:
@@ -256,7 +255,7 @@ class SplitConfig(StartingShares):
         if self.alpha_start is not None:
             check_numbers(self, alpha_start=(1e-9, self.alpha))
         if self.drop_start is not None:
-            check_numbers(self, drop_start=(1, math.inf))
+            check_numbers(self, drop_start=(1, MOST))
         for name, low, high in (("sce_weights", 0, 1000), ("sce_bounds", 1e-30, 0.5)):
             check_floats(
                 self,
@@ -269,6 +268,8 @@ class SplitConfig(StartingShares):
             )
         if self.class_shares is not None:
             check_floats(self, "class_shares", 1e-9, 1e12, "a number above 0 for each class")
+        if self.assume_target is not None:
+            check_numbers(self, assume_target=(0, MOST))
         given = self.target_estimator == "given"
         check(
             given == (self.assume_target is not None),

@@ -7,6 +7,7 @@ Symbols are those of the paper (alpha, beta, T1, T2, T3, lambda_u).
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
@@ -58,7 +59,7 @@ class BSDConfig:
             "a whole number from 0 to 2147483647",
         )
         device = self.device
-        known = device in ("auto", "cpu", "cuda") or (device.startswith("cuda:") and device[5:].isdigit())
+        known = device in ("auto", "cpu", "cuda") or re.fullmatch("cuda:[0-9]{1,3}", device) is not None
         check(known, "device", device, "auto, cpu, cuda or cuda:N")
         check_choices(self)
         _ = self.altruistic_network  # checks itself

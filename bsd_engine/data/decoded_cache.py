@@ -22,7 +22,7 @@ from bsd_engine.data.folder import name_below
 from bsd_engine.files.atomic import renamed_when_complete
 from bsd_engine.files.bounded import UNREADABLE
 
-FORMAT_VERSION = 2  # since 2, dark 16-bit images are scaled like others
+FORMAT_VERSION = 3  # since 2, dark 16-bit images are scaled like others; since 3, pictures are turned upright
 # A set of 32 MB, 10,000 images of 32x32 pixels, is decoded in a few seconds and easily fits into memory. Most demos and
 # tests are smaller and leave nothing on disk.
 SMALLEST_BYTES = 32_000_000

@@ -6,40 +6,20 @@ Arrays of images are uint8, channels last. Besides the result, only one chunk pe
 from __future__ import annotations
 
 import os
-import struct
-import threading
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image
 
+from bsd_engine.compute.memory import free_bytes
+from bsd_engine.data.pictures import UNREADABLE, eight_bits, is_wide, opened, orientation, turned, upright_size
 from bsd_engine.errors import DataError
 
 DEFAULT_SIZE = 32
 LARGEST_KEPT_SIZE = 64
-# Pillow's errors for damaged files of various kinds.
-_UNREADABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    IndexError,
-    KeyError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
-MOST_PIXELS = 80_000_000
-"""Largest number of pixels of an image file: 240 MB decoded. Larger ones are refused by their header."""
-_LARGE_PIXELS = 8_000_000
-_large_images = threading.Lock()  # one at a time: a large image in each of sixteen threads would need gigabytes
 _CHUNK = 256  # images per task: a task for each image would cost as much as decoding it
 _CHUNK_BYTES = 4_000_000  # large images get smaller chunks, so that these stay small beside the result
 
@@ -53,7 +33,7 @@ class Header(NamedTuple):
     """The header of an image file."""
 
     size: tuple[int, int]
-    """Width and height, pixels."""
+    """Width and height once it is upright, pixels."""
     is_grey: bool
     """Whether it has eight bits of grey and nothing else."""
 
@@ -94,7 +74,7 @@ def decode(files: Sequence[Path], image_size: int | None = None) -> np.ndarray:
 
 def decode_in_memory(files: Sequence[Path], form: Form, broken: Mapping[int, Exception]) -> np.ndarray:
     """(N, H, W, C) uint8: the pixels of files whose headers `survey` has read."""
-    images = np.empty((len(files), *form.shape), np.uint8)
+    images = _empty((len(files), *form.shape))
 
     def store(start: int, chunk: np.ndarray) -> None:
         images[start : start + len(chunk)] = chunk
@@ -141,7 +121,7 @@ def decode_chunks(files: Sequence[Path], form: Form, broken: Mapping[int, Except
             if i not in broken:
                 try:
                     row[:] = _pixels(files[i], form)
-                except _UNREADABLE as error:
+                except UNREADABLE as error:
                     errors[i] = error
         store(start, chunk)
 
@@ -160,7 +140,7 @@ def resize(images: np.ndarray, size: int) -> np.ndarray:
     """(N, H, W, C) uint8 images resized to (N, size, size, C); the images themselves if they have that size."""
     if images.shape[1:3] == (size, size):
         return images
-    resized = np.empty((len(images), size, size, images.shape[3]), np.uint8)
+    resized = _empty((len(images), size, size, images.shape[3]))
 
     def fill(i: int) -> None:
         image = Image.fromarray(images[i, :, :, 0] if images.shape[3] == 1 else np.ascontiguousarray(images[i]))
@@ -168,6 +148,17 @@ def resize(images: np.ndarray, size: int) -> np.ndarray:
 
     _in_threads(fill, range(len(images)))
     return resized
+
+
+def _empty(shape: tuple[int, ...]) -> np.ndarray:
+    """An array for images; raises `DataError` if it does not fit into memory."""
+    needed, free = np.prod(shape, dtype=np.int64).item(), free_bytes()
+    if needed > free:
+        raise DataError(
+            f"{shape[0]:,} images of {shape[1]}x{shape[2]} pixels take {needed / 1e9:,.1f} GB of memory, and "
+            f"{free / 1e9:,.1f} GB are free; take fewer (limit), or smaller ones (image_size)."
+        )
+    return np.empty(shape, np.uint8)
 
 
 def _threads() -> int:
@@ -185,59 +176,34 @@ def _in_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> li
 
 def _header_or_error(file: Path) -> Header | Exception:
     try:
-        with _opened(file) as image:
-            return Header(image.size, image.mode == "L")
-    except _UNREADABLE as error:
+        with opened(file) as image:
+            return Header(upright_size(image), image.mode == "L")
+    except UNREADABLE as error:
         return error
 
 
-def _opened(file: Path) -> Image.Image:
-    """The opened image, not decoded yet; raises one of `_UNREADABLE`, also if it is too large to be decoded."""
-    image = Image.open(file)
-    if image.width * image.height > MOST_PIXELS:
-        image.close()
-        raise ValueError(
-            f"it has {image.width:,} x {image.height:,} pixels, and at most {MOST_PIXELS // 10**6} million are read"
-        )
-    return image
-
-
 def _pixels(file: Path, form: Form) -> np.ndarray:
-    """(H, W, C) uint8; raises one of `_UNREADABLE`."""
-    with _opened(file) as image, _large_images if image.width * image.height > _LARGE_PIXELS else nullcontext():
-        if not form.resizes and image.size != (form.width, form.height):
+    """(H, W, C) uint8; raises one of `UNREADABLE`."""
+    with opened(file) as image:
+        size, turn = upright_size(image), orientation(image)
+        if not form.resizes and size != (form.width, form.height):
             raise ValueError("its size changed while the images were being read")
+        width, height = (form.width, form.height) if size == image.size else (form.height, form.width)
         if form.resizes:
-            image.draft(None, (2 * form.width, 2 * form.height))  # decodes a JPEG at a fraction of its size
-        pixels = np.asarray(_resized(_grey_or_rgb(image), form.width, form.height))
+            image.draft(None, (2 * width, 2 * height))  # decodes a JPEG at a fraction of its size
+        pixels = np.asarray(turned(_resized(_grey_or_rgb(image), width, height), turn))
     if form.channels == 1 and pixels.ndim == 3:
         raise ValueError("it changed from grey to colour while the images were being read")
     return pixels if pixels.ndim == 3 else pixels[:, :, None]  # assigned to a row, grey fills all three channels
 
 
 def _grey_or_rgb(image: Image.Image) -> Image.Image:
+    """The picture in a mode that can be resized; one with more than eight bits of grey becomes grey, too."""
     if image.mode in ("L", "RGB"):
         return image
     if is_wide(image):
-        return eight_bits(image).convert("RGB")
+        return eight_bits(image)
     return image.convert("RGBA" if image.mode == "P" else image.mode).convert("RGB")
-
-
-def is_wide(image: Image.Image) -> bool:
-    """Whether an image has more than eight bits per level, which Pillow would clip at 255 instead of scaling."""
-    return image.mode.startswith("I") or image.mode == "F"
-
-
-def eight_bits(image: Image.Image) -> Image.Image:
-    """A wide grey image reduced to 256 levels.
-
-    Images of 16 bits keep the upper eight, so that a dark image of a set does not come out as bright as the others. For
-    32 bits and floats, whose files do not state their range, the same is done if a level is above 255; otherwise the
-    levels are kept.
-    """
-    values = np.asarray(image, np.float64)
-    scale = 256 if image.mode.startswith("I;16") or values.max() > 255 else 1
-    return Image.fromarray((values / scale).clip(0, 255).astype(np.uint8))
 
 
 def _resized(image: Image.Image, width: int, height: int) -> Image.Image:

@@ -26,6 +26,8 @@ def split_folders(root: Path) -> tuple[Path, Path | None]:
     """The folder of the training classes and that of the test classes, which is None without a test part."""
     if not root.is_dir():
         raise DataError(f"There is no folder {root}; expected one with train/<class>/<images>.")
+    if os.path.realpath(root) == os.sep:
+        raise DataError(f"{root} is the whole file system; give the folder of the images.")
     train, test = root / "train", root / "test"
     if not train.is_dir():
         _check_nesting(root)

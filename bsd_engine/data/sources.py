@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bsd_engine.compute.memory import free_bytes
 from bsd_engine.compute.torchvision_compat import import_torchvision
 from bsd_engine.data import bundled as bundled_images
 from bsd_engine.data.decoded_cache import decoded
 from bsd_engine.data.folder import LabelledFiles, labelled_files, name_below, split_folders
 from bsd_engine.errors import DataError
-from bsd_engine.files.bounded import UNREADABLE
+from bsd_engine.files.bounded import UNREADABLE, opened
 from bsd_engine.files.locations import cache_folder
 
 BUNDLED = bundled_images.PATH
@@ -82,7 +83,7 @@ def npz(path: Path) -> Source:
     """
     try:
         # Opened here, because numpy does not close a file that turns out not to be a zip file.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+        with opened(path) as (stream, _), np.load(stream, allow_pickle=False) as file:
             _check_sizes(file.zip, path)
             arrays = {key: file[key] for key in _KEYS if key in file.files}
         # numpy returns the bytes of entries that are not .npy files.
@@ -109,23 +110,12 @@ def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
             f"{path} would unpack from {packed / 1e6:,.1f} MB to {unpacked / 1e6:,.0f} MB, which images do not; it is "
             "not opened. Save plain arrays with numpy.savez."
         )
-    free = _free_memory()
+    free = free_bytes()
     if unpacked > free:
         raise DataError(
             f"{path} holds {unpacked / 1e9:,.1f} GB of arrays, and {free / 1e9:,.1f} GB of memory are free; use a "
             "folder of images, or fewer or smaller ones."
         )
-
-
-def _free_memory() -> float:
-    """Bytes of memory available without swapping; infinite if the system does not say."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return 1024.0 * int(line.split()[1])
-    except (OSError, ValueError, IndexError):
-        pass
-    return float("inf")
 
 
 def _from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> Source:

@@ -22,11 +22,11 @@ from bsd_engine.data.decoding import LARGEST_KEPT_SIZE
 from bsd_engine.errors import ConfigError, StorageError
 from bsd_engine.files.arrays import pack_arrays, write_npz
 from bsd_engine.files.atomic import storage_errors, temporary_beside
+from bsd_engine.files.outputs import NEVER_REPLACED, NOTHING_SAVED, check_folder, check_output
 from bsd_engine.prepare.prepare import PreparedData
 
 Format = Literal["folder", "npz"]
 COLUMNS = ("file", "index", "given_label", "original_label", "poisoned", "noise")
-NOTHING_SAVED = "Nothing was saved; try again afterwards."
 
 Progress = Callable[[Iterable[int]], Iterable[int]]
 _FORMULA = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=\s*[=+\-@|%＝＋－＠])|^(?=[\t\r\n])")
@@ -137,10 +137,9 @@ def npz_bytes(prepared: PreparedData) -> bytes:
 
 
 def _npz(prepared: PreparedData, out: Path) -> list[Path]:
+    check_output(out, NEVER_REPLACED)
     listing = out.with_name(f"{out.name.removesuffix('.npz')}.poison.csv")
-    for path in (out, listing):
-        if path.exists():
-            raise ConfigError(f"{path} exists already; give another name, nothing is written over.")
+    check_output(listing, NEVER_REPLACED)
     with storage_errors(out, NOTHING_SAVED):
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = [temporary_beside(path) for path in (out, listing)]
@@ -185,8 +184,7 @@ def new_folder(out: Path) -> Iterator[Path]:
         If it cannot be written.
     """
     with storage_errors(out, NOTHING_SAVED):
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise ConfigError(f"{out} is not an empty folder; give a new one, nothing is written over.")
+        check_folder(out)
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = temporary_beside(out)
         try:

@@ -28,6 +28,7 @@ from bsd_engine.config.settings import BSDConfig
 from bsd_engine.events import EpochFinished, EpochState, Event, IterationDone, RunFinished, RunStarted
 from bsd_engine.method.decisions import Decision, Evidence, decide
 from bsd_engine.method.scoring import Scores
+from bsd_engine.prepare.memory import check_memory
 from bsd_engine.prepare.prepare import PreparedData, prepare
 from bsd_engine.training.altruistic import AltruisticModel
 from bsd_engine.training.checkpoint import Checkpoint, check_moments
@@ -55,6 +56,7 @@ class BSDTrainer:
     ) -> None:
         self.config = config
         self.prepared = prepared or prepare(config)
+        check_memory(config, self.prepared)
         self.steps = Steps(config, self.prepared)
         self.main = self.steps.new_learner("main", config.mixmatch.main_lr)
         self.averaged = copy.deepcopy(self.main.network) if config.mixmatch.ema else self.main.network

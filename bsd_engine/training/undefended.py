@@ -20,6 +20,7 @@ from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import RunFolderError, TrainingError
 from bsd_engine.files.atomic import make_folder, write_atomic
 from bsd_engine.method.scoring import hit_rate
+from bsd_engine.prepare.memory import check_plain_memory
 from bsd_engine.prepare.prepare import PreparedData, prepare, true_target
 from bsd_engine.training.cross_entropy_epoch import cross_entropy_epoch
 from bsd_engine.training.learner import placed
@@ -48,6 +49,7 @@ def train_undefended(
     if (folder / "summary.json").exists():
         raise RunFolderError(f"{folder} holds a run already; give a new folder.")
     prepared = prepared or prepare(config)
+    check_plain_memory(config, prepared)
     seed = seed_for(config.seed, "main", -1)
     network = models.seeded(config.model, prepared.images.shape, prepared.num_classes, seed)
     make_folder(folder)

@@ -22,7 +22,7 @@ BAD_SETTINGS = {
     ),
     "rate of nothing": (["--rate", "0.0001"], "poisons none of the"),
     "target is not a class": (["--target", "99"], "target is 99, but the data have classes 0 to 3"),
-    "target negative": (["--target", "-1"], "target_label is -1, expected a whole number at least 0"),
+    "target negative": (["--target", "-1"], "target_label is -1, expected a whole number between 0 and"),
     "assumed target is not a class": (
         ["--target-estimator", "given", "--assume-target", "4"],
         "assume_target is 4, but the data have classes",
@@ -37,7 +37,7 @@ BAD_SETTINGS = {
     ),
     "warm-up of nothing": (["--warmup", "0"], "t1 is 0, expected a whole number between 1 and 1000"),
     "warm-up beyond T2": (["--warmup", "40", "--t2", "9"], "expected at least warmup + init_epochs"),
-    "limit too small": (["--limit", "5"], "limit is 5, expected a whole number at least 20"),
+    "limit too small": (["--limit", "5"], "limit is 5, expected a whole number between 20 and"),
     "seed negative": (["--seed", "-1"], "seed is -1, expected a whole number from 0"),
     "attack unheard of": (["--attack", "nonsense"], "attack is 'nonsense', expected one of badnets"),
     "parameter unheard of": (

@@ -18,8 +18,8 @@ from bsd_engine.attacks.base import Attack
 from bsd_engine.attacks.craft import cache, pgd
 from bsd_engine.attacks.parameters import check_range
 from bsd_engine.compute import models, progress, runtime
+from bsd_engine.compute.architectures import Network
 from bsd_engine.compute.augment import Normalizer, crop_flip
-from bsd_engine.compute.models import Network
 from bsd_engine.compute.plans import draw_crops
 from bsd_engine.compute.runtime import Runtime
 from bsd_engine.config.data_settings import ModelConfig

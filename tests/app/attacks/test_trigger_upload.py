@@ -56,7 +56,7 @@ PICTURES = {
     "large": (png(Image.new("L", (400, 300), 200)), None),
     "no picture": (
         b"\x89PNG not a picture",
-        "The uploaded image cannot be read as a picture; give a PNG or JPEG file.",
+        "The uploaded image cannot be read as a picture (it begins with the bytes b'x89PNG not', expected",
     ),
     "100 MB": (b"\x89PNG" + bytes(100_000_000), "The image has 100 MB, expected at most 10 MB"),
     "too wide": (png(Image.new("L", (900, 10), 200)), "does not fit into images of 28x28"),

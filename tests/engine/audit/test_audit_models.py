@@ -14,7 +14,7 @@ import torch
 from bsd_engine.audit.export.commands import write_weights
 from bsd_engine.audit.features import features, neighbours
 from bsd_engine.audit.saliency import saliency
-from bsd_engine.compute import models
+from bsd_engine.compute import architectures
 from bsd_engine.files.arrays import pack_arrays
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.stored_models import StoredModels
@@ -38,7 +38,7 @@ def test_weights_build_the_model_that_was_tested(recorded_run: Path, tmp_path: P
     run = RunReader(recorded_run)
     content = write_weights(recorded_run, tmp_path / "f.safetensors").read_bytes()
     metadata, tensors = read_safetensors(content)
-    network = models.build(metadata["model"], channels_in=1, num_classes=10, width=int(metadata["width"])).eval()
+    network = architectures.build(metadata["model"], channels_in=1, num_classes=10, width=int(metadata["width"])).eval()
     network.load_state_dict(tensors)
     scale, bias = (torch.tensor(json.loads(metadata[name])).view(1, -1, 1, 1) for name in ("scale", "bias"))
     images = torch.from_numpy(run.images[:50].astype(np.float32))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from bsd_engine.compute import models
+from bsd_engine.compute import architectures, models
 from bsd_engine.compute.plans import seed_for
 from bsd_engine.config.data_settings import NETWORKS, ModelConfig
 from bsd_engine.errors import ConfigError
@@ -145,7 +145,7 @@ def test_the_weights_of_a_seed_are_those_of_torchs_generator(seed: int) -> None:
     ours = network("resnet18", width=8, seed=key)
     with torch.random.fork_rng():
         torch.manual_seed(key)
-        plain = models.ResNet(channels_in=3, num_classes=10, width=8, blocks=(2, 2, 2, 2), stem_stride=1)
+        plain = architectures.ResNet(channels_in=3, num_classes=10, width=8, blocks=(2, 2, 2, 2), stem_stride=1)
     assert all(torch.equal(a, b) for a, b in zip(ours.state_dict().values(), plain.state_dict().values(), strict=True))
 
 

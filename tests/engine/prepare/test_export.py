@@ -133,7 +133,7 @@ def test_nothing_is_written_over(prepared: PreparedData, tmp_path: Path, form: A
     place = tmp_path / "set.npz"
     place.mkdir()
     (place / "mine.txt").write_text("thesis")
-    with pytest.raises(ConfigError, match="nothing is written over"):
+    with pytest.raises(ConfigError, match="is a folder; give the name of a file|is not an empty folder; give a new"):
         export.save(prepared, place, form)
     assert [p.name for p in tmp_path.rglob("*")] == ["set.npz", "mine.txt"]
     (tmp_path / "list.poison.csv").touch()
