@@ -64,7 +64,7 @@ def run_of_truth(root: Path, name: str, truth: np.ndarray, told: BSDConfig, *, e
 
     Parameters
     ----------
-    truth : (1200,) bool, the samples that count as poisoned; the rates that depend on it are set to `truth.sum()`
+    truth : (1200,) bool, the samples that count as poisoned; the numbers that depend on it are their count and share
     told : configuration to write
     """
     path, run = root / name, FakeRun()
@@ -74,7 +74,7 @@ def run_of_truth(root: Path, name: str, truth: np.ndarray, told: BSDConfig, *, e
     with run.create(path) as writer:
         for state in states:
             told_of = {
-                "attack_success_rate": float(truth.sum()),
+                "attack_success_rate": float(100 * truth.mean()),
                 "poison_in_clean_pool": int(truth.sum()),
                 "poison_in_clean_pool_cumulative": 7,
             }
