@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
@@ -78,7 +78,8 @@ def server(serve: Callable[..., Server], runs: Path, home: Path) -> Server:
 
 
 def shown_run(page: Any) -> str:
-    return parse_qs(urlsplit(page.url).query).get("run", [""])[0]
+    """The run in the address, asked of the browser: `page.url` is news only once playwright has dealt with events."""
+    return parse_qs(page.evaluate("location.search.slice(1)")).get("run", [""])[0]
 
 
 def to(page: Any, name: str) -> None:
