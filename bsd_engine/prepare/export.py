@@ -22,6 +22,7 @@ from bsd_engine.data.decoding import LARGEST_KEPT_SIZE
 from bsd_engine.errors import ConfigError, StorageError
 from bsd_engine.files.arrays import pack_arrays, write_npz
 from bsd_engine.files.atomic import storage_errors, temporary_beside
+from bsd_engine.files.cells import no_formula, valid_text
 from bsd_engine.files.outputs import NEVER_REPLACED, NOTHING_SAVED, check_folder, check_output
 from bsd_engine.prepare.prepare import PreparedData
 
@@ -29,9 +30,6 @@ Format = Literal["folder", "npz"]
 COLUMNS = ("file", "index", "given_label", "original_label", "poisoned", "noise")
 
 Progress = Callable[[Iterable[int]], Iterable[int]]
-_FORMULA = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=\s*[=+\-@|%＝＋－＠])|^(?=[\t\r\n])")
-"""Where a spreadsheet may take a text for a formula: at its start, and after what other countries' settings take for
-the end of a cell. Spreadsheets of East Asia take full-width signs for the plain ones."""
 
 
 def save(prepared: PreparedData, out: Path, form: Format, progress: Progress = iter) -> list[Path]:
@@ -126,7 +124,7 @@ def arrays(prepared: PreparedData) -> dict[str, np.ndarray]:
         "triggered_labels": prepared.triggered_labels,
     }
     return {
-        "class_names": np.array(prepared.class_names),
+        "class_names": np.array([valid_text(name) for name in prepared.class_names]),
         **{name: x.numpy() for name, x in tensors.items() if x is not None},
     }
 
@@ -146,7 +144,7 @@ def _npz(prepared: PreparedData, out: Path) -> list[Path]:
         try:
             with temporary[0].open("xb") as file:
                 write_npz(file, arrays(prepared))
-            temporary[1].write_text(_listing(prepared, [""] * len(prepared.labels)))
+            temporary[1].write_text(_listing(prepared, [""] * len(prepared.labels)), "utf-8")
             for part, path in zip(temporary, (out, listing)):
                 os.replace(part, path)
         finally:
@@ -198,7 +196,7 @@ def new_folder(out: Path) -> Iterator[Path]:
 def _folder(prepared: PreparedData, out: Path, progress: Progress) -> Path:
     with new_folder(out) as folder:
         files = _write_images(prepared, folder, progress)
-        (folder / "poison.csv").write_text(_listing(prepared, files))
+        (folder / "poison.csv").write_text(_listing(prepared, files), "utf-8")
     return out
 
 
@@ -254,9 +252,3 @@ def _listing(prepared: PreparedData, files: list[str]) -> str:
         for i, (file, given, original, poisoned, noisy) in enumerate(truth)
     )
     return text.getvalue()
-
-
-def no_formula(text: str) -> str:
-    """A text for a cell of a CSV file, with an apostrophe wherever a spreadsheet would take what follows for a
-    formula. Line ends become "\\n", since a lone "\\r" would begin a new line of the table."""
-    return _FORMULA.sub("'", text.replace("\r\n", "\n").replace("\r", "\n"))

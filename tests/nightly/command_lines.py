@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from bsd_engine.compute.torchvision_compat import import_torchvision
 from tests.nightly import jail
 
 MOST_SECONDS, MOST_WAIT, MOST_BYTES = 2.0, 20.0, 1_000_000_000
@@ -47,7 +48,6 @@ LOADED = (
     "bsd_engine.runs.record",
     "pyarrow.parquet",
     "torch._dynamo",  # by the first optimiser, which takes seconds
-    "torchvision",
 )
 """Modules that are loaded once, before the first line."""
 ACCEPTED = "the options were accepted; this test goes no further"
@@ -244,6 +244,7 @@ def prepared(scratch: Path) -> tuple[Path, Callable[[], None]]:
     """Import everything, and return the folder of the lines and the function that lays it out anew."""
     for module in LOADED:
         importlib.import_module(module)
+    import_torchvision()
     folder = scratch / "a/b/c/work"
 
     def fresh() -> None:

@@ -14,7 +14,7 @@ from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.judgements import Judgement
 from bsd_engine.audit.suspects import Suspects
 from bsd_engine.errors import StorageError
-from bsd_engine.prepare.export import no_formula
+from bsd_engine.files.cells import no_formula
 
 COLUMNS = (
     "rank",

@@ -8,6 +8,7 @@ import io
 import os
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from bsd_engine.cli.main import main
 from bsd_engine.cli.training import train_options
 from bsd_engine.config.presets import preset, smoke
 from bsd_engine.config.settings import BSDConfig
+from bsd_engine.data import sources
 from bsd_engine.errors import ConfigError, StorageError
 from bsd_engine.prepare import export
 from bsd_engine.prepare.prepare import PreparedData, prepare
@@ -218,3 +220,17 @@ def test_what_cannot_be_saved_is_one_sentence(
     status, out, err = said("poison", "--preset", "smoke", "--device", "cpu", "--data", config.data.data, *words)
     assert status == 2 and out == "" and err.startswith("error: ") and err.count("\n") == 1 and expected in err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("form", ["npz", "folder"])
+def test_class_names_that_are_no_text_can_be_written_and_read_again(
+    prepared: PreparedData, tmp_path: Path, form: Any
+) -> None:
+    """A folder may have any bytes as its name; in poison.csv it gave a traceback."""
+    odd = replace(prepared, class_names=("a\udcff", "＝1", *prepared.class_names[2:]))
+    written = export.save(odd, tmp_path / "set.npz", form)
+    listing = written[1] if form == "npz" else written[0] / "poison.csv"
+    cells = {cell for line in csv.reader(listing.read_text("utf-8").splitlines()) for cell in line}
+    assert {"a\\udcff", "'＝1"} <= cells and "＝1" not in cells
+    names = sources.open_source(f"{form}:{written[0]}").class_names
+    assert names[0] == ("a\\udcff" if form == "npz" else "0_a_")
