@@ -316,7 +316,7 @@ TRUTH_WORDS = re.compile(
 
 def test_without_a_truth_no_file_speaks_of_one(own_run: Path, tmp_path: Path) -> None:
     write_suspects(own_run, tmp_path / "s.csv")
-    write_suspects(own_run, tmp_path / "s.parquet")
+    write_suspects(own_run, tmp_path / "t.parquet")
     write_report(own_run, tmp_path / "r.html")
     write_cleaned(own_run, tmp_path / "clean")
     write_weights(own_run, tmp_path / "w.safetensors")
