@@ -25,6 +25,7 @@ from bsd_engine.runs import checkpoints
 from bsd_engine.runs.commands import read_commands
 from bsd_engine.runs.origin import digests
 from bsd_engine.runs.reader import RunReader
+from tests.nightly import foreign_runs
 from tests.nightly.malformed import damaged, forged_header, odd_json, odd_npz
 from tests.nightly.odd_epochs import audit_target
 from tests.support.run_edits import record
@@ -292,8 +293,7 @@ TARGETS: dict[str, Callable[[Path], Attempt]] = {
     "address": address_target,
     "splits": splits_target,
     "audit": audit_target,
+    **foreign_runs.TARGETS,
 }
-
-
-SHARES = {"page": 0.2}
-"""Share of the inputs of some targets: figures take a hundred times as long as the others, so fewer are drawn."""
+SHARES = {"page": 0.2, "foreign run": 0.1, "foreign page": 0.1}
+"""Share of the inputs of some targets: pages take a hundred times as long as the others, so fewer are drawn."""
