@@ -101,7 +101,7 @@ def _describe(runs: RunRegistry, run_id: str) -> str:
     """One line about a run. Nothing in it depends on ground truth."""
     if is_recording(run_id):
         return recording_title(run_id)
-    run = listed(runs.root / run_id)
+    run = listed(runs.root, run_id)
     if run is None:
         return f"{run_id} · {_without_folder(runs, run_id)}"
     parts = [

@@ -10,7 +10,7 @@ import streamlit as st
 from app.paper import texts
 from app.paper.slots import PaperFigure, Slot, rate_of
 from app.server.registry import RunRegistry, is_recording
-from app.server.run_list import Listed, listed
+from app.server.run_list import Listed, has_epoch, listed
 from app.state.run_choice import described, told_apart
 from app.style import words
 from bsd_engine.config.settings import BSDConfig
@@ -34,8 +34,8 @@ def choose_runs(runs: RunRegistry, figure: PaperFigure) -> list[Path | None]:
 
 def _readable_runs(runs: RunRegistry) -> dict[str, Listed]:
     """The user's runs that have an epoch, by id, newest first."""
-    found = ((run_id, listed(runs.root / run_id)) for run_id in runs.run_ids())
-    return {run_id: run for run_id, run in found if run is not None and run.has_epoch}
+    found = ((run_id, listed(runs.root, run_id)) for run_id in runs.run_ids())
+    return {run_id: run for run_id, run in found if run is not None and has_epoch(runs.root, run_id)}
 
 
 def _choose_run(runs: RunRegistry, slot: Slot, readable: dict[str, Listed], key: str) -> Path | None:

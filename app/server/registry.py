@@ -25,7 +25,7 @@ from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import BSDError, RunFolderError
 from bsd_engine.recordings import library
 from bsd_engine.runs.commands import send_command
-from bsd_engine.runs.layout import NO_BRANCH, Command, list_runs, new_run_id
+from bsd_engine.runs.layout import NO_BRANCH, Command, new_run_id, run_names
 from bsd_engine.runs.lock import is_locked
 from bsd_engine.runs.origin import provenance
 from bsd_engine.runs.reader import RunReader
@@ -100,7 +100,7 @@ class RunRegistry:
 
     def run_ids(self) -> list[str]:
         """Recorded runs, newest first."""
-        return [path.name for path in list_runs(self.root) if self._is_below_root(path.name)]
+        return [name for name in run_names(self.root) if self._is_below_root(name)]
 
     def recording_ids(self) -> list[str]:
         """Recordings that come with the program, in the order in which they are offered."""
@@ -124,7 +124,7 @@ class RunRegistry:
         if not run_id or run_id in (".", "..") or any(c in run_id for c in "/\\\0"):
             return False
         try:
-            return stat.S_ISDIR(os.lstat(self.root / run_id).st_mode)  # a link leads elsewhere
+            return stat.S_ISDIR(os.lstat(f"{self.root}/{run_id}").st_mode)  # a link leads elsewhere
         except (OSError, ValueError):  # a name that no file system accepts
             return False
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import date
+from functools import lru_cache
 
 import streamlit as st
 
 from app.server.registry import RunRegistry, is_recording
-from app.server.run_list import listed
+from app.server.run_list import Listed, listed
 from app.state import keys, linked
 from app.state.foreign_run import foreign_line
 from app.state.linked import Linked
@@ -87,9 +89,13 @@ def described(runs: RunRegistry, run_id: str) -> str:
     """One line about a run. Nothing in it depends on ground truth."""
     if is_recording(run_id):
         return recording_title(run_id)
-    run = listed(runs.root / run_id)
-    if run is None:
-        return f"{run_id} · {words.NOT_READABLE}"
+    run = listed(runs.root, run_id)
+    return f"{run_id} · {words.NOT_READABLE}" if run is None else _line(run, date.today())
+
+
+@lru_cache(maxsize=16384)
+def _line(run: Listed, today: date) -> str:
+    """One line about a run as long as neither the run nor the day changes."""
     split, schedule = run.config.split, run.config.schedule
     branch = f" · branch of {words.short(run.branch_of)}" if run.branch_of else ""
     return (

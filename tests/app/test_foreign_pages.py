@@ -21,7 +21,7 @@ from bsd_engine.files import action_log
 from bsd_engine.runs.origin import provenance
 from bsd_engine.runs.reader import RunReader
 from tests.support.fake_run import CONFIG, fake_run
-from tests.support.own_copy import own_copy
+from tests.support.origins import own_copy
 from tests.support.page.pages import WHOLE_APP, ran
 
 SCRIPT = WHOLE_APP

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.browser.conftest import CHROMIUM, CHROMIUM_ARGS, Server, wait_until_ran
-from tests.support.own_copy import own_copy
+from tests.support.origins import own_copy
 from tests.support.page.logging_proxy import LoggingProxy
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

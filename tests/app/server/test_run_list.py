@@ -10,7 +10,7 @@ import pytest
 
 from app.server import run_list
 from app.server.registry import RunRegistry
-from app.server.run_list import listed
+from app.server.run_list import has_epoch, listed
 from app.state.run_choice import described
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.writer import RunWriter
@@ -23,8 +23,8 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The run folders that were read for the lists."""
     found: list[Path] = []
 
-    def counted(path: Path) -> RunReader:
-        found.append(path)
+    def counted(path: str) -> RunReader:
+        found.append(Path(path))
         return RunReader(path)
 
     monkeypatch.setattr(run_list, "RunReader", counted)
@@ -48,13 +48,13 @@ def test_a_new_run_and_every_change_of_its_state_appear_at_once(root: Path) -> N
     with LiveFakeRun(root, epochs=38, seconds=0.05, samples=60) as live:
         assert runs.run_ids()[0] == live.path.name
         assert "live" in described(runs, live.path.name)
-        wait_for(lambda: bool((run := listed(live.path)) and run.has_epoch))
+        wait_for(lambda: has_epoch(root, live.path.name))
     wait_for(lambda: "live" not in described(runs, live.path.name))
     path = fake_run(root, epochs=1, samples=60, status=None)
-    assert (run := listed(path)) and run.status == "interrupted"
+    assert (run := listed(root, path.name)) and run.status == "interrupted"
     with RunWriter(path) as writer:
         writer.summary(FakeRun().summary("stopped", 1))
-    assert (run := listed(path)) and run.status == "stopped"
+    assert (run := listed(root, path.name)) and run.status == "stopped"
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b'{"created": 5}'])
