@@ -10,6 +10,7 @@ An input fails if it raises any other error, takes more than 2 s, or makes the p
 
 from __future__ import annotations
 
+import math
 import random
 import resource
 import shutil
@@ -77,7 +78,7 @@ def _measure(name: str, count: int, seed: int) -> int:
 def main(count: int, seed: int, chosen: Collection[str] = tuple(TARGETS)) -> int:
     """Run the chosen targets with `count` inputs in total; returns the number of failed inputs."""
     weights = {name: SHARES.get(name, 1.0) for name in chosen}
-    shares = {name: -(-int(count * weight) // int(sum(weights.values()))) for name, weight in weights.items()}
+    shares = {name: math.ceil(count * weight / sum(weights.values())) for name, weight in weights.items()}
     bad = sum(_measure(name, shares[name], seed) for name in weights)
     total = sum(shares.values())
     print(f"{total - bad} of {total} inputs ended well; {_bytes_used() / 1e6:.0f} MB at most")
