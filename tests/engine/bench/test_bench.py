@@ -211,7 +211,9 @@ def test_a_map_is_refitted_from_the_last_one() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--rounds", "0"], "error: rounds is 0, expected a whole number at least 1."),
+        (["--rounds", "0"], "error: rounds is 0, expected a whole number between 1 and 1000."),
+        (["--samples", "3000000"], "error: samples is 3000000, expected a whole number between 20 and 2000000."),
+        (["--workers", "65"], "error: workers is 65, expected a whole number between 0 and 64."),
         (["--preset", "fast"], "error: preset is 'fast', expected one of"),
         (["--model", "vgg"], "error: model is 'vgg', expected one of"),
     ],
@@ -226,5 +228,6 @@ def test_bad_arguments_give_a_one_sentence_error(
 def test_a_report_that_cannot_be_written_is_refused_before_anything_is_measured(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["bench", "--out", str(tmp_path / "absent/b.json")]) == 2
+    (tmp_path / "file").touch()
+    assert main(["bench", "--out", str(tmp_path / "file/b.json")]) == 2
     assert capsys.readouterr().err.startswith("error: Cannot write ")
