@@ -23,7 +23,7 @@ from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.writer import RunWriter
 from tests.support.fake_run import fake_run
 from tests.support.run_edits import replace_file, without_digests
-from tests.support.small_runs import assert_same, create, fail_with, warmup_state
+from tests.support.small_runs import assert_same, create, fail_with, full_state, warmup_state
 
 ROOT = Path(__file__).parents[4]
 READS: dict[str, Callable[[RunReader], Any]] = {
@@ -148,7 +148,7 @@ def test_a_writer_killed_between_digest_and_name_leaves_the_older_file_sound(tmp
         "from tests.support.small_runs import warmup_state\n"
         "writer = RunWriter(Path(sys.argv[1]))\n"
         "atomic.os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "writer.epoch(replace(warmup_state(int(sys.argv[2])), epoch=0))"
+        "writer.epoch(replace(warmup_state(0), pseudo_target=int(sys.argv[2]) % 4))"
     )
     for attempt in range(times):
         died = subprocess.run([sys.executable, "-c", code, str(path), str(5 + attempt)], cwd=ROOT, timeout=120)
@@ -156,8 +156,8 @@ def test_a_writer_killed_between_digest_and_name_leaves_the_older_file_sound(tmp
         assert_same(RunReader(path).epoch(0), warmup_state(0))
     with RunWriter(path) as writer:
         assert not list(path.rglob("*.tmp")), "what the killed writers left half done is removed"
-        writer.epoch(replace(warmup_state(9), epoch=0))
-    assert_same(RunReader(path).epoch(0), replace(warmup_state(9), epoch=0))
+        writer.epoch(replace(warmup_state(0), pseudo_target=0))
+    assert_same(RunReader(path).epoch(0), replace(warmup_state(0), pseudo_target=0))
 
 
 def test_a_line_that_was_cut_is_dropped_when_the_next_file_is_written(run: Path) -> None:
@@ -165,8 +165,8 @@ def test_a_line_that_was_cut_is_dropped_when_the_next_file_is_written(run: Path)
         file.write(b'{"file": "epochs/000')
     assert_same(RunReader(run).epoch(2), warmup_state(2))
     with RunWriter(run) as writer:
-        writer.epoch(warmup_state(3))
-    assert_same(RunReader(run).epoch(3), warmup_state(3))
+        writer.epoch(full_state(3))
+    assert_same(RunReader(run).epoch(3), full_state(3))
     assert digests.digests_of(run).damaged_line is None
 
 
@@ -174,10 +174,10 @@ def test_a_write_that_failed_can_be_repeated(writer: RunWriter, monkeypatch: pyt
     for _ in range(3):
         with monkeypatch.context() as patch, pytest.raises(BSDError):
             patch.setattr(atomic.os, "replace", fail_with(28))
-            writer.epoch(replace(warmup_state(7), epoch=1))
+            writer.epoch(replace(warmup_state(1), pseudo_target=1))
         assert_same(RunReader(writer.path).epoch(1), warmup_state(1))
-    writer.epoch(replace(warmup_state(8), epoch=1))
-    assert_same(RunReader(writer.path).epoch(1), replace(warmup_state(8), epoch=1))
+    writer.epoch(replace(warmup_state(1), pseudo_target=2))
+    assert_same(RunReader(writer.path).epoch(1), replace(warmup_state(1), pseudo_target=2))
 
 
 def test_a_damaged_checkpoint_is_named_without_reading_it_with_torch(tmp_path: Path) -> None:
