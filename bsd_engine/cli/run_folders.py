@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from bsd_engine.cli.noting import noted
 from bsd_engine.cli.options import AdoptOptions, CleanedOptions, MapOptions, ReportOptions, SuspectsOptions
 from bsd_engine.cli.parsing import parse
 from bsd_engine.cli.progress import image_bar
@@ -26,6 +27,7 @@ def adopt(arguments: list[str], prog: str) -> None:
 
     for sentence in adopted(options.folder, options.out):
         print(f"left out: {sentence}", file=sys.stderr)
+    noted("adopt", options.out, source=str(options.folder))
     print(f"written: {options.out} ({len(RunReader(options.out).epochs)} epochs)")
 
 
@@ -35,6 +37,7 @@ def suspects(arguments: list[str], prog: str) -> None:
     from bsd_engine.audit.export.commands import write_suspects
 
     written, kept = write_suspects(options.folder, options.out, options.keep, overwrite=options.overwrite)
+    noted("export", options.folder, file=str(options.out))
     has_list_of_kept = len(written) > 1
     print(f"written: {', '.join(map(str, written))}")
     print(
@@ -50,6 +53,7 @@ def report(arguments: list[str], prog: str) -> None:
     from bsd_engine.audit.export.commands import write_report
 
     path = write_report(options.folder, options.out, with_truth=options.truth, overwrite=options.overwrite)
+    noted("export", options.folder, file=str(path))
     print(f"written: {path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
@@ -64,8 +68,11 @@ def cleaned(arguments: list[str], prog: str) -> None:
 
     if options.out is not None:
         kept = write_cleaned(options.folder, options.out, options.keep, image_bar)
+        noted("export", options.folder, file=str(options.out))
         print(f"written: {options.out} ({kept:,} images)")
         if note := originals_left_out(RunReader(options.folder)):
             print(note)
     if options.weights is not None:
-        print(f"written: {write_weights(options.folder, options.weights, overwrite=options.overwrite)}")
+        path = write_weights(options.folder, options.weights, overwrite=options.overwrite)
+        noted("export", options.folder, file=str(path))
+        print(f"written: {path}")

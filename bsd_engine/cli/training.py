@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bsd_engine.cli.exit_status import INTERRUPTED
+from bsd_engine.cli.noting import noted
 from bsd_engine.cli.options import RunOptions, TargetOptions
 from bsd_engine.cli.parsing import PROGRAM, parse_with_config, trusted_config
 from bsd_engine.cli.progress import EpochBar, epoch_bar
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import ConfigError
+from bsd_engine.events import Event, RunStarted
 
 if TYPE_CHECKING:
     from bsd_engine.prepare.prepare import PreparedData
@@ -61,11 +63,16 @@ def _trained(options: RunOptions, folder: Path, progress: EpochBar) -> dict[str,
     """Return the summary of the run that the options select: resumed, branched or new."""
     from bsd_engine.runs.record import branch_run, record_run, resume_run
 
+    def on_event(event: Event) -> None:
+        if isinstance(event, RunStarted):
+            noted("resume" if options.resume else "branch" if options.branch else "start", folder)
+        progress(event)
+
     if options.resume:
-        return resume_run(folder, on_event=progress)
+        return resume_run(folder, on_event=on_event)
     if options.branch:
-        return branch_run(options.branch, options.from_epoch, options.config, folder, on_event=progress)
-    return record_run(options.config, folder, prepared=_prepare_and_warn(options.config), on_event=progress)
+        return branch_run(options.branch, options.from_epoch, options.config, folder, on_event=on_event)
+    return record_run(options.config, folder, prepared=_prepare_and_warn(options.config), on_event=on_event)
 
 
 def undefended(arguments: list[str], prog: str) -> None:
