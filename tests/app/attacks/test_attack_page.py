@@ -94,8 +94,8 @@ BAD = {
     "less than none": ("seen_rate_badnets", -3.0, "rate is -3 %"),
     "too few to poison one": ("seen_rate_badnets", 0.1, "poisons none of the 200"),
     "no place": ("seen_badnets_row", 26, "does not fit into images"),
-    "patch larger than the image": ("seen_badnets_size", 40, "does not fit into images"),
-    "no patch": ("seen_badnets_size", 0, "at least 1 pixel"),
+    "patch larger than the image": ("seen_badnets_size", 40, "a number between 1 and 28"),
+    "no patch": ("seen_badnets_size", 0, "a number between 1 and 28"),
 }
 
 

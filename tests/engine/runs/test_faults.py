@@ -133,8 +133,7 @@ def test_an_epoch_deleted_between_two_readings_of_a_folder_raises_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = fake_run(tmp_path, epochs=4, run_id="run", samples=60)
-    listed = list((path / "epochs").glob("*.npz"))
-    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(listed) if self.name == "epochs" else iter(()))
+    monkeypatch.setattr(reading, "file_numbers", lambda folder, suffix: [0, 1, 2, 3])
     shutil.rmtree(path / "epochs")
     assert RunReader(path).version[0] == 4
     assert run_cache.rows(path) == () and "was changed while it was shown" in str(run_cache.damage(path))
