@@ -17,6 +17,7 @@ import pytest
 
 from tests.browser.conftest import CHROMIUM, CHROMIUM_ARGS, Server, wait_until_ran
 from tests.support.origins import own_copy
+from tests.support.page.dashboard import TOKEN
 from tests.support.page.logging_proxy import LoggingProxy
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -57,8 +58,8 @@ def server(
 
 
 @pytest.fixture(scope="module")
-def page(server: Server, browser_proxy: LoggingProxy) -> Iterator[Any]:
-    """A page of a Chromium that reaches nothing but the dashboard without the proxy."""
+def chromium(server: Server, browser_proxy: LoggingProxy) -> Iterator[Any]:
+    """A Chromium that reaches nothing but the dashboard without the proxy."""
     if CHROMIUM is None:
         pytest.skip("no chromium on the PATH")
     way = [
@@ -67,9 +68,15 @@ def page(server: Server, browser_proxy: LoggingProxy) -> Iterator[Any]:
     ]
     with (
         sync_api.sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=CHROMIUM, args=[*CHROMIUM_ARGS, *way]) as chromium,
+        playwright.chromium.launch(executable_path=CHROMIUM, args=[*CHROMIUM_ARGS, *way]) as started,
     ):
-        page = chromium.new_page(viewport={"width": 1440, "height": 900})
+        yield started
+
+
+@pytest.fixture
+def page(chromium: Any) -> Iterator[Any]:
+    """A new tab: one whose address was refused would go on to Chromium's own page of errors."""
+    with chromium.new_page(viewport={"width": 1440, "height": 900}) as page:
         page.set_default_timeout(60_000)
         yield page
 
@@ -95,7 +102,7 @@ def test_a_walk_over_all_pages_sends_nothing(
     """Every page, every download, and the offline page."""
     browser_proxy.asked.clear()
     server_proxy.asked.clear()
-    page.goto(f"{server.url}/run?run={RUN}")
+    page.goto(f"{server.url}/run?run={RUN}&token={TOKEN}")
     settled(page)
     links = page.locator("[data-testid=stTopNavLink]")
     saved: dict[str, Path] = {}
