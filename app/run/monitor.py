@@ -81,6 +81,8 @@ def _show(runs: RunRegistry, now: Snapshot) -> None:
         return
     if now.damage:
         _error(texts.damaged(now.damage, len(now.rows)))
+    for sentence in now.damaged_checkpoints:
+        st.warning(words.unformatted(f"{sentence} {texts.RESUMES_BEFORE_IT}"), icon=":material/warning:")
     epoch = _epoch_to_show(now, palette)
     st.html(tiles.tiles(now, epoch, truth_shown))
     try:

@@ -46,6 +46,8 @@ class Snapshot:
     """How many trainings end before that of a waiting run begins."""
     damage: str | None = None
     """What is wrong with the first epoch that cannot be read; `rows` end before it."""
+    damaged_checkpoints: tuple[str, ...] = ()
+    """What is wrong with the checkpoints of a run that can be resumed; it goes on from the newest sound one."""
 
     @property
     def live(self) -> bool:
@@ -105,6 +107,7 @@ def look(registry: RunRegistry, run_id: str) -> Snapshot:
         return Snapshot(run_id=run_id, path=path, status=status, run=None, error=error, queue_position=queue_position)
     status = "preparing" if preparing else run.status if queue_position is None else "queued"
     progress, summary, is_own = run.progress, run.summary, run.is_own
+    can_resume = is_own and status not in ("queued", "preparing", "running", "paused") and run.can_resume
     obeyed = (progress or {}).get("commands_obeyed") or 0
     return Snapshot(
         run_id=run_id,
@@ -116,10 +119,11 @@ def look(registry: RunRegistry, run_id: str) -> Snapshot:
         summary=summary,
         waiting=run_cache.waiting_command(path, obeyed) if status in ("running", "paused") else None,
         is_own=is_own,
-        can_resume=is_own and status not in ("queued", "preparing", "running", "paused") and run.can_resume,
+        can_resume=can_resume,
         queue_position=queue_position,
         error=error or words.short((summary or {}).get("error") or "", LONGEST_ERROR) or None,
         damage=run_cache.damage(path),
+        damaged_checkpoints=run.damaged_checkpoints() if can_resume else (),
     )
 
 

@@ -184,6 +184,9 @@ def damaged(problem: str, epochs: int) -> str:
     return f"{problem} The {count(epochs)} epochs before it are shown."
 
 
+RESUMES_BEFORE_IT = "Resume goes on from the newest sound checkpoint."
+
+
 # -- buttons ---------------------------------------------------------------------------------------
 
 FOLLOW_LIVE, LAST_EPOCH = "Follow live", "Last epoch"

@@ -93,6 +93,16 @@ def test_a_broken_folder_gives_a_sentence_not_an_exception(open_page: Callable[.
     assert "cannot be read" in open_page(run=path.name).error[0].value
 
 
+def test_a_damaged_checkpoint_is_named_where_the_run_can_be_resumed(
+    open_page: Callable[..., AppTest], root: Path
+) -> None:
+    path = fake_run(root, epochs=12, status=None)
+    assert len(open_page(run=path.name).warning) == 0
+    (path / "checkpoints/00011.pt").write_bytes(b"damaged")
+    (shown,) = open_page(run=path.name).warning
+    assert "00011.pt is damaged" in shown.value.replace("\\", "") and "newest sound checkpoint" in shown.value
+
+
 def test_with_the_truth_off_nothing_of_it_reaches_the_browser(open_page: Callable[..., AppTest], root: Path) -> None:
     path = fake_run(root, epochs=20)
     page = open_page(run=path.name, truth="false")
