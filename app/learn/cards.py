@@ -52,9 +52,9 @@ def _recording_card(name: str) -> RunCard:
 def _own_card(run: str) -> RunCard:
     try:
         reader = run_cache.reader(folder(run))
+        config, status = reader.config, words.STATUS[reader.status]
     except BSDError as error:
         return RunCard(run=run, title=run, sentence=str(error))
-    config, status = reader.config, words.STATUS[reader.status]
     return RunCard(
         run=run,
         title=texts.RUN_CARD.format(attack=words.attack(config.attack.attack), data=words.source(config.data.data)),

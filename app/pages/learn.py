@@ -39,9 +39,9 @@ def render(run_page: Any) -> None:
 
     @st.fragment(run_every=TICK_SECONDS if live else None)
     def body() -> None:
-        if (run.status in ("running", "paused")) != live:
-            st.rerun()
         try:
+            if (run.status in ("running", "paused")) != live:
+                st.rerun()
             _show(run, live)
         except BSDError as error:
             st.error(words.unformatted(str(error)), icon=":material/error:")
@@ -56,7 +56,7 @@ def _choose() -> RunReader | None:
     for run_id in (*filter(None, wanted), *(card.run for card in cards.cards())):
         try:
             run = run_cache.reader(cards.folder(run_id))
-            run.labels, run_cache.rows(run.path)
+            run.labels, run.status, run_cache.rows(run.path)
         except BSDError as error:
             if run_id == asked:
                 _toast(texts.UNREADABLE_RUN.format(problem=str(error)[:300]))

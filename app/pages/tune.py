@@ -40,17 +40,17 @@ def render(run_page: Any) -> None:
     try:
         run = run_cache.reader(runs.path(run_id))
         run.labels, run_cache.rows(run.path)
+        live = _live(runs, run)
     except BSDError as error:
         _error(str(error))
         return
     _say_what_became_of_the_branch(run_page)
-    live = _live(runs, run)
 
     @st.fragment(run_every=TICK_SECONDS if live else None)
     def body() -> None:
-        if _live(runs, run) != live:
-            st.rerun()
         try:
+            if _live(runs, run) != live:
+                st.rerun()
             _show(runs, run, live)
         except BSDError as error:
             _error(str(error))

@@ -23,6 +23,7 @@ from bsd_engine.runs.reader import RunReader
 from tests.support.fake_run import CONFIG, fake_run
 from tests.support.origins import own_copy
 from tests.support.page.pages import WHOLE_APP, ran
+from tests.support.run_edits import edit_json
 
 SCRIPT = WHOLE_APP
 FOREIGN, OWN = "20260101-000000-stranger", "20260102-000000-own"
@@ -181,3 +182,11 @@ def test_a_run_that_looks_like_another_does_not_take_its_place(
     assert len(set(runs_list.options)) == len(runs_list.options)
     page = ran(page)
     assert page.query_params["run"] == FOREIGN
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_an_unreadable_end_of_a_run_is_a_sentence_on_every_page(
+    open_page: Callable[..., AppTest], runs: Path, name: str
+) -> None:
+    edit_json(runs / FOREIGN, "summary.json", device=3)
+    to(open_page(run=FOREIGN), name)  # fails on any exception
