@@ -60,6 +60,7 @@ def drawn(page: Any, at_least: int) -> None:
     page.wait_for_function(DRAWN, arg=at_least, timeout=60000)
 
 
+@pytest.mark.slow
 def test_no_chart_of_a_page_can_be_uploaded(server: Any, visit: Callable) -> None:
     page = visit(f"{server.url}/run?run={RUN}", width=1440, height=900, expect_errors=True)
     drawn(page, 6)
@@ -76,6 +77,7 @@ def test_no_chart_of_a_page_can_be_uploaded(server: Any, visit: Callable) -> Non
     assert seen >= 10
 
 
+@pytest.mark.slow
 def test_no_chart_of_the_page_paper_can_be_uploaded(server: Any, visit: Callable) -> None:
     page = visit(f"{server.url}/paper", width=1440, height=900, expect_errors=True)
     page.get_by_role("radio", name="Table 1", exact=True).wait_for()

@@ -130,6 +130,7 @@ def test_no_page_can_ask_the_server_anything(context: BrowserContext, server: Se
     assert set(page.evaluate(ATTACK, server.url).values()) == {"refused"}
 
 
+@pytest.mark.slow
 def test_no_page_can_send_messages_to_the_dashboard(context: BrowserContext, server: Server, foreign: str) -> None:
     """Not even one that opened its window: Streamlit obeys such messages from origins that it trusts."""
     page = elsewhere(context, foreign)

@@ -96,6 +96,7 @@ def test_the_proxies_note_what_passes(page: Any, browser_proxy: LoggingProxy, se
     server_proxy.asked.clear()
 
 
+@pytest.mark.slow
 def test_a_walk_over_all_pages_sends_nothing(
     page: Any, server: Server, browser_proxy: LoggingProxy, server_proxy: LoggingProxy, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ from bsd_engine.errors import BSDError
 from tests.nightly import fuzzing
 from tests.nightly.fuzz_targets import TARGETS, Attempt
 
-EXAMPLES = {"page": 15, "foreign run": 6, "foreign page": 10}
+EXAMPLES = {"page": 15, "foreign run": 4, "foreign page": 6}
 
 
 @pytest.fixture(scope="module")

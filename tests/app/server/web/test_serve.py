@@ -66,6 +66,7 @@ def test_a_server_that_others_reach_may_not(address: str | None) -> None:
         serve.check_local(address)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_told_to_end_stops_its_training_first(tmp_path: Path) -> None:
     """The signal that ends it must not end it at once: the run would look like one that was killed."""
     with Dashboard(tmp_path / "runs", tmp_path / "log") as server:

@@ -47,6 +47,7 @@ def within(seconds: float, condition: Callable[[], bool]) -> bool:
     return condition()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors in /proc")
 def test_no_page_fails_after_many_were_closed_and_all_descriptors_come_back(server: Dashboard) -> None:
     """Three descriptors of each closed page were kept for two minutes: the 83rd page failed."""
