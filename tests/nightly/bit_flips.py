@@ -132,7 +132,7 @@ def _outcome(name: str, text: str, *, same: bool) -> str:
     """Return how a command ended, given the damaged file's name and what was printed."""
     if "Traceback" in text:
         return f"TRACEBACK\n{text}"
-    if Path(name).name in text or (name == "origin.json" and "not written by this installation" in text):
+    if Path(name).name in text or (name == "origin.json" and "this installation did not write it" in text):
         return "named"
     return "the same" if same else f"CHANGED SILENTLY, printed: {text.strip()[:300]}"
 
