@@ -12,7 +12,6 @@ import json
 import random
 import shutil
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,12 +30,12 @@ from bsd_engine.audit.export.commands import write_cleaned, write_report, write_
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.judgements import Judgements
 from bsd_engine.audit.suspects import suspects
-from bsd_engine.errors import BSDError
 from bsd_engine.files.arrays import pack_arrays
 from bsd_engine.runs import trigger_bench
 from bsd_engine.runs.layout import checkpoint_paths
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.stored_models import StoredModels
+from tests.nightly.attempts import try_all
 from tests.nightly.malformed import ODD_VALUES, damaged, forged_header, odd_array, odd_json, odd_npz
 from tests.support.audit_runs import recorded
 from tests.support.page.pages import WHOLE_APP
@@ -169,17 +168,7 @@ def read_everything(path: Path, out: Path, draw: random.Random) -> None:
         lambda: trigger_bench.bench_images(run),
         lambda: trigger_bench.own_attack(run),
     ]
-    refused = []
-    for number, read in enumerate(readers):
-        begin = time.perf_counter()
-        try:
-            read()
-        except BSDError as error:
-            refused.append(error)
-        if (seconds := time.perf_counter() - begin) > MOST_SECONDS:
-            raise TimeoutError(f"reader {number} took {seconds:.1f} s")
-    if refused:
-        raise refused[0]
+    try_all(readers, MOST_SECONDS)
 
 
 def foreign_run_target(folder: Path) -> Attempt:

@@ -26,6 +26,7 @@ from bsd_engine.runs.commands import read_commands
 from bsd_engine.runs.origin import digests
 from bsd_engine.runs.reader import RunReader
 from tests.nightly import foreign_runs
+from tests.nightly.attempts import try_all
 from tests.nightly.malformed import damaged, forged_header, odd_json, odd_npz
 from tests.nightly.odd_epochs import audit_target
 from tests.support.run_edits import record
@@ -64,14 +65,7 @@ def read_all(path: Path) -> None:
         lambda: [run.map(e) for e in run.map_epochs],
         *(lambda e=e: run.epoch(e) for e in run.epochs),
     ]
-    errors = []
-    for read in wanted:
-        try:
-            read()
-        except BSDError as error:
-            errors.append(error)
-    if errors:
-        raise errors[0]
+    try_all(wanted)
 
 
 def make_run(folder: Path) -> Path:

@@ -21,10 +21,10 @@ from bsd_engine.audit.features import features
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.suspects import suspects
 from bsd_engine.config.method_settings import STAGES
-from bsd_engine.errors import BSDError
 from bsd_engine.events import EpochState
 from bsd_engine.runs.epoch_file import ARRAYS, pack_epoch, unpack_epoch
 from bsd_engine.runs.reader import RunReader
+from tests.nightly.attempts import try_all
 from tests.nightly.malformed import ODD_VALUES, odd_json
 from tests.support.fake_run import CONFIG, fake_run
 
@@ -123,11 +123,4 @@ def audit_all(path: Path, draw: random.Random) -> None:
         lambda: [what_would_flip(history, s, draw.choice(epochs)) for s in samples],
         lambda: features(run),
     ]
-    errors = []
-    for read in wanted:
-        try:
-            read()
-        except BSDError as error:
-            errors.append(error)
-    if errors:
-        raise errors[0]
+    try_all(wanted)

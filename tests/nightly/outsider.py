@@ -31,6 +31,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
         f"{BROWSER}/test_foreign_sites.py",
     ),
     "a run that names private files, or links to them": (
+        f"{ENGINE}/audit/test_audit_cleaned.py",
         f"{ENGINE}/audit/test_audit_exports.py",
         f"{ENGINE}/audit/test_adopting.py",
         f"{APP}/test_foreign_pages.py",

@@ -7,7 +7,6 @@ import os
 import random
 import shutil
 import sqlite3
-import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from bsd_engine.audit import judgements
 from bsd_engine.audit.judgements import FILE, Judgements
 from bsd_engine.errors import BSDError, ConfigError, RunFolderError, StorageError
+from tests.support.hostile import journal_that_deletes
 from tests.support.origins import own_copy, signed
 
 
@@ -55,30 +55,10 @@ def run_sql(folder: Path, *statements: str) -> None:
 # -- a stranger's file -----------------------------------------------------------------------------
 
 
-def with_a_journal_that_deletes(folder: Path, victim: Path, workshop: Path) -> None:
-    """Leave a database and a journal of an unfinished change whose super-journal is said to be `victim`."""
-    workshop.mkdir()
-    made = workshop / FILE
-    with contextlib.closing(sqlite3.connect(made, isolation_level=None)) as db:
-        db.execute("PRAGMA cache_size = 1")
-        db.execute("CREATE TABLE change (id INTEGER PRIMARY KEY, note TEXT)")
-        db.executemany("INSERT INTO change (note) VALUES (?)", [("x" * 500,)] * 40)
-        db.execute("BEGIN")
-        db.execute("UPDATE change SET note = 'y'")
-        for path in (made, made.with_name(f"{FILE}-journal")):
-            shutil.copyfile(path, folder / path.name)
-        page = int.from_bytes(made.read_bytes()[16:18], "big")
-        db.execute("ROLLBACK")
-    name = os.fsencode(victim)
-    with (folder / f"{FILE}-journal").open("ab") as journal:
-        journal.write(struct.pack(">I", 2**30 // page + 1) + name + struct.pack(">II", len(name), sum(name)))
-        journal.write(bytes.fromhex("d9d505f920a163d7"))
-
-
 def test_a_foreign_journal_deletes_nothing(foreign: Path, tmp_path: Path) -> None:
     victim = tmp_path / "victim.txt"
     victim.write_text("mine")
-    with_a_journal_that_deletes(foreign, victim, tmp_path / "workshop")
+    journal_that_deletes(foreign, victim, tmp_path / "workshop")
     for use in (lambda v: v.standing(), lambda v: v.version, lambda v: v.rows()):
         with pytest.raises(StorageError, match=r"verdicts\.sqlite-journal beside it would make SQLite change files"):
             use(Judgements(foreign, 10))
