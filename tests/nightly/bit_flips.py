@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import io
 import random
+import re
 import sys
 import tempfile
 import traceback
@@ -30,6 +31,8 @@ from tests.support.short_runs import differences, short
 
 TIMES = {"epochs", "checkpoints", "samples.npz", "images.npy", "config.json"}
 """Parts of a folder that are drawn twice as often as the others, because most of a run's results depend on them."""
+_WRITTEN_AT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d(?=[+-])")
+"""When a report was written, to the minute; other times have seconds."""
 Content = dict[str, bytes]
 
 
@@ -86,7 +89,7 @@ def exported(path: Path) -> tuple[dict[str, str], str]:
 def _digest(path: Path) -> str:
     if not path.exists():
         return ""
-    content = content_of(path) if path.is_dir() else {path.name: path.read_bytes()}
+    content = content_of(path) if path.is_dir() else {path.name: _WRITTEN_AT.sub(b"", path.read_bytes())}
     return hashlib.sha256(repr(sorted(content.items())).encode()).hexdigest()
 
 
