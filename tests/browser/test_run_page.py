@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bsd_engine.config.presets import smoke
+from bsd_engine.runs.layout import list_runs
 from bsd_engine.runs.reader import RunReader
 from tests.browser.conftest import choose_smoke, until
 
@@ -34,7 +35,7 @@ def now(page: Any) -> str:
 
 def recorded(runs: Path) -> int:
     """Number of complete epochs of the newest run."""
-    return len(list(max(runs.iterdir()).glob("epochs/*.npz")))
+    return len(list(list_runs(runs)[0].glob("epochs/*.npz")))
 
 
 def wait_for_words(page: Any, words: str) -> None:
@@ -76,7 +77,7 @@ def test_a_run_is_started_watched_paused_found_again_and_stopped(
     )
     print(f"from Start to the first chart: {first_chart:.1f} s")
 
-    config = json.loads((max(runs.iterdir()) / "config.json").read_text())["config"]
+    config = json.loads((list_runs(runs)[0] / "config.json").read_text())["config"]
     preset = smoke().split
     assert config["split"]["alpha"] == pytest.approx(preset.alpha + 0.01) and config["split"]["beta"] == pytest.approx(
         preset.beta + 0.02
@@ -106,7 +107,7 @@ def test_a_run_is_started_watched_paused_found_again_and_stopped(
         "button", name="Stop"
     ).click()  # the header has another while a script runs
     wait_for_words(page, "Stopped after epoch")
-    assert RunReader(max(runs.iterdir())).status == "stopped"
+    assert RunReader(list_runs(runs)[0]).status == "stopped"
     no_exception(page)
 
 
@@ -144,7 +145,7 @@ def pause_and_look_from_elsewhere(page: Any, server: Any, runs: Path, visit: Cal
     assert page.get_by_role("button", name="Pause").is_disabled()
     other = visit(f"{server.url}/run", dark=True)
     wait_for_words(other, "paused")
-    assert other.url.endswith(f"run={max(runs.iterdir()).name}")
+    assert other.url.endswith(f"run={list_runs(runs)[0].name}")
     page.reload()
     wait_for_words(page, "paused")
     other.get_by_role("button", name="Resume").click()
@@ -188,7 +189,7 @@ def test_a_killed_server_loses_at_most_the_epoch_in_progress(server: Any, runs: 
     until(lambda: recorded(runs) > whole, "an epoch more than before the crash")
     no_exception(page)
     server.stop()
-    assert RunReader(max(runs.iterdir())).status == "stopped"
+    assert RunReader(list_runs(runs)[0]).status == "stopped"
     server.start()
 
 
@@ -219,7 +220,7 @@ def test_a_branch_takes_the_page_to_the_new_run(server: Any, runs: Path, visit: 
     first = page.evaluate("location.search")
     page.get_by_role("button", name="Branch with this target").click()
     page.wait_for_function("first => location.search !== first", arg=first)
-    assert page.url.endswith(f"run={max(runs.iterdir()).name}")
+    assert page.url.endswith(f"run={list_runs(runs)[0].name}")
     wait_for_words(page, "iteration|left|known")  # the branch's; the run shown before has ended
     page.locator("[data-testid=stMain]").get_by_role("button", name="Stop").click()
     wait_for_words(page, "Stopped after epoch")
