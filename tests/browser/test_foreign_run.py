@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 FOREIGN, LINKED = "20260102-000000-foreign", "20260101-000000-linked"
 SECRET = b"-----BEGIN PRIVATE KEY----- do not share"
 READ_ONLY = "This run is read-only, because this installation did not write it."
-LONG = "w" * 10_000
+LONG = "w" * 1_000
 PAGES = ("Run", "Tune", "Audit", "Trigger bench", "Learn")
 
 
