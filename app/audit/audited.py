@@ -39,6 +39,11 @@ class Audited:
         return Judgements(self.run.path, self.run.num_samples)
 
     @property
+    def read_only(self) -> str | None:
+        """Why nothing of the run can be changed; None for a run of one's own."""
+        return None if self.run.is_own else words.READ_ONLY
+
+    @property
     def unreadable_judgements(self) -> str:
         """Why a stranger's judgements are not shown, as a sentence; "" if they are. The rest of the run is shown."""
         try:

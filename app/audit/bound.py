@@ -57,10 +57,9 @@ def _judge_next(audit: Audited, waiting: Sequence[int], *, note: str, key: str) 
     st.markdown(texts.mark_bad(len(waiting)))
     bad = st.pills("Bad", waiting, selection_mode="multi", format_func=str, key=key, label_visibility="collapsed")
     st.html(strip(thumbnail_figure(audit, s, chosen=s in bad) for s in waiting))
-    is_own = audit.run.is_own
-    read_only = None if is_own else words.READ_ONLY
+    read_only = audit.read_only
     label = texts.judge_these(len(bad), len(waiting) - len(bad))
-    if st.button(label, key="bound_judge", type="primary", disabled=not is_own, help=read_only):
+    if st.button(label, key="bound_judge", type="primary", disabled=read_only is not None, help=read_only):
         _save(audit, [s for s in waiting if s not in bad], "keep", note)
         _save(audit, bad, "remove", note)
         st.rerun()

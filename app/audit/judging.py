@@ -25,8 +25,7 @@ def judging_bar(audit: Audited, selection: Linked) -> None:
     """
     pinned = int(audit.suspects.order[0]) if selection.pinned is None else selection.pinned
     samples = selection.selected or (pinned,)
-    is_own = audit.run.is_own
-    read_only = None if is_own else words.READ_ONLY
+    read_only = audit.read_only
     with st.container(horizontal=True, vertical_alignment="bottom", key="judge"):
         note = st.text_input(
             "Note",
@@ -42,7 +41,7 @@ def judging_bar(audit: Audited, selection: Linked) -> None:
                 icon=f":material/{icon}:",
                 on_click=_judge,
                 args=(audit, samples, choice, note),
-                disabled=not is_own,
+                disabled=read_only is not None,
                 help=read_only,
             )
         st.button(
@@ -51,7 +50,7 @@ def judging_bar(audit: Audited, selection: Linked) -> None:
             icon=":material/undo:",
             on_click=_undo,
             args=(audit,),
-            disabled=not is_own or audit.judgements_version == 0,
+            disabled=read_only is not None or audit.judgements_version == 0,
             help=read_only,
         )
         st.button(

@@ -32,8 +32,8 @@ def check_config(config: BSDConfig, triggers: Path) -> None:
     triggers : where uploaded trigger images are kept, which may always be read
     """
     check_source(config.data.data)
-    if config.attack.attack == "custom" and (image := str(config.attack.attack_parameters.get("image", ""))):
-        _check(image, also=(triggers, uploads.folder()))
+    if config.attack.picture is not None:
+        _check(config.attack.picture, also=(triggers, uploads.folder()))
 
 
 def check_run(run: RunReader, triggers: Path) -> None:
@@ -41,18 +41,13 @@ def check_run(run: RunReader, triggers: Path) -> None:
 
     These are the files that `check_config` refuses, and all files where a stranger chose the paths.
     """
-    if leads_to_files(run.config) and not run.trusts_paths:
+    leads_to_files = run.config.data.path is not None or run.config.attack.picture is not None
+    if leads_to_files and not run.trusts_paths:
         raise ConfigError(
             f"The settings of {run.run_id} name files of the machine that it comes from, and such paths are not "
             "followed; start a run with a path of your own."
         )
     check_config(run.config, triggers)
-
-
-def leads_to_files(config: BSDConfig) -> bool:
-    """Whether a configuration names files outside the program: images, or the image of a trigger."""
-    image = config.attack.attack == "custom" and config.attack.attack_parameters.get("image")
-    return bool(_parts(config.data.data) or image)
 
 
 def check_source(spec: str) -> None:

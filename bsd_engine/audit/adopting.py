@@ -128,7 +128,7 @@ class _Adoption:
                 return content
             return Checkpoint.from_dict(content, run.fingerprint, run.num_samples, len(run.class_names)).to_dict()
         except (OSError, ValueError, KeyError, BSDError) as error:
-            self.left_out.append(f"The checkpoint {file} cannot be copied: {error}.".replace("..", "."))
+            self.left_out.append(f"The checkpoint {file} cannot be copied: {str(error).rstrip('.')}.")
             return None
 
     def _undefended(self) -> dict[str, Any] | None:

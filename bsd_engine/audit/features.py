@@ -89,10 +89,8 @@ def _in_single_precision(halves: Features) -> Features:
 
 def _read(file: Path, n: int) -> Features | None:
     """Features from a file; None if it is missing or anything but what was written."""
-    if file.is_symlink():
-        return None
     try:
-        arrays = bounded.read_arrays(file)
+        arrays = bounded.read_arrays(file, follow=False)
         epoch, spaces = int(arrays["epoch"]), [arrays[name] for name in ("main", "altruistic")]
     except (OSError, ValueError, KeyError, TypeError):
         return None

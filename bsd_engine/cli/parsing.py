@@ -79,13 +79,13 @@ def trusted_config(run: RunReader, arguments: Sequence[str]) -> BSDConfig:
 
     A path in a stranger's run could lead to any file of this user, so `arguments` must name the images and the attack.
     """
-    config, attack = run.config, run.config.attack
+    config, picture = run.config, run.config.attack.picture
     paths: dict[str, object] = {}
-    if ":" in config.data.data and _value_of(arguments, "--data") is None:
+    if config.data.path is not None and _value_of(arguments, "--data") is None:
         paths["--data"] = config.data.data
     takes_its_picture = _value_of(arguments, "--attack") in (None, "custom") and "--attack-parameters" not in arguments
-    if attack.attack == "custom" and attack.attack_parameters.get("image") and takes_its_picture:
-        paths["--attack-parameters"] = attack.attack_parameters["image"]
+    if picture is not None and takes_its_picture:
+        paths["--attack-parameters"] = picture
     for option, path in paths.items() if not run.trusts_paths else ():
         raise ConfigError(
             f"{run.path} comes from somebody else, so the path in its settings ({shown(path)}) is not followed; add "

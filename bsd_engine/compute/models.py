@@ -43,14 +43,14 @@ def network_size(config: ModelConfig, image_shape: tuple[int, int, int], num_cla
     with _SEEDING, torch.random.fork_rng(devices=[]):
         if name.startswith(TORCHVISION):
             network = _without_values(name, channels, num_classes)
-            return NetworkSize(weights=_weights(network), activations=_activations(network, name, image_shape))
+            return NetworkSize(weights=_weights(network), activations=activation_bytes(network, name, image_shape))
         narrow = NARROWEST[name]
         networks = [build(name, channels_in=channels, num_classes=num_classes, width=k * narrow) for k in (1, 2, 3)]
     one, two, three = map(_weights, networks)
     x = config.width / narrow  # the parabola through the three
     weights = one * (x - 2) * (x - 3) / 2 - two * (x - 1) * (x - 3) + three * (x - 1) * (x - 2) / 2
     logits = _FLOAT_BYTES * num_classes
-    activations = x * (_activations(networks[0], name, image_shape) - logits) + logits
+    activations = x * (activation_bytes(networks[0], name, image_shape) - logits) + logits
     return NetworkSize(weights=round(weights), activations=round(activations))
 
 
@@ -67,16 +67,23 @@ def _weights(network: Network) -> int:
     return sum(t.numel() * t.element_size() for t in network.state_dict().values())
 
 
-def _activations(network: Network, name: str, image_shape: tuple[int, int, int]) -> int:
+def activation_bytes(network: nn.Module, name: str, image_shape: tuple[int, int, int]) -> int:
+    """Bytes of what a network's convolutions and linear layers return for one (H, W, C) image.
+
+    The network, called `name` in messages, may be on the meta device. Raises `ConfigError` if it cannot take the image.
+    """
     returned: list[int] = []
 
     def count(module: nn.Module, inputs: object, output: Tensor) -> None:
         returned.append(output.numel())
 
-    for module in network.modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
-            module.register_forward_hook(count)
-    _check_size(network, name, image_shape)
+    layers = [module for module in network.modules() if isinstance(module, (nn.Conv2d, nn.Linear))]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    try:
+        _check_size(network, name, image_shape)
+    finally:
+        for hook in hooks:
+            hook.remove()
     return _FLOAT_BYTES * sum(returned)
 
 

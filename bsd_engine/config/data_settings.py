@@ -52,6 +52,12 @@ class DataConfig:
         if self.image_size is not None:
             check_numbers(self, image_size=(8, 1024))
 
+    @property
+    def path(self) -> str | None:
+        """The folder or file that the images are read from; None for a source of the program's own."""
+        _, colon, path = self.data.partition(":")
+        return path if colon else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class AttackConfig:
@@ -100,6 +106,12 @@ class AttackConfig:
             self.attack_parameters,
             "none without an attack",
         )
+
+    @property
+    def picture(self) -> str | None:
+        """The file of the trigger's picture; None without one."""
+        given = self.attack_parameters.get("image") if self.attack == "custom" else None
+        return str(given) if given else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from bsd_engine.compute import models
 from bsd_engine.config.data_settings import ModelConfig
-from bsd_engine.errors import RunFolderError
+from bsd_engine.errors import ConfigError, RunFolderError
 from bsd_engine.runs.reader import RunReader
 
 MOST_FOREIGN_BYTES = 600_000_000
@@ -40,7 +40,7 @@ def network_of(run: RunReader, checkpoint: dict[str, Any], name: str, settings: 
         network = models.build(
             settings.model, channels_in=images.shape[1], num_classes=len(run.class_names), width=settings.width
         )
-    _check_activations(run, network, images.shape[1:])
+    _check_activations(run, network, settings.model)
     try:
         stored = checkpoint["models"][name]
         _check_weights(stored, network.state_dict())
@@ -67,29 +67,16 @@ def _check_weights(stored: dict[str, Tensor], wanted: dict[str, Tensor]) -> None
             )
 
 
-@torch.inference_mode()
-def _check_activations(run: RunReader, network: nn.Module, shape: tuple[int, ...]) -> None:
+def _check_activations(run: RunReader, network: nn.Module, name: str) -> None:
     """Raise `RunFolderError` if a network on the meta device cannot take the run's images, or needs much memory."""
-    counted: list[int] = []
-
-    def count(module: nn.Module, inputs: object, output: Tensor) -> None:
-        counted.append(output.numel() * output.element_size())
-
-    hooks = [
-        module.register_forward_hook(count)
-        for module in network.modules()
-        if isinstance(module, (nn.Conv2d, nn.Linear))
-    ]
+    channels, height, width = run.images.shape[1:]
     try:
-        network.eval()(torch.zeros(1, *shape, device="meta"))
-    except (RuntimeError, AssertionError, ValueError) as error:
+        computed = models.activation_bytes(network, name, (height, width, channels))
+    except ConfigError as error:
         raise _unfit(run, error) from None
-    finally:
-        for hook in hooks:
-            hook.remove()
-    if sum(counted) > _MOST_FOREIGN_ACTIVATIONS and not run.is_own:
+    if computed > _MOST_FOREIGN_ACTIVATIONS and not run.is_own:
         raise RunFolderError(
-            f"The network of {run.path} computes {sum(counted) / 1e6:,.0f} MB for one image, expected at most "
+            f"The network of {run.path} computes {computed / 1e6:,.0f} MB for one image, expected at most "
             f"{_MOST_FOREIGN_ACTIVATIONS / 1e6:,.0f} in a run that was not written by this installation; it is not "
             "loaded."
         )

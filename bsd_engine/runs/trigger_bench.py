@@ -62,8 +62,7 @@ def bench_images(run: RunReader) -> BenchImages:
 @lru_cache(maxsize=2)
 def _bench_images(path: str, stamp: Stamp, trusts_paths: bool) -> BenchImages:
     run = RunReader(path)
-    names_a_place = ":" in run.config.data.data
-    test = _test_images(run) if trusts_paths or not names_a_place else None
+    test = _test_images(run) if trusts_paths or run.config.data.path is None else None
     return test or _training_images(run)
 
 
@@ -144,7 +143,7 @@ def own_attack(run: RunReader) -> Attack | None:
             "it; choose another trigger."
         )
     parameters = attacks.parse(chosen.attack, chosen.attack_parameters)
-    if parameters.get("image") and not run.trusts_paths:
+    if chosen.picture is not None and not run.trusts_paths:
         raise ConfigError(
             "The trigger of this run is a picture on the machine where it was trained, and the settings come from "
             "elsewhere, so that file is not looked for here; upload the picture, or choose another trigger."

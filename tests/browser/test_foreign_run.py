@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import shutil
 import sqlite3
 import zipfile
 from collections.abc import Callable
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-import numpy as np
 import pytest
 
 from bsd_engine.audit.judgements import Judgements
@@ -25,6 +23,7 @@ from bsd_engine.files import action_log
 from bsd_engine.runs.reader import RunReader
 from tests.browser.conftest import Server, until, wait_until_ran
 from tests.support.hostile import journal_that_deletes
+from tests.support.origins import edited_copy
 
 pytestmark = pytest.mark.slow
 
@@ -50,26 +49,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def runs(tmp_path_factory: pytest.TempPathFactory, recorded_run: Path, home: Path) -> Path:
     """The runs folder with both foreign runs."""
     root = tmp_path_factory.mktemp("runs")
+    names = list(RunReader(recorded_run).class_names)
+    names[1] = LONG
     for name in (FOREIGN, LINKED):
-        shutil.copytree(recorded_run, root / name)
-        _change(root / name)
+        run = edited_copy(recorded_run, root / name, settings={"data": {"data": "folder:~"}}, class_names=names)
+        files = ["private/key.png"] * RunReader(run).num_samples
+        (run / "files.json").write_text(json.dumps({"files": files}))
     journal_that_deletes(root / FOREIGN, home / "victim.txt", tmp_path_factory.mktemp("made") / "workshop")
     outside = home / "outside.npy"
     (root / LINKED / "images.npy").rename(outside)
     (root / LINKED / "images.npy").symlink_to(outside)
     return root
-
-
-def _change(run: Path) -> None:
-    """Make the settings lead to the user's home, and a class name very long; as in a folder without digests."""
-    (run / "digests.jsonl").unlink(missing_ok=True)
-    config = json.loads((run / "config.json").read_text())
-    config["format_version"] = min(config["format_version"], 3)
-    config["config"]["data"]["data"] = "folder:~"
-    config["class_names"][1] = LONG
-    (run / "config.json").write_text(json.dumps(config))
-    samples = np.load(run / "samples.npz")["labels"]
-    (run / "files.json").write_text(json.dumps({"files": ["private/key.png"] * len(samples)}))
 
 
 @pytest.fixture(scope="module")

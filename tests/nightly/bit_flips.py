@@ -22,6 +22,7 @@ from pathlib import Path
 
 from bsd_engine.audit.judgements import Judgements
 from bsd_engine.cli.main import main as command_line
+from bsd_engine.errors import BSDError
 from bsd_engine.runs import checkpoints
 from bsd_engine.runs.commands import send_command
 from bsd_engine.runs.layout import checkpoint_paths
@@ -126,7 +127,7 @@ def _differences(a: Path, b: Path) -> list[str]:
 
 
 def _reads(run: RunReader, epoch: int) -> bool:
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(BSDError):
         return run.epoch(epoch) is not None
     return False
 

@@ -26,11 +26,6 @@ FILE = "origin.json"
 _KEY_BYTES = 32
 
 
-def sign(path: Path) -> str:
-    """Return the signature of a run folder whose config.json is complete; the first one makes the key."""
-    return _signature(path, _key())
-
-
 def is_own(path: Path) -> bool:
     """Return whether this installation wrote the run folder, and nobody has copied it since."""
     try:
@@ -78,5 +73,5 @@ def _key() -> bytes:
 
 
 def write_signature(path: Path) -> None:
-    """Sign a run folder."""
-    write_atomic(path / FILE, f'{{"signature": "{sign(path)}"}}\n'.encode())
+    """Sign a run folder whose config.json is complete; the first signature makes the key."""
+    write_atomic(path / FILE, f'{{"signature": "{_signature(path, _key())}"}}\n'.encode())

@@ -5,27 +5,15 @@ from __future__ import annotations
 import json
 import re
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.fake_run import fake_run
-from tests.support.page.dashboard import Dashboard, cookie
+from tests.support.page.dashboard import RUN, Dashboard, cookie
 from tests.support.page.page_socket import PageSocket
 from tests.support.page.requests import ask
 
 ROOT = Path(__file__).resolve().parents[3]
-SECRET = "20260101-000000-abcdef"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    """The dashboard as the README starts it, on a free port."""
-    folder = tmp_path_factory.mktemp("server")
-    fake_run(folder / "runs", epochs=2, samples=60, run_id=SECRET)
-    with Dashboard(folder / "runs", folder / "log") as dashboard:
-        yield dashboard
 
 
 # --- who can reach it ---
@@ -108,17 +96,17 @@ def test_an_upload_is_measured_by_the_bytes_that_arrive(server: Dashboard) -> No
         "run=%00",
         "run=" + "a" * 5000,
         "run=<script>alert(1)</script>",
-        f"run={SECRET}&truth=maybe",
+        f"run={RUN}&truth=maybe",
         "truth=%ff&run=%2e%2e",
         "epoch=1e99&sel=AAAA",
         "&&&==&",
-        f"run={SECRET}&run=x",
+        f"run={RUN}&run=x",
     ],
 )
 def test_no_address_ends_in_an_exception(server: Dashboard, query: str) -> None:
     with PageSocket(server.port, query) as page:
         page.rerun()
-        assert page.run_id == SECRET
+        assert page.run_id == RUN
 
 
 # --- files ---
@@ -132,9 +120,9 @@ def test_no_address_ends_in_an_exception(server: Dashboard, query: str) -> None:
         "/app/static/%2e%2e/app/server/registry.py",
         "/app/static//etc/passwd",
         "/app/static/..%5cstreamlit_app.py",
-        f"/app/static/../runs/{SECRET}/config.json",
-        f"/app/static/{SECRET}/config.json",
-        f"/runs/{SECRET}/config.json",
+        f"/app/static/../runs/{RUN}/config.json",
+        f"/app/static/{RUN}/config.json",
+        f"/runs/{RUN}/config.json",
         "/media/../../etc/passwd",
         "/component/../../etc/passwd",
         "/_stcore/bidi-components/../../etc/passwd",

@@ -130,6 +130,15 @@ def test_a_checkpoint_with_an_impossible_value_is_not_copied(foreign: Path, tmp_
     assert [p.name for p in checkpoint_paths(tmp_path / "mine")][-1] == "00003.pt"
 
 
+def test_the_path_of_a_damaged_checkpoint_is_told_as_it_is(foreign: Path, tmp_path: Path) -> None:
+    file = checkpoint_paths(foreign)[-1]
+    file.write_bytes(b"damaged")
+    source = tmp_path / "elsewhere" / ".." / foreign.name
+    (tmp_path / "elsewhere").mkdir()
+    (sentence,) = adopt(source, tmp_path / "mine")
+    assert str(source / "checkpoints" / file.name) in sentence and not sentence.endswith("..")
+
+
 def test_links_and_extra_files_are_not_copied(foreign: Path, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("a private key")

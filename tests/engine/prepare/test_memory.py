@@ -41,7 +41,7 @@ def test_the_size_of_a_network_is_known_without_building_it(
     size = models.network_size(ModelConfig(model=model, width=width), shape, 7)
     network = architectures.build(model, channels_in=shape[2], num_classes=7, width=width)
     assert size.weights == sum(t.nbytes for t in network.state_dict().values())
-    assert size.activations == models._activations(network, model, shape)
+    assert size.activations == models.activation_bytes(network, model, shape)
 
 
 def test_the_size_of_torchvisions_networks_is_known() -> None:

@@ -16,6 +16,8 @@ from urllib.parse import quote
 ROOT = Path(__file__).resolve().parents[3]
 START_SECONDS = 120.0
 TOKEN = "the-token-of-the-tests"
+RUN = "20260101-000000-abcdef"
+"""The run of the tests' server."""
 
 
 def cookie(port: int, token: str = TOKEN) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,10 @@ import pytest
 from app.server.web.gate import Gate
 from app.server.web.token import Token, token_of_environment
 from bsd_engine.errors import ConfigError
-from tests.support.fake_run import fake_run
-from tests.support.page.dashboard import TOKEN, Dashboard, cookie
+from tests.support.page.dashboard import RUN, TOKEN, Dashboard, cookie
 from tests.support.page.page_socket import PageSocket
 from tests.support.page.requests import ask, upgrade
 
-RUN = "20260101-000000-abcdef"
 PATHS = [
     "/",
     "/run",
@@ -35,15 +32,6 @@ PATHS = [
     "/./_stcore/health",
     "//_stcore/health",
 ]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    """The dashboard with one run and the tests' token."""
-    folder = tmp_path_factory.mktemp("server")
-    fake_run(folder / "runs", epochs=2, samples=60, run_id=RUN)
-    with Dashboard(folder / "runs", folder / "log") as dashboard:
-        yield dashboard
 
 
 @pytest.mark.parametrize("path", PATHS)
