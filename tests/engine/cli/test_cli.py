@@ -161,11 +161,11 @@ def test_all_to_all_has_no_single_target(command: Callable[..., CommandResult], 
 def test_ctrl_c_prints_a_command_that_resumes_the_run(
     command: Callable[..., CommandResult], folder: Path, tiny_npz: str
 ) -> None:
-    words = [
+    words = [  # epochs of a quarter of a second: five of them last longer than a busy machine takes to notice
         sys.executable,
         "-m",
         "bsd_engine",
-        *smoke("train", tiny_npz, "--iterations", "15", "--out", str(folder / "my run")),
+        *smoke("train", tiny_npz, "--iterations", "60", "--out", str(folder / "my run")),
     ]
     before = signal.signal(
         signal.SIGINT, signal.default_int_handler
