@@ -16,7 +16,7 @@ FORBIDDEN = {"streamlit", "plotly", "app", "pandas", "matplotlib"}
 MENTION_TRUTH = {
     "metrics", "training.trainer", "method.pool_map", "method.preview", "recordings.card", "audit.alarms",
     "audit.sealed", "audit.adopting", "audit.export.report", "cli.poisoning", "data.dataset", "prepare.export",
-    "prepare.prepare", "attacks.choice", "attacks.base", "runs.record", "runs.reader", "runs.trigger_bench",
+    "prepare.prepare", "attacks.base", "runs.record", "runs.reader", "runs.trigger_bench",
     "runs.writer", "runs.validation", "bench.parts",
 }  # fmt: skip
 """Modules that make, store, count or show the ground truth. No other module may name it; the trainer passes it on."""

@@ -16,7 +16,10 @@ TARGET_CLASS = "Target class"
 TARGET_NUMBER_HELP = "Number of the class, starting at 0."
 NO_TARGET_HELP = "This attack has no target class: every class is sent to the next one."
 RATE = "Poisoning rate, %"
-RATE_HELP = "Share of the images of the other classes that get the trigger: above 0 %, at most 90 %."
+RATE_HELP = (
+    "Share of the images of the other classes that get the trigger (source-specific patch: of the source class): "
+    "above 0 %, at most 90 %."
+)
 CLEAN_RATE = "Poisoned share of the target class, %"
 CLEAN_RATE_HELP = (
     "Share of the target class that gets the trigger: above 0 %, at most 90 %. This attack changes no label."

@@ -27,6 +27,8 @@ ATTACKS = {
     "label_consistent": "Label-consistent",
     "narcissus": "Narcissus",
     "adaptive": "adaptive noise",
+    "adaptive_blend": "adaptive blend",
+    "source_specific": "source-specific patch",
     "custom": "custom trigger",
     "none": "none added",
 }

@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 
 from bsd_engine.attacks import parameters as _parameters
 from bsd_engine.attacks.adaptive import Adaptive
+from bsd_engine.attacks.adaptive_blend import AdaptiveBlend
 from bsd_engine.attacks.badnets import BadNets
 from bsd_engine.attacks.badnets_all2all import BadNetsAll2All
 from bsd_engine.attacks.base import Attack
@@ -17,6 +18,7 @@ from bsd_engine.attacks.label_consistent import LabelConsistent
 from bsd_engine.attacks.narcissus import Narcissus
 from bsd_engine.attacks.refool import ReFool
 from bsd_engine.attacks.sig import SIG
+from bsd_engine.attacks.source_specific import SourceSpecific
 from bsd_engine.attacks.wanet import WaNet
 from bsd_engine.errors import ConfigError
 
@@ -32,6 +34,8 @@ _ATTACKS: dict[str, type[Attack]] = {
     "label_consistent": LabelConsistent,
     "narcissus": Narcissus,
     "adaptive": Adaptive,
+    "adaptive_blend": AdaptiveBlend,
+    "source_specific": SourceSpecific,
     "custom": Custom,
 }
 

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bsd_engine.attacks import choice
 from bsd_engine.attacks.parameters import check_type
+from bsd_engine.attacks.sampling import choice
 from bsd_engine.config.data_settings import PoisonCountMode
 from bsd_engine.data.dataset import AnyArray, PoisonedSet
 from bsd_engine.errors import ConfigError, DataError
@@ -104,6 +104,10 @@ class Attack(ABC):
     def _noise_count(self, samples: int, poisoned: int) -> int:
         """How many samples of a set are changed without being poisoned; zero for most attacks."""
         return 0
+
+    def _noise_eligible(self, labels: Tensor, target_label: int) -> Tensor:
+        """(N,) bool: samples that may become noise samples unless they are poisoned."""
+        return torch.ones_like(labels, dtype=torch.bool)
 
     def _noise_images(self, images: Tensor, indices: Tensor) -> Tensor:
         """Images of noise samples, for attacks that have them."""
@@ -195,7 +199,9 @@ class Attack(ABC):
         generator = torch.Generator().manual_seed(seed)
         idx = choice.poison_idx(self.eligible(y, target_label), rate, self._supported_mode(count_mode), generator)
         is_poison = _mask(idx, len(y))
-        noise_idx = choice.noise_idx(is_poison, self._noise_count(len(y), len(idx)), generator)
+        noise_idx = choice.noise_idx(
+            self._noise_eligible(y, target_label) & ~is_poison, self._noise_count(len(y), len(idx)), generator
+        )
         original, change = y.clone(), self._poisoner(x, y, idx, target_label)
         y[idx] = self._poison_labels(y[idx], target_label)
         self._change(x, idx, change)

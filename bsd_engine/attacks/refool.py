@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bsd_engine.attacks import draws
 from bsd_engine.attacks.base import Attack
 from bsd_engine.attacks.parameters import check_range
 from bsd_engine.attacks.patterns import scenes
 from bsd_engine.attacks.patterns.blending import to_uint8
+from bsd_engine.attacks.sampling import draws
 from bsd_engine.compute.memory import check_fits
 
 GAMMA = 2.2

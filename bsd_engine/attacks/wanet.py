@@ -9,10 +9,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bsd_engine.attacks import draws
 from bsd_engine.attacks.base import Attack
 from bsd_engine.attacks.parameters import check_range
 from bsd_engine.attacks.patterns.blending import to_uint8
+from bsd_engine.attacks.sampling import draws
 from bsd_engine.splits import exact_count
 from bsd_engine.target.warps import pixels_per_step, sampled, sampling_grid, smooth_shifts
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from bsd_engine import attacks
-from bsd_engine.attacks.draws import uniform
 from bsd_engine.attacks.patterns import pictures
+from bsd_engine.attacks.sampling.draws import uniform
 from bsd_engine.errors import ConfigError
 
 SHAPES = [(3, 32, 32), (1, 28, 28)]
@@ -191,9 +191,7 @@ def test_wanet_counts_its_noise_samples(parameters: dict[str, object], count: in
 
 
 def test_wanet_with_more_noise_than_samples_says_so() -> None:
-    with pytest.raises(
-        ConfigError, match="noise_rate asks for 500 noise samples, but only 455 samples are not poisoned"
-    ):
+    with pytest.raises(ConfigError, match="noise_rate asks for 500 noise samples, but only 455 samples can be one"):
         attacks.make("wanet", noise_rate=1.0).poison(random_images(500), torch.arange(500) % 10, 0.1, 3, 0)
 
 

@@ -17,6 +17,7 @@ from tests.support.attack.simple_attacks import random_images, random_labels
 
 ROOT = Path(__file__).parents[3]
 SHAPES = [(3, 32, 32), (1, 28, 28)]
+WITH_NOISE = ("wanet", "adaptive_blend", "source_specific")
 ALL_SHAPES = [(channels, side, side) for channels in (1, 3) for side in (28, 32, 224)]
 
 
@@ -45,7 +46,7 @@ def test_numpy_in_numpy_out_also_read_only(name: str) -> None:
     assert isinstance(attack.apply(images), np.ndarray)
     from_arrays = attack.poison(images, labels, 0.2, 3, 0)
     from_tensors = attack.poison(random_images(200), random_labels(200), 0.2, 3, 0)
-    for field in ("images", "labels", "is_poison", "original_labels", *(["is_noise"] if name == "wanet" else [])):
+    for field in ("images", "labels", "is_poison", "original_labels", *(["is_noise"] if name in WITH_NOISE else [])):
         array, tensor = getattr(from_arrays, field), getattr(from_tensors, field)
         assert isinstance(array, np.ndarray) and np.array_equal(array, tensor.numpy()), field
 

@@ -115,7 +115,14 @@ def test_without_a_rate_an_attack_has_its_own() -> None:
     counts = {
         name: int(attacks.make(name).poison(images, labels, None, 3, 0).is_poison.sum()) for name in attacks.names()
     }
-    own = {"sig": 10, "label_consistent": 10, "narcissus": 10, "badnets_all2all": 20, "adaptive": 3}
+    own = {
+        "sig": 10,
+        "label_consistent": 10,
+        "narcissus": 10,
+        "badnets_all2all": 20,
+        "adaptive": 3,
+        "source_specific": 12,
+    }
     assert counts == {name: own.get(name, 18) for name in attacks.names()}
 
 
@@ -123,6 +130,9 @@ def test_without_a_rate_an_attack_has_its_own() -> None:
 def test_which_test_images_count_and_what_is_success(name: str) -> None:
     labels = torch.tensor([0, 3, 9, 3])
     attack = attacks.make(name)
-    every = name == "badnets_all2all"
-    assert attack.test_mask(labels, 3).tolist() == ([True] * 4 if every else [True, False, True, False])
+    every, counted = (
+        name == "badnets_all2all",
+        {"badnets_all2all": [True] * 4, "source_specific": [True, False, False, False]},
+    )
+    assert attack.test_mask(labels, 3).tolist() == counted.get(name, [True, False, True, False])
     assert attack.test_labels(labels, 3).tolist() == ([1, 4, 0, 4] if every else [3, 3, 3, 3])

@@ -41,12 +41,12 @@ def poison_idx(eligible: Tensor, rate: float, mode: PoisonCountMode, generator: 
     return chosen
 
 
-def noise_idx(is_poison: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Sorted indices of `count` samples among those that are not poisoned, of any class."""
-    candidates = (~is_poison).nonzero().squeeze(1)
+def noise_idx(eligible: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Sorted indices of `count` samples among those (N,) bool that may become noise samples."""
+    candidates = eligible.nonzero().squeeze(1)
     if count > len(candidates):
         raise ConfigError(
-            f"noise_rate asks for {count} noise samples, but only {len(candidates)} samples are not poisoned; lower it."
+            f"noise_rate asks for {count} noise samples, but only {len(candidates)} samples can be one; lower it."
         )
     return candidates[torch.randperm(len(candidates), generator=generator)[:count]].sort().values
 
