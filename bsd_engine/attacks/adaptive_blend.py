@@ -27,10 +27,10 @@ class AdaptiveBlend(Blended):
     picture is a third party's; ours is that of Blended. The paper of BSD does not test this attack.
     """
 
-    opacity: float = 0.15
-    """Weight of the overlay in training images, 0 to 1."""
-    test_opacity: float = 0.2
+    opacity: float = 0.2
     """Weight of the overlay in test images, 0 to 1."""
+    training_opacity: float = 0.15
+    """Weight of the overlay in training images, 0 to 1."""
     pieces: int = 4
     """Pieces of the overlay a side."""
     kept: float = 0.5
@@ -40,7 +40,7 @@ class AdaptiveBlend(Blended):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_range("test_opacity", self.test_opacity, 0, 1)
+        check_range("training_opacity", self.training_opacity, 0, 1)
         check_range("pieces", self.pieces, 1, min(self.image_shape[1:]))
         check_range("kept", self.kept, 0, 1)
         check_range("noise_rate", self.noise_rate, 0, 100)
@@ -48,11 +48,8 @@ class AdaptiveBlend(Blended):
     def _noise_count(self, samples: int, poisoned: int) -> int:
         return int(self.noise_rate * poisoned)
 
-    def _trigger(self, images: Tensor, indices: Tensor) -> Tensor:
-        return blend(images, self.picture, float(self.test_opacity))
-
     def _noise_images(self, images: Tensor, indices: Tensor) -> Tensor:
-        return blend(images, self.picture, float(self.opacity) * self._carried(indices))
+        return blend(images, self.picture, float(self.training_opacity) * self._carried(indices))
 
     def _poison_images(self, images: Tensor, indices: Tensor, target_label: int) -> Tensor:
         return self._noise_images(images, indices)

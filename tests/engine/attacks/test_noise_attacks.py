@@ -15,7 +15,7 @@ LABELS = torch.arange(500) % 10
 
 def test_adaptive_blend_puts_half_of_the_pieces_on_each_training_image() -> None:
     images = torch.zeros(500, 3, 32, 32, dtype=torch.uint8)
-    attack = attacks.make("adaptive_blend", opacity=1.0)
+    attack = attacks.make("adaptive_blend", training_opacity=1.0)
     poisoned = attack.poison(images, LABELS, 0.1, 3, 0)
     overlay = attack.picture.round().byte()
     seen = set()
@@ -31,7 +31,7 @@ def test_adaptive_blend_is_stronger_at_test_time_and_covers_the_whole_image() ->
     images = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
     attack = attacks.make("adaptive_blend")
     assert torch.equal(attack.apply(images)[0], (0.2 * attack.picture).round().byte())
-    assert torch.equal(attacks.make("adaptive_blend", test_opacity=0.0).apply(images), images)
+    assert torch.equal(attacks.make("adaptive_blend", opacity=0.0).apply(images), images)
 
 
 def test_adaptive_blend_has_as_many_noise_samples_as_poisoned_ones() -> None:
@@ -45,7 +45,7 @@ def test_adaptive_blend_has_as_many_noise_samples_as_poisoned_ones() -> None:
 
 @pytest.mark.parametrize(("shape", "pieces"), [((1, 28, 28), 4), ((3, 31, 33), 3), ((3, 224, 224), 4)])
 def test_adaptive_blend_covers_images_of_any_size(shape: tuple[int, int, int], pieces: int) -> None:
-    attack = attacks.make("adaptive_blend", shape, pieces=pieces, kept=1.0, opacity=1.0)
+    attack = attacks.make("adaptive_blend", shape, pieces=pieces, kept=1.0, training_opacity=1.0)
     images = torch.zeros(20, *shape, dtype=torch.uint8)
     poisoned = attack.poison(images, LABELS[:20], 0.2, 3, 0)
     assert (poisoned.images[poisoned.is_poison] == attack.picture.round().byte()).all()
@@ -79,7 +79,7 @@ def test_a_source_that_is_the_target_gives_way_to_the_next_class() -> None:
         ("source_specific", {"noise_rate": -1.0}, "noise_rate is -1.0, expected a number between 0 and 100."),
         ("adaptive_blend", {"pieces": 0}, "pieces is 0, expected a number between 1 and 32."),
         ("adaptive_blend", {"kept": 1.5}, "kept is 1.5, expected a number between 0 and 1."),
-        ("adaptive_blend", {"test_opacity": 2.0}, "test_opacity is 2.0, expected a number between 0 and 1."),
+        ("adaptive_blend", {"training_opacity": 2.0}, "training_opacity is 2.0, expected a number between 0 and 1."),
     ],
 )
 def test_wrong_parameters_are_refused(name: str, parameters: dict[str, object], message: str) -> None:
