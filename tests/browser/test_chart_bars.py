@@ -71,9 +71,10 @@ def test_no_chart_of_a_page_can_be_uploaded(server: Any, visit: Callable) -> Non
     seen = check_bars(page, "Run", 7)
     for name, charts in (("Audit", 1), ("Attacks", 2), ("Tune", 0), ("Trigger bench", 0), ("Learn", 0)):
         page.get_by_role("link", name=name, exact=True).first.click()
+        if not charts:  # the charts of the page before may stand until the new page has run
+            page.wait_for_function("() => !document.querySelector('.modebar')", timeout=60000)
         drawn(page, charts)
         seen += check_bars(page, name, charts)
-        assert charts or page.locator(".modebar").count() == 0, name
     assert seen >= 10
 
 
