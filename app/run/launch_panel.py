@@ -100,10 +100,16 @@ def _start() -> None:
 
 
 def _data() -> None:
-    _choice("source", words.SOURCES, format_func=words.SOURCES.get)
+    _choice("source", words.SOURCES, format_func=words.SOURCES.get, on_change=_attack_of_source)
     source = field_value("source")
     if source in WITH_PATH:
         _text("path", placeholder=texts.PATH_EXAMPLES[source])
+
+
+def _attack_of_source() -> None:
+    """Choose no attack for images of the user's own, which may be poisoned already, and the preset's for others."""
+    own_data = field_value("source") in WITH_PATH
+    st.session_state[field_key("attack")] = "none" if own_data else starting_form().attack
 
 
 def _attack() -> None:
@@ -158,7 +164,7 @@ def _stage_lengths_and_network() -> None:
     _number("iterations", 1, 100000)
     networks = dict.fromkeys([*texts.NETWORKS, field_value("model")])
     _choice("model", networks, format_func=lambda name: texts.NETWORKS.get(name, name))
-    _number("width", 8, 1024)
+    _number("width", 8, 512)
 
 
 # -- fields ----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import tyro
 
 from bsd_engine.config.checks import shown
+from bsd_engine.config.data_settings import OWN_DATA
 from bsd_engine.config.presets import PRESETS, preset
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.errors import ConfigError
@@ -42,20 +43,41 @@ def parse(kind: type[Options], arguments: list[str], prog: str, **more: Any) -> 
     return tyro.cli(kind, args=arguments, prog=prog, config=(tyro.conf.OmitArgPrefixes,), **more)
 
 
-def parse_with_config(kind: type[ConfigOptions], arguments: list[str], prog: str, purpose: str | None) -> ConfigOptions:
-    """Return the options of a command that uses settings; `purpose` is the first sentence of its help."""
-    defaults = kind(config=_default_config(arguments))
+def parse_with_config(
+    kind: type[ConfigOptions], arguments: list[str], prog: str, purpose: str | None, *, poisons_own_data: bool = False
+) -> ConfigOptions:
+    """Return the options of a command that uses settings.
+
+    Parameters
+    ----------
+    purpose : the first sentence of its help
+    poisons_own_data : whether a preset's attack is added to images of the user's own as well
+    """
+    arguments = _with_all_images(arguments)
+    defaults = kind(config=_default_config(arguments, poisons_own_data=poisons_own_data))
     return parse(kind, arguments, prog, default=defaults, description=f"{purpose} Presets: {', '.join(PRESETS)}.")
 
 
-def _default_config(arguments: list[str]) -> BSDConfig:
+def _with_all_images(arguments: list[str]) -> list[str]:
+    """The arguments with None, as the parser spells it, for `--limit none` and `--limit all`."""
+    return [
+        "None" if before == "--limit" and word.lower() in ("none", "all") else word
+        for before, word in zip(["", *arguments], arguments)
+    ]
+
+
+def _default_config(arguments: list[str], *, poisons_own_data: bool) -> BSDConfig:
     """Return the settings that the options change.
 
-    A preset's attack parameters are dropped when another attack is chosen. A different warm-up shifts T2 and T3, so
-    that the later stages keep their lengths.
+    A preset's attack is left out for images of the user's own, which may be poisoned already, unless an attack is
+    named. Its parameters are dropped when another attack is chosen. A different warm-up shifts T2 and T3, so that the
+    later stages keep their lengths.
     """
-    config = _starting_config(arguments)
-    if "--attack-parameters" in arguments or _value_of(arguments, "--attack") not in (None, config.attack.attack):
+    config, named = _starting_config(arguments), _value_of(arguments, "--attack")
+    own_data = (_value_of(arguments, "--data") or "").startswith(OWN_DATA)
+    if own_data and named is None and not poisons_own_data:
+        config = config.with_settings(attack="none", rate=None, attack_parameters={})
+    if "--attack-parameters" in arguments or named not in (None, config.attack.attack):
         config = config.with_settings(attack_parameters={})
     warmup = _value_of(arguments, "--warmup", "--t1")
     if warmup is None or not warmup.isdecimal():

@@ -10,7 +10,7 @@ from bsd_engine.errors import ConfigError
 
 def poison_options(arguments: list[str], prog: str = f"{PROGRAM} poison") -> PoisonOptions:
     """Return the options of `poison`."""
-    return parse_with_config(PoisonOptions, arguments, prog, poison.__doc__)
+    return parse_with_config(PoisonOptions, arguments, prog, poison.__doc__, poisons_own_data=True)
 
 
 def poison(arguments: list[str], prog: str) -> None:

@@ -19,6 +19,8 @@ from bsd_engine.config.checks import (
     shown,
 )
 
+OWN_DATA = ("folder:", "npz:")
+"""Beginnings of sources that are paths of the user's own."""
 PoisonCountMode = Literal["exact_nontarget", "bernoulli_nontarget", "exact_all", "exact_all_from_nontarget"]
 
 
@@ -43,14 +45,22 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         check_kinds(self)
-        known = self.data in ("bundled", "cifar10", "gtsrb") or self.data.startswith(("folder:", "npz:"))
-        check(known, "data", self.data, "bundled, cifar10, gtsrb, folder:PATH or npz:PATH")
+        known = self.data in ("bundled", "cifar10", "gtsrb") or self.data.startswith(OWN_DATA)
+        check(known, "data", self.data, "bundled, cifar10, gtsrb, folder:PATH or npz:PATH", self._path_hint)
         check_numbers(self, crop_padding=(0, 7))
         for name in ("limit", "epoch_tests"):
             if getattr(self, name) is not None:
                 check_numbers(self, **{name: (20, MOST)})
         if self.image_size is not None:
             check_numbers(self, image_size=(8, 1024))
+
+    @property
+    def _path_hint(self) -> str:
+        """Advice for a source that looks like a path."""
+        if "/" not in self.data and "\\" not in self.data and not self.data.endswith(".npz"):
+            return ""
+        kind = "npz:" if self.data.endswith(".npz") else "folder:"
+        return f"For a path of your own write {kind}{shown(self.data).strip(chr(39))}."
 
     @property
     def path(self) -> str | None:

@@ -13,6 +13,11 @@ from bsd_engine.errors import DataError
 _SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 
 
+TEST_PARTS = ("test", "val", "valid", "validation")
+"""Folders beside the training classes that are the test part; the first of them that is there is taken."""
+_NOT_READ = {".arrow", ".csv", ".json", ".jsonl", ".parquet", ".tar", ".tfrecord", ".tgz", ".tsv", ".zip"}
+
+
 class LabelledFiles(NamedTuple):
     """The image files below the class folders of one part."""
 
@@ -24,14 +29,30 @@ class LabelledFiles(NamedTuple):
 
 def split_folders(root: Path) -> tuple[Path, Path | None]:
     """The folder of the training classes and that of the test classes, which is None without a test part."""
+    if root.is_file():
+        raise DataError(
+            f"{root} is a file, expected a folder with train/<class>/<images>; unpack an archive first, and give an "
+            ".npz file as npz:PATH."
+        )
     if not root.is_dir():
         raise DataError(f"There is no folder {root}; expected one with train/<class>/<images>.")
     if os.path.realpath(root) == os.sep:
         raise DataError(f"{root} is the whole file system; give the folder of the images.")
-    train, test = root / "train", root / "test"
+    train = root / "train"
     if not train.is_dir():
         _check_nesting(root)
-    return train if train.is_dir() else root, test if _class_folders(test) else None
+        return root, _test_folder(root)
+    if train.is_symlink() and not inside(root, train):
+        raise DataError(
+            f"{train} is a symbolic link that leads out of {root}; nothing outside is read. Give the folder that it "
+            "leads to, or copy the images."
+        )
+    return train, _test_folder(root)
+
+
+def _test_folder(root: Path) -> Path | None:
+    """The first folder of `TEST_PARTS` that holds classes and does not lead out of the set."""
+    return next((root / name for name in TEST_PARTS if _class_folders(root / name) and inside(root, root / name)), None)
 
 
 def _check_nesting(root: Path) -> None:
@@ -51,18 +72,19 @@ def labelled_files(folder: Path, class_names: tuple[str, ...] | None = None) -> 
     ----------
     folder : Path
     class_names : tuple of str, optional
-        The allowed classes; by default every folder is one, except a folder `test` that has class folders itself.
+        The allowed classes; by default every folder is one, except those of `TEST_PARTS` that have class folders
+        themselves.
 
     Raises
     ------
     DataError
         If there is no class folder, or one that is not in `class_names`.
     """
-    folders = [p for p in _class_folders(folder) if class_names or not (p.name == "test" and _class_folders(p))]
+    folders = [p for p in _class_folders(folder) if class_names or not (p.name in TEST_PARTS and _class_folders(p))]
     names = class_names or tuple(p.name for p in folders)
     unknown = [p.name for p in folders if p.name not in names]
     if not folders:
-        raise DataError(f"{folder} has no class folders; expected {folder}/<class>/<images>.")
+        raise DataError(f"{folder} has no class folders; expected {folder}/<class>/<images>.{_instead(folder)}")
     if unknown:
         raise DataError(
             f"{folder} has the class {unknown[0]!r}, which the training part lacks; remove or rename that folder."
@@ -76,6 +98,20 @@ def labelled_files(folder: Path, class_names: tuple[str, ...] | None = None) -> 
             f"({first}); nothing outside is read. Copy into the folder what you want to train on, or remove the links."
         )
     return LabelledFiles([f for f, _ in pairs], np.array([y for _, y in pairs], np.int64), names)
+
+
+def _instead(folder: Path) -> str:
+    """What a folder without class folders holds, and what to do with it, as a sentence; "" for anything else."""
+    names = sorted(entry.name for entry in _entries(str(folder)) if entry.is_file())
+    images = sum(_is_image(name) for name in names)
+    other = next((name for name in names if Path(name).suffix.lower() in _NOT_READ), None)
+    if images:
+        return f" It holds {images:,} images without classes; move them into one folder per class" + (
+            f" ({other} is not read)." if other else "."
+        )
+    if other:
+        return f" It holds {other}, which is not read; save its images into one folder per class, or as an .npz file."
+    return ""
 
 
 def _class_folders(folder: Path) -> list[Path]:

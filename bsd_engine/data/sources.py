@@ -218,7 +218,10 @@ def _as_texts(names: np.ndarray, where: str) -> tuple[str, ...]:
 
 
 def folder(root: Path, image_size: int | None = None) -> Source:
-    """Images in PATH/train/<class>/ and, if there is a test part, PATH/test/<class>/; or in PATH/<class>/ alone."""
+    """Images in PATH/train/<class>/ and, if there is a test part, PATH/test/<class>/; or in PATH/<class>/ alone.
+
+    The test part may also be called val, valid or validation.
+    """
     train_folder, test_folder = split_folders(root)
     train = labelled_files(train_folder)
     test = labelled_files(test_folder, train.class_names) if test_folder else None

@@ -35,7 +35,10 @@ def train_command(config: BSDConfig, *, branched_from: Mapping[str, Any] | None 
             f"The run names the preset {config.preset!r}, which this program does not have; "
             "its settings are in its config.json."
         ) from None
-    return _line(["--preset", config.preset, *_options(config, base, groups=tuple(GROUPS))])
+    words = ["--preset", config.preset, *_options(config, base, groups=tuple(GROUPS))]
+    if "--data" in words and "--attack" not in words:  # a preset's attack is not added to images of one's own
+        words += ["--attack", config.attack.attack]
+    return _line(words)
 
 
 def _line(words: list[str]) -> str:

@@ -66,6 +66,8 @@ BAD_SETTINGS = {
         ["--data", "imagenet"],
         "data is 'imagenet', expected bundled, cifar10, gtsrb, folder:PATH or npz:PATH",
     ),
+    "a path without its kind": (["--data", "my/images"], "For a path of your own write folder:my/images."),
+    "an archive without its kind": (["--data", "set.npz"], "For a path of your own write npz:set.npz."),
     "no file": (["--data", "npz:absent.npz"], "There is no file absent.npz"),
     "no folder": (["--data", "folder:absent"], "There is no folder absent"),
     "no path": (["--data", "folder:"], "data is 'folder:', expected"),
@@ -96,7 +98,9 @@ class CommandResult:
 
 
 def smoke(command_name: str, data: str, *more: str) -> list[str]:
-    return [command_name, "--preset", "smoke", "--data", data, "--limit", "120", "--device", "cpu", *more]
+    """A command on data of one's own, poisoned with the preset's attack unless another one is named."""
+    attack = () if "--attack" in more else ("--attack", "badnets")
+    return [command_name, "--preset", "smoke", "--data", data, "--limit", "120", "--device", "cpu", *attack, *more]
 
 
 def assert_one_sentence(result: CommandResult, folder: Path, expected: str) -> None:

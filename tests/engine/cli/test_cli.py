@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from bsd_engine.cli.poisoning import poison_options
 from bsd_engine.cli.training import train_options
 from bsd_engine.config.data_settings import AttackConfig
 from bsd_engine.prepare import prepare
@@ -156,6 +157,26 @@ def test_all_to_all_has_no_single_target(command: Callable[..., CommandResult], 
     )
     summary = json.loads((folder / "run/summary.json").read_text())
     assert result.status == 0 and summary["true_target"] is None and summary["attack_success_rate"] is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "attack"),
+    [
+        ([], "none"),
+        (["--preset", "demo-gtsrb"], "none"),
+        (["--attack", "sig"], "sig"),
+        (["--attack=blended", "--attack-parameters", "opacity", "0.3"], "blended"),
+    ],
+)
+def test_own_data_are_poisoned_only_if_an_attack_is_named(tiny_npz: str, words: list[str], attack: str) -> None:
+    chosen = train_options(["--data", tiny_npz, *words]).config.attack
+    assert chosen.attack == attack
+    assert poison_options(["--data", tiny_npz]).config.attack.attack == "badnets"  # whose purpose it is
+
+
+@pytest.mark.parametrize("word", ["none", "None", "all"])
+def test_all_images_have_a_word(word: str) -> None:
+    assert train_options(["--limit", word]).config.data.limit is None
 
 
 def test_ctrl_c_prints_a_command_that_resumes_the_run(

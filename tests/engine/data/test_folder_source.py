@@ -1,6 +1,7 @@
 """Folders of images: which files are read, in which order, size and colour mode, and what is wrong with others."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -137,7 +138,7 @@ def test_unreadable_images_are_counted_and_named(image_tree: Path) -> None:
 def test_folders_without_classes_are_explained(image_tree: Path) -> None:
     with pytest.raises(DataError, match="no folder"):
         data.load(f"folder:{image_tree / 'absent'}")
-    with pytest.raises(DataError, match="no folder"):
+    with pytest.raises(DataError, match="0.png is a file, expected a folder with train/<class>/<images>; unpack"):
         data.load(f"folder:{image_tree / 'train/ant/0.png'}")
     with pytest.raises(DataError, match="no class folders"):
         data.load(f"folder:{image_tree / 'train/ant'}")
@@ -147,3 +148,49 @@ def test_folders_without_classes_are_explained(image_tree: Path) -> None:
     (image_tree / "train/cow").rename(image_tree / "test/cow")
     with pytest.raises(DataError, match="'cow', which the training part lacks"):
         data.load(f"folder:{image_tree}")
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_a_validation_part_is_the_test_part(image_tree: Path, name: str) -> None:
+    expected = data.load(f"folder:{image_tree}").test_images
+    (image_tree / "test").rename(image_tree / name)
+    found = data.load(f"folder:{image_tree}").test_images
+    assert found is not None and expected is not None and found.equal(expected)
+    for part in (image_tree / "train").iterdir():
+        part.rename(image_tree / part.name)
+    (image_tree / "train").rmdir()
+    beside = data.load(f"folder:{image_tree}")
+    assert beside.class_names == ("ant", "bee") and beside.test_images is not None
+
+
+def test_the_test_part_comes_before_a_validation_part(image_tree: Path) -> None:
+    expected = len(data.load(f"folder:{image_tree}").test_labels)
+    write_image(image_tree / "val/ant/0.png", 7)
+    assert len(data.load(f"folder:{image_tree}").test_labels) == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (["a.png", "b.png", "labels.csv"], "It holds 2 images without classes; move them into one folder per class ("),
+        (["train-00000.parquet"], "It holds train-00000.parquet, which is not read; save its images into one folder"),
+        (["set.zip"], "It holds set.zip, which is not read"),
+    ],
+)
+def test_a_flat_folder_is_told_what_to_do(tmp_path: Path, files: list[str], said: str) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match=re.escape(said)):
+        data.load(f"folder:{tmp_path}")
+
+
+def test_parts_that_are_links_out_of_the_folder_are_not_read(image_tree: Path, tmp_path_factory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    for part in ("train", "test"):
+        (image_tree / part).rename(elsewhere / part)
+        (image_tree / part).symlink_to(elsewhere / part)
+    with pytest.raises(DataError, match="train is a symbolic link that leads out of"):
+        data.load(f"folder:{image_tree}")
+    (image_tree / "train").unlink()
+    (elsewhere / "train").rename(image_tree / "train")
+    assert data.load(f"folder:{image_tree}").test_images is None
