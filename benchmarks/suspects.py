@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bsd_engine.audit.gap import find_gap
+from bsd_engine.audit.findings.gap import find_gap
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.suspects import suspects
 from bsd_engine.config.presets import demo

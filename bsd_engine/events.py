@@ -62,7 +62,12 @@ class EpochState:
     """(K, C) float32: score of each class under each estimator as of this epoch. Larger is more suspect; units
     differ. Altruistic warm-up only; older folders have none."""
     verdict: dict[str, Any] | None = None
-    """`verdict.Verdict` as plain values: the conclusion of `auto` at the end of the altruistic warm-up."""
+    """`verdict.Verdict` as plain values: the conclusion of `auto` at the end of the altruistic warm-up, at T1 and in
+    the last epoch."""
+    poison_probability: np.ndarray | None = None
+    """(N,) float32, 0 to 1: how likely a sample of the target that the verdict names carries the trigger, by the mark
+    of its class or, without one, by how foreign it looks to f; 0 for samples of other classes. Present with a verdict
+    of a main epoch that names a target."""
     transplant_shares: np.ndarray | None = None
     """(C, C) float32: share of the images of a column's class that are predicted as a row's class once the residual of
     the row's class is added to them or, if the verdict rests on random warps, once they are warped at random; 0 on the

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 ENGINE = sorted((ROOT / "bsd_engine").rglob("*.py"))
 FORBIDDEN = {"streamlit", "plotly", "app", "pandas", "matplotlib"}
 MENTION_TRUTH = {
-    "metrics", "training.trainer", "method.pool_map", "method.preview", "recordings.card", "audit.alarms",
+    "metrics", "training.trainer", "method.pool_map", "method.preview", "recordings.card", "audit.findings.alarms",
     "audit.sealed", "audit.adopting", "audit.export.report", "cli.poisoning", "data.dataset", "prepare.export",
     "prepare.prepare", "attacks.base", "runs.record", "runs.reader", "runs.trigger_bench",
     "runs.writer", "runs.validation", "bench.parts",

@@ -11,7 +11,7 @@ from app.audit.panes import note, pane, panes
 from app.style import words
 from app.style.markup import Markup, join
 from bsd_engine.audit.common import BLIND_SPOT, Common, in_common, matched_controls
-from bsd_engine.audit.gap import find_gap
+from bsd_engine.audit.findings.apart import stands_apart
 
 MOST_COMPARED = 500
 PANE_SIDE = 150
@@ -47,17 +47,16 @@ def common_panel(audit: Audited, selected: tuple[int, ...]) -> None:
 def _compared_samples(audit: Audited, selected: tuple[int, ...]) -> tuple[np.ndarray, str]:
     """(N,) bool of the samples to compare, and their description.
 
-    These are the selection, else the group above a gap in the scores, else the top of the ranking.
+    These are the selection, else all that stand apart, else the top of the ranking.
     """
     history, suspects = audit.history, audit.suspects
     mask = np.zeros(history.num_samples, bool)
     if len(selected) >= 2:
         mask[list(selected)] = True
         return mask, texts.selected(len(selected))
-    gap = find_gap(suspects.score[history.candidates])
-    if gap:
-        mask = history.candidates & (suspects.score > gap.threshold)
-        return mask, texts.apart(int(mask.sum()))
+    apart = stands_apart(history, suspects)
+    if apart.any():
+        return apart, texts.apart(int(apart.sum()))
     mask = suspects.rank <= min(100, history.num_samples // 10)
     return mask, texts.most_suspect(int(mask.sum()))
 

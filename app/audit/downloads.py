@@ -22,6 +22,7 @@ from bsd_engine.audit.export import cleaned
 from bsd_engine.audit.export.report import report
 from bsd_engine.audit.export.table import csv_text, parquet_bytes, table
 from bsd_engine.audit.export.weights import main_weights
+from bsd_engine.audit.findings.cleaning import RULES, clean
 from bsd_engine.audit.judgements import Judgement
 from bsd_engine.errors import BSDError
 from bsd_engine.runs.stored_models import has_models
@@ -33,14 +34,17 @@ LARGEST_DOWNLOAD = 200_000_000
 def downloads_panel(audit: Audited, *, truth_shown: bool) -> None:
     """A button for each file, then the commands."""
     rule = st.segmented_control(
-        texts.KEEP, ["pool", "steady"], default="pool", required=True, key="keep_rule", help=texts.KEEP_HELP
+        texts.KEEP, RULES, default="balanced", required=True, key="keep_rule", help=texts.KEEP_HELP
     )
     judgements = audit.standing()
+    keep = None
     try:
-        keep = cleaned.kept(audit.suspects, judgements, rule)
+        chosen = clean(audit.history, audit.suspects, judgements, rule)
     except BSDError as error:
         st.info(words.unformatted(str(error)))
-        keep = None
+    else:
+        keep = chosen.keep
+        st.markdown(words.unformatted(chosen.sentence(audit.history.class_names)))
     with st.container(horizontal=True, key="downloads"):
         _audit_buttons(audit, judgements, truth_shown=truth_shown)
         if keep is not None:

@@ -25,7 +25,7 @@ from app.state.run_choice import chosen_run, looked_at
 from app.style import words
 from app.style.markup import Markup, tag
 from app.style.theme import palette_for
-from bsd_engine.audit.alarms import Alarm, alarms
+from bsd_engine.audit.findings.alarms import Alarm, alarms
 from bsd_engine.errors import BSDError
 
 SIGNS = {"alarm": "▲", "notice": "△", "calm": "○"}

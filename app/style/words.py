@@ -42,6 +42,8 @@ SOURCES = {
 PRESETS = {
     "demo": "demo: minutes on a CPU",
     "demo-gtsrb": "demo: traffic signs, on a CPU",
+    "audit": "audit: images of your own, on a CPU",
+    "audit-quick": "audit: a first look",
     "paper-cifar10": "paper: CIFAR-10 on a GPU",
     "paper-gtsrb": "paper: GTSRB on a GPU",
     "paper-imagenet30": "paper: 30 classes of ImageNet",

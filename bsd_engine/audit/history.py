@@ -56,7 +56,9 @@ class RunHistory:
     vote_scores: np.ndarray | None
     """(C,) float32: the estimator's scores of the classes at the end of the altruistic warm-up, or so far."""
     verdict: dict[str, Any] | None = None
-    """What `auto` concluded about the target; None before the end of the altruistic warm-up."""
+    """What `auto` concluded about the target when it was asked last; None before the end of the altruistic warm-up."""
+    poison_probability: np.ndarray | None = None
+    """(N,) float32: see `EpochState`, as of the last epoch that recorded it."""
     _derived: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -156,6 +158,7 @@ class _Rows:
         self.targets: list[int | None] = []
         self.vote_scores: np.ndarray | None = None
         self.verdict: dict[str, Any] | None = None
+        self.poison_probability: np.ndarray | None = None
 
     def put(self, epoch: int, t: int, state: EpochState) -> None:
         self.altruistic_loss[epoch], self.altruistic_prediction[epoch] = (
@@ -165,7 +168,8 @@ class _Rows:
         self.pseudo_target = state.pseudo_target
         self.targets.append(state.pseudo_target)
         self.vote_scores = self.vote_scores if state.vote_scores is None else state.vote_scores
-        self.verdict = self.verdict if state.verdict is None else state.verdict
+        if state.verdict is not None:  # a later verdict without a target withdraws the probabilities
+            self.verdict, self.poison_probability = state.verdict, state.poison_probability
         if t >= 0:
             assert state.main_loss is not None, "the reader refuses a main epoch without it"
             assert state.main_prediction is not None and state.clean_mask is not None

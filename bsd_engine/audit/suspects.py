@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from bsd_engine.audit.explain.ranks import initial_ranks, later_ranks, ranks
+from bsd_engine.audit.findings.doubtful import doubtful_labels
 from bsd_engine.audit.history import RunHistory
 
-EARLY_WEIGHT, DISTANCE_WEIGHT, POOL_WEIGHT = 0.1, 0.05, 0.05
+EARLY_WEIGHT, DISTANCE_WEIGHT, POOL_WEIGHT, DOUBTFUL_WEIGHT = 0.1, 0.05, 0.05, 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,18 +63,21 @@ def suspects(history: RunHistory) -> Suspects:
 
     The score is the mean of (main loss - altruistic loss) over the epochs from T1 on, in units of what a confident
     mistake costs (9.21 nats). It is near 1 where the altruistic model knows a label that the main model, which learned
-    without the sample, always contradicts. Three small parts from 0 to 1 are added: how small the altruistic loss was
-    throughout (0.1), how near the sample lies to another class, where OSS judges it (0.05), and the share of epochs
-    outside the pool (0.05). Before T1 there are only the losses so far.
+    without the sample, always contradicts. A negative mean counts as 0: f knows that label better. For samples of the
+    target that the verdict names, the recorded probability of carrying the trigger takes the place of the mean. Three
+    small parts from 0 to 1 are added: how small the altruistic loss was throughout (0.1), how near the sample lies to
+    another class, where OSS judges it (0.05), and the share of epochs outside the pool (0.05). A label that both models
+    contradict alike gets 0.25: it is probably wrong, but no poison. Before T1 there are only the losses so far.
 
     On the demo's data with BadNets and Blended the first part alone ranks poison with an AUROC of at least 0.9986. Each
     of the others alone is far behind (0.72 to 0.97), and with weights of 0.5 they do harm.
     """
     n, first = history.num_samples, history.first_main
     begin = first + history.config.schedule.t1 if history.decided else first
-    score = _gap(history, begin) + EARLY_WEIGHT * _percentile(
+    score = _main_part(history, begin) + EARLY_WEIGHT * _percentile(
         -history.altruistic_loss[min(first, history.num_epochs - 1) :].mean(0)
     )
+    score += DOUBTFUL_WEIGHT * doubtful_labels(history)
     flags = {name: np.zeros(n, bool) for name in ("als_flag", "oss_flag", "discrepancy_flag", "drop_flag")}
     margin, in_pool_epochs = np.full(n, np.nan, np.float32), np.zeros(n, np.int64)
     decided = max(0, history.num_epochs - begin) if history.decided else 0
@@ -95,6 +99,17 @@ def suspects(history: RunHistory) -> Suspects:
         in_pool=np.ones(n, bool) if pool is None else pool,
         **flags,
     )
+
+
+def _main_part(history: RunHistory, begin: int) -> np.ndarray:
+    """(N,) float64: the mean of main minus altruistic loss, at least 0 once there is f; or the recorded probability."""
+    part = _gap(history, begin)
+    if history.num_epochs > begin:
+        part = part.clip(0)
+    if history.poison_probability is not None and history.verdict is not None:
+        of_target = history.labels == history.verdict["classes"][0]
+        part[of_target] = history.poison_probability[of_target]
+    return part
 
 
 def _gap(history: RunHistory, begin: int) -> np.ndarray:

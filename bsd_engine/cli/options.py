@@ -79,9 +79,11 @@ class SuspectsOptions:
     the samples to keep."""
     overwrite: bool = False
     """Replace such a table and list if they exist already; other files are never replaced."""
-    keep: Literal["pool", "steady"] = "pool"
-    """Samples to keep, unless a person's judgement says otherwise. pool: the clean pool of the newest epoch; steady:
-    the samples of that pool that were in the clean pool in more than half of the epochs from T1 on."""
+    keep: Literal["strict", "balanced", "generous", "pool"] = "balanced"
+    """Samples to keep, unless a person's judgement says otherwise: those whose estimated probability of poison is at
+    most 0.05 (strict, which also removes labels that both models contradict), 0.2 (balanced) or 0.5 (generous); pool:
+    the clean pool of the newest epoch, whatever the verdict. Without an attack found, balanced and generous keep all,
+    and strict keeps what was in the pool for more than half of the epochs from T1 on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +110,7 @@ class CleanedOptions:
     out: Path | None = None
     """Folder to write, new or empty. It gets train/CLASS, clean_index.txt and, if the images came from a folder,
     test/CLASS."""
-    keep: Literal["pool", "steady"] = "pool"
+    keep: Literal["strict", "balanced", "generous", "pool"] = "balanced"
     """As in the command suspects."""
     weights: Path | None = None
     """File for the main model's weights, in the safetensors format; without --out no folder is written."""

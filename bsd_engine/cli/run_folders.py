@@ -67,10 +67,13 @@ def cleaned(arguments: list[str], prog: str) -> None:
     from bsd_engine.runs.reader import RunReader
 
     if options.out is not None:
-        kept = write_cleaned(options.folder, options.out, options.keep, image_bar)
+        chosen = write_cleaned(options.folder, options.out, options.keep, image_bar)
         noted("export", options.folder, file=str(options.out))
-        print(f"written: {options.out} ({kept:,} images)")
-        if note := originals_left_out(RunReader(options.folder)):
+        run = RunReader(options.folder)
+        print(f"written: {options.out} ({int(chosen.keep.sum()):,} images)")
+        print(chosen.sentence(run.class_names))
+        print(f"to train on it: python -m bsd_engine undefended --preset audit --data folder:{options.out}")
+        if note := originals_left_out(run):
             print(note)
     if options.weights is not None:
         path = write_weights(options.folder, options.weights, overwrite=options.overwrite)

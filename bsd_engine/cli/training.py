@@ -124,4 +124,6 @@ def _print_summary(summary: Mapping[str, Any], folder: Path) -> None:
         f"{summary['status']} after {summary['epochs']} epochs, {summary['seconds']:.0f} s on {summary['device']}: "
         f"clean accuracy {percent('clean_accuracy')}, attack success rate {percent('attack_success_rate')}"
     )
+    if summary.get("verdict"):
+        print(summary["verdict"])
     print(f"run folder: {folder}")

@@ -70,6 +70,11 @@ class ScheduleConfig:
         """Last global epoch of each stage; for a stage without an epoch, that of the stage before."""
         return tuple(self.altruistic_epochs + t - 1 for t in (0, self.t1, self.t1 + self.init_epochs, self.t2, self.t3))
 
+    @property
+    def first_split(self) -> int:
+        """Global epoch of T = T1, which decides the initial pools."""
+        return self.altruistic_epochs + self.t1
+
     def with_warmup(self, t1: int) -> ScheduleConfig:
         """This schedule with another T1; T2 and T3 move along, so that later stages keep their length."""
         shift = t1 - self.t1

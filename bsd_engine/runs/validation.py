@@ -38,6 +38,7 @@ _KINDS: dict[str, dict[str, tuple[type, ...]]] = {
         "true_target": _WHOLE,
         "error": _TEXT,
         "device": _TEXT,
+        "verdict": _TEXT,
     },
     "progress.json": {
         "state": _TEXT,
@@ -59,16 +60,11 @@ _SCALARS = {
     "estimators": (list,),
     "verdict": (dict,),
 }
-_VERDICT = {
-    "kind": _TEXT,
-    "classes": (list,),
-    "z": _NUMBER,
-    "needed": _NUMBER,
-    "why": _TEXT,
-}  # and, in newer runs, clue
+_VERDICT = {"kind": _TEXT, "classes": (list,), "z": _NUMBER, "needed": _NUMBER, "why": _TEXT}
+_VERDICT_EXTRAS = {"clue": _TEXT, "agreeing": _WHOLE, "asked": _WHOLE, "rivals": (list,)}  # of newer runs
 # Length of the only axis, and kinds of numbers; other arrays are checked where they are read.
 _ARRAYS = {
-    **dict.fromkeys(("altruistic_loss", "main_loss", "oss_score"), ("N", "f")),
+    **dict.fromkeys(("altruistic_loss", "main_loss", "oss_score", "poison_probability"), ("N", "f")),
     **dict.fromkeys(("altruistic_prediction", "main_prediction", "nearest_class"), ("N", "i")),
     "clean_mask": ("N", "b"),
     "vote_counts": ("C", "iu"),
@@ -136,7 +132,7 @@ def check_scalars(scalars: dict[str, Any]) -> None:
 
 
 def _check_verdict(verdict: Mapping[str, Any]) -> None:
-    _check_values(verdict, {**_VERDICT, "clue": _TEXT}, required=tuple(_VERDICT))
+    _check_values(verdict, {**_VERDICT, **_VERDICT_EXTRAS}, required=tuple(_VERDICT))
     if not verdict["classes"] or any(type(c) is not int or c < 0 for c in verdict["classes"]):
         raise ValueError(
             f"it has {_shortened(verdict['classes'])} for the classes of the verdict, expected whole numbers from 0"
@@ -180,8 +176,9 @@ def check_epoch(
 def _check_target(state: EpochState, classes: int) -> None:
     """Check that the suspected classes are classes of the run."""
     suspected = [] if state.pseudo_target is None else [state.pseudo_target]
-    for label in (*suspected, *(state.verdict or {"classes": ()})["classes"]):
-        if not 0 <= label < classes:
+    named = state.verdict or {"classes": ()}
+    for label in (*suspected, *named["classes"], *(named.get("rivals") or ())):
+        if type(label) is not int or not 0 <= label < classes:
             raise ValueError(f"it suspects the class {_shortened(label)}, expected 0 to {classes - 1}")
 
 

@@ -75,7 +75,13 @@ def probes_for(num_samples: int, num_classes: int, epochs: int) -> int:
 
 
 def transplant(
-    predict: Predict, images: Tensor, labels: Tensor, logits: Tensor, probes: int, generator: torch.Generator
+    predict: Predict,
+    images: Tensor,
+    labels: Tensor,
+    logits: Tensor,
+    probes: int,
+    generator: torch.Generator,
+    trust: Tensor | None = None,
 ) -> Transplant:
     """Try the residuals of each class on images of all other classes.
 
@@ -86,6 +92,8 @@ def transplant(
     labels : (N,) int64, the given labels
     logits : (N, C) of the altruistic model for these images
     probes : images that each residual is tried on
+    trust : (N,) float, smallest for the samples that are looked at first for a trigger; their cross-entropy when not
+        given. Once there is a main model f, the altruistic loss less that of f.
 
     Notes
     -----
@@ -106,7 +114,8 @@ def transplant(
 
     For a class with fewer than two samples everything is 0.
     """
-    num_classes, losses = logits.shape[1], F.cross_entropy(logits.float(), labels, reduction="none")
+    num_classes = logits.shape[1]
+    losses = F.cross_entropy(logits.float(), labels, reduction="none") if trust is None else trust
     references = References(images, labels, losses, generator)
     probe_idx = _probe_idx(labels, logits, probes, generator)
     kinds = two_kinds(images, labels, losses, num_classes, generator)

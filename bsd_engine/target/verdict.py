@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from bsd_engine.target.marks import STANDS, Marks
 from bsd_engine.target.transplant import Transplant
 
-Kind = Literal["target", "no_attack", "several"]
+Kind = Literal["target", "uncertain", "no_attack", "several"]
 
 STANDS_OUT = 6.0
 """A class is called the target if the z of a share reaches this (docs/target.md)."""
@@ -37,30 +39,67 @@ LEAST_APART_SPREAD, LEAST_SEPARATION_SPREAD = 0.5, 0.3
 FEWEST_FLIPS, FEWEST_CLASSES = 0.25, 2.0
 """Share of the probed images that must follow, and classes that samples must be called without the residual, however
 little the other classes vary."""
+MOST = 4 * STANDS_OUT
+"""Larger z count as this, so that one asking does not outweigh the others."""
+MAJORITY = 3
+"""Votes of other estimators that make a class a rival."""
 RETURNED_STANDS_OUT = 9.0
 """z of share times `withdrawn` that counts as much as `STANDS_OUT` of a share; its tail is longer over 43 traffic
 signs. The largest of a class in four unpoisoned sets was 6.9, the smallest of a target 11.6."""
 
 
+NEARLY = 5.0
+"""Evidence above which a class is called uncertain. After one asking, the largest of an unpoisoned set in the grid of
+docs/target.md is 5.6."""
+FIRM = 9.0
+"""Evidence from which the confidence is called high."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The conclusion about the target, and how far it stands out."""
+    """The conclusion about the target, and what it rests on."""
 
     kind: Kind
     classes: tuple[int, ...]
-    """Targets, most suspect first; with no_attack the likeliest class alone."""
+    """Targets, most suspect first; with no_attack and uncertain the likeliest class alone."""
     z: float
-    """How far the likeliest class stands out from the others, see `standing_out`."""
+    """The evidence for the likeliest class: the mean over the askings of how far it stands out, see `standing_out`,
+    plus one for each estimator that names it."""
     why: str
     """One sentence, without the names of classes."""
     clue: str = ""
     """The clue by which the likeliest class stands out: a key of `clues`."""
     needed: float = STANDS_OUT
-    """The z that is needed to call a class the target."""
+    """The evidence that is needed to call a class the target."""
+    agreeing: int = 0
+    """How many of the other estimators name the likeliest class."""
+    asked: int = 1
+    """How often the question was asked: at the end of the altruistic warm-up, at T1 and in the last epoch."""
+    rivals: tuple[int, ...] = ()
+    """Other classes that have as much evidence as is needed, or that most other estimators name."""
+
+    @property
+    def confidence(self) -> str:
+        """High, moderate or low."""
+        return confidence(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as stored with an epoch."""
-        return {**asdict(self), "classes": list(self.classes)}
+        return {**asdict(self), "classes": list(self.classes), "rivals": list(self.rivals)}
+
+
+def confidence(verdict: Mapping[str, Any]) -> str:
+    """High, moderate or low, from a verdict as it is stored.
+
+    A target is certain with much evidence and without a rival. That nothing was found is never more than moderately
+    certain: an attack that the altruistic model does not learn leaves no trace.
+    """
+    z, rivals = verdict["z"], verdict.get("rivals") or ()
+    if verdict["kind"] == "uncertain":
+        return "low"
+    if verdict["kind"] == "no_attack":
+        return "low" if rivals else "moderate"
+    return "high" if z >= FIRM and not rivals else "low" if rivals else "moderate"
 
 
 def standing_out(scores: Tensor, least_spread: float = 0.0) -> Tensor:
@@ -86,13 +125,14 @@ def standing_out(scores: Tensor, least_spread: float = 0.0) -> Tensor:
     return result
 
 
-def clues(found: Transplant, epochs: int = EARLY) -> dict[str, Tensor]:
+def clues(found: Transplant, epochs: int = EARLY, marks: Marks | None = None) -> dict[str, Tensor]:
     """(C,) float32 each: how far every class stands out, by the name of each clue.
 
     foreign, full, warped: by these shares. returned: by the larger of the first two shares, times the number of classes
     that samples are called without the residual; a trigger raises both factors, a natural template only the first, and
     samples that are merely odd only the second. apart: by the share under the difference between its two kinds of
-    samples, times their separation. separation: by that alone.
+    samples, times their separation. separation: by that alone. mark: by the separation of the samples that carry a mark
+    (`marks`).
 
     Parameters
     ----------
@@ -115,12 +155,13 @@ def clues(found: Transplant, epochs: int = EARLY) -> dict[str, Tensor]:
         "returned": _capped(returned, found.withdrawn >= FEWEST_CLASSES),
         "apart": _capped(apart, found.apart >= FEWEST_FLIPS),
         "separation": separation.clamp_max(MOST_SEPARATION),
+        **({} if marks is None else {"mark": marks.clue.to(separation) * STANDS_OUT / STANDS}),
     }
 
 
-def transplant_scores(found: Transplant, epochs: int = EARLY) -> Tensor:
-    """(C,) float32: how far each class stands out by its strongest clue."""
-    return _largest(clues(found, epochs))
+def transplant_scores(found: Transplant, epochs: int = EARLY, marks: Marks | None = None) -> Tensor:
+    """(C,) float32: how far each class stands out by its strongest clue, at most `MOST`."""
+    return _largest(clues(found, epochs, marks)).clamp_max(MOST)
 
 
 def shares_behind(found: Transplant, verdict: Verdict) -> Tensor:
@@ -150,40 +191,62 @@ def caution(epochs: int) -> str:
     )
 
 
-def decide_target(found: Transplant, epochs: int = EARLY) -> Verdict:
+def decide_target(
+    found: Transplant,
+    epochs: int = EARLY,
+    *,
+    marks: Marks | None = None,
+    votes: Tensor | None = None,
+    earlier: Sequence[Tensor] = (),
+) -> Verdict:
     """The verdict on a transplant; of equally suspect classes it names the lower one.
-
-    The verdict is several targets where more than half of the classes receive images of another class under one
-    residual: the trigger of an all-to-all attack sends every class to another one, whichever class it was taken from.
 
     Parameters
     ----------
     epochs : length of the altruistic warm-up
+    marks : of the same images
+    votes : (C,) int, how many of the other estimators name each class
+    earlier : (C,) each, `transplant_scores` of earlier askings; a class that stands out by chance does so only once
+
+    The verdict is several targets where more than half of the classes receive images of another class under one
+    residual: the trigger of an all-to-all attack sends every class to another one, whichever class it was taken from.
+    Only the first asking can conclude that.
     """
-    z_of = clues(found, epochs)
-    scores = _largest(z_of)
-    first = int(scores.argsort(descending=True, stable=True)[0])
-    z, received = float(scores[first]), int(found.destinations.max())
-    clue = max(z_of, key=lambda name: float(z_of[name][first]))
-    if len(scores) > 2 and received > len(scores) / 2:
+    z_of = clues(found, epochs, marks)
+    z = torch.stack([*earlier, transplant_scores(found, epochs, marks).cpu()]).mean(0)
+    votes = torch.zeros(len(z)) if votes is None else votes.float().cpu()
+    evidence = z + votes
+    first = int(evidence.argsort(descending=True, stable=True)[0])
+    total, received, asked = float(evidence[first]), int(found.destinations.max()), 1 + len(earlier)
+    if asked == 1 and len(z) > 2 and received > len(z) / 2:
         return Verdict(
             kind="several",
-            classes=tuple(range(len(scores))),
-            z=z,
-            why=f"one residual sends images of one class or another to {received} of {len(scores)} classes",
-        )
-    if z < STANDS_OUT:
-        return Verdict(
-            kind="no_attack",
-            classes=(first,),
-            z=z,
-            clue=clue,
-            why=f"no class stands out: the likeliest has z = {z:.1f} and {STANDS_OUT:g} would be needed",
+            classes=tuple(range(len(z))),
+            z=total,
+            why=f"one residual sends images of one class or another to {received} of {len(z)} classes",
         )
     return Verdict(
-        kind="target",
+        kind="target" if total >= STANDS_OUT else "uncertain" if total > NEARLY else "no_attack",
         classes=(first,),
-        z=z,
-        clue=clue,
-        why=f"z = {z:.1f} against the other classes; {STANDS_OUT:g} is needed",
+        z=total,
+        clue=max(z_of, key=lambda name: float(z_of[name][first])),
+        why=_why(total, float(z[first]), int(votes[first]), asked),
+        agreeing=int(votes[first]),
+        asked=asked,
+        rivals=_rivals(evidence, votes, first),
     )
+
+
+def _why(total: float, z: float, agreeing: int, asked: int) -> str:
+    """What the evidence is made of."""
+    askings = "" if asked == 1 else f", the mean of {asked} askings"
+    return (
+        f"evidence {total:.1f}, {STANDS_OUT:g} needed: z = {z:.1f} against the other classes{askings}, "
+        f"plus 1 for each of {agreeing} agreeing estimators"
+    )
+
+
+def _rivals(evidence: Tensor, votes: Tensor, first: int) -> tuple[int, ...]:
+    """Classes but the first one with as much evidence as is needed, or nearly as much and `MAJORITY` of the votes."""
+    others = (evidence >= STANDS_OUT) | ((votes >= MAJORITY) & (evidence >= NEARLY))
+    return tuple(c for c in evidence.argsort(descending=True, stable=True).tolist() if others[c] and c != first)

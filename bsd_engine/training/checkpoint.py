@@ -14,6 +14,7 @@ from bsd_engine.errors import RunFolderError
 
 CHECKPOINT_VERSION = 2
 _MOST = 2**53
+_MOST_ASKED = 10  # times that the question for the target is asked
 """No count in a run is larger, and a float holds every whole number up to it."""
 
 
@@ -164,6 +165,7 @@ def _check_verdict(verdict: Any, classes: int) -> None:
         raise ValueError("the verdict lacks its kind or its reason")
     if not all(type(verdict.get(name)) in (int, float) for name in ("z", "needed")):
         raise ValueError("the verdict lacks the score that it rests on")
+    _check_whole("asked of the verdict", verdict.get("asked", 1), _MOST_ASKED)
     named = verdict.get("classes")
     if not isinstance(named, list) or not named or any(type(c) is not int or not 0 <= c < classes for c in named):
         raise ValueError(f"the verdict names the classes {_shortened(named)}, expected numbers from 0 to {classes - 1}")

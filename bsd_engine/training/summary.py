@@ -7,11 +7,17 @@ from typing import Any
 from bsd_engine.compute.runtime import Runtime
 from bsd_engine.config.settings import BSDConfig
 from bsd_engine.prepare.prepare import true_target
+from bsd_engine.target.words import sentence
 from bsd_engine.training.target_search import TargetSearch
 
 
 def run_summary(
-    config: BSDConfig, used: Runtime, search: TargetSearch, epochs: int, last: dict[str, float | int | None]
+    config: BSDConfig,
+    used: Runtime,
+    search: TargetSearch,
+    class_names: tuple[str, ...],
+    epochs: int,
+    last: dict[str, float | int | None],
 ) -> dict[str, Any]:
     """The run in a dozen numbers.
 
@@ -33,6 +39,7 @@ def run_summary(
         "pseudo_target": search.pseudo_target,
         "target_estimator": config.split.target_estimator,
         "target_verdict": (search.verdict or {}).get("kind"),
+        "verdict": sentence(search.verdict, class_names),
         "true_target": true_target(config),
         "clean_pool_size": last.get("clean_pool_size"),
         "poison_in_clean_pool": last.get("poison_in_clean_pool"),

@@ -2,7 +2,7 @@
 
     lines 2-3     initialise the models               BSDTrainer.__init__
     lines 4-10    warm up the altruistic model g      _altruistic_warmup_epoch
-    lines 11-13   suspect a target label              TargetSearch
+    lines 11-13   suspect a target label              TargetSearch (asked again at T1 and at the end)
     lines 15-42   each epoch T of the main model f    _main_epoch
     lines 16-35       decide the pools                    _decide_pools
     lines 37-41       train f, and g while T < T2         _train_models
@@ -109,15 +109,15 @@ class BSDTrainer:
             train_loss = finite_loss(loss, "altruistic", epoch)
             scores = self.steps.score(self.altruistic.network, epoch)
             accuracy, success = self.steps.test_rates(self.altruistic.network, epoch) if last else (None, None)
+            self.search.vote(scores.logits if self.config.split.vote_pass == "eval" else online, labels)
             transplanted = self._conclude_search(scores) if last else {}
         if last:
             self._warmup_loss = scores.loss.clone()
-        voted = self.search.vote(scores.logits if self.config.split.vote_pass == "eval" else online, labels)
         return epoch_state(
             self.config.schedule,
             epoch,
             scores,
-            **voted,
+            **self.search.choose(),
             **transplanted,
             pseudo_target=self.pseudo_target,
             landmark_features=self.steps.landmark_features(scores),
@@ -130,17 +130,14 @@ class BSDTrainer:
 
     def _conclude_search(self, scores: Scores) -> dict[str, Any]:
         """Reach the verdict on the target from g's predictions for changed images; returns fields of the record."""
-        return self.search.conclude(
-            lambda images: self.steps.predict(self.altruistic.network, images),
-            self.steps.images,
-            self.steps.labels,
-            scores.logits,
-        )
+        predict = partial(self.steps.predict, self.altruistic.network)
+        return self.search.conclude(predict, self.steps.images, self.steps.labels, scores.logits)
 
     def _main_epoch(self, epoch: int) -> Generator[Event, None, EpochState]:
         """Lines 15-42: score both models as they stand after T - 1, decide the pools, and train on them."""
         with runtime.intra_op_threads(self._threads_of_main(epoch)):
             f_scores, g_scores = self._score_models(epoch)
+            asked = self._ask_again(epoch, f_scores, g_scores)
             decision = self._decide_pools(epoch, f_scores, g_scores)
             self.clean_mask = decision.clean_mask
             f_loss, g_loss = yield from self._train_models(epoch, decision)
@@ -150,6 +147,7 @@ class BSDTrainer:
             epoch,
             g_scores,
             **decision_fields(f_scores, decision),
+            **asked,
             pseudo_target=self.pseudo_target,
             landmark_features=self.steps.landmark_features(f_scores),
             metrics={
@@ -160,6 +158,13 @@ class BSDTrainer:
                 **self._pool_metrics(decision.clean_mask),
             },
         )
+
+    def _ask_again(self, epoch: int, f_scores: Scores, g_scores: Scores) -> dict[str, Any]:
+        """At T1 and in the last epoch, ask for the target once more; returns fields of the record."""
+        if epoch not in (self.config.schedule.first_split, self.config.schedule.total_epochs - 1):
+            return {}
+        predict = partial(self.steps.predict, self.altruistic.network)
+        return self.search.ask_again(predict, self.steps.images, self.steps.labels, f_scores, g_scores, epoch)
 
     def _threads_of_main(self, epoch: int) -> int:
         """CPU threads that f computes with: those that g leaves while it trains beside f, then all."""
@@ -278,10 +283,13 @@ class BSDTrainer:
         self._metrics = dict(checkpoint.metrics)
         self.first_epoch = self._epochs_done = checkpoint.epoch + 1
         self.search.restore(checkpoint.clues, checkpoint.transplant_scores, checkpoint.verdict)
+        if checkpoint.epoch >= self.config.schedule.altruistic_epochs:  # f has learned without the class since
+            self.search.pseudo_target = checkpoint.pseudo_target
 
     def _on_device(self, tensor: Tensor | None) -> Tensor | None:
         return None if tensor is None else tensor.to(self.steps.runtime.device)
 
     def summary(self) -> dict[str, Any]:
         """The run so far in a dozen numbers, as `summary.json` holds them."""
-        return run_summary(self.config, self.steps.runtime, self.search, self._epochs_done, self._metrics)
+        names = self.prepared.class_names
+        return run_summary(self.config, self.steps.runtime, self.search, names, self._epochs_done, self._metrics)

@@ -23,10 +23,10 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from bsd_engine.audit import features
-from bsd_engine.audit.alarms import alarms
 from bsd_engine.audit.explain.flips import what_would_flip
 from bsd_engine.audit.explain.reasons import reason
 from bsd_engine.audit.export.commands import write_cleaned, write_report, write_suspects, write_weights
+from bsd_engine.audit.findings.alarms import alarms
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.judgements import Judgements
 from bsd_engine.audit.suspects import suspects

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from bsd_engine.audit.alarms import alarms
 from bsd_engine.audit.explain.flips import what_would_flip
 from bsd_engine.audit.explain.reasons import reason
-from bsd_engine.audit.export import cleaned
 from bsd_engine.audit.export.report import report
 from bsd_engine.audit.export.table import csv_text, parquet_bytes, table
 from bsd_engine.audit.features import features
+from bsd_engine.audit.findings.alarms import alarms
+from bsd_engine.audit.findings.cleaning import RULES, clean
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.suspects import suspects
 from bsd_engine.config.method_settings import STAGES
@@ -118,7 +118,7 @@ def audit_all(path: Path, draw: random.Random) -> None:
         lambda: report(run, shown=5, history=history, with_truth=draw.random() < 0.5),
         lambda: columns.append(table(history, ranking, {}, run.files)),
         lambda: [f(c) for c in columns for f in (csv_text, parquet_bytes)],
-        lambda: [cleaned.kept(ranking, {}, rule) for rule in ("pool", "steady")],
+        lambda: [clean(history, ranking, {}, rule) for rule in RULES],
         lambda: [reason(history, s, e).sentence for s in samples for e in epochs],
         lambda: [what_would_flip(history, s, draw.choice(epochs)) for s in samples],
         lambda: features(run),

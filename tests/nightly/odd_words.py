@@ -27,7 +27,7 @@ BASES: dict[str, list[list[str]]] = {
     ],
     "bench": [["--quick", "--no-presets", "--out", "new.json"]],
     "map": [["own"], ["foreign", "--follow"]],
-    "suspects": [["own", "--out", "new.csv"], ["foreign", "--keep", "steady", "--out", "new.parquet"]],
+    "suspects": [["own", "--out", "new.csv"], ["foreign", "--keep", "strict", "--out", "new.parquet"]],
     "report": [["own", "--out", "new.html"], ["foreign", "--no-truth", "--out", "new.html"]],
     "cleaned": [["own", "--out", "new"], ["foreign", "--weights", "new.safetensors"]],
     "replay": [["own", "--out", "new.html"], ["recording-healthy", "--epoch", "3", "--out", "new.html"]],

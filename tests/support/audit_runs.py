@@ -45,5 +45,5 @@ def recorded_with_verdict(folder: Path, kind: Kind, **settings: object) -> Path:
     """Return a run folder like that of `recorded` with a given verdict; without an attack no class is suspected."""
     verdict = Verdict(kind=kind, classes=(6,), z=9.0, why="planted")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(target_search, "decide_target", lambda found, epochs: verdict)
+        patch.setattr(target_search, "decide_target", lambda found, epochs, **more: verdict)
         return recorded(folder, target_estimator="auto", no_attack="no_target", **settings)

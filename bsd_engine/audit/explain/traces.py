@@ -19,7 +19,7 @@ def evidence(history: RunHistory, epoch: int) -> PoolEvidence[np.ndarray]:
     t = epoch - history.first_main
     return PoolEvidence(
         labels=history.labels,
-        target=history.pseudo_target,
+        target=history.targets[epoch],
         altruistic_loss=history.altruistic_loss[epoch],
         main_loss=history.main_loss[t],
         altruistic_prediction=history.altruistic_prediction[epoch],

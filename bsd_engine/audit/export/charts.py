@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bsd_engine.audit.export import svg
-from bsd_engine.audit.gap import BIN, FARTHEST, Gap
+from bsd_engine.audit.findings.gap import BIN, FARTHEST, Gap
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.suspects import Suspects
 from bsd_engine.runs.reader import RunReader

@@ -1,51 +1,18 @@
-"""The samples to keep, and the set without the others as a folder of images."""
+"""The set without the removed samples as a folder of images."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import unicodedata
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from bsd_engine.audit.judgements import Judgement
-from bsd_engine.audit.suspects import Suspects
 from bsd_engine.data.folder import inside, labelled_files, split_folders
 from bsd_engine.errors import ConfigError, StorageError
 from bsd_engine.prepare.export import Progress, folder_names, new_folder, write_png
 from bsd_engine.runs.reader import RunReader
-
-Rule = Literal["pool", "steady"]
-
-
-def kept(ranking: Suspects, verdicts: Mapping[int, Judgement], rule: Rule = "pool") -> np.ndarray:
-    """(N,) bool: the samples to keep.
-
-    Parameters
-    ----------
-    verdicts : judgements; keep and remove decide for their samples, unsure leaves it to the rule
-    rule : pool: the clean pool of the newest epoch. steady: those of its samples that were in the pool in more than
-        half of the epochs from T1 on
-
-    Raises
-    ------
-    ConfigError
-        Before the first split, when there is no pool to take.
-    """
-    if not ranking.epochs_decided:
-        raise ConfigError(
-            "The run has not split its samples yet, so there is nothing to keep or to remove; wait for the epoch T1."
-        )
-    keep = ranking.in_pool.copy()
-    if rule == "steady":
-        keep &= 2 * ranking.epochs_in_pool > ranking.epochs_decided
-    for sample, verdict in verdicts.items():
-        if verdict.choice != "unsure":
-            keep[sample] = verdict.choice == "keep"
-    return keep
 
 
 def index_text(keep: np.ndarray) -> str:
@@ -85,7 +52,7 @@ def save_cleaned(
         If it cannot be written.
     """
     if not keep.any():
-        raise ConfigError("No sample is kept, so there is nothing to save; lower your verdicts or take another rule.")
+        raise ConfigError("No sample is kept, so there is nothing to save; withdraw judgements or take another rule.")
     run.check_images()
     with new_folder(out) as folder:
         _write(run, keep, folder, progress, _source(run) if originals else None)

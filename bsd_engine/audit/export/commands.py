@@ -10,6 +10,7 @@ from bsd_engine.audit.export import cleaned
 from bsd_engine.audit.export.report import report
 from bsd_engine.audit.export.table import csv_text, parquet_bytes, table
 from bsd_engine.audit.export.weights import main_weights
+from bsd_engine.audit.findings.cleaning import Cleaning, Rule, clean
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.judgements import Judgements
 from bsd_engine.audit.suspects import suspects
@@ -24,7 +25,7 @@ WEIGHTS = Kind(name="a file of weights", marks=(b'"__metadata__"', b'"fingerprin
 
 
 def write_suspects(
-    folder: Path, out: Path, rule: cleaned.Rule = "pool", *, overwrite: bool = False
+    folder: Path, out: Path, rule: Rule = "balanced", *, overwrite: bool = False
 ) -> tuple[list[Path], int]:
     """Write the ranked table, as Parquet if OUT ends in .parquet, else as CSV, and beside it the clean index list.
 
@@ -43,7 +44,7 @@ def write_suspects(
         else csv_text(columns).encode("utf-8", "backslashreplace")
     )
     written = [write_output(out, content, TABLE, overwrite=overwrite)]
-    keep = cleaned.kept(ranking, verdicts, rule) if ranking.epochs_decided else np.zeros(0, bool)
+    keep = clean(history, ranking, verdicts, rule).keep if ranking.epochs_decided else np.zeros(0, bool)
     if len(keep):
         written.append(write_output(kept_list, cleaned.index_text(keep).encode(), INDEX, overwrite=overwrite))
     return written, int(keep.sum())
@@ -57,12 +58,13 @@ def write_report(folder: Path, out: Path, *, with_truth: bool = True, overwrite:
     return write_output(out, text.encode("utf-8", "backslashreplace"), REPORT, overwrite=overwrite)
 
 
-def write_cleaned(folder: Path, out: Path, rule: cleaned.Rule = "pool", progress: Progress = iter) -> int:
-    """Write the cleaned set as a folder of images; returns how many samples it has."""
+def write_cleaned(folder: Path, out: Path, rule: Rule = "balanced", progress: Progress = iter) -> Cleaning:
+    """Write the cleaned set as a folder of images; returns which samples it has, and what that means."""
     run = RunReader(folder)
-    keep = cleaned.kept(suspects(RunHistory.of(run)), Judgements(run.path, run.num_samples).standing(), rule)
-    cleaned.save_cleaned(run, keep, out, progress)
-    return int(keep.sum())
+    history = RunHistory.of(run)
+    chosen = clean(history, suspects(history), Judgements(run.path, run.num_samples).standing(), rule)
+    cleaned.save_cleaned(run, chosen.keep, out, progress)
+    return chosen
 
 
 def write_weights(folder: Path, out: Path, *, overwrite: bool = False) -> Path:

@@ -14,11 +14,11 @@ from html import escape
 
 import numpy as np
 
-from bsd_engine.audit.alarms import Alarm, alarms
 from bsd_engine.audit.export.charts import figures
 from bsd_engine.audit.export.page import STYLE, section
 from bsd_engine.audit.export.samples import most_suspect, shared_traits
-from bsd_engine.audit.gap import Gap, find_gap
+from bsd_engine.audit.findings.alarms import Alarm, alarms
+from bsd_engine.audit.findings.gap import Gap, find_gap
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.judgements import Judgement
 from bsd_engine.audit.suspects import Suspects, suspects

@@ -10,7 +10,7 @@ import numpy as np
 from bsd_engine.audit.common import BLIND_SPOT, Common, in_common, matched_controls
 from bsd_engine.audit.explain.reasons import reason
 from bsd_engine.audit.export.page import array_image, image, section
-from bsd_engine.audit.gap import Gap
+from bsd_engine.audit.findings.gap import Gap
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.judgements import Judgement
 from bsd_engine.audit.number_format import measure

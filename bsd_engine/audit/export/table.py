@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from bsd_engine.audit.explain.reasons import reason
+from bsd_engine.audit.findings.apart import poison_probability, stands_apart
+from bsd_engine.audit.findings.doubtful import doubtful_labels
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.judgements import Judgement
 from bsd_engine.audit.suspects import Suspects
@@ -27,6 +29,8 @@ COLUMNS = (
     "discrepancy_flag",
     "drop_flag",
     "margin",
+    "kind",
+    "poison_probability",
     "in_pool",
     "epochs_in_pool",
     "epochs_decided",
@@ -86,6 +90,8 @@ def table(
         "discrepancy_flag": flags(ranking.discrepancy_flag),
         "drop_flag": flags(ranking.drop_flag),
         "margin": numbers(ranking.margin, 4),
+        "kind": _kinds(history, ranking)[order].tolist(),
+        "poison_probability": numbers(poison_probability(history, ranking), 4),
         "in_pool": flags(ranking.in_pool),
         "epochs_in_pool": ranking.epochs_in_pool[order].tolist(),
         "epochs_decided": [ranking.epochs_decided] * len(order),
@@ -99,6 +105,13 @@ def table(
         "note": [v and v.note for v in given],
         "reason": [reason(history, s, epoch).sentence for s in order.tolist()] if reasons else [None] * len(order),
     }
+
+
+def _kinds(history: RunHistory, ranking: Suspects) -> np.ndarray:
+    """(N,) object: suspect, doubtful label or an empty text."""
+    kinds = np.where(doubtful_labels(history), "doubtful label", "").astype(object)
+    kinds[stands_apart(history, ranking)] = "suspect"
+    return kinds
 
 
 def csv_text(columns: Mapping[str, list[Any]]) -> str:
@@ -123,8 +136,18 @@ def parquet_bytes(columns: Mapping[str, list[Any]]) -> bytes:
     import pyarrow  # type: ignore[import-untyped]  # it ships no types
     import pyarrow.parquet  # type: ignore[import-untyped]  # it ships no types
 
-    texts = {"file", "label", "nearest_class", "main_prediction", "altruistic_prediction", "verdict", "note", "reason"}
-    floats = {"score", "margin", "altruistic_loss", "main_loss", "oss_score"}
+    texts = {
+        "file",
+        "label",
+        "kind",
+        "nearest_class",
+        "main_prediction",
+        "altruistic_prediction",
+        "verdict",
+        "note",
+        "reason",
+    }
+    floats = {"score", "margin", "poison_probability", "altruistic_loss", "main_loss", "oss_score"}
     kinds = {
         name: pyarrow.string() if name in texts else pyarrow.float64() if name in floats else None for name in columns
     }

@@ -27,11 +27,12 @@ from tests.support.short_runs import short
 def test_the_cleaned_folder_has_the_kept_files_as_they_were_and_is_read_again(
     own_run: Path, own_folder: Path, tmp_path: Path
 ) -> None:
-    count = write_cleaned(own_run, tmp_path / "clean")
+    chosen = write_cleaned(own_run, tmp_path / "clean", "pool")
     read = dataset.load(f"folder:{tmp_path / 'clean'}")
     run = RunReader(own_run)
-    keep = cleaned.kept(suspects(RunHistory.of(run)), {})
-    assert len(read.train_images) == count == keep.sum() and len(read.test_images) == 12
+    keep = chosen.keep
+    assert (keep == suspects(RunHistory.of(run)).in_pool).all() and not keep.all()
+    assert len(read.train_images) == keep.sum() and len(read.test_images) == 12
     np.testing.assert_array_equal(read.train_labels.numpy(), run.labels[keep])
     np.testing.assert_array_equal(read.train_images.numpy(), run.images[keep])
     names = [p.name for p in (tmp_path / "clean").rglob("*")]

@@ -22,7 +22,7 @@ def test_the_commands_write_what_they_say(
                 "--out",
                 str(tmp_path / "clean"),
                 "--keep",
-                "steady",
+                "strict",
                 "--weights",
                 str(tmp_path / "w.safetensors"),
             ]

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bsd_engine.audit.export import cleaned
 from bsd_engine.audit.export.commands import write_cleaned, write_report, write_suspects, write_weights
 from bsd_engine.audit.export.report import LARGEST_BYTES, report
 from bsd_engine.audit.export.table import COLUMNS, csv_text, parquet_bytes, table
+from bsd_engine.audit.findings.cleaning import clean
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.judgements import Judgement, Judgements
 from bsd_engine.audit.suspects import suspects
@@ -38,7 +38,7 @@ def everything(folder: Path) -> tuple[RunReader, RunHistory, dict]:
 
 
 def test_the_table_has_every_sample_once_and_no_formula(own_run: Path, tmp_path: Path) -> None:
-    written, kept = write_suspects(own_run, tmp_path / "suspects.csv")
+    written, kept = write_suspects(own_run, tmp_path / "suspects.csv", "pool")
     assert [path.name for path in written] == ["suspects.csv", "suspects.clean_index.txt"]
     rows = list(csv.DictReader(io.StringIO((tmp_path / "suspects.csv").read_text())))
     assert tuple(rows[0]) == COLUMNS and sorted(int(r["sample"]) for r in rows) == list(range(72))
@@ -65,12 +65,10 @@ def test_a_note_and_a_verdict_are_in_the_table_and_decide_what_is_kept(history: 
     }
     columns = table(history, found, said, reasons=False)
     assert columns["verdict"][int(found.rank[out]) - 1] == "keep" and ",'=1+1," in csv_text(columns)
-    keep = cleaned.kept(found, said)
+    keep = clean(history, found, said, "pool").keep
     assert keep[out] and not keep[inside] and keep.sum() == found.in_pool.sum()
-    steady = cleaned.kept(found, {}, "steady")
-    assert (steady <= found.in_pool).all() and (2 * found.epochs_in_pool[steady] > found.epochs_decided).all()
     with pytest.raises(ConfigError, match="has not split its samples yet"):
-        cleaned.kept(replace(found, epochs_decided=0), {})
+        clean(history, replace(found, epochs_decided=0), {})
 
 
 @pytest.mark.parametrize(

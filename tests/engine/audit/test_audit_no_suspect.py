@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from bsd_engine.__main__ import main
-from bsd_engine.audit.alarms import alarms
 from bsd_engine.audit.explain.flips import what_would_flip
 from bsd_engine.audit.explain.reasons import reason
 from bsd_engine.audit.explain.traces import trace
 from bsd_engine.audit.export.commands import write_cleaned, write_report, write_suspects
+from bsd_engine.audit.findings.alarms import alarms
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.suspects import suspects
 from bsd_engine.runs.reader import RunReader
@@ -83,11 +83,7 @@ def test_samples_are_ranked_and_flagged(unsuspecting: RunHistory, several: bool)
 
 def test_the_alarms_say_which_classes_are_suspected(unsuspecting: RunHistory, several: bool) -> None:
     by_kind = {alarm.kind: alarm for alarm in alarms(unsuspecting, suspects(unsuspecting))}
-    assert by_kind["target"].sentence == (
-        "Several targets were found: every class is looked at as a target."
-        if several
-        else "No attack was found, so no class is suspected."
-    )
+    assert by_kind["attack"].title.startswith("Attack found: every class" if several else "No attack found: ")
     assert "other classes" not in by_kind["collapse"].sentence
 
 
@@ -99,12 +95,12 @@ def test_table_report_and_cleaned_set_are_written(unsuspecting_run: Path, tmp_pa
     assert {row["oss_score"] == "" for row in rows} == {not several}
     page = write_report(unsuspecting_run, tmp_path / "report.html").read_text()
     assert "<th>suspected class</th><td>none</td>" in page
-    assert write_cleaned(unsuspecting_run, tmp_path / "cleaned") == kept
+    assert write_cleaned(unsuspecting_run, tmp_path / "cleaned").keep.sum() == kept
 
 
 def test_the_command_line_writes_them_too(unsuspecting_run: Path, tmp_path: Path) -> None:
     run = str(unsuspecting_run)
     assert main(["suspects", run, "--out", str(tmp_path / "suspects.parquet")]) == 0
     assert main(["report", run, "--out", str(tmp_path / "report.html"), "--no-truth"]) == 0
-    assert main(["cleaned", run, "--out", str(tmp_path / "cleaned"), "--keep", "steady"]) == 0
+    assert main(["cleaned", run, "--out", str(tmp_path / "cleaned"), "--keep", "strict"]) == 0
     assert {path.name for path in tmp_path.iterdir()} >= {"suspects.parquet", "report.html", "cleaned"}

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bsd_engine.audit.alarms import alarms
-from bsd_engine.audit.gap import find_gap
+from bsd_engine.audit.findings.alarms import alarms
+from bsd_engine.audit.findings.gap import find_gap
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.suspects import suspects
 from bsd_engine.runs.reader import RunReader
@@ -121,14 +121,15 @@ def test_a_class_that_the_pool_lacks_is_named_but_not_the_one_that_was_dropped(h
     assert kinds(replace(history, in_pool=pools, _derived={}))["starvation"].level == "calm"
 
 
-def test_a_target_that_few_epochs_named_is_noticed(plausible: RunHistory) -> None:
-    sure = replace(plausible, vote_scores=np.eye(10, dtype=np.float32)[3] + 0.1, _derived={})
-    assert kinds(sure)["target"].level == "calm"
-    assert kinds(replace(sure, targets=(1, 2, 4, 5, 6, 3, 1, 3), _derived={}))["target"].level == "notice"
-    tied = np.ones(10, np.float32)
-    assert kinds(replace(plausible, vote_scores=tied, _derived={}))["target"].level == "notice"
-
-
-def test_one_group_of_scores_is_said_to_be_no_attack_found(history: RunHistory, plausible: RunHistory) -> None:
-    assert kinds(history)["attack"].level == "notice" and kinds(history)["attack"].title == "No attack found"
-    assert kinds(plausible)["attack"].evidence["above_gap"] > 30
+def test_the_verdict_is_the_first_alarm(history: RunHistory) -> None:
+    base = {"classes": [3], "z": 12.0, "needed": 6.0, "why": "evidence 12.0", "clue": "mark"}
+    p = np.where(history.labels == 3, 0.9, 0).astype(np.float32)
+    found = replace(history, verdict={**base, "kind": "target"}, poison_probability=p, _derived={})
+    first = alarms(found, suspects(found))[0]
+    assert (first.kind, first.level) == ("attack", "alarm") and first.title.startswith("Attack found: the target is ")
+    assert f" {int((p > 0).sum()):,} samples stand apart." in first.sentence
+    for kind, level in (("uncertain", "notice"), ("no_attack", "calm")):
+        other = replace(history, verdict={**base, "kind": kind}, poison_probability=None, _derived={})
+        attack = kinds(other)["attack"]
+        assert attack.level == level and "stand apart" not in attack.sentence and attack.evidence["apart"] == 0
+    assert kinds(replace(history, verdict=None, _derived={}))["attack"].level == "notice"

@@ -161,6 +161,7 @@ def test_a_model_that_is_always_wrong_can_be_asked() -> None:
     images, labels = planted(True)
     assert decide_target(tried(images, labels, lambda x: honest(x).roll(2, 1))).kind in (
         "no_attack",
+        "uncertain",
         "several",
         "target",
     )

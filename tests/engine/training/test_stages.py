@@ -14,7 +14,6 @@ import torch
 from bsd_engine import splits
 from bsd_engine.prepare.prepare import PreparedData
 from bsd_engine.splits import als_clean_mask
-from bsd_engine.target.transplant import Transplant
 from bsd_engine.target.verdict import Verdict
 from bsd_engine.training import steps, target_search
 from tests.support.short_runs import differences, run, short
@@ -81,9 +80,9 @@ def test_an_estimator_that_can_be_chosen_decides(small_images: PreparedData, est
     assert states[-1].pseudo_target == int(states[0].vote_scores.argmax())
 
 
-def planted_verdict(kind: str, target: int) -> Callable[[Transplant, int], Verdict]:
+def planted_verdict(kind: str, target: int) -> Callable[..., Verdict]:
     """A `decide_target` that always reaches this verdict."""
-    return lambda transplant, epochs: Verdict(kind=kind, classes=(target,), z=9.0, why="planted")
+    return lambda transplant, epochs, **more: Verdict(kind=kind, classes=(target,), z=9.0, why="planted")
 
 
 def test_with_no_attack_found_the_likeliest_class_is_defended_against(
