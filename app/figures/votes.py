@@ -70,7 +70,7 @@ def vote_bars(state: EpochState, facts: Facts, palette: Palette) -> go.Figure:
 
 
 def _add_threshold(sketch: Sketch, needed: float, palette: Palette) -> None:
-    """Add a line at the z that the verdict "target" needs."""
+    """Add a line at the evidence that the verdict "target" needs."""
     sketch.shape(
         "line",
         x0=needed,
@@ -111,5 +111,5 @@ def _unit(facts: Facts, verdict_reached: bool) -> str:
     """What the scores measure."""
     estimator = facts.config.split.target_estimator
     if estimator == "auto":
-        return "z of the residual transplant" if verdict_reached else f"{PROVISIONAL}, until the warm-up ends"
+        return "evidence (z + agreeing estimators)" if verdict_reached else f"{PROVISIONAL}, until the warm-up ends"
     return UNITS.get(estimator, estimator.replace("_", " "))

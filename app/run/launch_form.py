@@ -178,7 +178,7 @@ class LaunchForm:
         parameters = {key: value for key, value in self.own_parameters.items() if (name, key) != ("custom", "image")}
         if name == "custom" and self.trigger_image.strip():
             parameters["image"] = self.trigger_image.strip()
-        needed = spell_out_rate or name == "none" or rate != attacks.kind(name).default_rate
+        needed = name != "none" and (spell_out_rate or rate != attacks.kind(name).default_rate)
         return {"attack": name, "rate": rate if needed else None, "attack_parameters": parameters}
 
 

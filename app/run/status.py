@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from app.run import texts
+from app.run import target_texts, texts
 from app.server import eta, run_cache
 from app.server.registry import RunRegistry
 from app.server.run_cache import EpochRow
@@ -66,6 +66,11 @@ class Snapshot:
         assert self.run is not None
         last = self.run.config.schedule.altruistic_epochs - 1
         return self.rows[last] if len(self.rows) > last else None
+
+    def verdicts(self, epoch: int | None = None) -> list[tuple[int, dict[str, Any]]]:
+        """The verdicts on the target up to an epoch, or so far, each with the epoch that it was recorded in."""
+        last = len(self.rows) - 1 if epoch is None else epoch
+        return [(row.epoch, row.verdict) for row in self.rows[: last + 1] if row.verdict]
 
     def class_name(self, label: int) -> str:
         """Name of a class as plain text, to be escaped where it is shown."""
@@ -184,6 +189,8 @@ def _result(now: Snapshot, run: RunReader, truth_shown: bool) -> str:
         if truth_shown and true_target is not None:
             right = target == true_target
             comparison = ", which is right" if right else f", but it was {class_name(run.class_names, true_target)}"
-        parts.append(f"suspected target {class_name(run.class_names, target)}{comparison}")
+        parts.append(f"defended against {class_name(run.class_names, target)}{comparison}")
     text = "; ".join(parts)
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+    numbers = f"{text[:1].upper()}{text[1:]}." if text else ""
+    verdicts = now.verdicts()
+    return f"{target_texts.headline_of(verdicts[-1][1], run.class_names)}. {numbers}" if verdicts else numbers

@@ -12,6 +12,7 @@ from app.components.live_plot import live_plot
 from app.figures.pixels import data_uri, difference_picture, enlarged, fitting_gain
 from app.run import figure_commands, panels, target_texts
 from app.run.panels import View
+from app.run.position import position
 from app.run.status import Snapshot
 from app.run.target_texts import verdict_text
 from app.server.registry import RunRegistry, is_recording
@@ -32,7 +33,8 @@ LONGEST_OPTION = 40
 def target_panel(runs: RunRegistry, now: Snapshot, view: View | None, palette: Palette, truth_shown: bool) -> None:
     """All of it; before the first epoch, figures that wait for it."""
     if view is not None and now.run is not None:
-        st.markdown(verdict_text(now.warmup_end, now.run.class_names))
+        shown = position(now).epoch
+        st.markdown(verdict_text(now.verdicts(shown), now.run.class_names, now.warmup_end))
     left, right = st.columns(2)
     with left:
         _plot("target_strip", view, palette)

@@ -10,6 +10,7 @@ from app.server.run_cache import EpochRow
 from app.style import words
 from app.style.theme import class_name
 from bsd_engine.target.verdict import caution
+from bsd_engine.target.words import HEADLINES, headline, sentence
 
 NO_VERDICT_YET = (
     "The verdict comes at the end of the altruistic warm-up. Until then, the suspected class is the one with the "
@@ -20,7 +21,6 @@ OVERRULE = (
     "**Overrule the target.** A new run takes over the altruistic model as it was after its warm-up, and defends "
     "against the class that you choose."
 )
-SEVERAL_TARGETS = "No single class is the target; the pools are decided as under an all-to-all attack."
 TARGET = "Target"
 BRANCH = "Branch with this target"
 DRILL_HELP = (
@@ -31,32 +31,47 @@ BUSY = "Another run is training; stop it first."
 NO_CHECKPOINT = "The checkpoint at the end of the altruistic warm-up is missing; it is written when the warm-up ends."
 
 
-def verdict_text(row: EpochRow | None, class_names: tuple[str, ...]) -> str:
-    """What `auto` concludes from the evidence, in a sentence or two.
+def headline_of(verdict: dict[str, Any], class_names: tuple[str, ...]) -> str:
+    """The verdict in a few words, as plain text, with names of classes that fit the page."""
+    return headline(verdict, _short_names(class_names))
+
+
+def verdict_text(
+    verdicts: list[tuple[int, dict[str, Any]]], class_names: tuple[str, ...], warmup: EpochRow | None
+) -> str:
+    """The newest verdict in the engine's words, and how it changed; markdown.
 
     Parameters
     ----------
-    row : the record of the last epoch of the altruistic warm-up; None before it
+    verdicts : each with the epoch that recorded it, oldest first
+    warmup : the record of the last epoch of the altruistic warm-up; None before it
     """
-    if row is None:
-        return NO_VERDICT_YET
-    if row.verdict is None:
-        return NO_TRANSPLANT
-    return f"{_conclusion(row.verdict, class_names)} {caution(row.epoch + 1)}".rstrip()
+    if not verdicts:
+        return NO_VERDICT_YET if warmup is None else NO_TRANSPLANT
+    names, (first, _), (last, verdict) = _short_names(class_names), verdicts[0], verdicts[-1]
+    said, rest = headline(verdict, names), sentence(verdict, names)
+    text = f"**{words.unformatted(said)}**{words.unformatted(rest[len(said) :])} {_history(verdicts, names)}"
+    return f"{text} {caution(first + 1)}".rstrip() if last == first else text.rstrip()
 
 
-def _conclusion(verdict: dict[str, Any], class_names: tuple[str, ...]) -> str:
-    name = f"**{markdown_name(class_names, verdict['classes'][0])}**"
-    if verdict["kind"] == "several":
-        why = words.unformatted(verdict["why"])
-        return f"**Several targets**: {why}. {SEVERAL_TARGETS}"
-    z = f"z = {verdict['z']:.1f} against the other classes; {verdict['needed']:g} is needed"
-    if verdict["kind"] == "no_attack":
-        return (
-            f"**No attack found**: nothing that sets a class apart turns other images into it (likeliest: {name}, {z})."
-        )
-    change = "are warped smoothly at random" if by_warp(verdict) else "get what sets this class apart"
-    return f"Target {name}: where other images {change}, the altruistic model assigns them to it ({z})."
+def _history(verdicts: list[tuple[int, dict[str, Any]]], names: tuple[str, ...]) -> str:
+    """When the question was asked and what the answers were, if it was asked more than once."""
+    if len(verdicts) < 2:
+        return ""
+    answers = [f"epoch {epoch + 1}: {_answer(verdict, names)}" for epoch, verdict in verdicts]
+    changed = len({_answer(verdict, names) for _, verdict in verdicts}) > 1
+    begin = "The answer has changed" if changed else "Asked again with the same answer"
+    return words.unformatted(f"{begin} ({'; '.join(answers)}).")
+
+
+def _answer(verdict: dict[str, Any], names: tuple[str, ...]) -> str:
+    kind = verdict["kind"]
+    return HEADLINES[kind].lower() if kind in ("no_attack", "several") else f"{names[verdict['classes'][0]]} ({kind})"
+
+
+def _short_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of classes as plain text that fits the page."""
+    return tuple(html.unescape(class_name(class_names, label)) for label in range(len(class_names)))
 
 
 def markdown_name(class_names: tuple[str, ...], label: int) -> str:

@@ -225,7 +225,7 @@ UNKNOWN_WITHOUT_ATTACK = "unknown without the attack"
 ESTIMATED_EACH_EPOCH = "estimated after each epoch"
 EVERY_CLASS, NO_SINGLE_TARGET = "every class", "all-to-all: no single target"
 VERDICT_WITHOUT_CLASS = {"several": "several", "no_attack": "none"}
-LIKELIEST_CLASS = "no attack found; the likeliest class"
+LIKELIEST_CLASS = {"no_attack": "no attack found; the likeliest class", "uncertain": "uncertain; the likeliest class"}
 RIGHT = "right"
 
 

@@ -91,8 +91,8 @@ def _target_tile(now: Snapshot, run: RunReader, row: EpochRow | None, truth_show
     if row.pseudo_target is None:
         return Tile(label, texts.VERDICT_WITHOUT_CLASS.get(verdict, "–"), estimator)
     suspect = now.class_name(row.pseudo_target)
-    if verdict == "no_attack":
-        return Tile(label, suspect, texts.LIKELIEST_CLASS)
+    if verdict in ("no_attack", "uncertain"):
+        return Tile(label, suspect, texts.LIKELIEST_CLASS[verdict])
     comparison = ""
     if truth_shown and config.attack.attack != "none" and attack_kind(config.attack.attack).has_target:
         right = row.pseudo_target == config.attack.target_label
@@ -102,5 +102,5 @@ def _target_tile(now: Snapshot, run: RunReader, row: EpochRow | None, truth_show
 
 def _verdict_kind(now: Snapshot, run: RunReader, row: EpochRow) -> str:
     """Kind of the verdict on the target that holds in an epoch; "" before there is one."""
-    last = now.warmup_end if run.config.split.target_estimator == "auto" else None
-    return last.verdict["kind"] if last is not None and last.verdict and row.epoch >= last.epoch else ""
+    known = now.verdicts(row.epoch) if run.config.split.target_estimator == "auto" else []
+    return known[-1][1]["kind"] if known else ""

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.audit_grid.cells import LIMIT
 from benchmarks.target_grid.tables import markdown
 
 Cell = dict[str, Any]
@@ -56,11 +57,7 @@ def bars(cells: list[Cell]) -> str:
                 "at most 10 %",
                 spread([c["plain_cleaned"][1] for c in found], " %"),
             ),
-            (
-                "clean images lost: median; largest",
-                "at most 20 %",
-                spread([100 * c["balanced"]["clean_lost"] / (8000 - c["sought"]) for c in found], " %"),
-            ),
+            ("clean images lost: median; largest", "at most 20 %", spread([_clean_lost(c) for c in found], " %")),
             (
                 "accuracy of plain training on it less that on the found set: median; smallest",
                 "at least -2 points",
@@ -106,12 +103,15 @@ def _row(data: str, attack: str, group: list[Cell]) -> tuple[str, ...]:
         f"{min(evidence):.1f} to {max(evidence):.1f}",
         ", ".join(f"{c['auroc']:.2f}" for c in group) if group[0]["sought"] else "",
         ", ".join(f"{c['balanced']['poison_left']} of {c['sought']}" for c in group) if attacked else "",
-        ", ".join(f"{100 * c['balanced']['clean_lost'] / (8000 - c['sought']):.1f} %" for c in group)
-        if attacked
-        else "",
+        ", ".join(f"{_clean_lost(c):.1f} %" for c in group) if attacked else "",
         _change(group, 0),
         _change(group, 1) if attacked else "",
     )
+
+
+def _clean_lost(cell: Cell) -> float:
+    """Return the share of the clean images that the default rule removes, percent."""
+    return 100 * cell["balanced"]["clean_lost"] / (LIMIT - cell["sought"])
 
 
 def _change(group: list[Cell], i: int) -> str:

@@ -82,7 +82,7 @@ BAD_SETTINGS = {
     "network too large": (["--model", "torchvision:alexnet", "--width", "64"], "cannot take images of 8x8 pixels"),
     "preset unheard of": (
         ["--preset", "fast"],
-        "preset is 'fast', expected one of demo, demo-gtsrb, audit, audit-quick, paper-cifar10, paper-gtsrb, paper-imagenet30, smoke",
+        "preset is 'fast', expected one of demo, demo-gtsrb, audit, audit-quick, paper-cifar10, paper-gtsrb, paper-im",
     ),
     "nothing to resume": (["--resume", "absent"], "absent is not a run folder"),
 }

@@ -13,12 +13,13 @@ import pytest
 from app.figures.facts import Facts
 from app.figures.target import agreement, answers, transplant_map, vote_strip
 from app.run import target_panel
-from app.run.target_texts import verdict_text
+from app.run.target_texts import headline_of, verdict_text
 from app.server.registry import RunRegistry
 from app.style.theme import DARK, LIGHT
 from bsd_engine.events import EpochState
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.runs.record import record_run
+from bsd_engine.target.words import sentence
 from tests.support.short_runs import short
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -96,21 +97,31 @@ def test_before_the_end_of_the_warm_up_a_sentence_stands_in(facts: Facts) -> Non
     assert not transplant_map(None, facts, LIGHT).data and not vote_strip([], facts, LIGHT).data
 
 
-def verdict(kind: str, z: float = 7.5) -> SimpleNamespace:
-    return SimpleNamespace(epoch=5, verdict={"kind": kind, "classes": [3], "z": z, "why": "6 of 10", "needed": 6.0})
+def verdict(kind: str, z: float = 7.5, target: int = 3) -> dict:
+    return {"kind": kind, "classes": [target], "z": z, "why": "6 of 10", "needed": 6.0}
 
 
-def test_the_verdict_is_put_into_words() -> None:
-    assert "Target **d**" in verdict_text(verdict("target"), NAMES)
-    by_warp = verdict("target")
-    by_warp.verdict["clue"] = "warped"
-    assert "other images are warped smoothly" in verdict_text(by_warp, NAMES)
-    assert "No attack found" in verdict_text(verdict("no_attack", 2.0), NAMES)
-    assert "Several targets" in verdict_text(verdict("several"), NAMES)
-    assert "before residuals" in verdict_text(SimpleNamespace(verdict=None), NAMES)
-    early = verdict("target")
-    early.epoch = 4
-    assert "says less" in verdict_text(early, NAMES) and "says less" not in verdict_text(verdict("target"), NAMES)
+def told(*verdicts: tuple[int, dict]) -> str:
+    return verdict_text(list(verdicts), NAMES, SimpleNamespace(verdict=None)).replace("\\", "")
+
+
+def test_the_page_has_the_engines_words() -> None:
+    for kind in ("target", "uncertain", "no_attack", "several"):
+        stored = verdict(kind)
+        text = told((5, stored)).replace("*", "")
+        assert text.startswith(sentence(stored, NAMES)) and text.startswith(headline_of(stored, NAMES))
+    assert "before residuals" in told() and "end of the altruistic warm-up" in verdict_text([], NAMES, None)
+
+
+def test_a_verdict_after_a_short_warm_up_says_less() -> None:
+    assert "says less" in told((4, verdict("target"))) and "says less" not in told((5, verdict("target")))
+
+
+def test_a_verdict_that_changed_says_so() -> None:
+    same = told((5, verdict("target")), (11, verdict("target")))
+    assert "Asked again with the same answer (epoch 6: d (target); epoch 12: d (target))." in same
+    other = told((5, verdict("no_attack")), (11, verdict("target", target=4)))
+    assert "The answer has changed (epoch 6: no attack found; epoch 12: e (target))." in other
 
 
 def test_a_residual_is_drawn_around_mid_grey() -> None:
