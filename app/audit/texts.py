@@ -174,8 +174,8 @@ def selected(number: int) -> str:
 
 
 def apart(number: int) -> str:
-    """The group above a gap in the scores."""
-    return f"The {count(number)} samples whose scores stand apart"
+    """All samples that stand apart."""
+    return f"The {count(number)} samples that stand apart"
 
 
 def most_suspect(number: int) -> str:
@@ -223,8 +223,9 @@ def judge_these(bad: int, good: int) -> str:
 
 KEEP = "Keep"
 KEEP_HELP = (
-    "pool: the clean pool of the newest epoch. steady: samples of it that were in the pool for more than half of the "
-    "epochs from T1 on. Your judgements override both."
+    "balanced removes samples whose estimated probability of poison is above 0.2, generous above 0.5, and strict above "
+    "0.05, together with labels that both models contradict. pool: the clean pool of the newest epoch, whatever the "
+    "verdict. Your judgements override all of them."
 )
 SUSPECTS_CSV, SUSPECTS_PARQUET, REPORT = "Suspects, CSV", "Suspects, Parquet", "Report, HTML"
 KEEP_LIST, MODEL = "List of samples to keep", "Main model, safetensors"
@@ -241,7 +242,8 @@ def commands(folder: str, rule: str) -> str:
     return (
         f"python -m bsd_engine suspects {folder} --out suspects.csv --keep {rule}\n"
         f"python -m bsd_engine report {folder} --out report.html\n"
-        f"python -m bsd_engine cleaned {folder} --out cleaned --keep {rule} --weights main_model.safetensors"
+        f"python -m bsd_engine cleaned {folder} --out cleaned --keep {rule} --weights main_model.safetensors\n"
+        "python -m bsd_engine undefended --preset audit --data folder:cleaned --out runs/plain"
     )
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from bsd_engine.config.presets import demo_gtsrb
+from bsd_engine.config.presets import audit, demo_gtsrb
 from bsd_engine.prepare.prepare import prepare
 from bsd_engine.runs.reader import RunReader
 from bsd_engine.training.undefended import train_undefended
@@ -38,7 +38,7 @@ pytestmark = [
     pytest.mark.skipif(not PICTURES, reason="takes ten minutes: .ci/nightly walk"),
     pytest.mark.skipif(not Path(DATA, "gtsrb/train").is_dir(), reason="GTSRB is not in BSD_DATA"),
 ]
-PRESET = "demo: traffic signs"
+PRESET, AUDIT = "demo: traffic signs", "audit: images of your own"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -78,11 +78,15 @@ def audited(page: Any, run: RunReader, tmp_path: Path) -> None:
     """From the finished run to the cleaned folder, without any mention of ground truth."""
     assert run.status == "finished" and not run.truth_known
     until(lambda: "Finished" in page.locator(".now").inner_text(), "the end of the run on the page")
+    assert run.summary is not None and run.summary["verdict"].startswith("Attack found: the target is ")
+    verdict = run.summary["verdict"].split(").")[0] + ")"
+    assert verdict in page.locator(".now").inner_text()
     taken(page, "2-run")
     page.get_by_role("link", name="Audit").click()
     page.locator(TABLE).first.wait_for()
     wait_until_ran(page)
     page.locator(".passport-facts .reason").wait_for()
+    assert verdict in page.locator(".alarms summary").first.inner_text()
     a_row_is_pinned(page)
     taken(page, "3-suspects")
     a_judgement_is_given_and_undone(page, run)
@@ -94,7 +98,7 @@ def audited(page: Any, run: RunReader, tmp_path: Path) -> None:
 
 def retrained(folder: Path, out: Path) -> dict[str, Any]:
     """The result of plain training on a folder, tested with the trigger of the saved attack."""
-    plain = demo_gtsrb().with_settings(data=f"folder:{folder}", attack="none", limit=None, attack_parameters={})
+    plain = audit().with_settings(data=f"folder:{folder}")
     attacked = prepare(demo_gtsrb().with_settings(attack="blended", attack_parameters={}))
     clean = prepare(plain)
     goal = clean.class_names.index(attacked.class_names[int(attacked.triggered_labels[0])])
@@ -110,6 +114,7 @@ def test_traffic_signs_are_attacked_audited_cleaned_and_learned_again(
     page = visit(f"{server.url}/run", width=1440, height=1000)
     folder = saved(page, tmp_path)
     page.get_by_role("link", name="Run").click()
+    choose(page, "Preset", AUDIT)
     run = train_on(page, folder, runs, seconds=1500)
     audited(page, run, tmp_path)
     before, after = (retrained(tmp_path / name, tmp_path / f"plain-{name}") for name in ("found", "cleaned"))
@@ -117,6 +122,6 @@ def test_traffic_signs_are_attacked_audited_cleaned_and_learned_again(
         name: {key: round(s[key], 2) for key in ("clean_accuracy", "attack_success_rate")}
         for name, s in (("before", before), ("after", after))
     }
-    print(rates, "kept", int(RunReader(run.path).epoch(len(run.epochs) - 1).clean_mask.sum()), "of", run.num_samples)
+    print(rates, "kept", len(list((tmp_path / "cleaned/train").rglob("*.png"))), "of", run.num_samples)
     assert after["attack_success_rate"] <= 5 < 50 < before["attack_success_rate"]
     assert np.isfinite(after["clean_accuracy"])
