@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bsd_engine.audit.shared_pattern import SharedPattern, find_pattern
+
 PATCH = 3
-_DISTINCT = 3.0
 BLIND_SPOT = (
     "Only what sits at the same place with much the same grey levels in many images shows here. A warp (WaNet), "
     "a trigger that differs from image to image, or a change of few grey levels leaves no common picture: "
@@ -49,50 +50,27 @@ class Common:
     """(H, W): log2 of the variance over that of the controls, mean over the channels; far below 0 under a patch."""
     spectrum: np.ndarray
     """(H, W): log10 of the mean power over the controls', frequency 0 in the middle."""
-    noise: np.ndarray
-    """(H, W, C): standard error of the difference, from the spread of the controls."""
     patches: tuple[Patch, ...]
     """The most frequent small patches, largest excess first, no two of them overlapping."""
 
-    @property
-    def contrast(self) -> np.ndarray:
-        """(H, W) float32: the difference over its standard error, root mean square over the channels."""
-        return np.sqrt(((self.difference / np.maximum(self.noise, 1e-3)) ** 2).mean(2))
+    pattern: SharedPattern
+    """The evidence: a patch or an overlay that many images of the selection hold and few controls do."""
 
     @property
     def has_patch(self) -> bool:
-        """Whether a small patch is shared: in a third of the selection and in hardly any control."""
-        return (
-            bool(self.patches)
-            and self.patches[0].share >= 1 / 3
-            and self.patches[0].control_share <= self.patches[0].share / 4
-        )
+        """Whether a patch of a few pixels is shared."""
+        return self.pattern.found and self.pattern.place is not None
 
     @property
     def has_overlay(self) -> bool:
-        """Whether something lies over the whole picture: most pixels differ by more than chance, and they vary less.
-
-        A selection of unusual images differs too, but varies at least as much as its controls. A blended trigger
-        reduces the variance of every pixel.
-        """
-        return float((self.contrast > _DISTINCT).mean()) > 0.3 and float((self.variance_ratio < 0).mean()) > 0.5
+        """Whether something lies over the whole picture."""
+        return self.pattern.found and self.pattern.place is None
 
     @property
     def finding(self) -> str:
-        """The finding in a sentence or two."""
-        sentences = []
-        if self.has_patch:
-            best = self.patches[0]
-            sentences.append(
-                f"{100 * best.share:.0f} % of the selection share a patch at row {best.row}, column {best.column}, "
-                f"which {100 * best.control_share:.1f} % of the controls have."
-            )
-        if self.has_overlay:
-            sentences.append(
-                f"{100 * (self.contrast > _DISTINCT).mean():.0f} % of the pixels differ from the controls' mean by "
-                f"more than {_DISTINCT:g} standard errors and vary less: something may be blended over the images."
-            )
-        return " ".join(sentences) or f"No patch and no overlay in common. {BLIND_SPOT}"
+        """The finding in a sentence, and what it cannot show if there is none."""
+        sentence = self.pattern.sentence
+        return sentence if self.pattern.found else f"{sentence} {BLIND_SPOT}"
 
 
 def matched_controls(
@@ -129,7 +107,6 @@ def in_common(images: np.ndarray, controls: np.ndarray, *, most: int = 5) -> Com
     most : patches to return
     """
     ours, theirs = images.astype(np.float32), controls.astype(np.float32)
-    spread = theirs.var(0) / len(theirs) + ours.var(0) / len(ours)
     tiny = 1.0  # a grey level squared: below it pixels do not vary
     return Common(
         count=len(images),
@@ -140,8 +117,8 @@ def in_common(images: np.ndarray, controls: np.ndarray, *, most: int = 5) -> Com
         difference=ours.mean(0) - theirs.mean(0),
         variance_ratio=np.log2((ours.var(0) + tiny) / (theirs.var(0) + tiny)).mean(2),
         spectrum=np.log10((_power(ours) + tiny) / (_power(theirs) + tiny)),
-        noise=np.sqrt(spread),
         patches=_patches(images, controls, most),
+        pattern=find_pattern(images, controls),
     )
 
 

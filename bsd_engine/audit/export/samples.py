@@ -10,6 +10,7 @@ import numpy as np
 from bsd_engine.audit.common import BLIND_SPOT, Common, in_common, matched_controls
 from bsd_engine.audit.explain.reasons import reason
 from bsd_engine.audit.export.page import array_image, image, section
+from bsd_engine.audit.findings.apart import stands_apart
 from bsd_engine.audit.findings.gap import Gap
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.judgements import Judgement
@@ -44,10 +45,16 @@ def most_suspect(
 
 
 def shared_traits(run: RunReader, history: RunHistory, ranking: Suspects, gap: Gap | None, judged: np.ndarray) -> str:
-    """Differences of the upper group, else of the top suspects, from kept samples of the same predicted classes."""
+    """Differences of the suspects from kept samples of the same predicted classes.
+
+    The suspects are all samples that stand apart, else those above the gap, else the top of the ranking.
+    """
     if not ranking.epochs_decided:
         return ""
-    chosen = judged & (ranking.score > gap.threshold) if gap else ranking.rank <= min(100, history.num_samples // 10)
+    chosen = judged & stands_apart(history, ranking)
+    if not chosen.any():
+        top = ranking.rank <= min(100, history.num_samples // 10)
+        chosen = judged & (ranking.score > gap.threshold) if gap else top
     content = history.main_prediction[-1].astype(np.int64)
     controls = matched_controls(chosen, content, 0, candidates=ranking.in_pool)
     picked = np.random.default_rng(0).permutation(np.flatnonzero(chosen))[:500]
@@ -55,9 +62,10 @@ def shared_traits(run: RunReader, history: RunHistory, ranking: Suspects, gap: G
         return ""
     images = run.images
     common = in_common(*(images[np.sort(idx)].transpose(0, 2, 3, 1) for idx in (picked, controls[:500])))
+    blind = "" if BLIND_SPOT in common.finding else f"<p class='soft'>{escape(BLIND_SPOT)}</p>"
     text = (
         f"<p>{len(picked):,} suspects against {common.controls:,} samples of the clean pool that the main model "
-        f"takes for the same classes. {escape(common.finding)}</p><p class='soft'>{escape(BLIND_SPOT)}</p>"
+        f"takes for the same classes. {escape(common.finding)}</p>{blind}"
     )
     return section("What the suspects have in common", text + pictures(common))
 

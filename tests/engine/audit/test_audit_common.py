@@ -39,7 +39,7 @@ def test_a_badnets_patch_is_found_where_it_is(photos: ImageData) -> None:
     best = found.patches[0]
     assert found.has_patch and best.share > 0.95 and best.control_share < 0.05
     assert rows.min() - 2 <= best.row <= rows.max() and columns.min() - 2 <= best.column <= columns.max()
-    assert "share a patch at row" in found.finding
+    assert "carry the same patch of 4x4 pixels at row 4, column 4, which 0 % of the controls do" in found.finding
 
 
 def test_a_patch_that_half_of_the_selection_carries_is_found(photos: ImageData) -> None:
