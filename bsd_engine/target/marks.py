@@ -41,8 +41,6 @@ class Marks:
     """(C,) float32: expected number of samples that carry the mark."""
     probability: Tensor
     """(N,) float32: that a sample carries the mark of its own class."""
-    pictures: Tensor
-    """(C, H, W, K) int8, grey levels: the difference between carriers and the others of their class."""
 
     @property
     def stand(self) -> Tensor:
@@ -58,9 +56,25 @@ class Marks:
         carriers = torch.where(self.stand, self.carriers, 0.0)
         return self.separation.clamp_max(MOST_SEPARATION) * carriers / carriers.max().clamp_min(1)
 
+    def or_clearer(self, other: Marks | None, labels: Tensor) -> Marks:
+        """Of each class the clearer of two marks; `labels` (N,) are the given ones.
 
-def find_marks(images: Tensor, labels: Tensor, residuals: Tensor) -> Marks:
-    """The marks of all classes.
+        Which residual shows a trigger best differs: for adaptive blend on CIFAR-10 it was that of the warm-up.
+        """
+        if other is None:
+            return self
+        mine, theirs = (torch.where(m.stand, m.separation, 0.0) for m in (self, other))
+        takes = theirs > mine
+        of_sample = takes[labels.cpu()]
+        return Marks(
+            separation=torch.where(takes, other.separation, self.separation),
+            carriers=torch.where(takes, other.carriers, self.carriers),
+            probability=torch.where(of_sample, other.probability, self.probability),
+        )
+
+
+def find_marks(images: Tensor, labels: Tensor, residuals: Tensor) -> tuple[Marks, Tensor]:
+    """The marks of all classes, and their pictures: (C, H, W, K) int8, grey levels, carriers less the others.
 
     Parameters
     ----------
@@ -77,12 +91,12 @@ def find_marks(images: Tensor, labels: Tensor, residuals: Tensor) -> Marks:
     probability = torch.zeros(len(labels))
     for group in groups:
         probability[group.samples.cpu()] = group.carries
-    return Marks(
+    marks = Marks(
         separation=torch.tensor([group.separation for group in groups]),
         carriers=torch.stack([torch.minimum(group.carries.sum(), (1 - group.carries).sum()) for group in groups]),
         probability=probability,
-        pictures=pictures.round().clamp(-127, 127).to(torch.int8).permute(0, 2, 3, 1),
     )
+    return marks, pictures.round().clamp(-127, 127).to(torch.int8).permute(0, 2, 3, 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,6 +45,8 @@ class Checkpoint:
     transplant_scores: Tensor | None = None
     """(C,); like the verdict, missing from checkpoints of earlier versions of this program."""
     verdict: dict[str, Any] | None = None
+    marks: dict[str, Tensor] | None = None
+    """The fields of `Marks`; missing from checkpoints of earlier versions."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain containers and tensors, which can be loaded without running code."""
@@ -63,6 +65,7 @@ class Checkpoint:
             "_metrics": self.metrics,
             "_transplant_scores": self.transplant_scores,
             "_verdict": self.verdict,
+            "_marks": self.marks,
         }
 
     @classmethod
@@ -102,6 +105,7 @@ class Checkpoint:
             metrics=content["_metrics"],
             transplant_scores=content.get("_transplant_scores"),
             verdict=content.get("_verdict"),
+            marks=content.get("_marks"),
         )
 
 
@@ -123,7 +127,17 @@ def _check_values(content: Mapping[str, Any], samples: int, classes: int) -> Non
     _check_metrics(content["_metrics"])
     if content.get("_verdict") is not None:
         _check_verdict(content["_verdict"], classes)
+    if content.get("_marks") is not None:
+        _check_marks(content["_marks"], samples, classes)
     _check_models(content["models"], content["specialists"], classes)
+
+
+def _check_marks(marks: Any, samples: int, classes: int) -> None:
+    lengths = {"separation": classes, "carriers": classes, "probability": samples}
+    if not isinstance(marks, dict) or marks.keys() != lengths.keys():
+        raise ValueError(f"_marks is {_described(marks)}, expected {', '.join(lengths)}")
+    for name, length in lengths.items():
+        _check_tensor(f"{name} of _marks", marks[name], length, torch.float32)
 
 
 def _check_whole(name: str, value: Any, bound: int) -> None:

@@ -47,11 +47,18 @@ class TargetSearch:
         self.transplant_scores: Tensor | None = None
         """(C,), mean over the askings, once the warm-up has ended; so is the verdict, see `Verdict.to_dict`."""
         self.verdict: dict[str, Any] | None = None
+        self.marks: Marks | None = None
+        """The clearest mark of each class so far."""
 
     def restore(
-        self, clues: dict[str, list[Tensor]], transplant_scores: Tensor | None, verdict: dict[str, Any] | None
+        self,
+        clues: dict[str, list[Tensor]],
+        transplant_scores: Tensor | None,
+        verdict: dict[str, Any] | None,
+        marks: dict[str, Tensor] | None,
     ) -> None:
         """Go on from a checkpoint. The target is chosen anew, since a branch may have other settings."""
+        self.marks = None if marks is None else Marks(**marks)
         self.clues = {name: list(rows) for name, rows in clues.items()}
         self.transplant_scores, self.verdict = transplant_scores, verdict
         self._choose()
@@ -99,12 +106,11 @@ class TargetSearch:
         Returns the transplant's fields of the epoch's record.
         """
         epoch = self.config.schedule.altruistic_epochs - 1
-        result, marks, verdict = self._ask(predict, images, labels, logits, epoch)
-        assert self.transplant_scores is not None, "it was asked"
+        result, pictures, verdict = self._ask(predict, images, labels, logits, epoch)
+        assert self.transplant_scores is not None and self.marks is not None, "it was asked"
         shown = self.transplant_scores.argsort(descending=True, stable=True)[:SHOWN_RESIDUALS]
-        pictures = torch.where(
-            marks.stand[:, None, None, None], marks.pictures.cpu(), result.residuals.cpu()
-        )  # of a trigger that is faint or rare, the mark is the better picture
+        stands = self.marks.stand[:, None, None, None]  # of a faint or rare trigger, the mark is the better picture
+        pictures = torch.where(stands, pictures.cpu(), result.residuals.cpu())
         return {
             "transplant_shares": to_numpy(shares_behind(result, verdict)),
             "residuals": to_numpy(pictures[shown]),
@@ -128,10 +134,10 @@ class TargetSearch:
         if self.verdict is None or self.verdict["kind"] == "several":
             return {}
         trust = altruistic.loss - main.loss
-        _, marks, _ = self._ask(predict, images, labels, altruistic.logits, epoch, trust)
+        self._ask(predict, images, labels, altruistic.logits, epoch, trust)
         if self.config.schedule.main_epoch(epoch) <= self.config.schedule.t1:
             self._choose()
-        return {"verdict": self.verdict, "poison_probability": self._poison_probability(marks, main, labels)}
+        return {"verdict": self.verdict, "poison_probability": self._poison_probability(main, labels)}
 
     def _ask(
         self,
@@ -141,20 +147,24 @@ class TargetSearch:
         logits: Tensor,
         epoch: int,
         trust: Tensor | None = None,
-    ) -> tuple[Transplant, Marks, Verdict]:
-        """Transplant the residuals, find the marks and conclude from all askings so far."""
+    ) -> tuple[Transplant, Tensor, Verdict]:
+        """Transplant the residuals, find the marks and conclude from all askings so far.
+
+        Returns the transplant, the pictures of the marks, see `find_marks`, and the verdict.
+        """
         warmup = self.config.schedule.altruistic_epochs
         probes = probes_for(len(labels), logits.shape[1], warmup)
         generator = generator_for(self.config.seed, "transplant", epoch)
         result = transplant(predict, images, labels, logits, probes, generator, trust)
-        marks = find_marks(images, labels, result.residuals)
+        marks, pictures = find_marks(images, labels, result.residuals)
+        self.marks = marks.or_clearer(self.marks, labels)
         earlier = [] if self.transplant_scores is None or self.verdict is None else [self.transplant_scores]
         asked = 0 if self.verdict is None else self.verdict.get("asked", 1)
-        verdict = decide_target(result, warmup, marks=marks, votes=self._votes(), earlier=asked * earlier)
+        verdict = decide_target(result, warmup, marks=self.marks, votes=self._votes(), earlier=asked * earlier)
         self.verdict = verdict.to_dict()
-        new = transplant_scores(result, warmup, marks).cpu()
+        new = transplant_scores(result, warmup, self.marks).cpu()
         self.transplant_scores = torch.stack([*(asked * earlier), new]).mean(0)
-        return result, marks, verdict
+        return result, pictures, verdict
 
     def _votes(self) -> Tensor:
         """(C,) int64: how many of the other estimators name each class; a count of labels needs more than chance.
@@ -168,15 +178,15 @@ class TargetSearch:
                 counted[int(score.argmax())] += name != "label_count" or float(score.max()) >= LEAST_EXCESS
         return counted
 
-    def _poison_probability(self, marks: Marks, main: Scores, labels: Tensor) -> np.ndarray | None:
+    def _poison_probability(self, main: Scores, labels: Tensor) -> np.ndarray | None:
         """(N,) float32: the record's field; None where no class is the target."""
-        if self.verdict is None or self.verdict["kind"] != "target":
+        if self.verdict is None or self.marks is None or self.verdict["kind"] != "target":
             return None
         target = self.verdict["classes"][0]
         of_class = (labels == target).cpu()
         probability = torch.zeros(len(labels))
-        if bool(marks.stand[target]):
-            probability[of_class] = marks.probability[of_class]
+        if bool(self.marks.stand[target]):
+            probability[of_class] = self.marks.probability[of_class]
         else:
             probability[of_class] = foreign_probability(main.features, labels, target)
         return to_numpy(probability)

@@ -256,6 +256,7 @@ class BSDTrainer:
             metrics=self._metrics,
             transplant_scores=self.search.transplant_scores,
             verdict=self.search.verdict,
+            marks=None if self.search.marks is None else vars(self.search.marks),
         ).to_dict()
 
     def _stateful_parts(self) -> dict[str, torch.nn.Module | torch.optim.Optimizer]:
@@ -282,7 +283,7 @@ class BSDTrainer:
         self._poison_cumulative = checkpoint.poison_cumulative
         self._metrics = dict(checkpoint.metrics)
         self.first_epoch = self._epochs_done = checkpoint.epoch + 1
-        self.search.restore(checkpoint.clues, checkpoint.transplant_scores, checkpoint.verdict)
+        self.search.restore(checkpoint.clues, checkpoint.transplant_scores, checkpoint.verdict, checkpoint.marks)
         if checkpoint.epoch >= self.config.schedule.altruistic_epochs:  # f has learned without the class since
             self.search.pseudo_target = checkpoint.pseudo_target
 

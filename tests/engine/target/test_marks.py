@@ -42,7 +42,7 @@ def test_carriers_of_a_faint_overlay_are_told_apart() -> None:
     images, labels = photographs(800)
     carriers = ((labels == TARGET) & (torch.arange(800) % 3 == 0)).nonzero().squeeze(1)
     images = overlaid(images, carriers)
-    found = find_marks(images, labels, residuals(images, labels, carriers))
+    found, pictures = find_marks(images, labels, residuals(images, labels, carriers))
     assert found.stand.tolist() == [c == TARGET for c in range(4)]
     assert found.clue.argmax() == TARGET and (found.clue[:TARGET] == 0).all()
     carries = torch.zeros(800, dtype=torch.bool)
@@ -50,7 +50,7 @@ def test_carriers_of_a_faint_overlay_are_told_apart() -> None:
     own = labels == TARGET
     assert torch.equal(found.probability[own] > 0.5, carries[own])
     assert found.carriers[TARGET] == pytest.approx(len(carriers), abs=1)
-    columns = found.pictures[TARGET].float().mean((0, 2))
+    columns = pictures[TARGET].float().mean((0, 2))
     assert (columns[torch.arange(16) % 4 < 2] > columns[torch.arange(16) % 4 >= 2].max()).all()
 
 
@@ -58,23 +58,37 @@ def test_more_carriers_than_others_are_told_apart_too() -> None:
     images, labels = photographs(800)
     carriers = ((labels == TARGET) & (torch.arange(800) % 12 != 2)).nonzero().squeeze(1)
     images = overlaid(images, carriers)
-    found = find_marks(images, labels, residuals(images, labels, carriers))
+    found, _ = find_marks(images, labels, residuals(images, labels, carriers))
     assert bool(found.stand[TARGET]) and found.probability[carriers].min() > 0.5
     assert found.carriers[TARGET] == pytest.approx(200 - len(carriers), abs=2)  # the smaller group counts
 
 
 def test_without_a_trigger_no_mark_stands() -> None:
     images, labels = photographs(800)
-    found = find_marks(images, labels, residuals(images, labels, torch.arange(20)))
+    found, _ = find_marks(images, labels, residuals(images, labels, torch.arange(20)))
     assert not found.stand.any() and (found.clue == 0).all()
+
+
+def test_of_two_marks_the_clearer_one_is_kept() -> None:
+    labels = torch.tensor([0, 0, 1, 1, 2])
+    first = marks.Marks(
+        separation=torch.tensor([9.0, 3.0, 7.0]), carriers=torch.tensor([40.0, 40.0, 2.0]), probability=torch.zeros(5)
+    )
+    second = marks.Marks(
+        separation=torch.tensor([6.0, 8.0, 5.5]), carriers=torch.tensor([50.0, 60.0, 30.0]), probability=torch.ones(5)
+    )
+    for both in (first.or_clearer(second, labels), second.or_clearer(first, labels)):
+        assert both.separation.tolist() == [9.0, 8.0, 5.5] and both.carriers.tolist() == [40.0, 60.0, 30.0]
+        assert both.probability.tolist() == [0, 0, 1, 1, 1]
+    assert first.or_clearer(None, labels) is first
 
 
 def test_a_class_with_few_or_no_samples_has_no_mark() -> None:
     images, labels = photographs(100)
     labels = torch.where(labels == 3, 0, labels)
     labels[0] = 3
-    found = find_marks(images, labels, torch.zeros(5, 16, 16, 3))
-    assert found.separation[3] == found.separation[4] == 0 and found.pictures.shape == (5, 16, 16, 3)
+    found, pictures = find_marks(images, labels, torch.zeros(5, 16, 16, 3))
+    assert found.separation[3] == found.separation[4] == 0 and pictures.shape == (5, 16, 16, 3)
 
 
 def test_the_grain_is_compared_as_if_it_were_taken_of_both() -> None:

@@ -26,8 +26,7 @@ def asked(foreign: list[float]) -> Transplant:
 def marked(separation: list[float], carriers: list[float]) -> Marks:
     """Marks of six classes."""
     return Marks(
-        separation=torch.tensor(separation), carriers=torch.tensor(carriers), probability=torch.zeros(12),
-        pictures=torch.zeros(6, 4, 4, 1, dtype=torch.int8),
+        separation=torch.tensor(separation), carriers=torch.tensor(carriers), probability=torch.zeros(12)
     )  # fmt: skip
 
 

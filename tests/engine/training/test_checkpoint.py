@@ -25,7 +25,9 @@ KEYS = [
     "_metrics",
     "_transplant_scores",
     "_verdict",
+    "_marks",
 ]
+MARKS = {"separation": torch.zeros(10), "carriers": torch.zeros(10), "probability": torch.zeros(4)}
 
 
 OF_RUN = ("f" * 16, 4, 10)
@@ -50,6 +52,7 @@ def content() -> dict[str, Any]:
         {"seconds": 1.5},
         torch.zeros(10),
         {"kind": "target", "classes": [7], "z": float("inf"), "needed": 6.0, "why": "it stands out"},
+        MARKS,
     ]
     return dict(zip(KEYS, values, strict=True))
 
@@ -110,6 +113,9 @@ OPTIMIZER = {
         ("_metrics", {"seconds": "1"}),
         ("_metrics", {"seconds": 10**400}),
         ("_transplant_scores", torch.zeros(10, dtype=torch.complex64)),
+        ("_marks", {"separation": torch.zeros(10)}),
+        ("_marks", {**MARKS, "probability": torch.zeros(5)}),
+        ("_verdict", {"kind": "x", "why": "y", "z": 1, "needed": 6, "classes": [1], "asked": 10**9}),
         ("_verdict", {"kind": "target"}),
         ("_verdict", {"kind": "target", "classes": [10], "z": 1.0, "needed": 6.0, "why": "x"}),
         ("models", [1]),
