@@ -5,18 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from bsd_engine.audit.export import svg
-from bsd_engine.audit.findings.gap import BIN, FARTHEST, Gap
-from bsd_engine.audit.history import RunHistory
-from bsd_engine.audit.suspects import Suspects
+from bsd_engine.audit.export.audited import Audited
+from bsd_engine.audit.findings.gap import BIN, FARTHEST
 from bsd_engine.runs.reader import RunReader
 
 BLUE, ORANGE, GREY = "var(--blue)", "var(--orange)", "var(--grey)"
 
 
-def figures(
-    run: RunReader, history: RunHistory, ranking: Suspects, gap: Gap | None, judged: np.ndarray, truth_shown: bool
-) -> str:
+def figures(audited: Audited) -> str:
     """Accuracy and pool over the epochs, and the distribution of the suspect scores."""
+    run, history, truth_shown = audited.run, audited.history, audited.truth_shown
     rows = [RunReader(run.path).epoch(e).metrics for e in range(history.first_main, history.num_epochs)]
 
     def over_epochs(name: str) -> np.ndarray:
@@ -51,19 +49,17 @@ def figures(
                     marks=marks,
                 )
             )
-    scores = ranking.score.clip(-FARTHEST, FARTHEST)
+    return f'<div class="two">{"".join(drawn)}{_scores(audited)}</div>'
+
+
+def _scores(audited: Audited) -> str:
+    """The suspect scores of all samples, and in front those of the samples that stand apart, else of the suspects."""
+    grouped, named = bool(audited.apart.any()), audited.history.pseudo_target is not None
+    front = audited.apart if grouped else audited.history.candidates
+    dark = ", dark those that stand apart" if grouped else ", dark the suspected class" if named else ""
+    scores = audited.ranking.score.clip(-FARTHEST, FARTHEST)
     low = float(np.floor(scores.min() / BIN) * BIN)
     edges = np.arange(low, scores.max() + 2 * BIN, BIN)
-    everything, suspected = (np.histogram(scores[mask], edges)[0] for mask in (np.ones_like(judged), judged))
-    label = "Suspect score, samples (root scale): light all, dark the suspected class"
-    drawn.append(
-        svg.bars(
-            everything,
-            low,
-            BIN,
-            label,
-            over=suspected,
-            mark=(gap.threshold, f"gap {gap.threshold:.2f}") if gap else None,
-        )
-    )
-    return f'<div class="two">{"".join(drawn)}</div>'
+    everything, suspected = (np.histogram(x, edges)[0] for x in (scores, scores[front]))
+    label = f"Suspect score, samples (root scale): light all{dark}"
+    return svg.bars(everything, low, BIN, label, over=suspected if dark else None)

@@ -58,6 +58,46 @@ img {
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem }
 td { overflow-wrap: break-word }
 .file { overflow-wrap: anywhere; font-size: .85rem }
+code { font: .85rem/1.5 ui-monospace, monospace }
+code span { display: inline-block; max-width: 100% }
+.first { overflow-wrap: anywhere; border-bottom: 1px solid var(--line); padding-bottom: 1.2rem }
+.first h1 { font-size: 1.7rem; line-height: 1.2 }
+.first h2 { margin: 1.3rem 0 .4rem; font-size: 1.1rem }
+.first img { width: 96px; height: 96px }
+.first li { max-width: 75ch; margin: .2rem 0 }
+.first ul, .first ol { margin: .3rem 0; padding-left: 1.4rem }
+.first pre { margin: .2rem 0 .4rem; padding: .4rem .6rem; border: 1px solid var(--line); max-width: none }
+.suspects figure { width: 8.5rem }
+figcaption { font-size: .85rem }
+.common { display: flex; gap: 1rem; align-items: start }
+.common figure { flex: none; width: 8.5rem }
+.rules { max-width: 50rem; overflow-wrap: break-word }
+.rules th:not(:first-child) { text-align: right }
+.rules .default { border-left: 3px solid var(--blue) }
+.rules td:first-child, .rules th:first-child { padding-left: .6rem }
+.terms { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: .6rem 2rem; margin: 0 }
+dt { font-weight: 600 }
+dd { margin: 0; font-size: .9rem }
+@media print {
+  :root {
+    color-scheme: light; --text: #000; --paper: #fff; --line: #bbb; --soft: #444; --blue: #0072b2; --orange: #d55e00;
+    --grey: #7f7f7f;
+  }
+  @page { margin: 12mm }
+  body { font-size: 10pt; padding: 0; max-width: none; print-color-adjust: exact }
+  .first { break-after: page; border: 0; padding: 0; font-size: 8.5pt; line-height: 1.3 }
+  .first h1 { font-size: 15pt }
+  .first h2 { font-size: 10.5pt; margin: .5rem 0 .1rem }
+  .first p, .first li { max-width: none; margin: .1rem 0 }
+  .first img { width: 72px; height: 72px }
+  .first figcaption, .first .file, .first code { font-size: 7.5pt }
+  .first td, .first th { padding-top: .1rem; padding-bottom: .1rem }
+  .first pre { padding: .1rem .4rem; margin: .1rem 0 }
+  .rules { max-width: none }
+  .suspects { flex-wrap: nowrap }
+  .suspects figure { flex: 1 }
+  figure, tr, .alarm { break-inside: avoid }
+}
 """
 
 

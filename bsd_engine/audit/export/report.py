@@ -1,4 +1,4 @@
-"""One self-contained HTML page on a run: pictures, figures, reasons, settings and provenance. It needs no network.
+"""One self-contained HTML page on a run: what to decide, then figures, reasons and provenance. It needs no network.
 
 Every text from outside (class names, file names, notes) is escaped. The page has no script, and its
 Content-Security-Policy allows none.
@@ -14,14 +14,16 @@ from html import escape
 
 import numpy as np
 
+from bsd_engine.audit.export.audited import Audited
 from bsd_engine.audit.export.charts import figures
+from bsd_engine.audit.export.first_page import first_page
 from bsd_engine.audit.export.page import STYLE, section
 from bsd_engine.audit.export.samples import most_suspect, shared_traits
+from bsd_engine.audit.export.terms import definitions
 from bsd_engine.audit.findings.alarms import Alarm, alarms
-from bsd_engine.audit.findings.gap import Gap, find_gap
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.judgements import Judgement
-from bsd_engine.audit.suspects import Suspects, suspects
+from bsd_engine.audit.suspects import suspects
 from bsd_engine.runs.reader import RunReader
 
 SHOWN = 60
@@ -52,15 +54,16 @@ def report(
     history, verdicts = history or RunHistory.of(run), verdicts or {}
     ranking = suspects(history)
     truth = run.truth if with_truth else None
-    judged = history.candidates
-    gap = find_gap(ranking.score[judged]) if ranking.epochs_decided else None
-    seen = alarms(history, ranking, None if truth is None else truth.is_poison)
+    seen = [a for a in alarms(history, ranking, None if truth is None else truth.is_poison) if a.kind != "attack"]
+    audited = Audited(run=run, history=history, ranking=ranking, judgements=verdicts, truth_shown=truth is not None)
     parts = [
-        _head(run, history, ranking, gap, truth_shown=truth is not None),
-        section("What was looked at", "".join(map(_alarm, seen))),
-        section("Figures", figures(run, history, ranking, gap, judged, truth is not None)),
-        most_suspect(run, history, ranking, verdicts, shown),
-        shared_traits(run, history, ranking, gap, judged),
+        first_page(audited),
+        definitions(),
+        section("The run", _run(audited)),
+        section("Other checks", "".join(map(_alarm, seen))),
+        section("Figures", figures(audited)),
+        most_suspect(audited, shown),
+        shared_traits(audited),
         _verdicts(verdicts),
         _settings(run, truth is not None),
     ]
@@ -74,15 +77,15 @@ def report(
     )
 
 
-def _head(run: RunReader, history: RunHistory, ranking: Suspects, gap: Gap | None, *, truth_shown: bool) -> str:
-    summary, last = run.summary or {}, run.epoch(history.num_epochs - 1).metrics
+def _run(audited: Audited) -> str:
+    run, history, ranking, truth_shown = audited.run, audited.history, audited.ranking, audited.truth_shown
+    summary, last = run.summary or {}, audited.metrics
     numbers = [
         ("samples", f"{history.num_samples:,}"),
         ("classes", f"{len(history.class_names)}"),
         ("epochs recorded", f"{history.num_epochs} of {history.config.schedule.total_epochs}"),
         ("clean pool", f"{int(ranking.in_pool.sum()):,}" if ranking.epochs_decided else "not split yet"),
         ("suspected class", "none" if history.pseudo_target is None else history.name(history.pseudo_target)),
-        ("samples that stand apart", f"{gap.above:,}" if gap else "no group"),
     ]
     for words, name, is_truth in (
         ("clean accuracy", "clean_accuracy", False),
@@ -103,11 +106,11 @@ def _head(run: RunReader, history: RunHistory, ranking: Suspects, gap: Gap | Non
         ""
         if truth_shown
         else '<p class="soft">Which samples are poisoned is not known, or not told here: '
-        "everything below rests on the record of the training alone.</p>"
+        "everything here rests on the record of the training alone.</p>"
     )
     when = datetime.now().astimezone().isoformat(timespec="minutes")
     return (
-        f"<h1>Audit of a training run</h1><p class='soft'>{escape(run.run_id)}, "
+        f"<p class='soft'>{escape(run.run_id)}, "
         f"{escape(str(summary.get('status', run.status)))}, "
         f"recorded {escape(run.created)}; this page was made {escape(when)}.</p>{note}"
         f"<table style='max-width:34rem'>{cells}</table>"

@@ -59,15 +59,7 @@ def curves(
     return _picture("".join(parts), label)
 
 
-def bars(
-    values: np.ndarray,
-    low: float,
-    step: float,
-    label: str,
-    *,
-    mark: tuple[float, str] | None = None,
-    over: np.ndarray | None = None,
-) -> str:
+def bars(values: np.ndarray, low: float, step: float, label: str, *, over: np.ndarray | None = None) -> str:
     """A histogram on a root scale, so that few are seen beside many; `over` draws a second one in front."""
     top = float(np.sqrt(max(1.0, values.max(initial=1.0))))
     width = (WIDTH - LEFT - 10) / max(1, len(values))
@@ -91,12 +83,6 @@ def bars(
     parts.append(
         f'<text class="small" x="{LEFT - 4}" y="{TOP + 8}" text-anchor="end">{values.max(initial=0):,.0f}</text>'
     )
-    if mark is not None:
-        at = LEFT + (mark[0] - low) / step * width
-        parts.append(
-            f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
-            f'<text x="{at + 4:.1f}" y="{TOP + 12}">{escape(mark[1])}</text>'
-        )
     return _picture("".join(parts), label)
 
 

@@ -149,6 +149,10 @@ def test_nothing_that_a_reader_wrote_becomes_html(history: RunHistory, recorded_
 TRUTH_WORDS = re.compile(
     r"poisoned|is_poison|original_label|true_target|attack_success|target_label|attack success", re.IGNORECASE
 )
+NO_TRUTH = re.compile(
+    r"Which samples are poisoned is not known, or not told here|About [\d,]+ poisoned ones are left, and about"
+)
+"""Sentences that say that there is no truth, or estimate it from the record."""
 
 
 def test_without_a_truth_no_file_speaks_of_one(own_run: Path, tmp_path: Path) -> None:
@@ -158,9 +162,7 @@ def test_without_a_truth_no_file_speaks_of_one(own_run: Path, tmp_path: Path) ->
     write_cleaned(own_run, tmp_path / "clean")
     write_weights(own_run, tmp_path / "w.safetensors")
     for path in (p for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".png"):
-        text = re.sub(
-            r"Which samples are poisoned is not known, or not told here", "", path.read_bytes().decode("latin-1")
-        )
+        text = NO_TRUTH.sub("", path.read_bytes().decode("latin-1"))
         assert not TRUTH_WORDS.search(text), (path, TRUTH_WORDS.search(text))
     assert not (own_run / "truth.npz").exists()
 
@@ -169,7 +171,7 @@ def test_a_sealed_report_tells_no_more_than_one_of_a_run_without_truth(recorded_
     run = RunReader(recorded_run)
     sealed, open_ = report(run, with_truth=False), report(run)
     assert "attack success" in open_ and "poison in the clean pool" in open_
-    assert not TRUTH_WORDS.search(sealed.replace("Which samples are poisoned is not known, or not told here", ""))
+    assert not TRUTH_WORDS.search(NO_TRUTH.sub("", sealed))
 
 
 def test_the_truth_changes_nothing_that_the_audit_says(recorded_run: Path, tmp_path: Path) -> None:
