@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from bsd_engine.audit.findings.cleaning import clean
+from bsd_engine.audit.history import RunHistory
+from bsd_engine.audit.suspects import suspects
 from bsd_engine.config.presets import smoke
 from bsd_engine.data import dataset
 from bsd_engine.prepare import export
@@ -99,7 +102,8 @@ def cleaned_and_reported(page: Any, run: RunReader, tmp_path: Path) -> None:
         download.value.save_as(tmp_path / file)
     with zipfile.ZipFile(tmp_path / "cleaned.zip") as archive:
         archive.extractall(tmp_path)
-    kept = int(run.epoch(len(run.epochs) - 1).clean_mask.sum())
+    history = RunHistory.of(run)
+    kept = int(clean(history, suspects(history), {}).keep.sum())
     assert len([p for p in (tmp_path / "cleaned/train").rglob("*.png")]) == kept
     assert dataset.load(f"folder:{tmp_path / 'cleaned'}").test_images is not None or kept
     other = page.context.new_page()
