@@ -23,6 +23,8 @@ from bsd_engine.training.workload import Workload, measure_parts
 PRESET_SIZES = {
     "demo": (28, 1, 10, 6000, 3800),
     "demo-gtsrb": (32, 3, 43, 8000, 4000),
+    "audit": (32, 3, 10, 8000, 1000),
+    "audit-quick": (32, 3, 10, 3000, 1000),
     "paper-cifar10": (32, 3, 10, 50000, 19000),
     "paper-gtsrb": (32, 3, 43, 39209, 25000),
     "paper-imagenet30": (224, 3, 30, 39000, 2900),
