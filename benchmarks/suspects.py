@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bsd_engine.audit.findings.gap import find_gap
+from bsd_engine.audit.findings.apart import stands_apart
 from bsd_engine.audit.history import RunHistory
 from bsd_engine.audit.suspects import suspects
 from bsd_engine.config.presets import demo
@@ -40,14 +40,13 @@ def line(folder: Path) -> str:
         return f"{folder.name:<24} the ground truth is unknown"
     ranking, is_poison = suspects(history), truth.is_poison
     n = int(is_poison.sum())
-    judged = history.labels == history.pseudo_target
-    gap = find_gap(ranking.score[judged])
+    apart = int(stands_apart(history, ranking).sum())
     kept = int((ranking.in_pool & is_poison).sum())
     return (
         f"{run.config.attack.attack:<10} seed {run.config.seed}  "
         f"target {history.pseudo_target} (true {run.config.attack.target_label})  "
         f"AUROC {area(ranking.score, is_poison):.4f}  precision {is_poison[ranking.order[:n]].mean():.3f}  "
-        f"poison {n}, apart {gap.above if gap else '-'}, in the pool {kept}"
+        f"poison {n}, apart {apart}, in the pool {kept}"
     )
 
 

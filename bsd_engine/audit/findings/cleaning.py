@@ -49,7 +49,7 @@ class Cleaning:
         """What the set holds and what it costs, in plain words; class names stand as they were given."""
         total, text = len(self.keep), f"{self.removed:,} of {len(self.keep):,} images are removed."
         if self.nothing_found:
-            text += " No attack was found, so poison cannot be estimated."
+            text += " No attack was found for certain, so poison cannot be estimated."
         else:
             text += (
                 f" About {self.poison_left:,.0f} poisoned ones are left, and about {self.clean_lost:,.0f} clean ones "

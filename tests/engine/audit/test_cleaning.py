@@ -71,7 +71,9 @@ def test_without_an_attack_found_nothing_is_called_poison(history: RunHistory) -
     found = suspects(calm)
     assert not stands_apart(calm, found).any() and not poison_probability(calm, found).any()
     chosen = clean(calm, found, {})
-    assert chosen.keep.all() and "No attack was found, so poison cannot be estimated." in chosen.sentence(())
+    assert chosen.keep.all() and "No attack was found for certain, so poison cannot be estimated." in chosen.sentence(
+        ()
+    )
     strict = clean(calm, found, {}, "strict").keep
     assert 0 < strict.sum() < len(strict)
 
