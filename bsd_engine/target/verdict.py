@@ -239,10 +239,10 @@ def decide_target(
 
 def _why(total: float, z: float, agreeing: int, asked: int) -> str:
     """What the evidence is made of."""
-    askings = "" if asked == 1 else f", the mean of {asked} askings"
+    askings = "" if asked == 1 else f" (the mean of {asked} answers)"
     return (
-        f"evidence {total:.1f}, {STANDS_OUT:g} needed: z = {z:.1f} against the other classes{askings}, "
-        f"plus 1 for each of {agreeing} agreeing estimators"
+        f"evidence {total:.1f}, where {STANDS_OUT:g} is enough: {z:.1f} for how far the class stands out from the "
+        f"others{askings}, and 1 for each of the {agreeing} of 5 other estimators that name it"
     )
 
 

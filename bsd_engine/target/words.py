@@ -40,8 +40,8 @@ def headline(verdict: Mapping[str, Any] | None, class_names: Sequence[str]) -> s
         return f"{HEADLINES[kind]}: every class is a target (all-to-all)"
     if kind == "target":
         return f"{HEADLINES[kind]}: the target is {first} (confidence {confidence(verdict)})"
-    likeliest = "nearly stands out" if kind == "uncertain" else "is the likeliest target if there is one"
-    return f"{HEADLINES[kind]}: {first} {likeliest} (confidence {confidence(verdict)})"
+    but = f": {first} stands out, but not enough" if kind == "uncertain" else ""
+    return f"{HEADLINES[kind]}{but} (confidence {confidence(verdict)})"
 
 
 def sentence(verdict: Mapping[str, Any] | None, class_names: Sequence[str]) -> str:
@@ -56,6 +56,8 @@ def sentence(verdict: Mapping[str, Any] | None, class_names: Sequence[str]) -> s
     if rivals := verdict.get("rivals"):
         names = ", ".join(_name(class_names, c) for c in rivals[:3])
         parts.append(f"Other evidence points to {names}: compare a branch that defends against it.")
+    if kind == "no_attack":
+        parts.append(f"If there is one, {_name(class_names, verdict['classes'][0])} is its likeliest target.")
     if kind != "several" and kind != "target":
         parts.append(BLIND)
     return " ".join(parts)

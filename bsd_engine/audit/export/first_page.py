@@ -167,7 +167,7 @@ def limits(audited: Audited) -> Iterator[str]:
     if doubtful:
         yield (
             f"Both models contradict the labels of {doubtful:,} images in the same way. Some of these may be wrong by "
-            "mistake, which is not poison."
+            "mistake, which is not poison: have some of them checked (kind doubtful label in the table of suspects)."
         )
 
 

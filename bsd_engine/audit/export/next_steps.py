@@ -32,6 +32,8 @@ def next_steps(audited: Audited) -> tuple[Step, ...]:
     """What to do, by the verdict and by how far the run has come."""
     if not audited.ranking.epochs_decided:
         return tuple(_go_on(audited))
+    if audited.run.status in ("stopped", "interrupted", "failed") and not names_attack(audited.verdict):
+        return tuple(_go_on(audited))
     other = undefended_class(audited)
     steps = list(_branch(audited, other)) if other is not None else []
     if names_attack(audited.verdict):

@@ -79,11 +79,13 @@ def _collapse_by_proxy(history: RunHistory, ranking: Suspects) -> Alarm:
     group = stands_apart(history, ranking)
     inside = float(history.in_pool[-1][group].mean()) if group.any() else 0.0
     returned = int(flagged.sum()) >= 10 and back > 0.8 * others and not group.any()
-    text = (
-        f"Of {int(flagged.sum()):,} samples that both views marked at the first split, {back:.0%} are in the pool "
-        f"at epoch {history.first_main + t + 1}"
-    )
-    text += f", of the other classes' samples {others:.0%}." if (~judged).any() else "."
+    text = "No sample was marked by both views at the first split."
+    if flagged.any():
+        text = (
+            f"Of {int(flagged.sum()):,} samples that both views marked at the first split, {back:.0%} are in the pool "
+            f"at epoch {history.first_main + t + 1}"
+        )
+        text += f", of the other classes' samples {others:.0%}." if (~judged).any() else "."
     if group.any():
         text += (
             f" Of the {int(group.sum()):,} that stand apart, {inside:.0%} are in the pool "

@@ -39,6 +39,8 @@ class Cleaning:
     """Classes that keep so few samples that a model may not learn them."""
     nothing_found: bool
     """Whether the verdict names no attack, so that there is nothing to estimate from."""
+    lost_of_target: float | None = None
+    """Estimated share of the target's own clean images that is removed; None without a single target."""
 
     @property
     def removed(self) -> int:
@@ -53,7 +55,8 @@ class Cleaning:
         else:
             text += (
                 f" About {self.poison_left:,.0f} poisoned ones are left, and about {self.clean_lost:,.0f} clean ones "
-                f"({self.clean_lost / total:.1%} of all) are lost."
+                f"({self.clean_lost / total:.1%} of all) are lost"
+                + ("." if self.lost_of_target is None else f", {self.lost_of_target:.0%} of those of the target.")
             )
         if self.starving:
             names = ", ".join(class_names[c] for c in self.starving[:5]) + (", ..." if len(self.starving) > 5 else "")
@@ -95,6 +98,7 @@ def clean(
         poison_left=float(probability[keep].sum()),
         clean_lost=float((1 - probability[~keep]).sum()),
         starving=_starving(history.labels, keep),
+        lost_of_target=_lost_of_target(history, probability, keep),
         nothing_found=not names_attack(history.verdict),
     )
 
@@ -119,8 +123,19 @@ def _least_suspect(labels: np.ndarray, rank: np.ndarray) -> np.ndarray:
     return chosen
 
 
+def _lost_of_target(history: RunHistory, probability: np.ndarray, keep: np.ndarray) -> float | None:
+    if history.verdict is None or history.verdict["kind"] != "target":
+        return None
+    of_target = history.labels == history.verdict["classes"][0]
+    clean = 1 - probability[of_target]
+    return float(clean[~keep[of_target]].sum() / max(1.0, float(clean.sum())))
+
+
 def _starving(labels: np.ndarray, keep: np.ndarray) -> tuple[int, ...]:
+    """Classes of which a small share is kept, and fewer samples than of a class in the middle."""
     sizes = np.bincount(labels)
-    shares = np.bincount(labels[keep], minlength=len(sizes)) / np.maximum(1, sizes)
-    usual = float(np.median(shares[sizes > 0]))
-    return tuple(int(c) for c in np.flatnonzero((shares < STARVED * usual) & (sizes > 0)))
+    kept = np.bincount(labels[keep], minlength=len(sizes))
+    shares = kept / np.maximum(1, sizes)
+    there = sizes > 0
+    few = (shares < STARVED * np.median(shares[there])) & (kept < np.median(kept[there])) & there
+    return tuple(int(c) for c in np.flatnonzero(few))

@@ -83,7 +83,7 @@ def test_samples_are_ranked_and_flagged(unsuspecting: RunHistory, several: bool)
 
 def test_the_alarms_say_which_classes_are_suspected(unsuspecting: RunHistory, several: bool) -> None:
     by_kind = {alarm.kind: alarm for alarm in alarms(unsuspecting, suspects(unsuspecting))}
-    assert by_kind["attack"].title.startswith("Attack found: every class" if several else "No attack found: ")
+    assert by_kind["attack"].title.startswith("Attack found: every class" if several else "No attack found (")
     assert "other classes" not in by_kind["collapse"].sentence
 
 

@@ -88,13 +88,13 @@ def test_several_targets_are_concluded_by_the_first_asking_alone() -> None:
         ),
         (
             Verdict(kind="uncertain", classes=(5,), z=5.3, why="evidence 5.3", clue="foreign"),
-            "Uncertain: fox nearly stands out (confidence low)",
+            "Uncertain: fox stands out, but not enough (confidence low)",
             words.BLIND,
         ),
         (
             Verdict(kind="no_attack", classes=(5,), z=2.0, why="evidence 2.0", clue="foreign"),
-            "No attack found: fox is the likeliest target if there is one (confidence moderate)",
-            words.BLIND,
+            "No attack found (confidence moderate)",
+            f"If there is one, fox is its likeliest target. {words.BLIND}",
         ),
         (
             Verdict(kind="several", classes=tuple(range(6)), z=2.0, why="one residual sends images elsewhere"),
