@@ -104,7 +104,9 @@ def test_a_strangers_run_is_looked_at_copied_and_audited(
     page.get_by_text("What could not be copied").wait_for()
     assert page.get_by_text(READ_ONLY).count() == 0
 
-    page.get_by_role("button", name="Remove", exact=True).click()
+    remove = page.get_by_role("button", name="Remove", exact=True)
+    until(lambda: remove.count() == 1, "the buttons of the foreign run to be gone")
+    remove.click()
     judgements = Judgements(copy.path, copy.num_samples)
     until(lambda: [j.choice for j in judgements.standing().values()] == ["remove"], "the judgement")
     page.get_by_text("Downloads", exact=True).click()
