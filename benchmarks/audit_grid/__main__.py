@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.audit_grid.cells import NOISE_RATE, Cell, cells, key, poisoning
+from benchmarks.audit_grid.cells import NOISE_RATE, Cell, cells, poisoning
 from benchmarks.audit_grid.table import write_table
 from benchmarks.common.results import RESULTS, ROOT, append_line, read_lines
 from benchmarks.suspects import area
+from benchmarks.target_grid.cells import key
 from bsd_engine.audit.export.report import report
 from bsd_engine.audit.findings.alarms import alarms
 from bsd_engine.audit.findings.cleaning import clean

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,11 +66,4 @@ def poisoning(cell: Cell) -> BSDConfig:
         target_label=cell["target"],
         rate=cell["rate"],
         seed=cell["seed"],
-    )
-
-
-def key(cell: Cell) -> tuple[Any, ...]:
-    """Return the values that identify a cell."""
-    return tuple(
-        json.dumps(cell[name], sort_keys=True) for name in ("data", "attack", "parameters", "target", "rate", "seed")
     )

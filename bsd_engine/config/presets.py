@@ -108,29 +108,17 @@ def audit() -> BSDConfig:
     It adds no attack and does not mirror images, which may be signs or letters. Its warm-up is as long as the one that
     the verdict was calibrated for on colour images. It suits grey and colour images and 10 to 43 classes.
     """
-    return demo().with_settings(
+    return demo_gtsrb().with_settings(
         preset="audit",
+        data="bundled",
+        limit=None,
+        epoch_tests=1000,
         attack="none",
         attack_parameters={},
-        limit=None,
-        flip=False,
-        crop_padding=2,
-        width=24,
         altruistic_epochs=10,
-        altruistic_batch=64,
-        altruistic_lr=2e-3,
-        epoch_tests=1000,
-        t1=5,
-        init_epochs=1,
         t2=9,
         t3=12,
         iterations=120,
-        labeled_batch=64,
-        unlabeled_batch=16,
-        alpha=0.8,
-        alpha_start=0.75,
-        completion="balanced_others",
-        undefended_epochs=15,
     )
 
 

@@ -14,9 +14,10 @@ from bsd_engine.events import EpochFinished, EpochState, Event
 from bsd_engine.prepare.prepare import PreparedData, prepare
 from bsd_engine.target import votes
 from bsd_engine.target.verdict import caution, standing_out
+from bsd_engine.target.words import sentence
 from bsd_engine.training.trainer import BSDTrainer
 
-KINDS = {"no_attack": "no attack found", "several": "several targets"}
+KINDS = {"no_attack": "no attack found", "uncertain": "uncertain", "several": "several targets"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,6 @@ class Answer:
     z: float
     """How far its score stands out from those of the other classes, see `standing_out`."""
     runner_up: int | None
-    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,8 @@ class Findings:
         lines = [
             f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip() for row in rows
         ]
-        return "\n".join([*lines, "", f"auto: {self.answers[0].why}", *filter(None, [caution(self.epochs)])])
+        said = sentence(self.verdict, self.class_names)
+        return "\n".join([*lines, "", said, *filter(None, [caution(self.epochs)])])
 
     def _row(self, answer: Answer) -> tuple[str, str, str, str]:
         named = KINDS.get(self.verdict["kind"], "") if answer.label is None else self._name(answer.label)
@@ -79,6 +80,7 @@ class Findings:
         ]
         return {
             "auto": self.verdict,
+            "verdict": sentence(self.verdict, self.class_names),
             "estimators": answers,
             "class_names": list(self.class_names),
             "epochs": self.epochs,
@@ -125,7 +127,6 @@ def _auto(verdict: dict[str, Any], scores: torch.Tensor) -> Answer:
         label=verdict["classes"][0] if has_target else None,
         z=verdict["z"],
         runner_up=_order(scores)[1] if has_target else None,
-        why=verdict["why"],
     )
 
 
