@@ -80,7 +80,7 @@ def odd_json(value: Any, draw: random.Random) -> bytes:
         elif draw.random() < 0.15:
             del place[key]
         else:
-            place[key] = draw.choice(ODD_VALUES)
+            place[key] = copy.deepcopy(draw.choice(ODD_VALUES))  # a later round may change it
     return json.dumps(value).encode(errors="surrogatepass")
 
 
