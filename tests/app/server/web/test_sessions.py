@@ -56,9 +56,10 @@ def test_no_page_fails_after_many_were_closed_and_all_descriptors_come_back(serv
         with PageSocket(server.port) as page:
             page.rerun()
             assert page.session_id
-        most = max(most, descriptors(server))
+        most, closed = max(most, descriptors(server)), time.monotonic()
     assert most <= before + 3 * MOST_KEPT + 20
     assert within(KEPT_SECONDS + 20, lambda: descriptors(server) <= before + 2), descriptors(server)
+    time.sleep(max(0.0, closed + KEPT_SECONDS + 2 - time.monotonic()))  # a session may hold fewer descriptors than 3
     with PageSocket(server.port, session=page.session_id) as late:
         late.rerun()
     assert late.session_id != page.session_id, "its session has ended"
