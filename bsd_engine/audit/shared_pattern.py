@@ -1,9 +1,9 @@
 """A pattern that the images of a selection share and their controls lack: laid over them, or a patch of a few pixels.
 
-The difference of the means is a picture of such a pattern, mixed with content and chance. How much of it each image
-holds is measured with every frequency weighted by the inverse of its power in the images, so that the fine grain counts
-for most: photographs have little of it, and what is added to all of them always has some. An image is never measured
-with a picture that it contributed to, hence a difference by chance separates nothing.
+The difference between the two mean images shows such a pattern, mixed with content and chance. Each image is then
+measured for how much of that picture it holds. Every frequency is weighted by the inverse of its power in the images,
+so that the fine grain counts most: photographs have little of it, and a pattern that is added to all of them has some.
+No image is measured with a picture that it contributed to, so differences by chance separate nothing.
 
 Measured on CIFAR-10, GTSRB and the bundled images, selections of 20 to 1,500 against as many controls of the same
 classes: of 567 selections at random, of one class, or next to each other in a file, none has a pattern, of 189 of the
